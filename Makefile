@@ -1,0 +1,48 @@
+# Everything here sets itself up: nothing but Python 3.11 or newer is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= out/demo
+DEMO_CONVERSATIONS ?= 20000
+
+.PHONY: help setup demo test lint bench generate lock clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv with the locked dependencies
+
+$(READY): requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "make: Python 3.11 or newer is needed, $(PYTHON) is %d.%d; use e.g. make PYTHON=python3.11" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)
+
+demo: $(READY) ## Simulate conversations, run the job over them, write the report
+	$(BIN)/undertone simulate --conversations $(DEMO_CONVERSATIONS) --days 2 --output $(DEMO)/archive
+	$(BIN)/undertone run --input '$(DEMO)/archive/*.avro' --output $(DEMO)/run
+
+test: $(READY) ## Run every test that this machine can run
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+
+lint: $(READY) ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure speeds, as ratios against something run beside
+	$(BIN)/python -m tests.benchmarks.bench_run
+
+generate: $(READY) ## Generate the protobuf code anew
+	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
+
+lock: ## Choose the newest versions that setup.py allows, and lock them
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet uv
+	$(VENV)/lock/bin/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
+
+clean: ## Remove what was made
+	rm -rf $(VENV) out build dist *.egg-info

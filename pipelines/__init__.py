@@ -1,0 +1,1 @@
+"""The graph, its edges, and the programs that run it."""

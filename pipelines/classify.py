@@ -1,0 +1,135 @@
+"""Classify conversations one by one, for whoever wants to see what the classifier says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from schemas.failures import InputError
+from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.records import ATTRIBUTES, Message
+from transforms.classifiers import Classifier, Judgements, probability
+from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
+from transforms.conversation import ConversationState
+from transforms.score import score_messages
+from transforms.summary import LONG_OVER, judge, sentiment_ends
+
+_CONVERSATIONS_A_BATCH: Final = 512
+_IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}
+_DIGITS: Final = 4
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    role: str
+    text: str = ""
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """One conversation to classify."""
+
+    id: Any
+    turns: list[_Turn]
+
+
+_decode = msgspec.json.Decoder(Conversation).decode
+
+
+def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversation]:
+    """Reads one conversation a line; other keys are ignored, blank lines too.
+
+    Raises:
+      InputError: a line is none, with its number.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        try:
+            conversation = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InputError(
+                f'{source} line {number} is no conversation; write {{"id": …, "turns": '
+                '[{"role": "human", "text": …}, …]} on each line'
+            ) from None
+        if any(turn.role not in _IS_HUMAN for turn in conversation.turns):
+            raise InputError(
+                f"{source} line {number} has a role other than {', '.join(_IS_HUMAN)}; rename it"
+            )
+        yield conversation
+
+
+def classify(
+    conversations: Iterable[Conversation], classifier: Classifier
+) -> Iterator[dict[str, Any]]:
+    """Yields for each conversation, in order, what the classifier says of it.
+
+    Probabilities of a conversation's types are those of the whole conversation, before the rules
+    that decide `labels` (roleplay only from four human messages on, affective types only in an
+    affective conversation).
+    """
+    for batch in _batches(conversations, _CONVERSATIONS_A_BATCH):
+        states = _states(batch, classifier)
+        summaries, judgements = judge(states, classifier)
+        for index, (conversation, state, summary) in enumerate(
+            zip(batch, states, summaries, strict=True)
+        ):
+            start, end = sentiment_ends(state)
+            peak = max(state.pushback)
+            yield {
+                "id": conversation.id,
+                "affective": _share(judgements.affective_logit[index]),
+                "types": _type_shares(judgements, index),
+                "labels": [name for i, name in enumerate(TYPES) if summary.types >> i & 1],
+                "use": USES[summary.use],
+                "opening_type": _type_name(summary.opening_type),
+                "closing_type": _type_name(summary.closing_type),
+                "sentiment_start": start,
+                "sentiment_end": end,
+                "pushback": _share((peak + NO_LOGIT) * LOGIT_UNIT) if peak else 0.0,
+                "pushback_reason": PUSHBACK_REASONS[state.pushback.index(peak)]
+                if summary.pushback_reasons
+                else None,
+                "human_messages": summary.human_messages,
+                "long": summary.human_messages > LONG_OVER,
+            }
+
+
+def _states(
+    conversations: Sequence[Conversation], classifier: Classifier
+) -> list[ConversationState]:
+    messages = [
+        Message(str(at), str(index), None, bool(_IS_HUMAN[turn.role]), turn.text, at, _UNSTATED)
+        for index, conversation in enumerate(conversations)
+        for at, turn in enumerate(conversation.turns)
+        if _IS_HUMAN[turn.role] is not None
+    ]
+    scored = iter(score_messages(messages, classifier)) if messages else iter(())
+    return [
+        ConversationState.of(
+            next(scored) for turn in conversation.turns if _IS_HUMAN[turn.role] is not None
+        )
+        for conversation in conversations
+    ]
+
+
+_UNSTATED: Final = (None,) * len(ATTRIBUTES)
+
+
+def _type_shares(judgements: Judgements, index: int) -> dict[str, float]:
+    return {name: _share(judgements.type_logits[index, i]) for i, name in enumerate(TYPES)}
+
+
+def _share(logit: float) -> float:
+    return round(probability(float(logit)), _DIGITS)
+
+
+def _type_name(index: int) -> str:
+    return TYPES[index] if index >= 0 else NO_TYPE
+
+
+def _batches(items: Iterable[Conversation], size: int) -> Iterator[Sequence[Conversation]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -1,0 +1,272 @@
+"""The command line: `undertone simulate | import | run | report | classify`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from schemas.failures import InputError
+
+ItemT = TypeVar("ItemT")
+_PROGRESS_EVERY_S: Final = 3.0
+_EPILOG: Final = """\
+examples:
+  undertone simulate --conversations 20000 --output archive/
+  undertone run --input 'archive/*.avro' --output run/
+  undertone import conversations.json --output mine.avro
+  undertone run --input mine.avro --output run/ --own_data
+  undertone classify chats.jsonl --output classified.jsonl
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0, or 2 for a wrong flag or input."""
+    parser = _parser()
+    arguments, flags = parser.parse_known_args(argv)
+    if flags and not arguments.takes_beam_flags:
+        parser.error(f"unrecognized arguments: {' '.join(flags)}")
+    # Beam takes a second to import; a wrong flag should not wait for it.
+    from pipelines.errors import exit_code_of  # noqa: PLC0415
+
+    command: Callable[[argparse.Namespace, Sequence[str]], None] = arguments.command
+    return exit_code_of(lambda: command(arguments, flags))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="undertone",
+        description="Learn what a chat assistant's conversations are for, without reading them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"undertone {version('undertone')}")
+    parser.set_defaults(takes_beam_flags=False)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_run(commands)
+    _add_import(commands)
+    _add_simulate(commands)
+    _add_report(commands)
+    _add_classify(commands)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    # The flags' defaults come from the settings, and those import Beam.
+    from pipelines.options import add_settings_arguments  # noqa: PLC0415
+
+    parser = commands.add_parser(
+        "run",
+        help="run the job over archives of events; write tables and a report",
+        description="Runs the whole job over files of events and writes Parquet tables, a DuckDB "
+        "database and an HTML report. Every flag not named here goes to Beam, e.g. "
+        "--direct_num_workers=2 --direct_running_mode=multi_processing.",
+    )
+    parser.add_argument(
+        "--input",
+        action="append",
+        required=True,
+        metavar="PATTERN",
+        help="files of events, .avro, .jsonl or .jsonl.gz; may be repeated",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for tables and report"
+    )
+    parser.add_argument(
+        "--own_data",
+        action="store_true",
+        help="the conversations are your own: publish every count, however small. Never use it on "
+        "other people's",
+    )
+    add_settings_arguments(parser)
+    parser.set_defaults(command=_run, takes_beam_flags=True)
+
+
+def _add_import(commands: Any) -> None:
+    parser = commands.add_parser(
+        "import",
+        help="turn a chat export into an archive of events",
+        description="Turns a Claude or ChatGPT data export, or a file of one conversation a line, "
+        "into an archive of events that `undertone run` reads.",
+    )
+    parser.add_argument(
+        "export", type=Path, help="conversations.json, its folder or zip, or .jsonl"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.avro|FILE.jsonl")
+    parser.add_argument(
+        "--kind", default="auto", choices=("auto", "claude", "chatgpt", "chats"),
+        help="what the export is; auto looks (default)",
+    )  # fmt: skip
+    group = parser.add_argument_group("chats without times and users: both are made up, and marked")
+    group.add_argument("--seed", type=int, default=0, help="of what is made up (default 0)")
+    group.add_argument("--start", type=_date, default=_date("2026-01-01"), metavar="2026-01-01")
+    group.add_argument("--days", type=int, default=1, help="days to spread them over (default 1)")
+    parser.set_defaults(command=_import)
+
+
+def _add_simulate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "simulate",
+        help="write an archive of made-up conversations with known truth",
+        description="Writes an archive of made-up conversations, and beside it what every cell of "
+        "the tables must come to.",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--conversations", type=int, default=20_000, help="default 20000")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--start", type=_date, default=_date("2026-01-05"), metavar="2026-01-05")
+    parser.add_argument("--days", type=int, default=7, help="default 7")
+    parser.add_argument(
+        "--share_affective", type=float, default=0.029, help="default 0.029, the study's"
+    )
+    parser.add_argument("--duplicates", type=float, default=0.0, help="share of events, default 0")
+    parser.add_argument("--late", type=float, default=0.0, help="share of events, default 0")
+    parser.add_argument("--malformed", type=float, default=0.0, help="share of events, default 0")
+    parser.set_defaults(command=_simulate)
+
+
+def _add_report(commands: Any) -> None:
+    parser = commands.add_parser("report", help="write the report of a run again")
+    parser.add_argument("folder", type=Path, help="output folder of `undertone run`")
+    parser.set_defaults(command=_report)
+
+
+def _add_classify(commands: Any) -> None:
+    parser = commands.add_parser(
+        "classify",
+        help="say of each conversation in a file what it is for",
+        description='Reads one conversation a line, {"id", "turns": [{"role": "human"|"assistant", '
+        '"text"}]}, and writes one line each: probabilities, types, use, mood, pushback.',
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
+    parser.set_defaults(command=_classify)
+
+
+def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipelines.local import run_local  # noqa: PLC0415
+    from pipelines.options import beam_options, settings_of  # noqa: PLC0415
+    from pipelines.report import summary_lines  # noqa: PLC0415
+
+    if arguments.own_data:
+        arguments.min_users = arguments.min_conversations = 1
+        _say("every count is published, however small: keep the output to yourself")
+    settings = settings_of(arguments)
+    _say(f"reading {', '.join(arguments.input)} …")
+    run = run_local(arguments.input, arguments.output, settings, beam_options(flags))
+    for line in summary_lines(run.folder):
+        print(line)
+    read = sum(row["records"] for row in run.ledger if row["account"] == "read")
+    print(f"{read:,} records in {run.seconds:.1f} s")
+    print(f"report: {run.report}")
+
+
+def _import(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.importers import import_events, synthesised_fields  # noqa: PLC0415
+
+    events = import_events(
+        arguments.export,
+        arguments.kind,
+        seed=arguments.seed,
+        start=arguments.start,
+        days=arguments.days,
+    )
+    made_up = synthesised_fields(arguments.export, arguments.kind)
+    written = _write_events(arguments.output, _progress(events, "events"), made_up)
+    _say(f"{written:,} events in {arguments.output}")
+    if made_up:
+        _say(f"made up, because the file does not say: {', '.join(made_up)}")
+
+
+def _write_events(path: Path, events: Iterable[dict[str, Any]], synthesised: Sequence[str]) -> int:
+    from pipelines.archive import SYNTHESISED, write_archive, write_json_lines  # noqa: PLC0415
+
+    if path.suffix == ".avro":
+        return write_archive(path, events, metadata={SYNTHESISED: ",".join(synthesised)})
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        return write_json_lines(path, events)
+    raise InputError(f"--output must end in .avro, .jsonl or .jsonl.gz, got {path}")
+
+
+def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.simulator import SimulationSettings, write_simulation  # noqa: PLC0415
+
+    try:
+        settings = SimulationSettings(
+            conversations=arguments.conversations,
+            seed=arguments.seed,
+            start=arguments.start,
+            days=arguments.days,
+            share_affective=arguments.share_affective,
+            duplicates=arguments.duplicates,
+            late=arguments.late,
+            malformed=arguments.malformed,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    write_simulation(arguments.output, settings)
+
+
+def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.report import summary_lines, write_report  # noqa: PLC0415
+
+    path = write_report(arguments.folder)
+    for line in summary_lines(arguments.folder):
+        print(line)
+    print(f"report: {path}")
+
+
+def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.classify import classify, read_conversations  # noqa: PLC0415
+    from transforms.classifiers import load_default  # noqa: PLC0415
+
+    written = 0
+    with _opened(arguments.file) as lines, arguments.output.open("w", encoding="utf-8") as out:
+        conversations = read_conversations(lines, arguments.file.name)
+        for classified in _progress(classify(conversations, load_default()), "conversations"):
+            out.write(json.dumps(classified, ensure_ascii=False) + "\n")
+            written += 1
+    _say(f"{written:,} conversations in {arguments.output}")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror}") from None
+
+
+def _progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
+    """Passes items on, and says how many on standard error every few seconds."""
+    said_at = time.monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - said_at > _PROGRESS_EVERY_S:
+            said_at = time.monotonic()
+            _say(f"{count:,} {what} …")
+
+
+def _say(sentence: str) -> None:
+    print(f"undertone: {sentence}", file=sys.stderr)
+
+
+def _date(text: str) -> datetime:
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; write e.g. 2026-01-05") from None
+    return day if day.tzinfo else day.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

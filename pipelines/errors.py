@@ -1,0 +1,58 @@
+"""One sentence for the user, whatever depth of the runner an error comes from."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from schemas.failures import InputError
+from transforms.ledger import LedgerImbalanceError
+
+_EXPECTED: Final = (InputError, LedgerImbalanceError)
+_WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
+_FROM_A_WORKER: Final = re.compile(
+    r"(?:" + "|".join(e.__name__ for e in _EXPECTED) + r"): (?P<sentence>[^\n]*)"
+)
+
+
+def exit_code_of(action: Callable[[], object]) -> int:
+    """Runs an action; prints an error that the user can mend as one sentence.
+
+    Returns:
+      0, or 2 for a wrong flag or input. What nobody foresaw is raised on, with its traceback.
+    """
+    try:
+        action()
+    except KeyboardInterrupt:
+        print("undertone: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        print(f"undertone: {sentence}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Returns the sentence of an expected error, or None for an unexpected one.
+
+    Beam's in-process runner raises the error itself with its step appended; its workers in other
+    processes hand over a traceback as text.
+    """
+    for link in _chain(error):
+        if isinstance(link, _EXPECTED):
+            return _WHILE_RUNNING.sub("", str(link))
+        if isinstance(link, RuntimeError) and (match := _FROM_A_WORKER.search(str(link))):
+            return _WHILE_RUNNING.sub("", match["sentence"])
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__

@@ -1,0 +1,78 @@
+"""The whole job. Streaming, backfill and local runs differ only at the edges and in `Settings`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from pipelines.settings import Settings
+from schemas.records import AggregateRow, DeadLetter, LedgerEntry, PayloadChunk, ScoredMessage
+from transforms.aggregate import SumDays, SummarizeConversations, TallyDays
+from transforms.changes import CountPeople, PublishChanges
+from transforms.decode import Decode
+from transforms.ledger import BalanceLedger
+from transforms.release import ReleaseChanges, ReleaseDays
+from transforms.score import Score
+from transforms.sessionize import FoldConversations, JoinSessions
+
+
+class Outputs(NamedTuple):
+    """What the job gives to be written."""
+
+    aggregates: beam.PCollection[AggregateRow]
+    dead_letters: beam.PCollection[DeadLetter]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class _Counted(NamedTuple):
+    aggregates: beam.PCollection[AggregateRow]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Outputs:
+    """Builds the job between its edges.
+
+    Args:
+      payloads: chunks of records as a source hands them over.
+      settings: how to count.
+
+    Returns:
+      Rows to write. A bounded run checks its ledger and fails if it does not balance.
+    """
+    decoded = payloads | "Decode" >> Decode(settings.limits)
+    scored = decoded.messages | "Score" >> Score(settings.load_classifier)
+    count = count_bounded if payloads.is_bounded else count_unbounded
+    counted = count(scored, settings)
+    entries = (decoded.ledger, counted.ledger) | "FlattenLedger" >> beam.Flatten()
+    if payloads.is_bounded:
+        entries = entries | "BalanceLedger" >> BalanceLedger()
+    return Outputs(counted.aggregates, decoded.dead_letters, entries)
+
+
+def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
+    """Counts an input that ends: each conversation once, when all of it is known."""
+    conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap)
+    aggregates = (
+        conversations.states
+        | "Summarize" >> SummarizeConversations(settings.load_classifier)
+        | "Tally" >> TallyDays()
+        | "Release" >> ReleaseDays(settings.stamp, settings.revision)
+    )
+    return _Counted(aggregates, conversations.ledger)
+
+
+def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
+    """Counts an input that does not end: each conversation as it grows, by signed changes."""
+    changes = (
+        scored
+        | "Sessionize" >> JoinSessions(settings.session_gap, settings.firings)
+        | "Changes" >> PublishChanges(settings.load_classifier, settings.gap_us, settings.life_us)
+    )
+    aggregates = (
+        changes.summaries
+        | "CountPeople" >> CountPeople(settings.life_us)
+        | "Tally" >> SumDays(settings.firings)
+        | "Release" >> ReleaseChanges(settings.stamp, settings.clock)
+    )
+    return _Counted(aggregates, changes.ledger)

@@ -1,0 +1,141 @@
+"""The local run: files in, a folder with tables, a database and a report out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipelines.archive import SYNTHESISED, read_archive_metadata
+from pipelines.database import build_database
+from pipelines.graph import assemble
+from pipelines.read import ReadFiles
+from pipelines.report import write_report
+from pipelines.settings import Settings, wall_clock_us
+from pipelines.write import write_parquet
+from schemas.failures import InputError
+from schemas.tables import METRICS_VERSION
+
+RUN_FILE: Final = "run.json"
+TABLES_FOLDER: Final = "tables"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a local run left behind."""
+
+    folder: Path
+    report: Path
+    ledger: list[dict[str, Any]]
+    seconds: float
+
+
+def run_local(
+    inputs: Sequence[str], folder: Path, settings: Settings, options: PipelineOptions
+) -> Run:
+    """Runs the bounded job over files and writes tables, database and report into a folder.
+
+    A folder of an earlier run is replaced, once the new run has succeeded.
+
+    Args:
+      inputs: patterns of event files, .avro or .jsonl.
+      folder: where to write.
+      settings: how to count.
+      options: Beam's own. Without a runner the in-process one is used, by name: what Beam calls
+        DirectRunner is a switch that picks another engine on another machine.
+
+    Raises:
+      InputError: an input can't be read, or the folder holds something else.
+      LedgerImbalanceError: a record got lost.
+    """
+    _check_folder(folder)
+    read = ReadFiles(inputs)
+    started_at_us = wall_clock_us()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        fresh = Path(scratch) / folder.name
+        tables = fresh / TABLES_FOLDER
+        tables.mkdir(parents=True)
+        pipeline = beam.Pipeline(runner=_runner(options), options=options)
+        write_parquet(assemble(pipeline | "Read" >> read, settings), tables)
+        pipeline.run().wait_until_finish()
+        finished_at_us = wall_clock_us()
+        ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]
+        facts = _facts(inputs, settings, started_at_us, finished_at_us, ledger)
+        (fresh / RUN_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        build_database(fresh)
+        write_report(fresh)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    return Run(folder, folder / "report.html", ledger, (finished_at_us - started_at_us) / 1e6)
+
+
+def _check_folder(folder: Path) -> None:
+    is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if is_taken and not (folder / RUN_FILE).is_file():
+        raise InputError(
+            f"{folder} holds something that is no Undertone run; give --output a new folder"
+        )
+
+
+def _runner(options: PipelineOptions) -> Any:
+    if options.view_as(StandardOptions).runner:
+        return None
+    if options.view_as(DirectOptions).direct_num_workers == 0:
+        raise InputError("direct_num_workers must be at least 1, got 0; leave it out for 1")
+    return FnApiRunner()
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+def _facts(
+    inputs: Sequence[str],
+    settings: Settings,
+    started_at_us: int,
+    finished_at_us: int,
+    ledger: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Returns what the report says of the run besides its tables."""
+    return {
+        "inputs": list(inputs),
+        "synthesised": _synthesised(inputs),
+        "started_at": _iso(started_at_us),
+        "finished_at": _iso(finished_at_us),
+        "settings": {
+            "session_gap_s": settings.session_gap.total_seconds(),
+            "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
+            "max_event_bytes": settings.max_event_bytes,
+            **asdict(settings.thresholds),
+            "metrics_version": METRICS_VERSION,
+        },
+        "classifier": {"version": settings.classifier_version},
+        "ledger": ledger,
+    }
+
+
+def _synthesised(inputs: Sequence[str]) -> list[str]:
+    """Returns which fields of the events are made up, as their archives say."""
+    fields: set[str] = set()
+    for match in FileSystems.match([p for p in inputs if p.endswith(".avro")]):
+        for file in match.metadata_list:
+            stated = read_archive_metadata(Path(file.path)).get(SYNTHESISED, "")
+            fields.update(field for field in stated.split(",") if field)
+    return sorted(fields)
+
+
+def _iso(instant_us: int) -> str:
+    return datetime.fromtimestamp(instant_us / 1e6, UTC).isoformat(timespec="seconds")

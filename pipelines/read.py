@@ -1,0 +1,265 @@
+"""Read: every source gives `PayloadChunk`s, some thousand records as one element.
+
+A chunk as the element, and not a record, because scoring a batch of one costs fifteen times as much
+a message as a batch of 32, and because every element pays the runner's toll.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.io import filebasedsource, iobase
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from fastavro import block_reader
+
+from schemas.failures import InputError
+from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
+from schemas.wire import encoding_of
+
+ROWS_A_CHUNK: Final = 2048
+"""Enough to make the cost of a batch vanish, few enough to keep a chunk in some megabytes."""
+
+BYTES_A_CHUNK: Final = 8_000_000
+
+CONTENT_TYPE: Final = "content-type"
+"""Pub/Sub attribute that says how a message is encoded."""
+
+_REQUIRED: Final = {
+    "event_id": {"string", "null"},
+    "conversation_id": {"string", "null"},
+    "role": {"string", "null"},
+    "text": {"string", "null"},
+    "sent_at_us": {"long", "int", "null"},
+}
+_OPTIONAL: Final = {
+    **{name: {"string", "null"} for name in ("user_id", *ATTRIBUTES)},
+    "schema_version": {"int", "long"},
+    "published_at_us": {"long", "int", "null"},
+}
+_ENVELOPE: Final = {"data": {"bytes"}, "publish_time": {"long"}}
+"""How a Pub/Sub subscription to Cloud Storage archives messages, with metadata, in Avro."""
+
+
+class ReadAvro(beam.PTransform[Any, PayloadChunk]):
+    """Reads Avro archives of events, or of Pub/Sub messages that hold events.
+
+    Out: `PayloadChunk`, bounded, in the global window; a file is split at its blocks.
+    Raises: `InputError` at construction where no file matches, and while it runs where a file is
+    damaged or holds other records.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self._source = _AvroSource(pattern)
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return root | "ReadAvroBlocks" >> beam.io.Read(self._source)
+
+
+class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
+    """Reads files of one JSON event a line, compressed or not.
+
+    Out: `PayloadChunk`, bounded, in the global window; a file is read by one worker.
+    Raises: `InputError` as `ReadAvro`.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self._source = _JsonLinesSource(pattern, splittable=False)
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return root | "ReadLines" >> beam.io.Read(self._source)
+
+
+class ReadFiles(beam.PTransform[Any, PayloadChunk]):
+    """Reads any number of patterns of Avro or JSON Lines files, each told by its ending.
+
+    Out: `PayloadChunk`, bounded, in the global window.
+    Raises: `InputError` at construction where an ending is unknown or no file matches.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        super().__init__()
+        self._reads = [_read_of(pattern) for pattern in patterns]
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        chunks = tuple(root | f"ReadInput{index}" >> read for index, read in enumerate(self._reads))
+        return chunks | "FlattenInputs" >> beam.Flatten()
+
+
+class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
+    """Reads a Pub/Sub subscription, message by message, and gathers what arrives together.
+
+    Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
+    de-duplicated by their own id later on.
+    """
+
+    def __init__(self, subscription: str) -> None:
+        super().__init__()
+        self._subscription = subscription
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return (
+            root
+            | "ReadSubscription"
+            >> beam.io.ReadFromPubSub(subscription=self._subscription, with_attributes=True)
+            | "GatherMessages" >> beam.BatchElements(max_batch_size=ROWS_A_CHUNK)
+            | "ToChunks" >> beam.FlatMap(_chunks_of, self._subscription.rsplit("/", 1)[-1])
+            .with_output_types(PayloadChunk)
+        )  # fmt: skip
+
+
+def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:
+    endings = {".avro": ReadAvro, ".jsonl": ReadJsonLines, ".jsonl.gz": ReadJsonLines}
+    for ending, read in endings.items():
+        if pattern.endswith(ending):
+            try:
+                return read(pattern)
+            except OSError as error:
+                raise InputError(f"no file matches {pattern}; check the path") from error
+    raise InputError(
+        f"{pattern} ends in none of {', '.join(endings)}; "
+        "write chats as events first with: undertone import"
+    )
+
+
+class _AvroSource(filebasedsource.FileBasedSource):
+    """Reads whole blocks; split points are the sync markers, as in Beam's own Avro source."""
+
+    def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
+        name = PurePath(file_name).name
+        with self.open_file(file_name) as file:
+            try:
+                # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one
+                # by one, where an error here would lose the block.
+                blocks = block_reader(file, handle_unicode_errors="surrogateescape")
+            except (ValueError, EOFError, KeyError) as error:
+                raise InputError(f"{name} is no Avro file; give an archive of events") from error
+            is_envelope = _is_envelope(blocks.writer_schema, name)
+            start = range_tracker.start_position() or 0
+            sync_marker = blocks._header["sync"]
+            # A bundle that begins at the end of a marker owns the block behind it.
+            position = _skip_past(file, sync_marker, max(0, start - len(sync_marker)))
+            range_tracker.set_split_points_unclaimed_callback(
+                lambda stop: 0 if position >= stop else iobase.RangeTracker.SPLIT_POINTS_UNKNOWN
+            )
+            rows: list[Any] = []
+            while position is not None and range_tracker.try_claim(position):
+                try:
+                    block = next(blocks)
+                    rows.extend(block)
+                except StopIteration:
+                    break
+                except (EOFError, ValueError, IndexError, zlib.error) as error:
+                    raise InputError(
+                        f"{name} is damaged or cut short in the block at byte {position}; "
+                        "restore the file or take it out of the input"
+                    ) from error
+                position = block.offset + block.size
+                if len(rows) >= ROWS_A_CHUNK:
+                    yield from _avro_chunks(rows, is_envelope, name)
+                    rows = []
+            yield from _avro_chunks(rows, is_envelope, name)
+
+
+class _JsonLinesSource(filebasedsource.FileBasedSource):
+    def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
+        name = PurePath(file_name).name
+        if not range_tracker.try_claim(range_tracker.start_position() or 0):
+            return
+        rows: list[bytes] = []
+        size_bytes = 0
+        with self.open_file(file_name) as file:
+            for line in _lines(file, name):
+                if line.isspace():
+                    continue
+                rows.append(line)
+                size_bytes += len(line)
+                if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
+                    yield PayloadChunk(Encoding.JSON, rows, None, name)
+                    rows, size_bytes = [], 0
+        if rows:
+            yield PayloadChunk(Encoding.JSON, rows, None, name)
+
+
+def _lines(file: Any, name: str) -> Iterator[bytes]:
+    try:
+        while line := file.readline():
+            yield line
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(
+            f"{name} is damaged or cut short; restore the file or take it out of the input"
+        ) from error
+
+
+def _is_envelope(schema: Any, name: str) -> bool:
+    """Tells Pub/Sub messages from events; raises InputError where it is neither."""
+    types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
+    if all(types.get(field, {""}) <= allowed for field, allowed in _ENVELOPE.items()):
+        return True
+    wrong = [f for f, allowed in _REQUIRED.items() if not types.get(f, {""}) <= allowed]
+    wrong += [f for f, allowed in _OPTIONAL.items() if not types.get(f, set()) <= allowed]
+    if wrong:
+        raise InputError(
+            f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, whose "
+            f"{', '.join(wrong)} is missing or of another type; "
+            "write the archive with schemas/conversation_event.avsc"
+        )
+    return False
+
+
+def _type_names(type_: Any) -> set[str]:
+    if isinstance(type_, list):
+        return set().union(*(_type_names(t) for t in type_))
+    if isinstance(type_, dict):
+        return {str(type_["type"])}
+    return {str(type_)}
+
+
+def _skip_past(file: Any, marker: bytes, start: int) -> int | None:
+    """Moves the file just past the first marker from `start` on; None where there is none."""
+    file.seek(start)
+    window = b""
+    window_start = start
+    while chunk := file.read(1 << 16):
+        window += chunk
+        found = window.find(marker)
+        if found >= 0:
+            position: int = window_start + found + len(marker)
+            file.seek(position)
+            return position
+        keep = len(marker) - 1
+        window_start += max(0, len(window) - keep)
+        window = window[-keep:]
+    return None
+
+
+def _avro_chunks(rows: list[Any], is_envelope: bool, name: str) -> Iterator[PayloadChunk]:
+    if not rows:
+        return
+    if not is_envelope:
+        yield PayloadChunk(Encoding.AVRO, rows, None, name)
+        return
+    by_encoding: defaultdict[Encoding, list[Any]] = defaultdict(list)
+    for row in rows:
+        attributes = row.get("attributes") or {}
+        by_encoding[encoding_of(attributes.get(CONTENT_TYPE))].append(row)
+    for encoding, group in by_encoding.items():
+        times = [int(row["publish_time"].timestamp() * 1_000_000) for row in group]
+        yield PayloadChunk(encoding, [row["data"] for row in group], list(times), name)
+
+
+def _chunks_of(messages: Iterable[PubsubMessage], source: str) -> Iterator[PayloadChunk]:
+    by_encoding: defaultdict[Encoding, list[PubsubMessage]] = defaultdict(list)
+    for message in messages:
+        by_encoding[encoding_of((message.attributes or {}).get(CONTENT_TYPE))].append(message)
+    for encoding, group in by_encoding.items():
+        times = [
+            int(m.publish_time.timestamp() * 1_000_000) if m.publish_time else None for m in group
+        ]
+        yield PayloadChunk(encoding, [m.data for m in group], times, source)

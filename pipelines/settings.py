@@ -1,0 +1,104 @@
+"""Settings: what the operator chose, as one frozen value, checked when it is made."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from schemas.tables import METRICS_VERSION
+from schemas.wire import Limits
+from transforms.classifiers import load_default
+from transforms.policies import Firings
+from transforms.release import Clock, Stamp
+from transforms.score import LoadClassifier
+from transforms.suppression import Thresholds
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_US: Final = timedelta(microseconds=1)
+
+
+def wall_clock_us() -> int:
+    """Returns the time now, microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def parse_duration(text: str) -> timedelta:
+    """Reads a duration such as `90s`, `5m`, `24h` or `7d`.
+
+    Raises:
+      ValueError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write a number and s, m, h or d, e.g. 24h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the job counts; the same for streaming, backfill and local runs.
+
+    Attributes:
+      session_gap: idle time after which a conversation id begins a new conversation.
+      allowed_lateness: an event published later than this after it was said is not counted.
+      max_event_bytes: a larger payload is refused.
+      thresholds: what a cell must have to be published.
+      firings: when the streaming job publishes, and how long it remembers.
+      load_classifier: returns the classifier, once a worker.
+      classifier_version: version of its weights, written into every row.
+      clock: gives the streaming job its revisions.
+      revision: revision of a bounded run, microseconds since the epoch at its start.
+    """
+
+    session_gap: timedelta = timedelta(hours=24)
+    allowed_lateness: timedelta = timedelta(hours=48)
+    max_event_bytes: int = 4_000_000
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    firings: Firings = field(default_factory=Firings)
+    load_classifier: LoadClassifier = load_default
+    classifier_version: str = ""
+    clock: Clock = wall_clock_us
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        for name, example in (("session_gap", "24h"), ("allowed_lateness", "48h")):
+            value = getattr(self, name)
+            if value <= timedelta(0):
+                raise ValueError(f"{name} must be positive, got {value}; use e.g. {example}")
+        if self.max_event_bytes < 1024:
+            raise ValueError(
+                f"max_event_bytes must be at least 1024, got {self.max_event_bytes}; "
+                "the default is 4000000"
+            )
+        life = self.firings.conversation_life
+        if life <= self.allowed_lateness + self.session_gap:
+            raise ValueError(
+                f"conversation_life must exceed allowed_lateness + session_gap "
+                f"({self.allowed_lateness + self.session_gap}), got {life}; use e.g. 28d"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """What a valid event may be."""
+        return Limits(
+            allowed_lateness_us=self.allowed_lateness // _US,
+            max_event_bytes=self.max_event_bytes,
+        )
+
+    @property
+    def gap_us(self) -> int:
+        """The session gap in microseconds."""
+        return self.session_gap // _US
+
+    @property
+    def life_us(self) -> int:
+        """The conversation life in microseconds."""
+        return self.firings.conversation_life // _US
+
+    @property
+    def stamp(self) -> Stamp:
+        """What every row says of how it came about."""
+        return Stamp(self.thresholds, METRICS_VERSION, self.classifier_version)

@@ -1,0 +1,1 @@
+"""The contracts: what comes in, what flows between the steps, what is written."""

@@ -1,0 +1,190 @@
+"""The frozen elements that flow between the steps, and the coders of those that cross a shuffle.
+
+Structs are array-like: MessagePack writes their fields in order and without names, so a field may
+be appended, never moved. Nothing here imports another module of the project.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+
+class Encoding(enum.StrEnum):
+    """How the bytes of a payload are to be read."""
+
+    PROTOBUF = "protobuf"
+    JSON = "json"
+    AVRO = "avro"
+    UNKNOWN = "unknown"
+
+
+class PayloadChunk(msgspec.Struct, frozen=True):
+    """Some records as one source handed them over, still on the wire.
+
+    Attributes:
+      encoding: how each of `rows` is encoded; AVRO rows are dicts as fastavro reads them, all
+        others bytes.
+      rows: the records.
+      published_at_us: publish time of each row, or None where the row itself says it or nobody
+        does.
+      source: where they came from, for dead letters: a file's base name or a subscription.
+    """
+
+    encoding: Encoding
+    rows: list[Any]
+    published_at_us: list[int | None] | None
+    source: str
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One valid message. Instants are microseconds since the epoch, UTC."""
+
+    event_id: str
+    conversation_id: str
+    user_id: str | None
+    is_human: bool
+    text: str
+    sent_at_us: int
+    attributes: tuple[str | None, ...]
+    """Values of `ATTRIBUTES`, in that order; None where the event does not say."""
+
+
+ATTRIBUTES = ("platform", "country", "language", "plan", "model")
+"""What an event may say about its conversation besides its user."""
+
+
+class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
+    """One message after scoring: ids as hashes, no text.
+
+    Attributes:
+      conversation: 16-byte hash of the conversation id.
+      event: 8-byte hash of the event id.
+      user: hash of the user id, 16 hex digits, empty for none.
+      scores: the packed row of the classifier, 17 bytes for a human message, 2 for an assistant's.
+    """
+
+    conversation: bytes
+    event: bytes
+    user: str
+    is_human: bool
+    sent_at_us: int
+    attributes: tuple[str | None, ...]
+    scores: bytes
+
+
+class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one conversation adds to the tables. A conversation's summary is revised as it grows.
+
+    Attributes:
+      started_at_us: time of the first message.
+      user: hash of the user id, 16 hex digits, empty for none.
+      breakdowns: values of `platform, country, language, plan, model`, `unknown` where unsaid.
+      human_messages, assistant_messages: distinct messages; past 256 of a role an estimate.
+      types: bit i is set where the conversation is of type i of `labels.TYPES`.
+      use: index into `labels.USES`.
+      opening_type, closing_type: index into `labels.TYPES`, -1 for none.
+      sentiment_change_sixths: sum of the last three human messages' half-point steps less the sum
+        of the first three's: the change in sixths of a point. None below six human messages.
+      pushback_reasons: bit i is set where the assistant pushed back for reason i.
+    """
+
+    started_at_us: int
+    user: str
+    breakdowns: tuple[str, ...]
+    human_messages: int
+    assistant_messages: int
+    types: int
+    use: int
+    opening_type: int
+    closing_type: int
+    sentiment_change_sixths: int | None
+    pushback_reasons: int
+
+
+class SignedSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A summary that holds from now on (+1), or one that no longer does (-1)."""
+
+    sign: int
+    summary: ConversationSummary
+
+
+class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A record that is not counted, and why. It never holds text.
+
+    Attributes:
+      stage: step that refused it.
+      reason: a `failures.Reason`.
+      source: file base name or subscription.
+      event_id, conversation_id: where they could be read and look like ids, else None.
+      sent_at_us, published_at_us: where they could be read.
+      size_bytes: of the payload, or of the text where the payload is no longer at hand.
+      payload_sha256: hex digest that finds the payload again in the archive.
+    """
+
+    stage: str
+    reason: str
+    source: str
+    event_id: str | None
+    conversation_id: str | None
+    sent_at_us: int | None
+    published_at_us: int | None
+    size_bytes: int
+    payload_sha256: str
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Some records met one fate: `account` is one of `transforms.ledger.ACCOUNTS`."""
+
+    account: str
+    reason: str
+    records: int
+
+
+class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One released version of one cell; the columns of `tables.AGGREGATES` in order.
+
+    `conversations` and `users` are None where the version withdraws a cell released before.
+    """
+
+    window_start_us: int
+    granularity: str
+    breakdown: str
+    breakdown_value: str
+    facet: str
+    facet_value: str
+    conversations: int | None
+    users: int | None
+    sentiment_change_sixths: int | None
+    sentiment_change_squares: int | None
+    revision: int
+    snapshot: int
+    min_users: int
+    min_conversations: int
+    metrics_version: str
+    classifier_version: str
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+class StructCodec(Generic[StructT]):
+    """MessagePack bytes of one array-like struct type; equal values give equal bytes."""
+
+    def __init__(self, type_: type[StructT]) -> None:
+        self._type = type_
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(type_).decode
+
+    def encode(self, value: StructT) -> bytes:
+        """Encodes one struct."""
+        return self._encode(value)
+
+    def decode(self, encoded: bytes) -> StructT:
+        """Decodes one struct."""
+        return self._decode(encoded)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (StructCodec, (self._type,))

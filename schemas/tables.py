@@ -1,0 +1,183 @@
+"""The tables as code: one definition for BigQuery, Parquet and DuckDB.
+
+All tables are append-only. `aggregates` holds immutable versions of cells; `schemas/views/*.sql`
+pick the ones that hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from schemas.records import AggregateRow, DeadLetter, LedgerEntry
+
+METRICS_VERSION: Final = "1"
+"""Version of the definitions by which the rows were counted; raised when one of them changes."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ARROW: Final[Mapping[str, pa.DataType]] = {
+    "STRING": pa.string(),
+    "INT64": pa.int64(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: BigQuery type and what it means."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+      name: within the dataset.
+      description: what a row is.
+      columns: in the order of the record's fields.
+      record: type of the record; a field `x_us` goes to a TIMESTAMP column `x`.
+      partition_by: TIMESTAMP column by whose day the table is partitioned, or None.
+      cluster_by: columns it is clustered by.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    record: type[msgspec.Struct]
+    partition_by: str | None
+    cluster_by: tuple[str, ...]
+
+    def bigquery_schema(self) -> dict[str, list[dict[str, str]]]:
+        """Returns the schema in BigQuery's JSON form."""
+        return {
+            "fields": [
+                {
+                    "name": c.name,
+                    "type": c.type,
+                    "mode": "REQUIRED" if c.required else "NULLABLE",
+                    "description": c.description,
+                }
+                for c in self.columns
+            ]
+        }
+
+    def bigquery_parameters(self) -> dict[str, Any]:
+        """Returns partitioning and clustering as BigQuery's load API names them."""
+        parameters: dict[str, Any] = {"clustering": {"fields": list(self.cluster_by)}}
+        if self.partition_by:
+            parameters["timePartitioning"] = {"type": "DAY", "field": self.partition_by}
+        return parameters
+
+    def arrow_schema(self) -> pa.Schema:
+        """Returns the schema of the Parquet files."""
+        return pa.schema(
+            pa.field(c.name, _ARROW[c.type], nullable=not c.required) for c in self.columns
+        )
+
+    def row(self, record: msgspec.Struct) -> dict[str, Any]:
+        """Returns the record as a row: column name to value, instants as datetimes in UTC."""
+        values = msgspec.structs.astuple(record)
+        return {
+            c.name: _EPOCH + timedelta(microseconds=value)
+            if c.type == "TIMESTAMP" and value is not None
+            else value
+            for c, value in zip(self.columns, values, strict=True)
+        }
+
+    def bigquery_row(self, record: msgspec.Struct) -> dict[str, Any]:
+        """Returns the row as BigQuery's JSON takes it: instants in RFC 3339."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in self.row(record).items()
+        }
+
+
+AGGREGATES: Final = Table(
+    name="aggregates",
+    description=(
+        "One released version of one cell: the conversations that started in one hour or day, have "
+        "one value of one breakdown, and belong to one value of one facet. Append-only; read it "
+        "through the view aggregates_latest."
+    ),
+    columns=(
+        Column("window_start", "TIMESTAMP", "Start of the hour or day, UTC, in which the "
+               "conversations started (their first message)."),
+        Column("granularity", "STRING", "hour or day."),
+        Column("breakdown", "STRING", "overall, platform, country, language, plan, model or "
+               "length (band of human messages)."),
+        Column("breakdown_value", "STRING", "Value of the breakdown; all for overall; unknown "
+               "where no event said; not_published for the suppressed values together."),
+        Column("facet", "STRING", "What the conversations have in common: all; type; use; length "
+               "(human messages); long (more than 50 human messages); sentiment (6 or more human "
+               "messages, so that the mood's change is defined); pushback; pushback_reason; drift "
+               "(opening>closing type); drift_long (the same among long ones)."),
+        Column("facet_value", "STRING", "Value of the facet; for long, sentiment and pushback the "
+               "type they are counted within, or all, or affective."),
+        Column("conversations", "INT64", "Number of conversations; null where this version "
+               "withdraws the cell.", required=False),
+        Column("users", "INT64", "Number of distinct users they are of; for not_published a lower "
+               "bound; null where this version withdraws the cell.", required=False),
+        Column("sentiment_change_sixths", "INT64", "Facet sentiment: sum over the conversations "
+               "of the change from the first to the last three human messages, in sixths of a "
+               "point of the five-step scale -1..+1. Null for other facets.", required=False),
+        Column("sentiment_change_squares", "INT64", "Facet sentiment: sum of the squares of the "
+               "changes, in thirty-sixths. Null for other facets.", required=False),
+        Column("revision", "INT64", "Version of the cell, microseconds since the epoch at its "
+               "release; the largest holds."),
+        Column("snapshot", "INT64", "Revision of the complete release of the day that this row "
+               "belongs to or amends; only rows of a day's largest snapshot hold."),
+        Column("min_users", "INT64", "Threshold in force: distinct users a cell must have."),
+        Column("min_conversations", "INT64", "Threshold in force: conversations a cell must have."),
+        Column("metrics_version", "STRING", "Version of the definitions."),
+        Column("classifier_version", "STRING", "Version of the classifier's weights."),
+    ),
+    record=AggregateRow,
+    partition_by="window_start",
+    cluster_by=("granularity", "breakdown", "facet", "facet_value"),
+)  # fmt: skip
+
+DEAD_LETTERS: Final = Table(
+    name="dead_letters",
+    description="One record that is not counted, and why; never its text.",
+    columns=(
+        Column("stage", "STRING", "Step that refused the record."),
+        Column("reason", "STRING", "Why; a value of schemas.failures.Reason."),
+        Column("source", "STRING", "File or subscription it came from."),
+        Column("event_id", "STRING", "Where it could be read and looks like an id.", False),
+        Column("conversation_id", "STRING", "Where it could be read and looks like an id.", False),
+        Column("sent_at_us", "INT64", "Event time as the record gives it, microseconds since the "
+               "epoch; may be outside the calendar.", False),
+        Column("published_at_us", "INT64", "Publish time, microseconds since the epoch.", False),
+        Column("size_bytes", "INT64", "Size of the payload."),
+        Column("payload_sha256", "STRING", "SHA-256 of the payload, hex; finds it in the archive."),
+    ),
+    record=DeadLetter,
+    partition_by=None,
+    cluster_by=("reason", "stage"),
+)  # fmt: skip
+
+LEDGER: Final = Table(
+    name="ledger",
+    description="Conservation: how many records were read and what became of them.",
+    columns=(
+        Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
+               "late, dead_letter. The fates add up to read."),
+        Column("reason", "STRING", "Of a dead letter, else empty."),
+        Column("records", "INT64", "How many."),
+    ),
+    record=LedgerEntry,
+    partition_by=None,
+    cluster_by=("account",),
+)  # fmt: skip
+
+TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER)

@@ -1,0 +1,54 @@
+"""Packaging. The version here is the version of the job, its templates and its image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+RUNTIME = [
+    "apache-beam[gcp]==2.77.0",
+    "google-cloud-bigquery>=3.30,<4",
+    "protobuf>=6.33,<7",  # Generated code is of 6.33; Beam 2.77 breaks with 7.
+    "fastavro>=1.13,<2",
+    "cramjam>=2.9",  # Avro's snappy codec, which fastavro does not bring.
+    "msgspec>=0.20",
+    "numpy>=2.2,<3",
+    "pyarrow>=18",
+]
+LOCAL = [
+    "duckdb>=1.4",
+    "jinja2>=3.1",
+    "sqlglot>=27",
+]
+DEVELOPMENT = [
+    "gcp-storage-emulator>=2024.8",
+    "grpcio-tools==1.81.1",  # The newest whose generated code protobuf 6 runs.
+    "hypothesis>=6.130",
+    "import-linter>=2.3",
+    "mypy>=1.18",
+    "pytest>=8.4",
+    "pytest-xdist>=3.6",
+    "ruff>=0.13",
+    "types-protobuf>=6.30,<7",
+]
+
+setup(
+    name="undertone",
+    version="0.1.0",
+    description="Learn what a chat assistant's conversations are for, without reading them.",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["schemas*", "transforms*", "pipelines*"]),
+    package_data={
+        "schemas": ["*.proto", "*.avsc", "*.pyi", "views/*.sql"],
+        "transforms.classifiers": ["*.npz", "*.json"],
+        "pipelines": ["*.html"],
+        "pipelines.simulator": ["*.jsonl"],
+    },
+    install_requires=RUNTIME + LOCAL,
+    extras_require={"dev": DEVELOPMENT},
+    entry_points={"console_scripts": ["undertone=pipelines.cli:main"]},
+)

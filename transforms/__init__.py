@@ -1,0 +1,1 @@
+"""The steps, in data order: decode, score, sessionize, changes, aggregate, release, ledger."""

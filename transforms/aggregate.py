@@ -1,0 +1,183 @@
+"""Aggregate: conversations to the sheet of each day, all cells of a day in one value.
+
+All of a day's cells stay together because the release step must see them together: a cell may be
+published only if nothing that was held back can be had by subtracting it from others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from typing import Final
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from schemas.records import ConversationSummary
+from transforms.changes import UserDayKey, key_by_user_and_day
+from transforms.classifiers.interface import Classifier
+from transforms.coders import CanonicalCoder
+from transforms.conversation import ConversationState
+from transforms.policies import Firings
+from transforms.score import LoadClassifier
+from transforms.summary import summarize
+from transforms.tally import Sheet, SheetBuilder
+
+DaySheet = tuple[int, Sheet]
+"""Start of the day in microseconds, and its sheet or a part of it."""
+
+UserDaySummaries = tuple[UserDayKey, Iterable[ConversationSummary]]
+
+_CONVERSATIONS_A_BATCH: Final = 1024
+_GLOBAL: Final = GlobalWindow()
+
+
+class SummarizeConversations(beam.PTransform[ConversationState, ConversationSummary]):
+    """Judges the final states of a bounded input, many at a time.
+
+    In: `ConversationState`. Out: `ConversationSummary`. Windowing: the global window.
+    """
+
+    def __init__(self, load_classifier: LoadClassifier) -> None:
+        super().__init__()
+        self._load_classifier = load_classifier
+
+    def expand(
+        self, states: beam.PCollection[ConversationState]
+    ) -> beam.PCollection[ConversationSummary]:
+        return states | "JudgeBatches" >> beam.ParDo(
+            _SummarizeFn(self._load_classifier)
+        ).with_output_types(ConversationSummary)
+
+
+class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
+    """Sums the summaries of a bounded input into the sheet of each day.
+
+    In: `ConversationSummary`. Out: (day, `Sheet`), one a day. Windowing: the global window, the day
+    in the key: windowed combines grow superlinearly with the windows of a key.
+    Guarantees: a user counts once in every cell, whatever the number of conversations.
+    """
+
+    def expand(
+        self, summaries: beam.PCollection[ConversationSummary]
+    ) -> beam.PCollection[DaySheet]:
+        by_user_day = (
+            summaries
+            | "WithUser" >> beam.Filter(_has_user).with_output_types(ConversationSummary)
+            | "KeyByUserAndDay" >> beam.Map(_keyed)
+            .with_output_types(tuple[UserDayKey, ConversationSummary])
+            | "GroupByUserAndDay" >> beam.GroupByKey()
+            | "TallyUsers" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
+        )  # fmt: skip
+        without_user = (
+            summaries
+            | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(ConversationSummary)
+            | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
+            | "TallyWithoutUser" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
+        )
+        return (
+            (by_user_day, without_user)
+            | "FlattenSheets" >> beam.Flatten()
+            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn()).with_output_types(DaySheet)
+        )
+
+
+class SumDays(beam.PTransform[DaySheet, DaySheet]):
+    """Sums what the sheets of an unbounded job gain, day by day.
+
+    In: (day, `Sheet` to add), stamped within the day. Out: (day, whole `Sheet` so far) at each
+    firing. Windowing: fixed days, accumulating.
+    """
+
+    def __init__(self, firings: Firings) -> None:
+        super().__init__()
+        self._firings = firings
+
+    def expand(self, gains: beam.PCollection[DaySheet]) -> beam.PCollection[DaySheet]:
+        return (
+            gains
+            | "WindowIntoDays" >> self._firings.days()
+            | "SumGains" >> beam.CombinePerKey(_SumSheetsFn()).with_output_types(DaySheet)
+        )
+
+
+class _SummarizeFn(beam.DoFn):
+    """Gathers states over a bundle: a batch of one costs many times what its share of many does."""
+
+    def __init__(self, load_classifier: LoadClassifier) -> None:
+        self._load_classifier = load_classifier
+        self._classifier: Classifier | None = None
+        self._states: list[ConversationState] = []
+
+    def setup(self) -> None:
+        self._classifier = self._load_classifier()
+
+    def start_bundle(self) -> None:
+        self._states = []
+
+    def process(self, state: ConversationState) -> Iterator[ConversationSummary]:
+        self._states.append(state)
+        if len(self._states) >= _CONVERSATIONS_A_BATCH:
+            yield from self._flush()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for summary in self._flush():
+            yield WindowedValue(summary, _GLOBAL.max_timestamp(), (_GLOBAL,))
+
+    def _flush(self) -> Sequence[ConversationSummary]:
+        assert self._classifier is not None
+        states, self._states = self._states, []
+        return summarize(states, self._classifier)
+
+
+class _TallyUsersFn(beam.DoFn):
+    """Sums over a bundle before the shuffle: few days, many conversations."""
+
+    def __init__(self) -> None:
+        self._builders: defaultdict[int, SheetBuilder] = defaultdict(SheetBuilder)
+
+    def start_bundle(self) -> None:
+        self._builders = defaultdict(SheetBuilder)
+
+    def process(self, keyed: UserDaySummaries) -> None:
+        (_, day_us), summaries = keyed
+        self._builders[day_us].add_user(summaries)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for day_us, builder in self._builders.items():
+            yield WindowedValue((day_us, builder.sheet()), _GLOBAL.max_timestamp(), (_GLOBAL,))
+
+
+class _SumSheetsFn(beam.CombineFn):
+    def create_accumulator(self) -> Sheet:
+        return Sheet()
+
+    def add_input(self, total: Sheet, gain: Sheet) -> Sheet:
+        return total.add_all(gain)
+
+    def merge_accumulators(self, totals: Iterable[Sheet]) -> Sheet:
+        return reduce(Sheet.add_all, totals, Sheet())
+
+    def extract_output(self, total: Sheet) -> Sheet:
+        return total
+
+    def get_accumulator_coder(self) -> CanonicalCoder:
+        return CanonicalCoder(Sheet)
+
+
+def _keyed(summary: ConversationSummary) -> tuple[UserDayKey, ConversationSummary]:
+    return key_by_user_and_day(summary), summary
+
+
+def _has_user(summary: ConversationSummary) -> bool:
+    return bool(summary.user)
+
+
+def _has_no_user(summary: ConversationSummary) -> bool:
+    return not summary.user
+
+
+def _alone(summary: ConversationSummary) -> UserDaySummaries:
+    return key_by_user_and_day(summary), [summary]

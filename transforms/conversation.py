@@ -1,0 +1,325 @@
+"""What is kept of a conversation: a bounded value that any two observers can join. No Beam here.
+
+`ConversationState` is a join-semilattice: `+` is associative, commutative and idempotent, so an
+event seen twice, a pane fired again, or two partials that overlap change nothing, and any order of
+arrival gives the same value, to the byte of its encoding. Counts and the first and last three
+messages are read off it at the end.
+
+Up to `MAX_HUMAN` human messages the state holds every one of them (33 bytes each). Beyond, it
+keeps the `MAX_HUMAN` of the smallest event hash, which is a uniform sample and again a join (a
+bottom-k sketch, Cohen and Kaplan 2007), and the first and last three. What is then estimated: the
+number of messages (relative standard error 1/sqrt(254) = 6.3 %) and whatever the classifier reads
+off the middle of the conversation. Whether a conversation is long, its length bin up to 200, its
+opening, closing and sentiment change, and its pushback stay exact. The same holds for the
+`MAX_ASSISTANT` messages of the assistant, of which only the number is kept. A state never exceeds
+`MAX_STATE_BYTES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final, NamedTuple
+
+import msgspec
+
+from schemas.records import ATTRIBUTES, ScoredMessage
+
+MAX_HUMAN: Final = 256
+MAX_ASSISTANT: Final = 256
+MAX_STATE_BYTES: Final = 16 * 1024
+ENDS: Final = 3
+"""Messages at either end that make up the opening and the closing of a conversation."""
+
+_VERSION: Final = 1
+_HASH: Final = slice(8, 16)
+_SCORES: Final = slice(16, None)
+_RECORD_BYTES: Final = 16 + 17
+_HASH_BYTES: Final = 8
+_REASONS: Final = 8
+_NO_PUSHBACK: Final = bytes(_REASONS)
+_HASH_SPACE: Final = 2**64
+
+Records = frozenset[bytes]
+"""Human messages: 8 bytes of time, 8 of event hash, 17 of scores; so they sort by time."""
+
+
+class Stated(NamedTuple):
+    """An attribute's value and the message that stated it: the earliest statement holds."""
+
+    sent_at_us: int
+    event: bytes
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """All that is kept of one conversation. Build it with `of`, join with `+`, `ZERO` is neutral.
+
+    Attributes:
+      first_at_us, last_at_us: extent of every message seen, microseconds since the epoch.
+      human: the human messages, or from `is_human_sampled` on the sample of them.
+      human_ends: first and last three once sampled, else empty.
+      assistant: event hashes of the assistant's messages, or a sample.
+      stated: for the user and each of `ATTRIBUTES` the earliest statement, or None.
+      pushback: for each reason the highest pushback logit, as logit + 128.
+    """
+
+    first_at_us: int
+    last_at_us: int
+    human: Records
+    human_ends: Records
+    is_human_sampled: bool
+    assistant: frozenset[bytes]
+    is_assistant_sampled: bool
+    stated: tuple[Stated | None, ...]
+    pushback: bytes
+
+    @classmethod
+    def of(cls, messages: Iterable[ScoredMessage]) -> ConversationState:
+        """Returns the state that has seen just these messages of one conversation."""
+        first, last = ZERO.first_at_us, ZERO.last_at_us
+        human: list[bytes] = []
+        assistant: list[bytes] = []
+        stated: list[Stated | None] = list(ZERO.stated)
+        pushback = bytearray(_NO_PUSHBACK)
+        for message in messages:
+            at = message.sent_at_us
+            first, last = min(first, at), max(last, at)
+            if message.is_human:
+                human.append(at.to_bytes(8, "big") + message.event + message.scores)
+            else:
+                assistant.append(message.event)
+                logit, reason = message.scores
+                pushback[reason] = max(pushback[reason], logit ^ 0x80)
+            for index, value in enumerate((message.user, *message.attributes)):
+                if value:
+                    stated[index] = _earlier(stated[index], Stated(at, message.event, value))
+        return _bounded(
+            first, last, frozenset(human), frozenset(), False, frozenset(assistant), False,
+            tuple(stated), bytes(pushback),
+        )  # fmt: skip
+
+    def __add__(self, other: ConversationState) -> ConversationState:
+        """Joins what two observers saw of the conversation."""
+        return _bounded(
+            min(self.first_at_us, other.first_at_us),
+            max(self.last_at_us, other.last_at_us),
+            self.human | other.human,
+            self.human_ends | other.human_ends,
+            self.is_human_sampled or other.is_human_sampled,
+            self.assistant | other.assistant,
+            self.is_assistant_sampled or other.is_assistant_sampled,
+            tuple(map(_earlier, self.stated, other.stated)),
+            self.pushback
+            if self.pushback == other.pushback
+            else bytes(map(max, self.pushback, other.pushback)),
+        )
+
+    def human_in_time_order(self) -> list[bytes]:
+        """Returns the records of the human messages held, one an event, earliest first.
+
+        Where two records of one event disagree the earlier one counts.
+        """
+        records = sorted(self.human | self.human_ends if self.is_human_sampled else self.human)
+        seen: set[bytes] = set()
+        distinct = []
+        for record in records:
+            event = record[_HASH]
+            if event not in seen:
+                seen.add(event)
+                distinct.append(record)
+        return distinct
+
+    @property
+    def human_messages(self) -> int:
+        """Number of distinct human messages; once sampled an estimate above `MAX_HUMAN`."""
+        return _count({record[_HASH] for record in self.human}, self.is_human_sampled)
+
+    @property
+    def assistant_messages(self) -> int:
+        """Number of distinct assistant messages; once sampled an estimate."""
+        return _count(self.assistant, self.is_assistant_sampled)
+
+    @property
+    def held_messages(self) -> int:
+        """Number of distinct messages that the state holds one by one."""
+        return len({record[_HASH] for record in self.human}) + len(self.assistant)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether some messages are only counted by estimate."""
+        return self.is_human_sampled or self.is_assistant_sampled
+
+    def encode(self) -> bytes:
+        """Returns the canonical bytes: equal states give equal bytes."""
+        return _encode(
+            (
+                _VERSION,
+                self.first_at_us,
+                self.last_at_us,
+                b"".join(sorted(self.human)),
+                b"".join(sorted(self.human_ends)),
+                self.is_human_sampled,
+                b"".join(sorted(self.assistant)),
+                self.is_assistant_sampled,
+                self.stated,
+                self.pushback,
+            )
+        )
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> ConversationState:
+        """Reads what `encode` wrote.
+
+        Raises:
+          ValueError: the bytes were written by a version that this one does not know.
+        """
+        wire = _decode(encoded)
+        if wire.version != _VERSION:
+            raise ValueError(f"conversation state has version {wire.version}, not {_VERSION}")
+        return cls(
+            wire.first_at_us,
+            wire.last_at_us,
+            _split(wire.human, _RECORD_BYTES),
+            _split(wire.human_ends, _RECORD_BYTES),
+            wire.is_human_sampled,
+            _split(wire.assistant, _HASH_BYTES),
+            wire.is_assistant_sampled,
+            tuple(Stated(*s) if s else None for s in wire.stated),
+            wire.pushback,
+        )
+
+
+ZERO: Final = ConversationState(
+    first_at_us=2**63 - 1,
+    last_at_us=-(2**63),
+    human=frozenset(),
+    human_ends=frozenset(),
+    is_human_sampled=False,
+    assistant=frozenset(),
+    is_assistant_sampled=False,
+    stated=(None,) * (1 + len(ATTRIBUTES)),
+    pushback=_NO_PUSHBACK,
+)
+"""The state that has seen nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A state and the number of messages that went into it, duplicates counted each time.
+
+    The number is a sum where the state is a join; it lets the ledger tell duplicates.
+    """
+
+    messages: int
+    state: ConversationState
+
+    def encode(self) -> bytes:
+        """Returns the canonical bytes."""
+        return self.messages.to_bytes(4, "big") + self.state.encode()
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> Observed:
+        """Reads what `encode` wrote."""
+        return cls(int.from_bytes(encoded[:4], "big"), ConversationState.decode(encoded[4:]))
+
+
+def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Observed]:
+    """Folds messages of one conversation id into one state for each span without a longer gap."""
+    ordered = sorted(messages, key=lambda m: m.sent_at_us)
+    spans: list[list[ScoredMessage]] = []
+    last_at_us: int | None = None
+    for message in ordered:
+        if last_at_us is None or message.sent_at_us - last_at_us > gap_us:
+            spans.append([])
+        spans[-1].append(message)
+        last_at_us = message.sent_at_us
+    return [Observed(len(span), ConversationState.of(span)) for span in spans]
+
+
+def merge_spans(states: Iterable[ConversationState], gap_us: int) -> list[ConversationState]:
+    """Joins the states of one conversation id that are no further apart than the gap.
+
+    Each state must itself have no longer gap inside. The result is in time order and depends on
+    the messages seen only, not on how they were split among the states.
+    """
+    groups: list[list[ConversationState]] = []
+    last_at_us = 0
+    for state in sorted(states, key=lambda s: s.first_at_us):
+        if groups and state.first_at_us - last_at_us <= gap_us:
+            groups[-1].append(state)
+            last_at_us = max(last_at_us, state.last_at_us)
+        else:
+            groups.append([state])
+            last_at_us = state.last_at_us
+    return [reduce(ConversationState.__add__, group) for group in groups]
+
+
+def scores_of(record: bytes) -> bytes:
+    """Returns the packed scores of a human message's record."""
+    return record[_SCORES]
+
+
+def _earlier(one: Stated | None, other: Stated | None) -> Stated | None:
+    if one is None or other is None or one == other:
+        return one or other
+    return min(one, other)
+
+
+def _bounded(
+    first_at_us: int,
+    last_at_us: int,
+    human: Records,
+    human_ends: Records,
+    is_human_sampled: bool,
+    assistant: frozenset[bytes],
+    is_assistant_sampled: bool,
+    stated: tuple[Stated | None, ...],
+    pushback: bytes,
+) -> ConversationState:
+    """Builds a state of the union of what was seen, sampled down where it has grown too large."""
+    if is_human_sampled or len(human) > MAX_HUMAN:
+        is_human_sampled = True
+        in_time = sorted(human | human_ends)
+        human_ends = frozenset(in_time[:ENDS] + in_time[-ENDS:])
+        by_hash = sorted(human, key=lambda record: (record[_HASH], record))
+        human = frozenset(by_hash[:MAX_HUMAN])
+    if is_assistant_sampled or len(assistant) > MAX_ASSISTANT:
+        is_assistant_sampled = True
+        assistant = frozenset(sorted(assistant)[:MAX_ASSISTANT])
+    return ConversationState(
+        first_at_us, last_at_us, human, human_ends, is_human_sampled,
+        assistant, is_assistant_sampled, stated, pushback,
+    )  # fmt: skip
+
+
+def _count(hashes: Iterable[bytes], is_sampled: bool) -> int:
+    """Counts distinct hashes, by the k-th smallest where they are a bottom-k sample."""
+    distinct = set(hashes)
+    if not is_sampled:
+        return len(distinct)
+    kth = int.from_bytes(max(distinct), "big")
+    return max(len(distinct) + 1, (len(distinct) - 1) * _HASH_SPACE // max(kth, 1))
+
+
+def _split(blob: bytes, size: int) -> frozenset[bytes]:
+    return frozenset(blob[at : at + size] for at in range(0, len(blob), size))
+
+
+class _Wire(msgspec.Struct, array_like=True):
+    version: int
+    first_at_us: int
+    last_at_us: int
+    human: bytes
+    human_ends: bytes
+    is_human_sampled: bool
+    assistant: bytes
+    is_assistant_sampled: bool
+    stated: tuple[tuple[int, bytes, str] | None, ...]
+    pushback: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Wire).decode

@@ -1,0 +1,103 @@
+"""Decode: bytes to valid messages, once, at the door; what fails becomes a dead letter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput as Tagged
+
+from schemas.failures import Reason
+from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
+from schemas.wire import Limits, Rejection, SystemTurn, payload_size_and_sha256, read_event
+from transforms import ledger
+
+STAGE: Final = "decode"
+_DEAD_LETTERS: Final = "dead_letters"
+_LEDGER: Final = "ledger"
+
+
+class Decoded(NamedTuple):
+    """What `Decode` gives: lists of messages, dead letters, ledger entries."""
+
+    messages: beam.PCollection[list[Message]]
+    dead_letters: beam.PCollection[DeadLetter]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class Decode(beam.PTransform[PayloadChunk, Any]):
+    """Decodes chunks of payloads into lists of valid messages.
+
+    In: `PayloadChunk`. Out: `Decoded`; a chunk gives one list, which may be shorter or missing.
+    Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
+    Guarantees: every row of a chunk is a message, a system turn or a dead letter, and counted.
+    Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
+    Metrics: `decode/<account or reason>`, records.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
+    def expand(self, chunks: beam.PCollection[PayloadChunk]) -> Decoded:
+        decoded = chunks | "DecodeChunks" >> beam.ParDo(_DecodeFn(self._limits)).with_output_types(
+            list[Message], dead_letters=DeadLetter, ledger=LedgerEntry
+        ).with_outputs(_DEAD_LETTERS, _LEDGER, main="messages")
+        return Decoded(decoded["messages"], decoded[_DEAD_LETTERS], decoded[_LEDGER])
+
+
+class _DecodeFn(beam.DoFn):
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def process(self, chunk: PayloadChunk) -> Iterator[Any]:
+        messages, dead_letters, counts = decode_chunk(chunk, self._limits)
+        for (account, reason), records in counts.items():
+            Metrics.counter(STAGE, reason or account).inc(records)
+        if messages:
+            yield messages
+        for letter in dead_letters:
+            yield Tagged(_DEAD_LETTERS, letter)
+        for entry in ledger.entries_of(counts):
+            yield Tagged(_LEDGER, entry)
+
+
+def decode_chunk(
+    chunk: PayloadChunk, limits: Limits
+) -> tuple[list[Message], list[DeadLetter], Counter[tuple[str, str]]]:
+    """Decodes a chunk; returns messages, dead letters, and records by (account, reason)."""
+    messages: list[Message] = []
+    dead_letters: list[DeadLetter] = []
+    counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
+    times: Iterable[int | None] = chunk.published_at_us or [None] * len(chunk.rows)
+    for row, published_at_us in zip(chunk.rows, times, strict=True):
+        decoded = read_event(chunk.encoding, row, published_at_us, limits)
+        if type(decoded) is Message:
+            messages.append(decoded)
+        elif isinstance(decoded, Rejection):
+            dead_letters.append(_dead_letter(chunk, row, decoded))
+            is_late = decoded.reason == Reason.LATE
+            fate = (ledger.LATE, "") if is_late else (ledger.DEAD_LETTER, str(decoded.reason))
+            counts[fate] += 1
+        else:
+            assert isinstance(decoded, SystemTurn)
+            counts[ledger.SYSTEM_TURN, ""] += 1
+    return messages, dead_letters, counts
+
+
+def _dead_letter(chunk: PayloadChunk, row: Any, rejection: Rejection) -> DeadLetter:
+    size_bytes, sha256 = payload_size_and_sha256(chunk.encoding, row)
+    return DeadLetter(
+        STAGE,
+        str(rejection.reason),
+        chunk.source,
+        rejection.event_id,
+        rejection.conversation_id,
+        rejection.sent_at_us,
+        rejection.published_at_us,
+        size_bytes,
+        sha256,
+    )

@@ -1,0 +1,133 @@
+"""From what is kept of conversations to what is said of them. No Beam here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from schemas.labels import LANGUAGES, PUSHBACK_REASONS
+from schemas.records import ATTRIBUTES, ConversationSummary
+from schemas.wire import UNKNOWN
+from transforms.classifiers.interface import (
+    HUMAN_WIDTH,
+    NO_LOGIT,
+    SENTIMENT,
+    Classifier,
+    Judgements,
+)
+from transforms.conversation import ENDS, ConversationState, scores_of
+
+LONG_OVER: Final = 50
+"""A conversation is long with strictly more human messages than this (the study's 50+)."""
+
+MIN_MESSAGES_FOR_CHANGE: Final = 6
+"""Fewer human messages have no distinct first and last three."""
+
+_LANGUAGE_ATTRIBUTE: Final = ATTRIBUTES.index("language")
+_UNDETERMINED: Final = 0
+
+
+def judge(
+    states: Sequence[ConversationState], classifier: Classifier
+) -> tuple[list[ConversationSummary], Judgements]:
+    """Summarizes conversations, in order, with the judgements that the summaries rest on.
+
+    Guarantees: the summary of a state does not depend on the others it is judged with.
+    """
+    human = [state.human_in_time_order() for state in states]
+    starts = np.zeros(len(states) + 1, np.int64)
+    np.cumsum([len(records) for records in human], out=starts[1:])
+    packed = b"".join(scores_of(record) for records in human for record in records)
+    rows = np.frombuffer(packed, np.int8).reshape(-1, HUMAN_WIDTH)
+    human_messages = [state.human_messages for state in states]
+    judgements = classifier.judge(
+        rows,
+        starts,
+        np.array([max(state.pushback) + NO_LOGIT for state in states], np.int8),
+        np.array(human_messages, np.int64),
+    )
+    # Read the columns once: indexing an array element by element costs more than the judging.
+    columns = zip(
+        states,
+        human_messages,
+        judgements.types.tolist(),
+        judgements.use.tolist(),
+        judgements.opening_type.tolist(),
+        judgements.closing_type.tolist(),
+        judgements.language.tolist(),
+        _changes(rows, starts, human_messages),
+        strict=True,
+    )
+    threshold = classifier.pushback_threshold
+    summaries = [
+        ConversationSummary(
+            started_at_us=state.first_at_us,
+            user=state.stated[0].value if state.stated[0] else "",
+            breakdowns=_breakdowns(state, language),
+            human_messages=count,
+            assistant_messages=state.assistant_messages,
+            types=types,
+            use=use,
+            opening_type=opening,
+            closing_type=closing,
+            sentiment_change_sixths=change,
+            pushback_reasons=_pushback_reasons(state.pushback, threshold),
+        )
+        for state, count, types, use, opening, closing, language, change in columns
+    ]
+    return summaries, judgements
+
+
+def summarize(
+    states: Sequence[ConversationState], classifier: Classifier
+) -> list[ConversationSummary]:
+    """Summarizes conversations, in order; see `judge`."""
+    return judge(states, classifier)[0] if states else []
+
+
+def sentiment_ends(state: ConversationState) -> tuple[float | None, float | None]:
+    """Returns the mean sentiment of the first and of the last three human messages, in [-1, 1]."""
+    steps = [_signed(scores_of(record)[SENTIMENT]) for record in state.human_in_time_order()]
+    if not steps:
+        return None, None
+    first, last = steps[:ENDS], steps[-ENDS:]
+    return sum(first) / len(first) / 2, sum(last) / len(last) / 2
+
+
+def _changes(
+    rows: np.ndarray[tuple[int, int], np.dtype[np.int8]],
+    starts: np.ndarray[tuple[int], np.dtype[np.int64]],
+    human_messages: Sequence[int],
+) -> list[int | None]:
+    """Returns each conversation's sentiment change in sixths of a point, None where it is short."""
+    steps = rows[:, SENTIMENT].tolist()
+    bounds = starts.tolist()
+    return [
+        sum(steps[end - ENDS : end]) - sum(steps[start : start + ENDS])
+        if count >= MIN_MESSAGES_FOR_CHANGE
+        else None
+        for start, end, count in zip(bounds, bounds[1:], human_messages, strict=False)
+    ]
+
+
+def _breakdowns(state: ConversationState, told_language: int) -> tuple[str, ...]:
+    """Returns the values of `ATTRIBUTES`; a language that nobody stated is told from the text."""
+    values = [stated.value if stated else UNKNOWN for stated in state.stated[1:]]
+    if values[_LANGUAGE_ATTRIBUTE] == UNKNOWN and told_language != _UNDETERMINED:
+        values[_LANGUAGE_ATTRIBUTE] = LANGUAGES[told_language]
+    return tuple(values)
+
+
+def _pushback_reasons(peaks: bytes, threshold: int) -> int:
+    """Returns the bit mask of reasons whose strongest message reaches the threshold."""
+    mask = 0
+    for index in range(len(PUSHBACK_REASONS)):
+        if peaks[index] and peaks[index] + NO_LOGIT >= threshold:
+            mask |= 1 << index
+    return mask
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte

@@ -1,0 +1,302 @@
+"""Which cells of a day may be published: thresholds and complementary suppression. No Beam here.
+
+A cell is safe by itself with at least `min_users` distinct users and `min_conversations`
+conversations. That is not enough: where a total and all its parts but one are published, the last
+part can be had by subtraction. So the cells of a day are tied by *relations*, and cells are
+suppressed until none of them gives anything small away:
+
+- *partition*: a total is the sum of its parts (a day of its hours; overall of the values of each
+  breakdown; all conversations of their uses, lengths, drifts). If the total is published, the parts
+  that are not must be at least two and together reach both thresholds; if it is not, not all parts
+  may be published.
+- *subset*: a slice within a larger one (a type among the affective, the long ones of a type). If
+  both are published, the rest must be empty or reach both thresholds.
+
+Parts are suppressed smallest first, the headline slices last. This is the usual heuristic of
+statistical disclosure control (secondary cell suppression; Hundepool et al., "Statistical
+Disclosure Control", 2012, chapter 4): it stops subtraction within each relation and chains of such
+subtractions. Between successive versions of a cell it promises nothing: that guard belongs into
+`release`, where successive versions meet.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
+from transforms.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
+from transforms.tally import (
+    ALL,
+    DAY,
+    INDEX,
+    LENGTH,
+    LENGTH_BINS,
+    LENGTHS,
+    OVERALL,
+    SLICES,
+    Cell,
+    Sheet,
+    Slice,
+    Tally,
+)
+
+NOT_PUBLISHED: Final = "not_published"
+"""Value of a breakdown under which the suppressed values are published together."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a cell must have to be published.
+
+    Attributes:
+      min_users: distinct users.
+      min_conversations: conversations.
+    """
+
+    min_users: int = 15
+    min_conversations: int = 15
+
+    def __post_init__(self) -> None:
+        for name in ("min_users", "min_conversations"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}; the default is 15")
+
+    def allow(self, conversations: int, users: int) -> bool:
+        """Tells whether that many are enough."""
+        return conversations >= self.min_conversations and users >= self.min_users
+
+    @property
+    def are_off(self) -> bool:
+        """Whether everything may be published: somebody's own conversations."""
+        return self.min_users == 1 and self.min_conversations == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    total: Cell
+    parts: tuple[Cell, ...]
+    is_partition: bool
+
+
+def _index(*slices: tuple[str, str]) -> tuple[int, ...]:
+    return tuple(INDEX[Slice(*s)] for s in slices)
+
+
+_ALL: Final = INDEX[Slice("all", ALL)]
+_LONG: Final = INDEX[Slice("long", ALL)]
+_WITH_CHANGE: Final = INDEX[Slice("sentiment", ALL)]
+_AFFECTIVE: Final = INDEX[Slice("use", "affective")]
+_HEADLINE: Final = frozenset((_ALL, _AFFECTIVE))
+_LONG_LENGTHS: Final = tuple(
+    n for n, (low, _) in zip(LENGTHS[1:], LENGTH_BINS, strict=True) if low > LONG_OVER
+)
+_CHANGE_LENGTHS: Final = tuple(
+    n for n, (low, _) in zip(LENGTHS[1:], LENGTH_BINS, strict=True)
+    if low >= MIN_MESSAGES_FOR_CHANGE
+)  # fmt: skip
+
+
+def _facet(name: str) -> tuple[int, ...]:
+    return tuple(i for i, s in enumerate(SLICES) if s.facet == name)
+
+
+_SLICE_PARTITIONS: Final = (
+    (_ALL, _facet("use")),
+    (_ALL, _facet("drift")),
+    (_LONG, _facet("drift_long")),
+    (_ALL, _facet("length")),
+    (_LONG, _index(*(("length", n) for n in _LONG_LENGTHS))),
+    (_WITH_CHANGE, _index(*(("length", n) for n in _CHANGE_LENGTHS))),
+)
+"""Totals among the slices and the parts that they are the sum of."""
+
+
+def _slice_subsets() -> Iterator[tuple[int, int]]:
+    """Yields (larger slice, slice within it)."""
+    pushback, roleplay = ("pushback", ALL), ("type", "roleplay")
+    pairs = [(("all", ALL), (facet, ALL)) for facet in ("long", "sentiment", "pushback")]
+    pairs += [(("use", "affective"), ("type", t)) for t in AFFECTIVE_TYPES]
+    pairs += [(("all", ALL), roleplay)]
+    for facet in ("long", "sentiment"):
+        affective = (facet, "affective")
+        pairs += [((facet, ALL), affective), (("use", "affective"), affective)]
+        pairs += [(affective, (facet, t)) for t in AFFECTIVE_TYPES]
+        pairs += [((facet, ALL), (facet, "roleplay"))]
+        pairs += [(("type", t), (facet, t)) for t in TYPES]
+    pairs += [(pushback, ("pushback", t)) for t in PUSHBACK_TYPES]
+    pairs += [(("type", t), ("pushback", t)) for t in PUSHBACK_TYPES]
+    pairs += [(pushback, ("pushback_reason", r)) for r in PUSHBACK_REASONS]
+    for larger, smaller in pairs:
+        yield INDEX[Slice(*larger)], INDEX[Slice(*smaller)]
+
+
+_SUBSETS: Final = tuple(_slice_subsets())
+
+
+def published_cells(sheet: Sheet, thresholds: Thresholds) -> Sheet:
+    """Returns the cells of a day that may be published, and the `not_published` remainders.
+
+    Guarantees: depends on the sheet only. Every cell returned reaches both thresholds, a remainder
+    with a lower bound of its users.
+    """
+    if thresholds.are_off:
+        return Sheet(sheet)
+    audit = _Audit.of(sheet, thresholds)
+    audit.settle()
+    released = Sheet((c, t) for c, t in sheet.items() if c not in audit.suppressed)
+    for relation in audit.relations:
+        if _is_over_values(relation) and relation.total not in audit.suppressed:
+            held_back = [c for c in relation.parts if c in audit.suppressed]
+            if held_back:
+                first = held_back[0]
+                remainder = Cell(first.hour, first.breakdown, NOT_PUBLISHED, first.slice_index)
+                released[remainder] = audit.remainder(relation, held_back)
+    return released
+
+
+def relations_of(sheet: Sheet) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
+    """Yields every relation that ties cells of a sheet: (total, parts, is_partition)."""
+    for relation in _relations(sheet):
+        yield relation.total, relation.parts, relation.is_partition
+
+
+@dataclass
+class _Audit:
+    """Suppresses cells until every relation holds."""
+
+    sheet: Sheet
+    thresholds: Thresholds
+    relations: Sequence[_Relation]
+    relations_by_cell: dict[Cell, list[int]]
+    suppressed: set[Cell] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, sheet: Sheet, thresholds: Thresholds) -> _Audit:
+        relations = list(_relations(sheet))
+        by_cell: defaultdict[Cell, list[int]] = defaultdict(list)
+        for index, relation in enumerate(relations):
+            for cell in (relation.total, *relation.parts):
+                by_cell[cell].append(index)
+        audit = cls(sheet, thresholds, relations, by_cell)
+        audit.suppressed = {
+            c for c, t in sheet.items() if not thresholds.allow(t.conversations, t.users)
+        }
+        return audit
+
+    def settle(self) -> None:
+        """Revisits each relation until none suppresses anything more."""
+        waiting = deque(range(len(self.relations)))
+        is_waiting = [True] * len(self.relations)
+        while waiting:
+            index = waiting.popleft()
+            is_waiting[index] = False
+            for cell in self._to_suppress(self.relations[index]):
+                self.suppressed.add(cell)
+                for tied in self.relations_by_cell[cell]:
+                    if not is_waiting[tied]:
+                        is_waiting[tied] = True
+                        waiting.append(tied)
+
+    def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Tally:
+        """Returns the sum of parts held back, with a lower bound of their distinct users."""
+        tallies = [self.sheet[cell] for cell in held_back]
+        published = [c for c in relation.parts if c not in self.suppressed]
+        elsewhere = sum(self.sheet[c].users for c in published)
+        return Tally(
+            sum(t.conversations for t in tallies),
+            max(self.sheet[relation.total].users - elsewhere, *(t.users for t in tallies), 0),
+            sum(t.change for t in tallies),
+            sum(t.change_squares for t in tallies),
+        )
+
+    def _to_suppress(self, relation: _Relation) -> list[Cell]:
+        held_back = [c for c in relation.parts if c in self.suppressed]
+        if not relation.is_partition:
+            return self._of_subset(relation, held_back)
+        total_is_published = relation.total not in self.suppressed
+        if not held_back:
+            return [] if total_is_published else [self._cheapest(relation.parts)]
+        if not total_is_published:
+            return []
+        if len(held_back) >= 2:
+            rest = self.remainder(relation, held_back)
+            if self.thresholds.allow(rest.conversations, rest.users):
+                return []
+        published = [c for c in relation.parts if c not in self.suppressed]
+        return [self._cheapest(published) if published else relation.total]
+
+    def _of_subset(self, relation: _Relation, held_back: Sequence[Cell]) -> list[Cell]:
+        if held_back or relation.total in self.suppressed:
+            return []
+        (part,) = relation.parts
+        larger, smaller = self.sheet[relation.total], self.sheet[part]
+        rest = larger.conversations - smaller.conversations
+        if rest == 0 or self.thresholds.allow(rest, larger.users - smaller.users):
+            return []
+        return [part]
+
+    def _cheapest(self, cells: Iterable[Cell]) -> Cell:
+        """Returns the cell that costs the reader least: not a headline, few conversations."""
+        return min(
+            cells, key=lambda c: (c.slice_index in _HEADLINE, self.sheet[c].conversations, c)
+        )
+
+
+def _is_over_values(relation: _Relation) -> bool:
+    """Tells whether the parts are the values of one breakdown."""
+    part = relation.parts[0]
+    return (
+        relation.is_partition
+        and relation.total.breakdown == OVERALL
+        and part.breakdown != OVERALL
+        and part.slice_index == relation.total.slice_index
+    )
+
+
+def _relations(sheet: Sheet) -> Iterator[_Relation]:
+    by_value: defaultdict[tuple[int, int, int], list[Cell]] = defaultdict(list)
+    by_hour: defaultdict[Cell, list[Cell]] = defaultdict(list)
+    places: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
+    for cell in sorted(sheet):
+        places[cell.hour, cell.breakdown, cell.value].add(cell.slice_index)
+        if cell.breakdown != OVERALL:
+            by_value[cell.hour, cell.breakdown, cell.slice_index].append(cell)
+        if cell.hour != DAY:
+            by_hour[cell._replace(hour=DAY)].append(cell)
+    for (hour, _, slice_index), parts in by_value.items():
+        total = Cell(hour, OVERALL, ALL, slice_index)
+        if total in sheet:
+            yield _Relation(total, tuple(parts), True)
+    for total, parts in by_hour.items():
+        yield _Relation(total, tuple(parts), True)
+    for place, slices in places.items():
+        yield from _slice_relations(place, slices)
+        if place[1] == OVERALL:
+            yield from _overall_lengths(sheet, place[0])
+
+
+def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[_Relation]:
+    for total, candidates in _SLICE_PARTITIONS:
+        parts = tuple(Cell(*place, i) for i in candidates if i in slices)
+        if total in slices and parts:
+            yield _Relation(Cell(*place, total), parts, True)
+    for larger, smaller in _SUBSETS:
+        if larger in slices and smaller in slices:
+            yield _Relation(Cell(*place, larger), (Cell(*place, smaller),), False)
+    if place[1] == LENGTH and _WITH_CHANGE in slices:
+        # All conversations of such a length have a change: two names of one set.
+        yield _Relation(Cell(*place, _ALL), (Cell(*place, _WITH_CHANGE),), True)
+
+
+def _overall_lengths(sheet: Sheet, hour: int) -> Iterator[_Relation]:
+    """Yields what ties overall's long and sentiment slices to the values of breakdown length."""
+    for total_index, lengths in ((_LONG, _LONG_LENGTHS), (_WITH_CHANGE, _CHANGE_LENGTHS)):
+        total = Cell(hour, OVERALL, ALL, total_index)
+        cells = (Cell(hour, LENGTH, name, _ALL) for name in lengths)
+        parts = tuple(c for c in cells if c in sheet)
+        if total in sheet and parts:
+            yield _Relation(total, parts, True)
