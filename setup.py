@@ -28,6 +28,7 @@ DEVELOPMENT = [
     "import-linter>=2.3",
     "mypy>=1.18",
     "pytest>=8.4",
+    "pytest-timeout>=2.4",
     "pytest-xdist>=3.6",
     "ruff>=0.13",
     "types-protobuf>=6.30,<7",

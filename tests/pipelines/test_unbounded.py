@@ -1,0 +1,143 @@
+"""Timelines: however events arrive at the stream, its tables end as the batch run's."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from schemas.records import ATTRIBUTES
+from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+START_S = 1_767_225_600  # 2026-01-01T00:00:00Z
+
+
+def said(
+    event: str, at_s: float, conversation: str = "c", kind: str = "coaching", **fields: Any
+) -> dict[str, Any]:
+    """Returns the event of a labelled human message, `at_s` seconds into the timeline."""
+    at_us = round((START_S + at_s) * 1_000_000)
+    return {
+        "event_id": event,
+        "conversation_id": conversation,
+        "user_id": f"user of {conversation}",
+        "role": "HUMAN",
+        "text": f"label:{kind}:0",
+        "sent_at_us": at_us,
+        "published_at_us": at_us,
+        "schema_version": 1,
+        **dict.fromkeys(ATTRIBUTES),
+        **fields,
+    }
+
+
+def ends_as_batch(timeline: list[list[dict[str, Any]] | int]) -> dict[tuple[Any, ...], Any]:
+    """Runs a timeline both ways, asserts that the cells agree, and returns them."""
+    steps = [step if isinstance(step, list) else START_S + step for step in timeline]
+    streamed = run_unbounded(steps)
+    batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)])
+    assert streamed.cells() == batch.cells()
+    assert streamed.cells()
+    return streamed.cells()
+
+
+def conversations(cells: dict[tuple[Any, ...], Any], facet: str, value: str) -> int:
+    """Returns the conversations of a facet on the first day, overall."""
+    cell = (START_S * 1_000_000, "day", "overall", "all", facet, value)
+    return int(cells.get(cell, (0,))[0])
+
+
+def test_messages_on_time() -> None:
+    """Two conversations that arrive in order are counted once each."""
+    cells = ends_as_batch([[said("1", 0)], [said("2", 60), said("3", 90, "d")], 2 * DAY_S])
+    assert conversations(cells, "all", "all") == 2
+
+
+def test_growth_revises_what_was_published() -> None:
+    """A conversation that grows leaves the shorter length's cell and enters the longer one's."""
+    cells = ends_as_batch([[said(str(i), 60 * i)] for i in range(5)])
+    lengths = {c[3]: n[0] for c, n in cells.items() if c[1:3] == ("day", "length")}
+    assert lengths == {"4-5": 1}
+
+
+def test_growth_past_fifty_after_the_first_publication() -> None:
+    """The 51st human message makes a published conversation long; the 50th does not."""
+    first = [said(str(i), i) for i in range(49)]
+    at_fifty = ends_as_batch([first, [said("49", 49)]])
+    assert conversations(at_fifty, "long", "all") == 0
+    at_fifty_one = ends_as_batch([first, [said("49", 49)], [said("50", 50)]])
+    assert conversations(at_fifty_one, "long", "all") == 1
+
+
+def test_late_message_behind_the_watermark() -> None:
+    """A message behind the watermark but within the allowed lateness is counted."""
+    late = said("late", 30, published_at_us=(START_S + 40 * HOUR_S) * 1_000_000)
+    cells = ends_as_batch([[said("1", 0)], 40 * HOUR_S, [late]])
+    assert {c[3] for c in cells if c[1:3] == ("day", "length")} == {"2"}
+
+
+def test_too_late_message_is_accounted_for() -> None:
+    """A message published after the allowed lateness changes no cell and has its own account."""
+    too_late = said("late", 30, published_at_us=(START_S + 30 + 49 * HOUR_S) * 1_000_000)
+    result = run_unbounded([[said("1", 0)], START_S + 50 * HOUR_S, [too_late]])
+    assert result.cells() == run_bounded([chunk([said("1", 0)])]).cells()
+    assert result.accounts()["late", ""] == 1
+    assert [letter.reason for letter in result.dead_letters] == ["late"]
+
+
+def test_gap_begins_a_new_conversation() -> None:
+    """A message more than the gap after the last begins another; one exactly at it does not."""
+    gap = int(EXACT.session_gap.total_seconds())
+    same = ends_as_batch([[said("1", 0)], [said("2", gap)]])
+    assert sum(n[0] for c, n in same.items() if c[1:5] == ("day", "overall", "all", "all")) == 1
+    other = ends_as_batch([[said("1", 0)], [said("2", gap + 1e-6)]])
+    assert sum(n[0] for c, n in other.items() if c[1:5] == ("day", "overall", "all", "all")) == 2
+
+
+def test_late_message_merges_two_published_conversations() -> None:
+    """A late event between two conversations makes them one, and a duplicate changes nothing."""
+    bridge = said("2", 20 * HOUR_S, published_at_us=(START_S + 41 * HOUR_S) * 1_000_000)
+    cells = ends_as_batch(
+        [[said("1", 0)], [said("3", 40 * HOUR_S)], 40 * HOUR_S, [bridge], [bridge], 90 * HOUR_S]
+    )
+    assert {c[3]: n[0] for c, n in cells.items() if c[1:3] == ("day", "length")} == {"3": 1}
+
+
+def test_changing_type_moves_the_user() -> None:
+    """A user whose only coaching conversation turns out otherwise leaves that cell."""
+    timeline: list[list[dict[str, Any]] | int] = [
+        [said("1", 60, kind="coaching")],
+        [said("2", 10, kind="technical"), said("3", 20, kind="technical")],
+        [said("4", 90, kind="technical"), said("5", 95, kind="technical")],
+    ]
+    assert conversations(ends_as_batch(timeline), "type", "coaching") == 0
+
+
+def test_conversations_without_a_user() -> None:
+    """Conversations of no user are counted, without a user, on both roads."""
+    cells = ends_as_batch([[said("1", 0, user_id=None)], [said("2", 5, "d", user_id=None)]])
+    day = (START_S * 1_000_000, "day", "overall", "all", "all", "all")
+    assert cells[day][:2] == (2, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_arrival_ends_as_the_batch(seed: int) -> None:
+    """Random events in random order, repeated and split at random, end as the batch run."""
+    chance = random.Random(seed)
+    kinds = ("coaching", "counseling", "companionship", "roleplay", "technical", "work")
+    events = [
+        said(
+            f"{c}-{i}", chance.randrange(4 * HOUR_S) + 26 * HOUR_S * chance.randrange(2), f"c{c}",
+            chance.choice(kinds), user_id=f"u{c % 3}", platform=chance.choice(["web", "ios", None]),
+        )
+        for c in range(5)
+        for i in range(chance.randrange(1, 9))
+    ]  # fmt: skip
+    arriving = events + chance.sample(events, len(events) // 3)
+    chance.shuffle(arriving)
+    cuts = sorted(chance.sample(range(1, len(arriving)), 4))
+    parts = [arriving[a:b] for a, b in zip([0, *cuts], [*cuts, len(arriving)], strict=True)]
+    ends_as_batch([*parts[:3], 30 * HOUR_S, *parts[3:]])
