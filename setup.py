@@ -15,6 +15,7 @@ RUNTIME = [
     "msgspec>=0.20",
     "numpy>=2.2,<3",
     "pyarrow>=18",
+    "zstandard>=0.23",
 ]
 LOCAL = [
     "duckdb>=1.4",
@@ -46,7 +47,7 @@ setup(
     package_data={
         "schemas": ["*.proto", "*.avsc", "*.pyi", "views/*.sql"],
         "transforms.classifiers": ["*.npz", "*.json"],
-        "pipelines": ["*.html"],
+        "pipelines": ["report_templates/*"],
         "pipelines.simulator": ["*.jsonl"],
     },
     install_requires=RUNTIME + LOCAL,

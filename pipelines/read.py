@@ -6,16 +6,24 @@ a message as a batch of 32, and because every element pays the runner's toll.
 
 from __future__ import annotations
 
+import codecs
+import lzma
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.io import filebasedsource, iobase
+from apache_beam.io.filesystem import CompressedFile
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage
+from cramjam import DecompressionError
 from fastavro import block_reader
+from fastavro.schema import SchemaParseException
+from zstandard import ZstdError
 
 from schemas.failures import InputError
 from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
@@ -41,8 +49,26 @@ _OPTIONAL: Final = {
     "schema_version": {"int", "long"},
     "published_at_us": {"long", "int", "null"},
 }
-_ENVELOPE: Final = {"data": {"bytes"}, "publish_time": {"long"}}
+_ENVELOPE: Final = {"data": {"bytes"}, "publish_time": {"long timestamp-micros"}}
 """How a Pub/Sub subscription to Cloud Storage archives messages, with metadata, in Avro."""
+
+_DAMAGE: Final = (
+    EOFError,
+    IndexError,
+    MemoryError,  # A damaged length asks for petabytes.
+    OSError,  # What bz2 raises.
+    OverflowError,
+    ValueError,
+    DecompressionError,
+    ZstdError,
+    lzma.LZMAError,
+    zlib.error,
+)
+"""What fastavro and the decompressors raise on bytes that are not what they should be."""
+
+_NO_AVRO: Final = (*_DAMAGE, AttributeError, KeyError, TypeError, SchemaParseException)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
 
 
 class ReadAvro(beam.PTransform[Any, PayloadChunk]):
@@ -55,7 +81,11 @@ class ReadAvro(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
-        self._source = _AvroSource(pattern)
+        for file in _files_of(pattern):
+            # Beam skips a file of no bytes, but even an archive without events has a header.
+            if not file.size_in_bytes:
+                raise InputError(f"{file.path} is empty; restore it or take it out of the input")
+        self._source = _AvroSource(pattern, validate=False)
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         return root | "ReadAvroBlocks" >> beam.io.Read(self._source)
@@ -70,7 +100,8 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
-        self._source = _JsonLinesSource(pattern, splittable=False)
+        _files_of(pattern)
+        self._source = _JsonLinesSource(pattern, splittable=False, validate=False)
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         return root | "ReadLines" >> beam.io.Read(self._source)
@@ -118,10 +149,7 @@ def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:
     endings = {".avro": ReadAvro, ".jsonl": ReadJsonLines, ".jsonl.gz": ReadJsonLines}
     for ending, read in endings.items():
         if pattern.endswith(ending):
-            try:
-                return read(pattern)
-            except OSError as error:
-                raise InputError(f"no file matches {pattern}; check the path") from error
+            return read(pattern)
     raise InputError(
         f"{pattern} ends in none of {', '.join(endings)}; "
         "write chats as events first with: undertone import"
@@ -138,32 +166,38 @@ class _AvroSource(filebasedsource.FileBasedSource):
                 # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one
                 # by one, where an error here would lose the block.
                 blocks = block_reader(file, handle_unicode_errors="surrogateescape")
-            except (ValueError, EOFError, KeyError) as error:
+            except _NO_AVRO as error:
                 raise InputError(f"{name} is no Avro file; give an archive of events") from error
             is_envelope = _is_envelope(blocks.writer_schema, name)
             start = range_tracker.start_position() or 0
             sync_marker = blocks._header["sync"]
             # A bundle that begins at the end of a marker owns the block behind it.
             position = _skip_past(file, sync_marker, max(0, start - len(sync_marker)))
+            if position is None:
+                return
             range_tracker.set_split_points_unclaimed_callback(
                 lambda stop: 0 if position >= stop else iobase.RangeTracker.SPLIT_POINTS_UNKNOWN
             )
             rows: list[Any] = []
-            while position is not None and range_tracker.try_claim(position):
+            size_bytes = 0
+            while range_tracker.try_claim(position):
                 try:
                     block = next(blocks)
                     rows.extend(block)
+                    if block.bytes_.read(1):
+                        raise ValueError("bytes are left behind the block's last record")
                 except StopIteration:
                     break
-                except (EOFError, ValueError, IndexError, zlib.error) as error:
+                except _DAMAGE as error:
                     raise InputError(
                         f"{name} is damaged or cut short in the block at byte {position}; "
                         "restore the file or take it out of the input"
                     ) from error
                 position = block.offset + block.size
-                if len(rows) >= ROWS_A_CHUNK:
+                size_bytes += block.bytes_.getbuffer().nbytes
+                if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
                     yield from _avro_chunks(rows, is_envelope, name)
-                    rows = []
+                    rows, size_bytes = [], 0
             yield from _avro_chunks(rows, is_envelope, name)
 
 
@@ -189,16 +223,32 @@ class _JsonLinesSource(filebasedsource.FileBasedSource):
 
 def _lines(file: Any, name: str) -> Iterator[bytes]:
     try:
+        # Windows puts a byte order mark before the first line; JSON knows none.
+        if line := file.readline().removeprefix(codecs.BOM_UTF8):
+            yield line
         while line := file.readline():
             yield line
-    except (EOFError, OSError, zlib.error) as error:
+        # Beam takes the end of the file for the end of the packed stream.
+        if isinstance(file, CompressedFile) and not file._decompressor.eof:
+            raise EOFError("the packed stream has no end")
+    except _DAMAGE as error:
         raise InputError(
             f"{name} is damaged or cut short; restore the file or take it out of the input"
         ) from error
 
 
+def _files_of(pattern: str) -> list[Any]:
+    """Returns the metadata of the files that match; raises InputError where none does."""
+    files: list[Any] = FileSystems.match([pattern])[0].metadata_list
+    if not files:
+        raise InputError(f"no file matches {pattern}; check the path")
+    return files
+
+
 def _is_envelope(schema: Any, name: str) -> bool:
     """Tells Pub/Sub messages from events; raises InputError where it is neither."""
+    if not isinstance(schema, dict):  # A union, or the name of a primitive type.
+        schema = {}
     types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
     if all(types.get(field, {""}) <= allowed for field, allowed in _ENVELOPE.items()):
         return True
@@ -217,7 +267,8 @@ def _type_names(type_: Any) -> set[str]:
     if isinstance(type_, list):
         return set().union(*(_type_names(t) for t in type_))
     if isinstance(type_, dict):
-        return {str(type_["type"])}
+        # fastavro turns a value of a logical type into an object of its own.
+        return {" ".join(str(type_[key]) for key in ("type", "logicalType") if key in type_)}
     return {str(type_)}
 
 
@@ -250,7 +301,7 @@ def _avro_chunks(rows: list[Any], is_envelope: bool, name: str) -> Iterator[Payl
         attributes = row.get("attributes") or {}
         by_encoding[encoding_of(attributes.get(CONTENT_TYPE))].append(row)
     for encoding, group in by_encoding.items():
-        times = [int(row["publish_time"].timestamp() * 1_000_000) for row in group]
+        times = [(row["publish_time"] - _EPOCH) // _US for row in group]
         yield PayloadChunk(encoding, [row["data"] for row in group], list(times), name)
 
 
@@ -259,7 +310,5 @@ def _chunks_of(messages: Iterable[PubsubMessage], source: str) -> Iterator[Paylo
     for message in messages:
         by_encoding[encoding_of((message.attributes or {}).get(CONTENT_TYPE))].append(message)
     for encoding, group in by_encoding.items():
-        times = [
-            int(m.publish_time.timestamp() * 1_000_000) if m.publish_time else None for m in group
-        ]
+        times = [(m.publish_time - _EPOCH) // _US if m.publish_time else None for m in group]
         yield PayloadChunk(encoding, [m.data for m in group], times, source)

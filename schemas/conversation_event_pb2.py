@@ -4,32 +4,35 @@
 # source: conversation_event.proto
 # Protobuf Python Version: 6.33.5
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 6, 33, 5, "", "conversation_event.proto"
+    _runtime_version.Domain.PUBLIC,
+    6,
+    33,
+    5,
+    '',
+    'conversation_event.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x18\x63onversation_event.proto\x12\x0cundertone.v1"\x81\x03\n\x11\x43onversationEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x32\n\x04role\x18\x04 \x01(\x0e\x32$.undertone.v1.ConversationEvent.Role\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsent_at_us\x18\x06 \x01(\x03\x12\x10\n\x08platform\x18\x07 \x01(\t\x12\x0c\n\x04plan\x18\x08 \x01(\t\x12\x0f\n\x07\x63ountry\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x1a\n\rmessage_index\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12\x16\n\x0eschema_version\x18\r \x01(\x05"B\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\t\n\x05HUMAN\x10\x01\x12\r\n\tASSISTANT\x10\x02\x12\n\n\x06SYSTEM\x10\x03\x42\x10\n\x0e_message_indexb\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63onversation_event.proto\x12\x0cundertone.v1\"\x81\x03\n\x11\x43onversationEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x32\n\x04role\x18\x04 \x01(\x0e\x32$.undertone.v1.ConversationEvent.Role\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nsent_at_us\x18\x06 \x01(\x03\x12\x10\n\x08platform\x18\x07 \x01(\t\x12\x0c\n\x04plan\x18\x08 \x01(\t\x12\x0f\n\x07\x63ountry\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x1a\n\rmessage_index\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12\x16\n\x0eschema_version\x18\r \x01(\x05\"B\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\t\n\x05HUMAN\x10\x01\x12\r\n\tASSISTANT\x10\x02\x12\n\n\x06SYSTEM\x10\x03\x42\x10\n\x0e_message_indexb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "conversation_event_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'conversation_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_CONVERSATIONEVENT"]._serialized_start = 43
-    _globals["_CONVERSATIONEVENT"]._serialized_end = 428
-    _globals["_CONVERSATIONEVENT_ROLE"]._serialized_start = 344
-    _globals["_CONVERSATIONEVENT_ROLE"]._serialized_end = 410
+  DESCRIPTOR._loaded_options = None
+  _globals['_CONVERSATIONEVENT']._serialized_start=43
+  _globals['_CONVERSATIONEVENT']._serialized_end=428
+  _globals['_CONVERSATIONEVENT_ROLE']._serialized_start=344
+  _globals['_CONVERSATIONEVENT_ROLE']._serialized_end=410
 # @@protoc_insertion_point(module_scope)

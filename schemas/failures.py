@@ -22,7 +22,7 @@ class Reason(enum.StrEnum):
     MISSING_EVENT_ID = "missing_event_id"
     MISSING_CONVERSATION_ID = "missing_conversation_id"
     INVALID_ID = "invalid_id"
-    """An id is longer than 256 bytes."""
+    """An id is longer than 256 bytes, or is no UTF-8."""
     INVALID_ROLE = "invalid_role"
     INVALID_ATTRIBUTE = "invalid_attribute"
     """A breakdown value is longer than 64 characters, not printable, or a reserved word."""

@@ -242,12 +242,11 @@ def _validate(  # noqa: PLR0912 (one branch a reason, in the order they are give
         reason = Reason.INVALID_ROLE
     else:
         reason = _refuse_text(text, limits) or _refuse_time(sent_at_us, published_at_us, limits)
-    if reason is None and any(attributes):
-        cleaned = _clean_attributes(attributes)
-        if cleaned is None:
+    if reason is None:
+        try:
+            attributes = _clean_attributes(attributes)
+        except ValueError:
             reason = Reason.INVALID_ATTRIBUTE
-        else:
-            attributes = cleaned
     if reason is not None:
         return Rejection(
             reason,
@@ -289,33 +288,44 @@ def _refuse_time(sent_at_us: int, published_at_us: int | None, limits: Limits) -
     return Reason.FROM_THE_FUTURE if -lag_us > limits.max_future_us else None
 
 
-@lru_cache(maxsize=4096)
 def _clean_attribute(value: str | None) -> str | None:
     """Returns the value, stripped; None for an unsaid one; raises on one that is not allowed."""
-    value = (value or "").strip()
-    if len(value) > MAX_ATTRIBUTE_CHARS or not value.isprintable():
+    value = value or ""
+    # Before stripping: the cache of `_clean_attributes` keeps the value with its blanks.
+    if len(value) > MAX_ATTRIBUTE_CHARS:
+        raise ValueError("too long for an attribute value")
+    value = value.strip()
+    if not value.isprintable():
         raise ValueError("not an attribute value")
     if value.lower() in RESERVED_ATTRIBUTE_VALUES:
         raise ValueError("a reserved word")
     return None if not value or value.lower() == UNKNOWN else value
 
 
-def _clean_attributes(attributes: tuple[str | None, ...]) -> tuple[str | None, ...] | None:
-    try:
-        platform, country, language, plan, model = (_clean_attribute(a) for a in attributes)
-    except ValueError:
-        return None
+@lru_cache(maxsize=4096)
+def _clean_attributes(attributes: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """Returns the attributes, normalised; raises ValueError where one is not allowed.
+
+    Few combinations recur in millions of events, so a look-up is nearly all it costs.
+    """
+    platform, country, language, plan, model = (_clean_attribute(a) for a in attributes)
+    # What normalising leaves may be a reserved word, too long, or nothing: `all-US`.
     if country is not None:
-        country = country.upper()
+        country = _clean_attribute(country.upper())
     if language is not None:
-        language = language.replace("_", "-").split("-")[0].lower()
+        language = _clean_attribute(language.replace("_", "-").split("-")[0].lower())
     return platform, country, language, plan, model
 
 
 def _id_fits(value: str) -> bool:
     if len(value) > MAX_ID_BYTES:
         return False
-    return value.isascii() or len(value.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES
+    if value.isascii():
+        return True
+    try:
+        return len(value.encode()) <= MAX_ID_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def _id_or_none(value: str | None) -> str | None:

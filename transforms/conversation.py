@@ -13,11 +13,15 @@ off the middle of the conversation. Whether a conversation is long, its length b
 opening, closing and sentiment change, and its pushback stay exact. The same holds for the
 `MAX_ASSISTANT` messages of the assistant, of which only the number is kept. A state never exceeds
 `MAX_STATE_BYTES`.
+
+Records of one event that contradict each other (a sender that stamps each retry anew) count as one:
+of each event the smallest record is kept, and that is a join too. The first and last three are of
+records, not of events, because only so are they a join; they are held apart where that differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final, NamedTuple
@@ -59,8 +63,8 @@ class ConversationState:
 
     Attributes:
       first_at_us, last_at_us: extent of every message seen, microseconds since the epoch.
-      human: the human messages, or from `is_human_sampled` on the sample of them.
-      human_ends: first and last three once sampled, else empty.
+      human: one record of each human message, or from `is_human_sampled` on of a sample of them.
+      human_ends: those of the first and last three records that are not in `human`.
       assistant: event hashes of the assistant's messages, or a sample.
       stated: for the user and each of `ATTRIBUTES` the earliest statement, or None.
       pushback: for each reason the highest pushback logit, as logit + 128.
@@ -82,23 +86,25 @@ class ConversationState:
         first, last = ZERO.first_at_us, ZERO.last_at_us
         human: list[bytes] = []
         assistant: list[bytes] = []
-        stated: list[Stated | None] = list(ZERO.stated)
         pushback = bytearray(_NO_PUSHBACK)
+        # The messages of a conversation mostly say the same of it; so first find when each says so.
+        said: dict[tuple[str, tuple[str | None, ...]], tuple[int, bytes]] = {}
         for message in messages:
-            at = message.sent_at_us
+            at, event = message.sent_at_us, message.event
             first, last = min(first, at), max(last, at)
             if message.is_human:
-                human.append(at.to_bytes(8, "big") + message.event + message.scores)
+                human.append(at.to_bytes(8, "big") + event + message.scores)
             else:
-                assistant.append(message.event)
+                assistant.append(event)
                 logit, reason = message.scores
                 pushback[reason] = max(pushback[reason], logit ^ 0x80)
-            for index, value in enumerate((message.user, *message.attributes)):
-                if value:
-                    stated[index] = _earlier(stated[index], Stated(at, message.event, value))
+            values = (message.user, message.attributes)
+            since = said.get(values)
+            if since is None or (at, event) < since:
+                said[values] = (at, event)
         return _bounded(
             first, last, frozenset(human), frozenset(), False, frozenset(assistant), False,
-            tuple(stated), bytes(pushback),
+            _stated(said), bytes(pushback),
         )  # fmt: skip
 
     def __add__(self, other: ConversationState) -> ConversationState:
@@ -262,6 +268,18 @@ def scores_of(record: bytes) -> bytes:
     return record[_SCORES]
 
 
+def _stated(
+    said: Mapping[tuple[str, tuple[str | None, ...]], tuple[int, bytes]],
+) -> tuple[Stated | None, ...]:
+    """Returns the earliest statement of the user and of each attribute."""
+    stated: list[Stated | None] = list(ZERO.stated)
+    for (user, attributes), (at, event) in said.items():
+        for index, value in enumerate((user, *attributes)):
+            if value:
+                stated[index] = _earlier(stated[index], Stated(at, event, value))
+    return tuple(stated)
+
+
 def _earlier(one: Stated | None, other: Stated | None) -> Stated | None:
     if one is None or other is None or one == other:
         return one or other
@@ -280,12 +298,13 @@ def _bounded(
     pushback: bytes,
 ) -> ConversationState:
     """Builds a state of the union of what was seen, sampled down where it has grown too large."""
-    if is_human_sampled or len(human) > MAX_HUMAN:
-        is_human_sampled = True
+    events = {record[_HASH] for record in human}
+    if is_human_sampled or human_ends or len(human) > min(MAX_HUMAN, len(events)):
         in_time = sorted(human | human_ends)
-        human_ends = frozenset(in_time[:ENDS] + in_time[-ENDS:])
-        by_hash = sorted(human, key=lambda record: (record[_HASH], record))
-        human = frozenset(by_hash[:MAX_HUMAN])
+        earliest = {record[_HASH]: record for record in sorted(human, reverse=True)}
+        is_human_sampled = is_human_sampled or len(earliest) > MAX_HUMAN
+        human = frozenset(earliest[event] for event in sorted(earliest)[:MAX_HUMAN])
+        human_ends = frozenset(in_time[:ENDS] + in_time[-ENDS:]) - human
     if is_assistant_sampled or len(assistant) > MAX_ASSISTANT:
         is_assistant_sampled = True
         assistant = frozenset(sorted(assistant)[:MAX_ASSISTANT])

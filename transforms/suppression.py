@@ -15,13 +15,15 @@ suppressed until none of them gives anything small away:
 Parts are suppressed smallest first, the headline slices last. This is the usual heuristic of
 statistical disclosure control (secondary cell suppression; Hundepool et al., "Statistical
 Disclosure Control", 2012, chapter 4): it stops subtraction within each relation and chains of such
-subtractions. Between successive versions of a cell it promises nothing: that guard belongs into
+subtractions. It does not stop an attacker who solves several relations together (two tables that
+share a margin), and so what is left is solved as he would, and more is suppressed until no small
+cell comes out. Between successive versions of a cell it promises nothing: that guard belongs into
 `release`, where successive versions meet.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,6 +44,8 @@ from transforms.tally import (
     Slice,
     Tally,
 )
+
+_PRIME: Final = 2**61 - 1
 
 NOT_PUBLISHED: Final = "not_published"
 """Value of a breakdown under which the suppressed values are published together."""
@@ -80,6 +84,8 @@ class _Relation:
     total: Cell
     parts: tuple[Cell, ...]
     is_partition: bool
+    is_over_values: bool = False
+    """Whether the parts are the values of one breakdown."""
 
 
 def _index(*slices: tuple[str, str]) -> tuple[int, ...]:
@@ -115,6 +121,20 @@ _SLICE_PARTITIONS: Final = (
 """Totals among the slices and the parts that they are the sum of."""
 
 
+def _within(facet: str) -> tuple[tuple[int, int], ...]:
+    """Returns (slice of a group, slice of those in the group that are of the facet)."""
+    groups = {("all", ALL): ALL, ("use", "affective"): "affective"}
+    groups |= {("type", t): t for t in TYPES}
+    return tuple((INDEX[Slice(*g)], INDEX[Slice(facet, name)]) for g, name in groups.items())
+
+
+_CHANGED: Final = _within("sentiment")
+_LONG_ONES: Final = (
+    *_within("long"),
+    *((i, INDEX[Slice("drift_long", s.value)]) for i, s in enumerate(SLICES) if s.facet == "drift"),
+)
+
+
 def _slice_subsets() -> Iterator[tuple[int, int]]:
     """Yields (larger slice, slice within it)."""
     pushback, roleplay = ("pushback", ALL), ("type", "roleplay")
@@ -130,6 +150,9 @@ def _slice_subsets() -> Iterator[tuple[int, int]]:
     pairs += [(pushback, ("pushback", t)) for t in PUSHBACK_TYPES]
     pairs += [(("type", t), ("pushback", t)) for t in PUSHBACK_TYPES]
     pairs += [(pushback, ("pushback_reason", r)) for r in PUSHBACK_REASONS]
+    # Every long conversation has a change.
+    pairs += [(("sentiment", g), ("long", g)) for g in (ALL, "affective", *TYPES)]
+    pairs += [(("drift", s.value), ("drift_long", s.value)) for s in SLICES if s.facet == "drift"]
     for larger, smaller in pairs:
         yield INDEX[Slice(*larger)], INDEX[Slice(*smaller)]
 
@@ -147,15 +170,63 @@ def published_cells(sheet: Sheet, thresholds: Thresholds) -> Sheet:
         return Sheet(sheet)
     audit = _Audit.of(sheet, thresholds)
     audit.settle()
+    audit.withstand()
     released = Sheet((c, t) for c, t in sheet.items() if c not in audit.suppressed)
     for relation in audit.relations:
-        if _is_over_values(relation) and relation.total not in audit.suppressed:
+        if relation.is_over_values and relation.total not in audit.suppressed:
             held_back = [c for c in relation.parts if c in audit.suppressed]
             if held_back:
                 first = held_back[0]
                 remainder = Cell(first.hour, first.breakdown, NOT_PUBLISHED, first.slice_index)
                 released[remainder] = audit.remainder(relation, held_back)
     return released
+
+
+def solved_by(rows: Iterable[dict[Cell, int]]) -> set[Cell]:
+    """Returns the unknowns that linear equations determine, whatever their right-hand sides.
+
+    Gaussian elimination to reduced row echelon form; sparse, in integers modulo a prime of 61 bits:
+    numbers stay small, and no determinant of such matrices vanishes but by negligible chance.
+
+    Args:
+      rows: for each equation the coefficients of its unknowns; the dicts are used up.
+    """
+    equations = sorted(rows, key=len)
+    occurrences = Counter(cell for row in equations for cell in row)
+    reduced: dict[Cell, dict[Cell, int]] = {}
+    holders: defaultdict[Cell, set[Cell]] = defaultdict(set)
+    for row in equations:
+        for cell in [cell for cell in row if cell in reduced]:
+            _subtract(row, reduced[cell], row[cell])
+        if not row:
+            continue
+        # The rarest unknown: few other equations must be rewritten, and the matrix stays sparse.
+        pivot = min(row, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
+        inverse = pow(row[pivot], -1, _PRIME)
+        for cell in row:
+            row[cell] = row[cell] * inverse % _PRIME
+        for holder in holders.pop(pivot, ()):
+            other = reduced[holder]
+            _subtract(other, row, other[pivot])
+            for cell in row:
+                if cell in other:
+                    holders[cell].add(holder)
+                elif cell in holders:
+                    holders[cell].discard(holder)
+        reduced[pivot] = row
+        for cell in row:
+            holders[cell].add(pivot)
+    return {pivot for pivot, row in reduced.items() if len(row) == 1}
+
+
+def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
+    """Subtracts a multiple of another equation in place."""
+    for cell, coefficient in other.items():
+        left = (row.get(cell, 0) - times * coefficient) % _PRIME
+        if left:
+            row[cell] = left
+        else:
+            row.pop(cell, None)
 
 
 def relations_of(sheet: Sheet) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
@@ -201,6 +272,53 @@ class _Audit:
                         is_waiting[tied] = True
                         waiting.append(tied)
 
+    def withstand(self) -> None:
+        """Suppresses until the relations together determine no cell that is small.
+
+        Every small cell that comes out is covered by more unknowns near it: one in the first round,
+        then two, four ..., because each round costs an elimination. If no cell tied to a cell is
+        published, its equations are homogeneous and determine nothing; so there is always one.
+        """
+        cover = 1
+        while small := self._determined():
+            for cell in small:
+                self.suppressed.update(self._nearest_published(cell, cover))
+            self.settle()
+            cover *= 2
+
+    def _determined(self) -> list[Cell]:
+        """Returns the suppressed cells below a threshold whose numbers can be worked out."""
+        rows = []
+        for relation in self.relations:
+            if relation.is_partition:
+                row = {part: -1 for part in relation.parts if part in self.suppressed}
+                if relation.total in self.suppressed:
+                    row[relation.total] = 1
+                if row:
+                    rows.append(row)
+        return sorted(
+            cell for cell in solved_by(rows)
+            if not self.thresholds.allow(self.sheet[cell].conversations, self.sheet[cell].users)
+        )  # fmt: skip
+
+    def _nearest_published(self, cell: Cell, wanted: int) -> list[Cell]:
+        """Returns the cheapest published cells among those tied to the cell by the fewest steps."""
+        reached, edge = {cell}, [cell]
+        while edge:
+            tied = {
+                other
+                for near in edge
+                for index in self.relations_by_cell[near]
+                if self.relations[index].is_partition
+                for other in (self.relations[index].total, *self.relations[index].parts)
+            }
+            published = tied - self.suppressed
+            if published:
+                return sorted(published, key=self._cost)[:wanted]
+            edge = sorted(tied - reached)
+            reached |= tied
+        return []
+
     def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Tally:
         """Returns the sum of parts held back, with a lower bound of their distinct users."""
         tallies = [self.sheet[cell] for cell in held_back]
@@ -240,21 +358,11 @@ class _Audit:
         return [part]
 
     def _cheapest(self, cells: Iterable[Cell]) -> Cell:
-        """Returns the cell that costs the reader least: not a headline, few conversations."""
-        return min(
-            cells, key=lambda c: (c.slice_index in _HEADLINE, self.sheet[c].conversations, c)
-        )
+        return min(cells, key=self._cost)
 
-
-def _is_over_values(relation: _Relation) -> bool:
-    """Tells whether the parts are the values of one breakdown."""
-    part = relation.parts[0]
-    return (
-        relation.is_partition
-        and relation.total.breakdown == OVERALL
-        and part.breakdown != OVERALL
-        and part.slice_index == relation.total.slice_index
-    )
+    def _cost(self, cell: Cell) -> tuple[bool, int, Cell]:
+        """Ranks cells by what the reader loses: headlines last, few conversations first."""
+        return cell.slice_index in _HEADLINE, self.sheet[cell].conversations, cell
 
 
 def _relations(sheet: Sheet) -> Iterator[_Relation]:
@@ -269,8 +377,11 @@ def _relations(sheet: Sheet) -> Iterator[_Relation]:
             by_hour[cell._replace(hour=DAY)].append(cell)
     for (hour, _, slice_index), parts in by_value.items():
         total = Cell(hour, OVERALL, ALL, slice_index)
+        if SLICES[slice_index].facet == "length":
+            # `overall` leaves the lengths out because the cells of breakdown `length` say them.
+            total = Cell(hour, LENGTH, SLICES[slice_index].value, _ALL)
         if total in sheet:
-            yield _Relation(total, tuple(parts), True)
+            yield _Relation(total, tuple(parts), True, is_over_values=True)
     for total, parts in by_hour.items():
         yield _Relation(total, tuple(parts), True)
     for place, slices in places.items():
@@ -289,14 +400,16 @@ def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[
             yield _Relation(Cell(*place, larger), (Cell(*place, smaller),), False)
     if place[1] == LENGTH and _WITH_CHANGE in slices:
         # All conversations of such a length have a change: two names of one set.
-        yield _Relation(Cell(*place, _ALL), (Cell(*place, _WITH_CHANGE),), True)
+        for group, changed in _CHANGED:
+            if changed in slices:
+                yield _Relation(Cell(*place, group), (Cell(*place, changed),), True)
 
 
 def _overall_lengths(sheet: Sheet, hour: int) -> Iterator[_Relation]:
     """Yields what ties overall's long and sentiment slices to the values of breakdown length."""
-    for total_index, lengths in ((_LONG, _LONG_LENGTHS), (_WITH_CHANGE, _CHANGE_LENGTHS)):
-        total = Cell(hour, OVERALL, ALL, total_index)
-        cells = (Cell(hour, LENGTH, name, _ALL) for name in lengths)
-        parts = tuple(c for c in cells if c in sheet)
-        if total in sheet and parts:
-            yield _Relation(total, parts, True)
+    for pairs, lengths in ((_LONG_ONES, _LONG_LENGTHS), (_CHANGED, _CHANGE_LENGTHS)):
+        for group, total_index in pairs:
+            total = Cell(hour, OVERALL, ALL, total_index)
+            cells = (Cell(hour, LENGTH, name, group) for name in lengths)
+            if total in sheet:
+                yield _Relation(total, tuple(c for c in cells if c in sheet), True)

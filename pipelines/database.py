@@ -1,0 +1,116 @@
+"""The local database: a run's Parquet files as DuckDB tables, under the same views as in BigQuery.
+
+Instants are kept as UTC without a zone, so that a day is the UTC day whatever the session's zone.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from pyarrow import dataset
+from pyarrow import parquet as pq
+
+from schemas.failures import InputError
+from schemas.tables import TABLES, Table
+from schemas.views import VIEWS, view_description, view_sql
+
+DATABASE_FILE: Final = "undertone.duckdb"
+TABLES_FOLDER: Final = "tables"
+
+_DATASET: Final = "main"
+_DUCKDB_TYPES: Final = {"STRING": "VARCHAR", "INT64": "BIGINT", "TIMESTAMP": "TIMESTAMP"}
+
+
+def build_database(folder: Path) -> Path:
+    """Builds the database of a run from its Parquet files, and returns where it is.
+
+    Args:
+      folder: of the run; the files are `tables/<table>-*.parquet`, any of them may be missing.
+
+    Guarantees: an existing database is replaced as a whole or not at all.
+
+    Raises:
+      InputError: a file is no Parquet or has other columns than its table.
+    """
+    target = folder / DATABASE_FILE
+    with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
+        building = Path(scratch) / DATABASE_FILE
+        with duckdb.connect(str(building)) as connection:
+            for table in TABLES:
+                _create_table(connection, table)
+                _load(connection, table, sorted((folder / TABLES_FOLDER).glob(_pattern(table))))
+            for view in VIEWS:
+                _create_view(connection, view)
+        os.replace(building, target)
+    return target
+
+
+def duckdb_view_sql(name: str) -> str:
+    """Returns the query of a view in DuckDB's dialect."""
+    (query,) = sqlglot.transpile(view_sql(name, _DATASET), read="bigquery", write="duckdb")
+    return query
+
+
+def _pattern(table: Table) -> str:
+    return f"{table.name}-*.parquet"
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    columns = ", ".join(
+        f'"{c.name}" {_DUCKDB_TYPES[c.type]}{" NOT NULL" if c.required else ""}'
+        for c in table.columns
+    )
+    connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
+    connection.execute(f'COMMENT ON TABLE "{table.name}" IS {_literal(table.description)}')
+    for c in table.columns:
+        connection.execute(
+            f'COMMENT ON COLUMN "{table.name}"."{c.name}" IS {_literal(c.description)}'
+        )
+
+
+def _load(connection: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> None:
+    if not files:
+        return
+    for file in files:
+        _check(file, table)
+    # Through epoch_us because a cast would take the zone of the session.
+    columns = ", ".join(
+        f'make_timestamp(epoch_us("{c.name}"))' if c.type == "TIMESTAMP" else f'"{c.name}"'
+        for c in table.columns
+    )
+    # Through Arrow because DuckDB takes a path with brackets for a pattern.
+    rows = dataset.dataset([str(file) for file in files], table.arrow_schema(), "parquet")
+    connection.register("incoming", rows)
+    connection.execute(f'INSERT INTO "{table.name}" SELECT {columns} FROM incoming')
+    connection.unregister("incoming")
+
+
+def _check(file: Path, table: Table) -> None:
+    try:
+        found = pq.read_schema(file)
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{file.name} can't be read as Parquet; delete the folder's tables and run again"
+        ) from error
+    expected = table.arrow_schema()
+    for field in expected:
+        if field.name not in found.names or found.field(field.name).type != field.type:
+            raise InputError(
+                f"{file.name} has no column {field.name!r} of type {field.type}; it was written by "
+                "another version, so run again into a new folder"
+            )
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    connection.execute(f'CREATE VIEW "{name}" AS {duckdb_view_sql(name)}')
+    connection.execute(f'COMMENT ON VIEW "{name}" IS {_literal(view_description(name))}')
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

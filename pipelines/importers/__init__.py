@@ -1,0 +1,110 @@
+"""Turns chat exports into events: a module a source, and a look that tells which it is."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pipelines.importers import chatgpt, chats, claude
+from pipelines.importers.events import Event
+from pipelines.importers.exports import first_of_array
+from schemas.failures import InputError
+
+AUTO: Final = "auto"
+CLAUDE: Final = "claude"
+CHATGPT: Final = "chatgpt"
+CHATS: Final = "chats"
+_BYTE_ORDER_MARK: Final = (b"\xef", b"\xbb", b"\xbf")
+KINDS: Final = (CLAUDE, CHATGPT, CHATS)
+
+
+def detect(path: Path | str) -> str:
+    """Returns which of `KINDS` an export is, by its content.
+
+    Raises:
+      InputError: it is none of them, or can't be read.
+    """
+    path = Path(path)
+    if not path.is_dir() and not zipfile.is_zipfile(path) and _is_chats(path):
+        return CHATS
+    first = first_of_array(path)
+    for key, kind in (("chat_messages", CLAUDE), ("mapping", CHATGPT)):
+        if isinstance(first, dict) and key in first:
+            return kind
+    raise InputError(
+        f"{path} is no export of Claude or ChatGPT and no file of one conversation a line; "
+        f"name one of these, or say which it is with --kind."
+    )
+
+
+def import_events(
+    path: Path | str,
+    kind: str = AUTO,
+    *,
+    start: datetime,
+    days: int = 1,
+    seed: int = 0,
+    users_per_conversation: float = 0.7,
+) -> Iterator[Event]:
+    """Yields the events of an export, as dicts of the archive's fields.
+
+    Args:
+      path: file, folder or zip file.
+      kind: one of `KINDS`, or `auto` to look.
+      start: of the made-up times of chats, as are the following; see `chats.Synthesis`.
+      days: over which the conversations are spread.
+      seed: of what is made up.
+      users_per_conversation: how many users there are to a conversation.
+
+    Raises:
+      InputError: the export can't be read, or an argument is out of range.
+    """
+    path = Path(path)
+    kind = _known(path, kind)
+    if kind == CLAUDE:
+        return claude.read(path)
+    if kind == CHATGPT:
+        return chatgpt.read(path)
+    try:
+        synthesis = chats.Synthesis(
+            start=start, days=days, seed=seed, users_per_conversation=users_per_conversation
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return chats.read(path, synthesis)
+
+
+def synthesised_fields(path: Path | str, kind: str = AUTO) -> tuple[str, ...]:
+    """Returns the names of the event fields that an importer makes up.
+
+    Raises:
+      InputError: as `detect`.
+    """
+    return chats.SYNTHESISED_FIELDS if _known(Path(path), kind) == CHATS else ()
+
+
+def _known(path: Path, kind: str) -> str:
+    if kind == AUTO:
+        return detect(path)
+    if kind not in KINDS:
+        raise InputError(f"{kind} is no kind of export; use {', '.join((AUTO, *KINDS))}.")
+    return kind
+
+
+def _is_chats(path: Path) -> bool:
+    """Says whether the first line is a conversation; a long export is not read for it."""
+    with chats.open_lines(path) as file:
+        start = file.read(1)
+        while start.isspace() or start in _BYTE_ORDER_MARK:
+            start = file.read(1)
+        if start != b"{":
+            return False
+        try:
+            first = json.loads(start + file.readline())
+        except (ValueError, RecursionError):
+            return False
+    return isinstance(first, dict) and "turns" in first

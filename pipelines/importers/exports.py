@@ -1,0 +1,98 @@
+"""Opens data exports: a `conversations.json`, the folder or the zip file that holds it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final, TypeVar
+
+import msgspec
+
+from schemas.failures import InputError
+
+CONVERSATIONS: Final = "conversations.json"
+_FIRST_LOOK_BYTES: Final = 65_536
+
+ExportT = TypeVar("ExportT")
+
+
+@contextmanager
+def open_export(path: Path) -> Iterator[IO[bytes]]:
+    """Opens the conversations of an export.
+
+    Raises:
+      InputError: there are none, or they can't be read.
+    """
+    try:
+        if path.is_dir():
+            path /= CONVERSATIONS
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as file:
+                yield file
+        else:
+            with path.open("rb") as file:
+                yield file
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # A RuntimeError is how zipfile refuses encryption and unknown compression.
+        cause = error.strerror if isinstance(error, OSError) else None
+        raise InputError(
+            f"{path} can't be read ({cause or 'a broken or encrypted zip file'}); "
+            f"name a {CONVERSATIONS}, or its folder or zip file."
+        ) from error
+
+
+def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
+    """Reads a whole export; of each object only the fields that the type names are kept.
+
+    Raises:
+      InputError: the export is no JSON, or of another shape.
+    """
+    with open_export(path) as file:
+        content = file.read()
+    try:
+        try:
+            return msgspec.json.decode(content, type=type_)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Some exports hold half an emoji, a lone surrogate; the standard library lets it pass.
+            return msgspec.convert(json.loads(content), type=type_)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{path} has not the shape of the export ({error}); export anew."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON; export anew.") from error
+
+
+def first_of_array(path: Path) -> Any:
+    """Returns the first element of an export's JSON array, reading no more of it than needed.
+
+    Raises:
+      InputError: the export is not an array in JSON, or is empty.
+    """
+    with open_export(path) as file:
+        decoder, content, size_bytes = json.JSONDecoder(), b"", _FIRST_LOOK_BYTES
+        while more := file.read(size_bytes):
+            content += more
+            size_bytes = len(content)  # Twice as much each time: linear on the whole.
+            text = content.decode("utf-8-sig", "replace").lstrip()
+            if not text.startswith("["):
+                break
+            try:
+                return decoder.raw_decode(text[1:].lstrip())[0]
+            except (ValueError, RecursionError):
+                continue
+    raise InputError(f"{path} holds no conversations; name an export or one conversation a line.")
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> str:
+    """Returns the name of the conversations in a zip file, the one nearest to its top."""
+    names = [name for name in archive.namelist() if PurePosixPath(name).name == CONVERSATIONS]
+    if not names:
+        raise InputError(f"{path} holds no {CONVERSATIONS}; name a chat export.")
+    return min(names, key=lambda name: (name.count("/"), name))

@@ -1,0 +1,411 @@
+"""The report: one HTML file that needs nothing else, and the few lines that a terminal shows.
+
+The page is a Jinja2 template with autoescaping on: values of breakdowns, file names and reasons
+come from outside. It has no script, and its policy forbids any, any request, and any style but its
+own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from pipelines import report_charts as charts
+from pipelines.report_figures import AFFECTIVE, Change, Figures, Share, read_figures
+from schemas.failures import InputError
+from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
+from transforms.ledger import FATES, READ
+from transforms.tally import ALL
+
+REPORT_FILE: Final = "report.html"
+RUN_FILE: Final = "run.json"
+
+_TEMPLATES: Final = "report_templates"
+_SHOWN_VALUES: Final = 8
+"""Values of a breakdown that are shown before the reader asks for more."""
+
+_HOUR_MARKS: Final = (0, 6, 12, 18, 23)
+
+_NOT_AFFECTIVE: Final = tuple(name for name in TYPES if name not in AFFECTIVE_TYPES)
+
+_SYNTHESISED: Final[Mapping[str, str]] = {
+    "sent_at_us": "The input gives no times. They were made up, so days, hours and the pauses that "
+    "end a conversation mean nothing here.",
+    "user_id": "The input names no users. They were made up, so numbers of users, and the "
+    "threshold on them, protect nobody here.",
+}
+
+
+_FATES: Final[Mapping[str, str]] = {
+    "counted": "messages that stand in a conversation",
+    "duplicate": "seen before",
+    "sampled": "beyond what is held of a very long conversation; counted by estimate",
+    "system_turn": "neither by a human nor by the assistant",
+    "late": "published too long after they were said",
+    "dead_letter": "could not be read or are not valid",
+}
+
+_DEFINITIONS: Final = (
+    ("Conversation", "All messages of one conversation id with no pause longer than the session "
+     "gap, 24 hours by default. It belongs to the hour and day of its first message."),
+    ("Affective", "The human engages the assistant directly in a personal exchange, moved by an "
+     "emotional or psychological need. Using the assistant as a tool is not affective, whatever "
+     "the words are: stories, love poems, an essay on depression, an angry customer."),
+    ("Interpersonal advice", "How to deal with another person: partner, dating, family, friend, "
+     "colleague."),
+    ("Coaching", "One’s own growth: career, habits, motivation, confidence, meaning, decisions."),
+    ("Counseling", "Distress and mental health: anxiety, low mood, grief, trauma, coping."),
+    ("Companionship", "Lonely, or just wants to talk: the assistant is addressed as a friend or "
+     "partner."),
+    ("Romantic roleplay", "The assistant plays a romantic or sexual partner; counted from four "
+     "human messages on."),
+    ("Roleplay", "Other interactive fiction, from four human messages on. Not affective."),
+    ("Long", "More than 50 human messages."),
+    ("Mood change", "Mean sentiment of the last three human messages less that of the first "
+     "three, for conversations of six or more. The interval is the normal approximation."),
+    ("Pushback", "The assistant refuses, resists or challenges something said or asked, at least "
+     "once."),
+    ("Drift", "From the type of the first three human messages to that of the last three."),
+    ("User", "One pseudonymous user id. A missing id is no user and never counts towards a "
+     "threshold."),
+    ("95% interval", "Of shares Wilson’s score interval. It covers chance only."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `run.json` says of the run; what it does not say is empty."""
+
+    inputs: Sequence[str]
+    started_at: str
+    finished_at: str
+    settings: Sequence[tuple[str, str]]
+    classifier_version: str
+    measured: Sequence[tuple[str, str]]
+    notices: Sequence[str]
+    ledger: Sequence[tuple[str, str, int]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Reads the metadata of a run; a missing file says nothing.
+
+        Raises:
+          InputError: the file is not a JSON object.
+        """
+        file = folder / RUN_FILE
+        try:
+            said = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        except ValueError as error:
+            raise InputError(f"{RUN_FILE} of the run is not JSON; run again") from error
+        if not isinstance(said, dict):
+            raise InputError(f"{RUN_FILE} of the run is no JSON object; run again")
+        classifier = said.get("classifier") or {}
+        return cls(
+            inputs=[str(name) for name in said.get("inputs") or ()],
+            started_at=str(said.get("started_at") or ""),
+            finished_at=str(said.get("finished_at") or ""),
+            settings=[_setting(*s) for s in _flatten(said.get("settings") or {})],
+            classifier_version=str(classifier.get("version") or ""),
+            measured=list(_flatten(classifier.get("measured") or {})),
+            notices=[_SYNTHESISED[f] for f in said.get("synthesised") or () if f in _SYNTHESISED],
+            ledger=[
+                (str(e["account"]), str(e.get("reason", "")), int(e["records"]))
+                for e in said.get("ledger") or ()
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger as the report sets it: read, and what became of it."""
+
+    read: int
+    fates: Sequence[tuple[str, int]]
+    reasons: Sequence[tuple[str, int]]
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[str, str, int]]) -> Ledger | None:
+        """Sums entries by account; None where there are none."""
+        if not entries:
+            return None
+        sums = dict.fromkeys((READ, *FATES), 0)
+        reasons: dict[str, int] = {}
+        for account, reason, records in entries:
+            sums[account] = sums.get(account, 0) + int(records)
+            if reason:
+                reasons[reason] = reasons.get(reason, 0) + int(records)
+        fates = [(fate, sums[fate]) for fate in FATES]
+        return cls(sums[READ], fates, sorted(reasons.items(), key=lambda r: (-r[1], r[0])))
+
+    @property
+    def missing(self) -> int:
+        """Records read that met no fate; 0 where the ledger balances."""
+        return self.read - sum(records for _, records in self.fates)
+
+
+def write_report(folder: Path) -> Path:
+    """Writes the report of a run into its folder, and returns where it is.
+
+    Args:
+      folder: with the run's database and, if there is one, its `run.json`.
+
+    Guarantees: an existing report is replaced as a whole or not at all.
+
+    Raises:
+      InputError: the folder has no database, or its `run.json` can't be read.
+    """
+    page = render(read_figures(folder), Run.read(folder))
+    target = folder / REPORT_FILE
+    with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
+        writing = Path(scratch) / REPORT_FILE
+        writing.write_text(page, "utf-8")
+        os.replace(writing, target)
+    return target
+
+
+def render(figures: Figures, run: Run) -> str:
+    """Returns the report as one HTML page."""
+    style = resources.files(__package__).joinpath(_TEMPLATES, "report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, _TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html")
+    return template.render(_context(figures, run), style=Markup(style), style_digest=digest)
+
+
+def summary_lines(folder: Path) -> list[str]:
+    """Returns the headline figures of a run as the lines of an aligned table.
+
+    Raises:
+      InputError: the folder has no database.
+    """
+    figures = read_figures(folder)
+    period = figures.period
+    if period is None:
+        return ["Nothing was released: no conversations, or too few users for the thresholds."]
+    words = charts.Words(period)
+    rows = [("all conversations", "", "", f"{period.conversations:,}")]
+    rows += [_share_row("affective", figures.affective, words)]
+    rows += [_share_row(f"  {charts.readable(s.name).lower()}", s, words) for s in figures.types]
+    rows += [_share_row("over 50 human messages", figures.long[0], words)]
+    rows += [_share_row("pushback", figures.pushback[0], words)]
+    rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE), words)]
+    title = f"{period.first} to {period.last} (UTC), {_plural(period.days, 'day')}"
+    header = ("", "raw", "95% interval", "conversations")
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return [title, "", *(_align(row, widths) for row in (header, *rows))]
+
+
+def _context(figures: Figures, run: Run) -> dict[str, Any]:
+    """Returns what the template speaks of, by name."""
+    words = charts.Words(figures.period)
+    is_exhaustive = figures.period is not None and figures.period.is_exhaustive
+    return {
+        "figures": figures,
+        "period": figures.period,
+        "is_exhaustive": is_exhaustive,
+        "run": run,
+        "words": words,
+        "long": figures.long[0],
+        "pushback": figures.pushback[0],
+        "mood": _named(figures.changes, AFFECTIVE),
+        "headline_drift": _headline_drift(figures),
+        "charts": _charts(figures, words, is_exhaustive),
+        "tables": _tables(figures, words),
+        "breakdowns": figures.breakdowns,
+        "dead_letters": [(reason, step, f"{n:,}") for step, reason, n in figures.dead_letters],
+        "fates": _FATES,
+        "definitions": _DEFINITIONS,
+        "about": _about(figures, run),
+        "ledger": Ledger.of(figures.ledger or run.ledger),
+        "withheld": _withheld(figures),
+        "withheld_values": [
+            (charts.readable(b.name), f"{len(b.values) + b.unlisted:,}", f"{b.not_published:,}")
+            for b in figures.breakdowns
+        ],
+        "shown_values": _SHOWN_VALUES,
+        "percent": charts.percent,
+        "percent_interval": charts.percent_interval,
+        "points": charts.points,
+        "points_interval": charts.points_interval,
+        "readable": charts.readable,
+        "plural": _plural,
+    }
+
+
+def _charts(figures: Figures, words: charts.Words, is_exhaustive: bool) -> dict[str, Any]:
+    days = [(f"{day.day:%Y-%m-%d}", day.conversations) for day in figures.days]
+    hours = [(f"{hour:02}:00 UTC", n) for hour, n in enumerate(figures.hours)]
+    hour_marks = [charts.Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
+    return {
+        "types": charts.share_bars(figures.types, words, quiet=_NOT_AFFECTIVE),
+        "types_of_affective": charts.share_bars(figures.types_of_affective, words),
+        "uses": charts.share_bars(figures.uses, words, quiet=USES[1:]),
+        "lengths": charts.length_columns(figures.lengths, words),
+        "long_mark": charts.long_mark(figures.lengths),
+        "long": charts.share_bars(figures.long, words, quiet=(ALL, *_NOT_AFFECTIVE)),
+        "changes": charts.change_bars(figures.changes, words),
+        "pushback": charts.share_bars(figures.pushback, words, quiet=(ALL,)),
+        "reasons": charts.share_bars(figures.reasons, words),
+        "drift": charts.drift_grid(figures.drift, words, is_exhaustive),
+        "drift_long": charts.drift_grid(figures.drift_long, words, is_exhaustive),
+        "days": charts.day_series(figures.days, words),
+        "day_counts": charts.count_columns(days, words, charts.day_marks(figures.days)),
+        "hours": charts.count_columns(hours, words, hour_marks),
+    }
+
+
+def _tables(figures: Figures, words: charts.Words) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        name: [_share_cells(share, words) for share in shares]
+        for name, shares in (
+            ("types", figures.types),
+            ("types_of_affective", figures.types_of_affective),
+            ("uses", figures.uses),
+            ("lengths", figures.lengths),
+            ("long", figures.long),
+            ("pushback", figures.pushback),
+            ("reasons", figures.reasons),
+        )
+    }
+    tables["changes"] = [_change_cells(change, words) for change in figures.changes]
+    tables["days"] = [
+        (
+            f"{day.day:%Y-%m-%d}",
+            words.count(day.conversations),
+            words.share(day.affective),
+            charts.percent_interval(day.affective),
+        )
+        for day in figures.days
+    ]
+    tables["hours"] = [
+        (f"{hour:02}:00", words.count(count)) for hour, count in enumerate(figures.hours)
+    ]
+    return tables
+
+
+def _share_cells(share: Share, words: charts.Words) -> tuple[str, ...]:
+    return (
+        charts.readable(share.name),
+        words.count(share.conversations),
+        "" if share.whole is None else f"{share.whole:,}",
+        words.share(share),
+        charts.percent_interval(share),
+        str(share.days or ""),
+    )
+
+
+def _change_cells(change: Change, words: charts.Words) -> tuple[str, ...]:
+    return (
+        charts.readable(change.name),
+        words.count(change.conversations),
+        words.mean(change),
+        charts.points_interval(change),
+        "" if change.deviation is None else f"{change.deviation:.2f}",
+    )
+
+
+def _headline_drift(figures: Figures) -> list[tuple[str, Share]]:
+    """Returns the drifts from coaching and counseling to companionship that were released."""
+    pairs = figures.drift.pairs
+    openings = ("coaching", "counseling")
+    found = ((opening, pairs.get((opening, "companionship"))) for opening in openings)
+    return [(opening, share) for opening, share in found if share is not None]
+
+
+def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
+    """Returns, for each kind of figure, how many are whole, partly and never released."""
+    if figures.period is None:
+        return []
+    kinds = (
+        ("Types", figures.types),
+        ("Uses", figures.uses),
+        ("Lengths", figures.lengths),
+        ("Long conversations", figures.long),
+        ("Pushback", figures.pushback),
+        ("Reasons for pushback", figures.reasons),
+    )
+    rows = []
+    for kind, shares in kinds:
+        never = sum(share.conversations is None for share in shares)
+        partly = sum(share.is_lower_bound for share in shares)
+        rows.append((kind, len(shares) - never - partly, partly, never))
+    return rows
+
+
+def _about(figures: Figures, run: Run) -> list[tuple[str, str]]:
+    """Returns what the run says of itself, without what it does not say."""
+    period = figures.period
+    classifiers = list(period.classifier_versions) if period else []
+    said = [
+        ("Input", ", ".join(run.inputs)),
+        ("Started", run.started_at),
+        ("Finished", run.finished_at),
+        ("Version of the definitions", ", ".join(period.metrics_versions) if period else ""),
+        ("Version of the classifier", ", ".join(classifiers) or run.classifier_version),
+        *run.settings,
+    ]
+    return [(term, value) for term, value in said if value]
+
+
+def _flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the leaves of nested mappings, each under its path."""
+    for key, inner in value.items():
+        name = f"{path} \N{MIDDLE DOT} {key}" if path else str(key)
+        if isinstance(inner, Mapping):
+            yield from _flatten(inner, name)
+        elif isinstance(inner, list):
+            yield name, ", ".join(map(str, inner))
+        else:
+            yield name, str(inner)
+
+
+def _setting(name: str, value: str) -> tuple[str, str]:
+    """Writes a setting; the unit that its name ends in goes to the value."""
+    if name.endswith("_s"):
+        seconds = float(value)
+        hours, rest = divmod(seconds, 3600)
+        return charts.readable(name[:-2]), f"{seconds:g} s" if rest else f"{hours:g} h"
+    if name.endswith("_bytes"):
+        return charts.readable(name.removesuffix("_bytes")), f"{int(value):,} bytes"
+    return charts.readable(name), value
+
+
+def _named(changes: Sequence[Change], name: str) -> Change:
+    return next(change for change in changes if change.name == name)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _share_row(label: str, share: Share, words: charts.Words) -> tuple[str, str, str, str]:
+    count = "" if share.conversations is None else f"{share.conversations:,}"
+    return label, words.share(share), charts.percent_interval(share), count
+
+
+def _change_row(label: str, change: Change, words: charts.Words) -> tuple[str, str, str, str]:
+    count = "" if change.conversations is None else f"{change.conversations:,}"
+    return label, words.mean(change), charts.points_interval(change), count
+
+
+def _align(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = row
+    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+    return "  ".join([first.ljust(widths[0]), *cells]).rstrip()

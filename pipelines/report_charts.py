@@ -1,0 +1,427 @@
+"""Figures as words and as geometry: what a template needs to draw them and nothing else.
+
+Positions are per cent of the drawing's width or height, so that a drawing fits any screen while
+its words keep their size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.report_figures import ENDS, Change, Day, Matrix, Period, Share
+from transforms.summary import LONG_OVER
+from transforms.tally import ALL
+
+_AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
+_MINUS: Final = "\N{MINUS SIGN}"
+_TICKS: Final = 4
+_DATES: Final = 7
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_HEADROOM: Final = 1.08
+"""A drawing reaches this much beyond its largest figure."""
+
+_NAMES: Final[Mapping[str, str]] = {
+    "all": "All conversations",
+    "affective": "Affective",
+    "none": "No type",
+    "ai_identity": "AI identity",
+    "harm_or_illegal": "Harm or illegal",
+    "policy_other": "Other policy",
+    "not_published": "Not published",
+}
+_SHORT_NAMES: Final[Mapping[str, str]] = {
+    "interpersonal_advice": "Advice",
+    "companionship": "Company",
+    "romantic_roleplay": "Romance",
+    "counseling": "Counsel",
+    "coaching": "Coach",
+    "roleplay": "Roleplay",
+    "none": "None",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: where it ends, its interval, and what stands beside it; None draws nothing.
+
+    An open bar may be longer than drawn; a quiet one is there to compare with.
+    """
+
+    name: str
+    text: str
+    interval: str
+    counts: str
+    end: float | None
+    low: float | None
+    high: float | None
+    is_open: bool
+    is_quiet: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One mark of a scale."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars on one scale, whose zero is at `zero`."""
+
+    bars: Sequence[Bar]
+    ticks: Sequence[Tick]
+    zero: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its left edge, width and height, and what stands with it."""
+
+    at: float
+    width: float
+    height: float | None
+    text: str
+    name: str
+    is_quiet: bool
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns on one scale; `marks` stand below them, `ticks` beside."""
+
+    columns: Sequence[Column]
+    ticks: Sequence[Tick]
+    marks: Sequence[Tick]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a line."""
+
+    at: float
+    height: float
+    low: float
+    high: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line with gaps, its 95 % band, and the scale. `runs` are unbroken stretches."""
+
+    runs: Sequence[Sequence[Point]]
+    ticks: Sequence[Tick]
+    marks: Sequence[Tick]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair of the drift matrix."""
+
+    count: str
+    share: str
+    title: str
+    heat: int
+    is_headline: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The drift matrix, a row an opening type."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, Sequence[Pair]]]
+
+
+class Words:
+    """Writes figures as words; knows how to say that one was withheld."""
+
+    def __init__(self, period: Period | None) -> None:
+        self._min_users = period.min_users if period else 0
+        self._is_exhaustive = period is not None and period.is_exhaustive
+
+    @property
+    def withheld(self) -> str:
+        """What stands in place of a withheld figure."""
+        if self._min_users > 1:
+            return f"fewer than {self._min_users} users"
+        return "not published"
+
+    def count(self, conversations: int | None) -> str:
+        """Writes a number of conversations."""
+        return self.withheld if conversations is None else f"{conversations:,}"
+
+    def share(self, share: Share) -> str:
+        """Writes a share as per cent; a lower bound says so."""
+        if share.share is None:
+            return "none" if share.conversations == 0 else self.withheld
+        return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
+
+    def mean(self, change: Change) -> str:
+        """Writes a mean change in points."""
+        if change.mean is not None:
+            return points(change.mean)
+        return "none" if change.conversations == 0 else self.withheld
+
+    def counts(self, share: Share) -> str:
+        """Writes what a share is of."""
+        if not share.conversations or share.whole is None:
+            return ""
+        return f"{share.conversations:,} of {share.whole:,}"
+
+
+def percent(share: float) -> str:
+    """Writes a share of one as per cent, with about three figures."""
+    value = share * 100
+    if 0 < value < 0.01:
+        return "<0.01%"
+    digits = 0 if value in (0, 100) else 2 if value < 1 else 1
+    return f"{value:.{digits}f}%"
+
+
+def percent_interval(share: Share) -> str:
+    """Writes the 95 % interval of a share; of a lower bound only its lower end."""
+    if share.low is None:
+        return ""
+    if share.high is None or share.is_lower_bound:
+        return f"from {percent(share.low)}"
+    return f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
+
+
+def points(change: float) -> str:
+    """Writes a sentiment change in points, with its sign."""
+    text = f"{change:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", _MINUS)
+
+
+def points_interval(change: Change) -> str:
+    """Writes the 95 % interval of a mean change."""
+    if change.low is None or change.high is None:
+        return ""
+    return f"{points(change.low)} to {points(change.high)}"
+
+
+def readable(name: str) -> str:
+    """Writes one of our labels in words; others as they are."""
+    return _NAMES.get(name, name.replace("_", " ").capitalize())
+
+
+def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = ()) -> Bars:
+    """Draws shares as bars from zero."""
+    shares = list(shares)
+    scale = _Scale.to(max((_top(s) for s in shares), default=0))
+    bars = [_share_bar(share, scale, words, share.name in quiet) for share in shares]
+    return Bars(bars, scale.ticks(_write_share), 0)
+
+
+def change_bars(changes: Iterable[Change], words: Words) -> Bars:
+    """Draws mean changes as points about a zero in the middle."""
+    changes = list(changes)
+    reach = max((max(-(c.low or 0), c.high or 0) for c in changes), default=0)
+    scale = _Scale.to(reach)
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else 50 + scale.place(value) / 2
+
+    bars = [
+        Bar(
+            name=readable(change.name),
+            text=words.mean(change),
+            interval=points_interval(change),
+            counts=f"{change.conversations:,} conversations" if change.conversations else "",
+            end=place(change.mean),
+            low=place(change.low),
+            high=place(change.high),
+            is_open=False,
+            is_quiet=change.name == ALL,
+        )
+        for change in changes
+    ]
+    steps = scale.steps(2)
+    marks = [-value for value in reversed(steps[1:])] + steps
+    return Bars(bars, [Tick(50 + scale.place(value) / 2, points(value)) for value in marks], 50)
+
+
+def length_columns(lengths: Sequence[Share], words: Words) -> Columns:
+    """Draws the lengths as columns, with the fewest messages of each at its left edge."""
+    width = 100 / max(len(lengths), 1)
+    scale = _Scale.to(max((share.share or 0 for share in lengths), default=0))
+    columns = [
+        Column(
+            at=index * width,
+            width=width,
+            height=None if share.share is None else scale.place(share.share),
+            text="" if share.share is None else _brief(share.share),
+            name=f"{share.name} human messages: {words.share(share)}",
+            is_quiet=_fewest(share.name) <= LONG_OVER,
+        )
+        for index, share in enumerate(lengths)
+    ]
+    marks = [Tick(index * width, str(_fewest(s.name))) for index, s in enumerate(lengths)]
+    return Columns(columns, [], marks)
+
+
+def count_columns(
+    counts: Sequence[tuple[str, int | None]], words: Words, marks: Sequence[Tick]
+) -> Columns:
+    """Draws named numbers of conversations as columns."""
+    width = 100 / max(len(counts), 1)
+    scale = _Scale.to(max((n or 0 for _, n in counts), default=0))
+    columns = [
+        Column(
+            at=index * width,
+            width=width,
+            height=None if n is None else scale.place(n),
+            text="",
+            name=f"{name}: {words.count(n)}",
+            is_quiet=True,
+        )
+        for index, (name, n) in enumerate(counts)
+    ]
+    return Columns(columns, scale.ticks(_write_count), marks)
+
+
+def long_mark(lengths: Sequence[Share]) -> float:
+    """Returns where the lengths begin at which a conversation is long."""
+    not_long = sum(_fewest(share.name) <= LONG_OVER for share in lengths)
+    return not_long * 100 / max(len(lengths), 1)
+
+
+def _fewest(length: str) -> int:
+    return int(length.removesuffix("+").partition("-")[0])
+
+
+def day_series(days: Sequence[Day], words: Words) -> Series:
+    """Draws the share of affective conversations day by day."""
+    shares = [day.affective for day in days]
+    scale = _Scale.to(max((s.high or s.share or 0 for s in shares), default=0))
+    width = 100 / max(len(days), 1)
+    runs: list[list[Point]] = [[]]
+    for index, day in enumerate(days):
+        share = day.affective
+        if share.share is None or share.low is None:
+            runs.append([])
+            continue
+        runs[-1].append(
+            Point(
+                at=(index + 0.5) * width,
+                height=scale.place(share.share),
+                low=scale.place(share.low),
+                high=scale.place(share.share if share.high is None else share.high),
+                name=f"{day.day:%Y-%m-%d}: {words.share(share)} ({percent_interval(share)})",
+            )
+        )
+    return Series([run for run in runs if run], scale.ticks(_write_share), day_marks(days))
+
+
+def day_marks(days: Sequence[Day]) -> list[Tick]:
+    """Returns up to seven dates to stand below the days."""
+    width = 100 / max(len(days), 1)
+    every = max(1, math.ceil(len(days) / _DATES))
+    return [
+        Tick((index + 0.5) * width, f"{day.day.day} {day.day:%b}")
+        for index, day in enumerate(days)
+        if index % every == 0
+    ]
+
+
+def drift_grid(matrix: Matrix, words: Words, is_exhaustive: bool) -> Grid:
+    """Draws the drift matrix; a pair that was not released is empty."""
+    rows = [
+        (readable(opening), [_pair(matrix, opening, closing, words, is_exhaustive)
+                             for closing in ENDS])
+        for opening in ENDS
+    ]  # fmt: skip
+    return Grid([(readable(name), _short(name)) for name in ENDS], rows)
+
+
+def _short(name: str) -> str:
+    """Writes a type in at most eight letters."""
+    return _SHORT_NAMES.get(name, readable(name))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    top: float
+
+    @classmethod
+    def to(cls, largest: float) -> _Scale:
+        return cls(largest * _HEADROOM or 1.0)
+
+    def place(self, value: float) -> float:
+        return round(value / self.top * 100, 3)
+
+    def steps(self, count: int = _TICKS) -> list[float]:
+        """Returns zero and about `count` round values up to the top."""
+        rough = self.top / count
+        power = 10 ** math.floor(math.log10(rough))
+        step = next(s * power for s in _STEPS if s * power >= rough * 0.999)
+        return [n * step for n in range(int(self.top / step + 1e-9) + 1)]
+
+    def ticks(self, write: Callable[[float], str]) -> list[Tick]:
+        """Returns a tick for each step."""
+        return [Tick(self.place(value), write(value)) for value in self.steps()]
+
+
+def _write_share(value: float) -> str:
+    return f"{value * 100:.4g}%"
+
+
+def _write_count(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _top(share: Share) -> float:
+    """Returns how far a share reaches; the upper end of a lower bound is no figure to show."""
+    high = None if share.is_lower_bound else share.high
+    return high or share.share or 0
+
+
+def _share_bar(share: Share, scale: _Scale, words: Words, is_quiet: bool) -> Bar:
+    has_interval = share.share is not None and not share.is_lower_bound
+    return Bar(
+        name=readable(share.name),
+        text=words.share(share),
+        interval=percent_interval(share) if has_interval else "",
+        counts=words.counts(share),
+        end=None if share.share is None else scale.place(share.share),
+        low=scale.place(share.low) if has_interval and share.low is not None else None,
+        high=scale.place(share.high) if has_interval and share.high is not None else None,
+        is_open=share.is_lower_bound,
+        is_quiet=is_quiet,
+    )
+
+
+def _pair(matrix: Matrix, opening: str, closing: str, words: Words, is_exhaustive: bool) -> Pair:
+    share = matrix.pairs.get((opening, closing))
+    is_headline = opening in ("coaching", "counseling") and closing == "companionship"
+    route = f"{readable(opening)} to {readable(closing)}: "
+    if share is None:
+        nothing = "none" if is_exhaustive else words.withheld
+        return Pair("", "", route + nothing, 0, is_headline)
+    return Pair(
+        count=_brief_count(share.conversations or 0),
+        share="" if share.share is None else _brief(share.share),
+        title=f"{route}{words.count(share.conversations)}, {words.share(share)}",
+        heat=_heat(share.share or 0),
+        is_headline=is_headline,
+    )
+
+
+def _heat(share: float) -> int:
+    """Gives 1..9; by the root, since most drifts are a few per cent of their opening."""
+    return max(1, min(9, round(9 * math.sqrt(share))))
+
+
+def _brief(share: float) -> str:
+    value = share * 100
+    return f"{value:.0f}%" if value >= 1 else f"{value:.1f}%" if value >= 0.1 else "<0.1%"
+
+
+def _brief_count(conversations: int) -> str:
+    return f"{conversations:,}" if conversations < 100_000 else f"{conversations // 1000:,}k"

@@ -1,0 +1,353 @@
+"""What the report and the terminal's summary say, read from a run's database into plain values.
+
+A figure that was withheld is there, with None for its number: nobody may take it for zero.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from pipelines.database import DATABASE_FILE
+from schemas.failures import InputError
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
+from transforms.suppression import NOT_PUBLISHED
+from transforms.tally import ALL, BREAKDOWNS, LENGTHS
+
+AFFECTIVE: Final = "affective"
+GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
+LENGTH_BREAKDOWN: Final = BREAKDOWNS[-1]
+ENDS: Final = (*TYPES, NO_TYPE)
+"""What a conversation may open and close with."""
+MAX_BREAKDOWN_VALUES: Final = 200
+"""Values of a breakdown that the report lists; a database knows the others."""
+
+_OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
+_BREAKDOWN_FACETS: Final = (("use", AFFECTIVE), ("long", ALL), ("pushback", ALL))
+_HOURS: Final = 24
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole with its 95 % interval.
+
+    Attributes:
+      name: what the part is of: a type, a use, a length …
+      conversations: in the part; None where withheld.
+      whole: conversations in the whole; None where withheld.
+      share, low, high: in [0, 1]; None where not known.
+      is_lower_bound: whether part of it was withheld, so that it may be more.
+      days: on how many days the part was released.
+    """
+
+    name: str
+    conversations: int | None = None
+    whole: int | None = None
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    is_lower_bound: bool = False
+    days: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """Mean sentiment change of a group, in points of the scale -1..+1; None where withheld."""
+
+    name: str
+    conversations: int | None = None
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Period:
+    """What the run covers. `days` are those of which anything was released."""
+
+    conversations: int
+    days: int
+    first: date
+    last: date
+    min_users: int
+    min_conversations: int
+    metrics_versions: Sequence[str]
+    classifier_versions: Sequence[str]
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether nothing was withheld, so that a missing figure is a true zero."""
+        return self.min_users == 1 and self.min_conversations == 1
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Drift: a share of the opening for each pair released; conversations of no released pair."""
+
+    pairs: Mapping[tuple[str, str], Share]
+    withheld: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pair was released."""
+        return not self.pairs
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a breakdown."""
+
+    name: str
+    conversations: int
+    affective: Share
+    long: Share
+    pushback: Share
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The values of one breakdown, largest first, and the conversations in those withheld."""
+
+    name: str
+    values: Sequence[Value]
+    unlisted: int
+    not_published: int
+
+
+@dataclass(frozen=True)
+class Day:
+    """One UTC day; None where not released."""
+
+    day: date
+    conversations: int | None
+    affective: Share
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that is said of a run; without a `period` nothing was released."""
+
+    period: Period | None
+    affective: Share
+    types: Sequence[Share]
+    types_of_affective: Sequence[Share]
+    uses: Sequence[Share]
+    lengths: Sequence[Share]
+    long: Sequence[Share]
+    changes: Sequence[Change]
+    pushback: Sequence[Share]
+    reasons: Sequence[Share]
+    drift: Matrix
+    drift_long: Matrix
+    breakdowns: Sequence[Breakdown]
+    days: Sequence[Day]
+    hours: Sequence[int | None]
+    ledger: Sequence[tuple[str, str, int]]
+    dead_letters: Sequence[tuple[str, str, int]]
+
+
+def read_figures(folder: Path) -> Figures:
+    """Reads the figures of the run in a folder.
+
+    Raises:
+      InputError: the folder has no database.
+    """
+    file = folder / DATABASE_FILE
+    if not file.exists():
+        raise InputError(f"{folder} has no {DATABASE_FILE}; give the folder of a finished run")
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return _Reader(connection).figures()
+
+
+class _Reader:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def figures(self) -> Figures:
+        period = self._period()
+        is_exhaustive = period is not None and period.is_exhaustive
+        ratios = _Ratios(self._rows(f"FROM ratios WHERE {_OVERALL}"), is_exhaustive)
+        changes = {
+            row["conversation_group"]: row
+            for row in self._rows(f"FROM sentiment_change WHERE {_OVERALL}")
+        }
+        return Figures(
+            period=period,
+            affective=ratios.share("use", AFFECTIVE),
+            types=ratios.shares("type", TYPES),
+            types_of_affective=ratios.shares("type", AFFECTIVE_TYPES, whole="use"),
+            uses=ratios.shares("use", USES),
+            lengths=ratios.shares("length", LENGTHS),
+            long=ratios.shares("long", GROUPS),
+            changes=[_change(changes.get(group), group, is_exhaustive) for group in GROUPS],
+            pushback=ratios.shares("pushback", (ALL, *PUSHBACK_TYPES)),
+            reasons=ratios.shares("pushback_reason", PUSHBACK_REASONS),
+            drift=ratios.matrix("drift"),
+            drift_long=ratios.matrix("drift_long"),
+            breakdowns=[self._breakdown(name, is_exhaustive) for name in BREAKDOWNS[1:]],
+            days=self._days(is_exhaustive),
+            hours=self._hours(is_exhaustive),
+            ledger=self._tuples("SELECT account, reason, sum(records) FROM ledger GROUP BY ALL"),
+            dead_letters=self._tuples(
+                "SELECT stage, reason, count(*) FROM dead_letters GROUP BY ALL "
+                "ORDER BY 3 DESC, 1, 2"
+            ),
+        )
+
+    def _tuples(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
+
+    def _rows(self, sql: str) -> list[Row]:
+        cursor = self._connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+    def _period(self) -> Period | None:
+        (row,) = self._rows(
+            "SELECT sum(conversations) FILTER (facet = 'all' AND breakdown = 'overall') AS total, "
+            "count(DISTINCT window_start) AS days, min(window_start) AS first, "
+            "max(window_start) AS last, max(min_users) AS min_users, "
+            "max(min_conversations) AS min_conversations, "
+            "list_sort(list(DISTINCT metrics_version)) AS metrics, "
+            "list_sort(list(DISTINCT classifier_version)) AS classifiers "
+            "FROM aggregates_latest WHERE granularity = 'day'"
+        )
+        if not row["days"]:
+            return None
+        return Period(
+            conversations=int(row["total"] or 0),
+            days=row["days"],
+            first=row["first"].date(),
+            last=row["last"].date(),
+            min_users=row["min_users"],
+            min_conversations=row["min_conversations"],
+            metrics_versions=row["metrics"],
+            classifier_versions=row["classifiers"],
+        )
+
+    def _breakdown(self, name: str, is_exhaustive: bool) -> Breakdown:
+        where = f"WHERE granularity = 'period' AND breakdown = '{name}'"
+        counts = self._tuples(
+            f"SELECT breakdown_value, conversations FROM cells {where} AND facet = 'all' "
+            "ORDER BY conversations DESC, breakdown_value"
+        )
+        by_value: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self._rows(f"FROM ratios {where} AND whole_facet = 'all'"):
+            by_value[row["breakdown_value"]].append(row)
+        named = [(value, n) for value, n in counts if value != NOT_PUBLISHED]
+        if name == LENGTH_BREAKDOWN:
+            named.sort(key=lambda item: LENGTHS.index(item[0]))
+        values = []
+        for value, conversations in named[:MAX_BREAKDOWN_VALUES]:
+            ratios = _Ratios(by_value[value], is_exhaustive)
+            shares = (ratios.share(*facet) for facet in _BREAKDOWN_FACETS)
+            values.append(Value(value, conversations, *shares))
+        not_published = sum(n for value, n in counts if value == NOT_PUBLISHED)
+        return Breakdown(name, values, len(named) - len(values), not_published)
+
+    def _days(self, is_exhaustive: bool) -> list[Day]:
+        totals = dict(self._tuples("SELECT window_start::DATE, conversations FROM daily_totals"))
+        by_day: defaultdict[date, list[Row]] = defaultdict(list)
+        for row in self._rows(
+            "FROM ratios WHERE granularity = 'day' AND breakdown = 'overall' AND facet = 'use'"
+        ):
+            by_day[row["window_start"].date()].append(row)
+        if not totals:
+            return []
+        first, last = min(totals), max(totals)
+        every = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return [
+            Day(
+                day,
+                totals.get(day, 0 if is_exhaustive else None),
+                _Ratios(by_day[day], is_exhaustive).share("use", AFFECTIVE)
+                if day in totals
+                else Share(AFFECTIVE),
+            )
+            for day in every
+        ]
+
+    def _hours(self, is_exhaustive: bool) -> list[int | None]:
+        totals = dict(
+            self._tuples(
+                "SELECT hour(window_start), sum(conversations) FROM cells "
+                "WHERE granularity = 'hour' AND breakdown = 'overall' AND facet = 'all' "
+                "GROUP BY ALL"
+            )
+        )
+        return [totals.get(hour, 0 if is_exhaustive else None) for hour in range(_HOURS)]
+
+
+class _Ratios:
+    """Rows of the view `ratios` of one window and one value of a breakdown, found by facet."""
+
+    def __init__(self, rows: Iterable[Row], is_exhaustive: bool) -> None:
+        self._rows: dict[tuple[str, str, str], Row] = {}
+        self._is_exhaustive = is_exhaustive
+        for row in rows:
+            self._rows[row["facet"], row["facet_value"], row["whole_facet"]] = row
+
+    def share(self, facet: str, name: str, whole: str | None = None) -> Share:
+        """Returns the share of a slice, by default of its usual whole."""
+        row = self._rows.get((facet, name, whole or _whole_facet(facet, name)))
+        if row is None:
+            return Share(name, conversations=0) if self._is_exhaustive else Share(name)
+        return _share(row)
+
+    def shares(self, facet: str, names: Iterable[str], whole: str | None = None) -> list[Share]:
+        """Returns the shares of some slices of a facet, in the order of their names."""
+        return [self.share(facet, name, whole) for name in names]
+
+    def matrix(self, facet: str) -> Matrix:
+        """Returns the pairs of a drift facet."""
+        rows = {name: row for (of, name, _), row in self._rows.items() if of == facet}
+        pairs = {}
+        for name, row in rows.items():
+            opening, _, closing = name.partition(">")
+            pairs[opening, closing] = _share(row)
+        return Matrix(pairs, max((int(row["withheld"] or 0) for row in rows.values()), default=0))
+
+
+def _whole_facet(facet: str, name: str) -> str:
+    if facet == "pushback_reason":
+        return "pushback"
+    if facet in ("long", "pushback") and name != ALL:
+        return "use" if name == AFFECTIVE else "type"
+    return "all"
+
+
+def _share(row: Row) -> Share:
+    whole, withheld = row["whole_conversations"], row["withheld"]
+    return Share(
+        name=row["facet_value"],
+        conversations=row["conversations"],
+        whole=None if whole is None else int(whole),
+        share=row["raw_share"],
+        low=row["share_low"],
+        high=row["share_high"],
+        is_lower_bound=row["raw_share"] is not None and withheld != 0,
+        days=row["days"],
+    )
+
+
+def _change(row: Row | None, group: str, is_exhaustive: bool) -> Change:
+    if row is None:
+        return Change(group, conversations=0) if is_exhaustive else Change(group)
+    return Change(
+        name=group,
+        conversations=row["conversations"],
+        mean=row["mean_change"],
+        low=row["change_low"],
+        high=row["change_high"],
+        deviation=row["sd_change"],
+    )

@@ -1,0 +1,271 @@
+"""What the tables must say of a simulation: METRICS.md once more, from the plan alone.
+
+Written without `transforms`, so that the two can be wrong only separately. It follows the planned
+labels; a real classifier is measured against it, a `LabelReader` must agree with it exactly.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from pipelines.simulator.records import PlannedMessage
+from schemas.labels import (
+    AFFECTIVE_TYPES,
+    MIN_ROLEPLAY_HUMAN_MESSAGES,
+    NO_TYPE,
+    PUSHBACK_TYPES,
+    ROLEPLAY_TYPES,
+    TYPES,
+    USES,
+)
+from schemas.wire import UNKNOWN
+
+ALL: Final = "all"
+AFFECTIVE: Final = "affective"
+OTHER: Final = "other"
+LEISURE: Final = "leisure"
+
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_ENDS: Final = 3
+_LONG_OVER: Final = 50
+_MIN_FOR_CHANGE: Final = 6
+_BINS: Final = {1: "1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
+                100: "51-100", 200: "101-200"}  # fmt: skip
+"""Highest number of human messages in a bin, and its name."""
+_SAID_BY_LENGTH: Final = {"overall": ("length",), "length": ("length", "long", "drift_long")}
+"""Facets left out of a breakdown, because the cells of breakdown `length` say the same number."""
+
+
+class CellName(NamedTuple):
+    """Names a cell as the table `aggregates` does; `window_start_us` is in microseconds."""
+
+    granularity: str
+    window_start_us: int
+    breakdown: str
+    breakdown_value: str
+    facet: str
+    facet_value: str
+
+
+class Sums(NamedTuple):
+    """What a cell adds up to; the changes, in sixths of a point, of facet `sentiment` only."""
+
+    conversations: int
+    users: int
+    sentiment_change_sixths: int
+    sentiment_change_squares: int
+
+
+class Conversation(NamedTuple):
+    """What is true of a conversation, in the words of the tables.
+
+    Attributes:
+      started_at_us: time of its first message, microseconds since the epoch.
+      user: who has it, None if nobody says.
+      breakdowns: breakdown and value, from `overall` to `length`.
+      facets: facet and value of every slice it is in.
+      change_sixths: sentiment change in sixths of a point, 0 where undefined.
+    """
+
+    started_at_us: int
+    user: str | None
+    breakdowns: tuple[tuple[str, str], ...]
+    facets: tuple[tuple[str, str], ...]
+    change_sixths: int
+
+
+class Truth:
+    """Adds up the expected cells and the expected ledger.
+
+    A day is summed once it is closed, as only then the distinct users of its windows are known.
+    """
+
+    def __init__(self, session_gap_us: int) -> None:
+        self._gap_us = session_gap_us
+        self._open: dict[int, dict[str | None, list[Conversation]]] = {}
+        self._closed_before_us = -(2**63)
+        self._windows: dict[tuple[str, int, str, str], dict[tuple[str, str], list[int]]] = {}
+        self._ledger: Counter[tuple[str, str]] = Counter()
+
+    def add_thread(self, messages: Sequence[PlannedMessage], *, tells_language: bool) -> None:
+        """Adds the messages of one conversation id: distinct, in time, and in time order.
+
+        Args:
+          messages: at least one.
+          tells_language: whether a language that no event states can be told from the text.
+        """
+        for span in split_at_gaps(messages, self._gap_us):
+            conversation = describe(span, tells_language=tells_language)
+            day_us = conversation.started_at_us // _DAY_US * _DAY_US
+            if day_us < self._closed_before_us:
+                raise ValueError(f"the day at {day_us} us is closed; add conversations in order")
+            by_user = self._open.setdefault(day_us, {})
+            by_user.setdefault(conversation.user, []).append(conversation)
+
+    def record(self, account: str, reason: str = "") -> None:
+        """Counts one event that is published, and what must become of it."""
+        self._ledger["read", ""] += 1
+        self._ledger[account, str(reason)] += 1
+
+    def close_before(self, instant_us: int) -> None:
+        """Sums the days that have ended by then; no conversation of them may be added any more."""
+        self._closed_before_us = max(self._closed_before_us, instant_us // _DAY_US * _DAY_US)
+        for day_us in [day for day in self._open if day < self._closed_before_us]:
+            for user, conversations in self._open.pop(day_us).items():
+                self._sum(conversations, has_user=user is not None)
+
+    def cells(self) -> Iterator[tuple[CellName, Sums]]:
+        """Closes all days and yields every cell, in no particular order."""
+        self.close_before(max(self._open, default=0) + _DAY_US)
+        for window, facets in self._windows.items():
+            for facet, sums in facets.items():
+                yield CellName(*window, *facet), Sums(*sums)
+
+    def ledger(self) -> dict[tuple[str, str], int]:
+        """Returns how many events meet each (account, reason) of the ledger."""
+        return dict(self._ledger)
+
+    def _sum(self, conversations: Sequence[Conversation], *, has_user: bool) -> None:
+        """Sums what one user, or nobody known, had in a day."""
+        met: set[tuple[object, ...]] = set()
+        for conversation in conversations:
+            change = conversation.change_sixths
+            for window in _windows_of(conversation):
+                sums_of = self._windows.setdefault(window, {})
+                for facet in _reported(conversation.facets, window[2]):
+                    sums = sums_of.setdefault(facet, [0, 0, 0, 0])
+                    sums[0] += 1
+                    if has_user and (window, facet) not in met:
+                        met.add((window, facet))
+                        sums[1] += 1
+                    if facet[0] == "sentiment":
+                        sums[2] += change
+                        sums[3] += change * change
+
+
+def split_at_gaps(messages: Sequence[PlannedMessage], gap_us: int) -> list[list[PlannedMessage]]:
+    """Splits a thread where its silence is longer than the gap."""
+    spans: list[list[PlannedMessage]] = [[]]
+    for message in messages:
+        if spans[-1] and message.sent_at_us - spans[-1][-1].sent_at_us > gap_us:
+            spans.append([])
+        spans[-1].append(message)
+    return spans
+
+
+def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Conversation:
+    """Says what is true of a conversation, from its messages in time order."""
+    human = [message for message in messages if message.is_human]
+    count = len(human)
+    opening = _end_type([m.kind for m in human[:_ENDS]], count, latest=False)
+    closing = _end_type([m.kind for m in human[-_ENDS:]], count, latest=True)
+    steps = [message.half_points for message in human]
+    has_change = count >= _MIN_FOR_CHANGE
+    change_sixths = sum(steps[-_ENDS:]) - sum(steps[:_ENDS]) if has_change else 0
+    reasons = {message.pushback_reason for message in messages} - {None}
+    platform, country, language, plan, model = (_first_stated(messages, i) for i in range(5))
+    if language is not None:
+        language = language.split("-")[0].lower()
+    elif tells_language and human:
+        language = human[0].language
+    use = _use_of(opening, closing, human)
+    length = length_bin(count)
+    return Conversation(
+        messages[0].sent_at_us,
+        next((message.user for message in messages if message.user), None),
+        (
+            ("overall", ALL),
+            ("platform", platform or UNKNOWN),
+            ("country", country or UNKNOWN),
+            ("language", language or UNKNOWN),
+            ("plan", plan or UNKNOWN),
+            ("model", model or UNKNOWN),
+            ("length", length),
+        ),
+        _facets(
+            opening, closing, use, length, count > _LONG_OVER, has_change,
+            tuple(sorted(reason for reason in reasons if reason)),
+        ),
+        change_sixths,
+    )  # fmt: skip
+
+
+def length_bin(human_messages: int) -> str:
+    """Returns the name of the length bin."""
+    if not human_messages:
+        return "0"
+    return next((name for high, name in _BINS.items() if human_messages <= high), "201+")
+
+
+def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str:
+    """Returns the type of most of an end's messages, `none` if most have none.
+
+    Of equally many the earliest holds, at the closing the latest. A roleplay too short to count is
+    none.
+    """
+    types = [kind if kind in TYPES else NO_TYPE for kind in kinds]
+    if latest:
+        types.reverse()
+    if not types:
+        return NO_TYPE
+    end_type = max(types, key=types.count)  # The first one of equally many.
+    is_short = human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES
+    return NO_TYPE if is_short and end_type in ROLEPLAY_TYPES else end_type
+
+
+def _use_of(opening: str, closing: str, human: Sequence[PlannedMessage]) -> str:
+    """Returns the use: affective by the types, else that of most messages, the first of equals."""
+    if opening in AFFECTIVE_TYPES or closing in AFFECTIVE_TYPES:
+        return AFFECTIVE
+    # Interactive fiction is for fun, whether or not it is long enough to count as roleplay.
+    votes = Counter(LEISURE if m.kind in ROLEPLAY_TYPES else m.kind for m in human)
+    return max((use for use in USES if votes[use]), key=lambda use: votes[use], default=OTHER)
+
+
+@lru_cache(maxsize=65_536)
+def _facets(
+    opening: str,
+    closing: str,
+    use: str,
+    length: str,
+    is_long: bool,
+    has_change: bool,
+    reasons: tuple[str, ...],
+) -> tuple[tuple[str, str], ...]:
+    """Lists every facet and value that a conversation of this description is counted in."""
+    types = [name for name in TYPES if name in (opening, closing)]
+    groups = [ALL, *([AFFECTIVE] if use == AFFECTIVE else []), *types]
+    drift = f"{opening}>{closing}"
+    facets = [("all", ALL), ("use", use), ("length", length), ("drift", drift)]
+    facets += [("type", name) for name in types]
+    if is_long:
+        facets += [("long", group) for group in groups] + [("drift_long", drift)]
+    if has_change:
+        facets += [("sentiment", group) for group in groups]
+    if reasons:
+        facets += [("pushback", ALL)]
+        facets += [("pushback", name) for name in types if name in PUSHBACK_TYPES]
+        facets += [("pushback_reason", reason) for reason in reasons]
+    return tuple(facets)
+
+
+@lru_cache(maxsize=65_536)
+def _reported(facets: tuple[tuple[str, str], ...], breakdown: str) -> tuple[tuple[str, str], ...]:
+    said = _SAID_BY_LENGTH.get(breakdown, ())
+    return tuple(facet for facet in facets if facet[0] not in said)
+
+
+def _windows_of(conversation: Conversation) -> Iterator[tuple[str, int, str, str]]:
+    for granularity, size_us in (("hour", _HOUR_US), ("day", _DAY_US)):
+        start_us = conversation.started_at_us // size_us * size_us
+        for breakdown, value in conversation.breakdowns:
+            yield granularity, start_us, breakdown, value
+
+
+def _first_stated(messages: Sequence[PlannedMessage], attribute: int) -> str | None:
+    stated = (message.attributes[attribute] for message in messages)
+    return next((value for value in stated if value), None)

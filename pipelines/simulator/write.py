@@ -1,0 +1,114 @@
+"""Writes a simulation to a folder: the archive, and what the tables must say of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.archive import SYNTHESISED, read_archive_metadata, write_archive
+from pipelines.simulator.settings import SimulationSettings
+from pipelines.simulator.stream import simulate
+from pipelines.simulator.truth import CellName, Sums, Truth
+from schemas.failures import InputError
+from schemas.wire import avro_schema
+
+EVENTS: Final = "events-{:05}.avro"
+TRUTH: Final = "truth.parquet"
+LEDGER: Final = "ledger.json"
+EVENTS_PER_FILE: Final = 1_000_000
+"""Many enough to be read in parallel, and each worth opening."""
+
+_CELLS_PER_GROUP: Final = 100_000
+_TRUTH_SCHEMA: Final = pa.schema(
+    [
+        ("granularity", pa.string()),
+        ("window_start_us", pa.int64()),
+        ("breakdown", pa.string()),
+        ("breakdown_value", pa.string()),
+        ("facet", pa.string()),
+        ("facet_value", pa.string()),
+        ("conversations", pa.int64()),
+        ("users", pa.int64()),
+        ("sentiment_change_sixths", pa.int64()),
+        ("sentiment_change_squares", pa.int64()),
+    ]
+)
+
+
+class SimulationSummary(msgspec.Struct, frozen=True):
+    """What was written.
+
+    Attributes:
+      events: in all files together.
+      files: names of the archive files, in the order of publishing.
+      cells: rows of `truth.parquet`.
+      ledger: expected records by account, dead letters as `dead_letter:reason`.
+    """
+
+    events: int
+    files: tuple[str, ...]
+    cells: int
+    ledger: dict[str, int]
+
+
+def write_simulation(
+    folder: Path | str,
+    settings: SimulationSettings,
+    *,
+    events_per_file: int = EVENTS_PER_FILE,
+) -> SimulationSummary:
+    """Writes `events-*.avro`, `truth.parquet` and `ledger.json` and returns what they hold.
+
+    An earlier simulation in the folder is replaced.
+
+    Raises:
+      InputError: the folder holds archive files that are not of a simulation; they would mix.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
+    truth = Truth(settings.session_gap_us)
+    metadata = {SYNTHESISED: ",".join(field["name"] for field in avro_schema()["fields"])}
+    events = simulate(settings, truth)
+    names: list[str] = []
+    written = 0
+    for first in events:
+        names.append(EVENTS.format(len(names)))
+        batch = chain([first], islice(events, events_per_file - 1))
+        written += write_archive(folder / names[-1], batch, metadata=metadata)
+    cells = _write_truth(folder / TRUTH, truth.cells())
+    ledger = {
+        f"{account}:{reason}" if reason else account: records
+        for (account, reason), records in sorted(truth.ledger().items())
+    }
+    summary = SimulationSummary(written, tuple(names), cells, ledger)
+    (folder / LEDGER).write_text(json.dumps(ledger, indent=2) + "\n", "utf-8")
+    return summary
+
+
+def _clear(folder: Path) -> None:
+    """Removes the files of an earlier simulation, and nobody else's: its texts are made up."""
+    old = sorted(folder.glob("*.avro"))
+    for path in old:
+        if "text" not in read_archive_metadata(path).get(SYNTHESISED, "").split(","):
+            raise InputError(f"{path} is not of a simulation and would mix; name another folder.")
+    for path in (*old, folder / TRUTH, folder / LEDGER):
+        path.unlink(missing_ok=True)
+
+
+def _write_truth(path: Path, cells: Iterator[tuple[CellName, Sums]]) -> int:
+    """Writes the cells group by group and returns how many there were."""
+    count = 0
+    with pq.ParquetWriter(path, _TRUTH_SCHEMA) as writer:
+        while rows := [(*name, *sums) for name, sums in islice(cells, _CELLS_PER_GROUP)]:
+            columns = zip(*rows, strict=True)
+            writer.write_table(pa.table([*map(list, columns)], schema=_TRUTH_SCHEMA))
+            count += len(rows)
+    return count

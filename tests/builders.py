@@ -1,0 +1,393 @@
+"""Named builders of messages, events and summaries, and strategies that make hard ones.
+
+Instants are given as seconds after `MONDAY_US`; every default is valid, so that a test says only
+what it is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from schemas.labels import (
+    AFFECTIVE_TYPES,
+    MIN_ROLEPLAY_HUMAN_MESSAGES,
+    ROLEPLAY_TYPES,
+    TYPES,
+    USES,
+)
+from schemas.records import ATTRIBUTES, ConversationSummary, Message, ScoredMessage
+from transforms.classifiers.interface import (
+    AFFECTIVE,
+    HUMAN_WIDTH,
+    LANGUAGE,
+    NO_INDEX,
+    NO_LOGIT,
+    SENTIMENT,
+    TYPE_COLUMNS,
+    USE_COLUMNS,
+    WIDTH,
+    Judgements,
+)
+
+MONDAY_US: Final = 1_748_822_400_000_000
+"""2025-06-02, 00:00 UTC."""
+SECOND_US: Final = 1_000_000
+HOUR_US: Final = 3600 * SECOND_US
+GAP_US: Final = 24 * HOUR_US
+"""The session gap of METRICS."""
+
+NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
+_SILENT: Final = -40
+"""The logit of what a message is not; +40 of what it is: five logits either way."""
+
+
+def event_hash(event: str | int) -> bytes:
+    """Returns the 8-byte hash under which `score` keeps an event id."""
+    return hashlib.blake2b(str(event).encode(), digest_size=8).digest()
+
+
+def user_hash(user: str) -> str:
+    """Returns the 16 hex digits under which `score` keeps a user id; empty stays empty."""
+    return hashlib.blake2b(user.encode(), digest_size=8).hexdigest() if user else ""
+
+
+def human_scores(
+    types: Iterable[str] = (), use: str = "other", sentiment: int = 0, language: int = 0
+) -> bytes:
+    """Returns the packed row of a human message; it is affective if one of its types is.
+
+    Args:
+      types: names of its types.
+      use: name of its use.
+      sentiment: in half points, -2..2.
+      language: index into `labels.LANGUAGES`.
+    """
+    row = np.full(HUMAN_WIDTH, _SILENT, np.int8)
+    names = set(types)
+    row[AFFECTIVE] = -_SILENT if names & set(AFFECTIVE_TYPES) else _SILENT
+    for name in names:
+        row[TYPE_COLUMNS.start + TYPES.index(name)] = -_SILENT
+    row[USE_COLUMNS.start + USES.index(use)] = -_SILENT
+    row[SENTIMENT] = sentiment
+    row[LANGUAGE] = language
+    return row.tobytes()
+
+
+def assistant_scores(pushback: int = NO_LOGIT + 1, reason: int = 0) -> bytes:
+    """Returns the packed row of an assistant's message: pushback logit in eighths, and reason."""
+    return np.array([pushback, reason], np.int8).tobytes()
+
+
+def scored(
+    event: str | int = "e0",
+    at_s: float = 0.0,
+    *,
+    is_human: bool = True,
+    scores: bytes | None = None,
+    user: str = "ada",
+    conversation: str = "c0",
+    at_us: int | None = None,
+    **attributes: str | None,
+) -> ScoredMessage:
+    """Builds a scored message sent `at_s` seconds (or `at_us` microseconds) after `MONDAY_US`."""
+    if scores is None:
+        scores = human_scores() if is_human else assistant_scores()
+    return ScoredMessage(
+        conversation=hashlib.blake2b(conversation.encode(), digest_size=16).digest(),
+        event=event_hash(event),
+        user=user_hash(user),
+        is_human=is_human,
+        sent_at_us=MONDAY_US + (round(at_s * SECOND_US) if at_us is None else at_us),
+        attributes=_attributes(attributes),
+        scores=scores,
+    )
+
+
+def talk(
+    humans: int, assistants: int = 0, *, step_s: float = 60.0, **fields: Any
+) -> list[ScoredMessage]:
+    """Builds a conversation of so many messages of each role, one every `step_s` seconds."""
+    said = [scored(f"h{i}", i * step_s, **fields) for i in range(humans)]
+    return said + [
+        scored(f"a{i}", i * step_s + 1, is_human=False, **fields) for i in range(assistants)
+    ]
+
+
+def message(
+    text: str = "hello",
+    at_s: float = 0.0,
+    *,
+    is_human: bool = True,
+    event_id: str = "e0",
+    conversation_id: str = "c0",
+    user_id: str | None = "ada",
+    **attributes: str | None,
+) -> Message:
+    """Builds a valid message sent `at_s` seconds after `MONDAY_US`."""
+    return Message(
+        event_id,
+        conversation_id,
+        user_id,
+        is_human,
+        text,
+        MONDAY_US + round(at_s * SECOND_US),
+        _attributes(attributes),
+    )
+
+
+def avro_event(**fields: Any) -> dict[str, Any]:
+    """Builds a valid event of the archive, as fastavro reads one; `fields` replace the defaults."""
+    event: dict[str, Any] = {
+        "event_id": "e0",
+        "conversation_id": "c0",
+        "user_id": "ada",
+        "role": "HUMAN",
+        "text": "hello",
+        "sent_at_us": MONDAY_US,
+        **dict.fromkeys(ATTRIBUTES),
+        "message_index": None,
+        "schema_version": 1,
+        "published_at_us": None,
+    }
+    if unknown := fields.keys() - event.keys():
+        raise ValueError(f"the archive has no field {sorted(unknown)}")
+    return {**event, **fields}
+
+
+def summary(
+    user: str = "ada",
+    at_s: float = 0.0,
+    *,
+    types: Iterable[str] = (),
+    use: str | None = None,
+    human_messages: int = 3,
+    opening: str | None = None,
+    closing: str | None = None,
+    change: int | None = None,
+    reasons: int = 0,
+    **attributes: str,
+) -> ConversationSummary:
+    """Builds a summary that keeps the rules between its fields.
+
+    Args:
+      user: its id, empty for none.
+      at_s: start of the conversation, in seconds after `MONDAY_US`.
+      types: names of its types; an affective one makes the use affective.
+      use: name of its use, where no type decides it.
+      human_messages: how many.
+      opening: name of the opening type, None for none.
+      closing: name of the closing type, None for none.
+      change: sentiment change in sixths; by default 1 from six human messages on.
+      reasons: bit mask of pushback reasons.
+      attributes: values of `ATTRIBUTES`, `unknown` by default.
+    """
+    names = set(types)
+    is_affective = bool(names & set(AFFECTIVE_TYPES))
+    said = _attributes(attributes)
+    return ConversationSummary(
+        started_at_us=MONDAY_US + round(at_s * SECOND_US),
+        user=user_hash(user),
+        breakdowns=tuple(value or "unknown" for value in said),
+        human_messages=human_messages,
+        assistant_messages=human_messages,
+        types=sum(1 << TYPES.index(name) for name in names),
+        use=USES.index("affective" if is_affective else use or "other"),
+        opening_type=TYPES.index(opening) if opening else NO_INDEX,
+        closing_type=TYPES.index(closing) if closing else NO_INDEX,
+        sentiment_change_sixths=(1 if change is None else change) if human_messages >= 6 else None,
+        pushback_reasons=reasons,
+    )
+
+
+class PlainReader:
+    """A classifier of few rules: logits decide by their sign, over all, first or last messages.
+
+    It is affective if any message is, has the types that any message has, and keeps the rules of
+    METRICS: no affective type without, no roleplay below four human messages.
+    """
+
+    version = "plain-1"
+    pushback_threshold = 0
+
+    def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
+        """Scores a text by its words: those that name a type or a use, and `no` for pushback."""
+        rows = np.zeros((len(texts), WIDTH), np.int8)
+        for row, text, is_human in zip(rows, texts, human, strict=True):
+            words = set(text.split())
+            uses = [use for use in USES if use in words] or ["other"]
+            if is_human:
+                packed = human_scores(words & set(TYPES), uses[0])
+                row[:HUMAN_WIDTH] = np.frombuffer(packed, np.int8)
+                row[HUMAN_WIDTH:] = (NO_LOGIT, 0)
+            else:
+                row[HUMAN_WIDTH:] = (40 if "no" in words else -40, 0)
+        return rows
+
+    def judge(
+        self,
+        scores: NDArray[np.int8],
+        starts: NDArray[np.int64],
+        pushback: NDArray[np.int8],
+        human_messages: NDArray[np.int64],
+    ) -> Judgements:
+        """Judges one conversation after the other."""
+        judged = [
+            self._judge_one(scores[start:end], count)
+            for start, end, count in zip(starts, starts[1:], human_messages.tolist(), strict=False)
+        ]
+        size = len(judged)
+        affective = np.array([j[0] for j in judged], np.bool_)
+        return Judgements(
+            affective_logit=np.where(affective, 5.0, -5.0),
+            type_logits=np.zeros((size, len(TYPES))),
+            affective=affective,
+            types=np.array([j[1] for j in judged], np.uint8),
+            use=np.array([j[2] for j in judged], np.int8),
+            opening_type=np.array([j[3] for j in judged], np.int8),
+            closing_type=np.array([j[4] for j in judged], np.int8),
+            pushback=pushback >= self.pushback_threshold,
+            language=np.array([j[5] for j in judged], np.int8),
+        )
+
+    def _judge_one(
+        self, rows: NDArray[np.int8], human_messages: int
+    ) -> tuple[bool, int, int, int, int, int]:
+        if not len(rows):
+            return False, 0, USES.index("other"), NO_INDEX, NO_INDEX, 0
+        is_affective = bool((rows[:, AFFECTIVE] > 0).any())
+        types = self._types(rows, is_affective, human_messages)
+        uses = rows[:, USE_COLUMNS].astype(np.int64).sum(axis=0)
+        return (
+            is_affective,
+            sum(1 << index for index in types),
+            0 if is_affective else 1 + int(uses[1:].argmax()),
+            min(self._types(rows[:3], is_affective, human_messages), default=NO_INDEX),
+            min(self._types(rows[-3:], is_affective, human_messages), default=NO_INDEX),
+            int(rows[0, LANGUAGE]),
+        )
+
+    def _types(
+        self, rows: NDArray[np.int8], is_affective: bool, human_messages: int
+    ) -> set[int]:
+        has = rows[:, TYPE_COLUMNS].max(axis=0).tolist()
+        return {
+            index
+            for index, name in enumerate(TYPES)
+            if has[index] > 0
+            and (is_affective or name not in AFFECTIVE_TYPES)
+            and (human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES or name not in ROLEPLAY_TYPES)
+        }
+
+
+def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[ScoredMessage]:
+    """Draws a message of one conversation, its event id one of `events`.
+
+    So few ids collide: the same event comes back with another time, role or scores. Times lie on
+    few instants of `spans` days and a little beside them, so that gaps of just the session gap,
+    and of a microsecond more, occur.
+    """
+    at_us = st.builds(
+        lambda span, second, offset: span * GAP_US + second * SECOND_US + offset,
+        st.integers(0, spans - 1),
+        st.integers(0, 4),
+        st.sampled_from([0, 0, 0, 1, 2]),
+    )
+    type_sets = st.sets(st.sampled_from(TYPES), max_size=2)
+    human = st.builds(human_scores, type_sets, st.sampled_from(USES[1:]), st.integers(-2, 2))
+    assistant = st.builds(assistant_scores, st.sampled_from([-128, -1, 0, 90]), st.integers(0, 7))
+    said = st.one_of(human, human, assistant)
+    return st.builds(
+        lambda event, instant, scores, user, platform: scored(
+            event, at_us=instant, is_human=len(scores) == HUMAN_WIDTH, scores=scores, user=user,
+            platform=platform,
+        ),
+        st.integers(0, events - 1),
+        at_us,
+        said,
+        st.sampled_from(["ada", "bob", ""]),
+        st.sampled_from(["web", "ios", None]),
+    )  # fmt: skip
+
+
+@st.composite
+def conversations(
+    draw: st.DrawFn, max_size: int = 20, events: int = 12, spans: int = 1
+) -> list[ScoredMessage]:
+    """Draws messages of one conversation id, exact duplicates and conflicting ones among them."""
+    drawn = draw(st.lists(scored_messages(events, spans), min_size=1, max_size=max_size))
+    again = draw(st.lists(st.sampled_from(drawn), max_size=4))
+    return draw(st.permutations(drawn + again))
+
+
+@st.composite
+def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[ScoredMessage]]:
+    """Draws a split of messages into lists, in any order, some of them delivered twice."""
+    shares = draw(st.integers(1, 4))
+    parts: list[list[ScoredMessage]] = [[] for _ in range(shares)]
+    for each in draw(st.permutations(list(messages))):
+        parts[draw(st.integers(0, shares - 1))].append(each)
+    parts += draw(st.lists(st.sampled_from(parts), max_size=2))
+    return [part for part in parts if part]
+
+
+@st.composite
+def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSummary:
+    """Draws a summary of few users, hours and values, so that cells meet."""
+    types = draw(st.sets(st.sampled_from(TYPES[:3]), max_size=2))
+    edges = [None, *types]
+    return summary(
+        draw(st.sampled_from(["", *(f"u{i}" for i in range(users))])),
+        draw(st.integers(0, hours - 1)) * 3600.0,
+        types=types,
+        use=draw(st.sampled_from(["work", "technical"])),
+        human_messages=draw(st.sampled_from([0, 1, 4, 5, 6, 50, 51, 101])),
+        opening=draw(st.sampled_from(edges)),
+        closing=draw(st.sampled_from(edges)),
+        change=draw(st.integers(-12, 12)),
+        reasons=draw(st.sampled_from([0, 0, 1, 6])),
+        platform=draw(st.sampled_from(["web", "ios"])),
+        country=draw(st.sampled_from(["DE", "FR", "unknown"])),
+    )
+
+
+def busy_day(conversations: int, seed: int) -> list[ConversationSummary]:
+    """Makes conversations of a day as `summaries` draws them, many at little cost.
+
+    Half as many users as conversations, a few without; types, drifts and lengths are uneven, so
+    that cells of just above, at and just below a small threshold all occur.
+    """
+    chance = random.Random(seed)
+    users = [f"u{i}" for i in range(max(1, conversations // 2))] + [""]
+
+    def one() -> ConversationSummary:
+        kinds: list[tuple[str, ...]] = [(), TYPES[:1], TYPES[1:2], TYPES[:2], TYPES[5:]]
+        types = chance.choices(kinds, (5, 3, 2, 1, 1))[0]
+        edges: list[str | None] = [None, *types]
+        return summary(
+            chance.choice(users),
+            chance.choices(range(3), (5, 3, 1))[0] * 3600.0,
+            types=types,
+            use=chance.choices(["work", "technical", "leisure"], (5, 3, 1))[0],
+            human_messages=chance.choices([0, 1, 5, 6, 50, 51, 101], (1, 6, 4, 4, 2, 2, 1))[0],
+            opening=chance.choice(edges),
+            closing=chance.choice(edges),
+            change=chance.randint(-12, 12),
+            reasons=chance.choices([0, 1, 6], (8, 2, 1))[0],
+            platform=chance.choices(["web", "ios"], (3, 2))[0],
+            country=chance.choices(["DE", "FR", "unknown"], (5, 3, 1))[0],
+        )
+
+    return [one() for _ in range(conversations)]
+
+
+def _attributes(said: dict[str, Any]) -> tuple[str | None, ...]:
+    if unknown := said.keys() - set(ATTRIBUTES):
+        raise ValueError(f"no attribute {sorted(unknown)}; there are {ATTRIBUTES}")
+    return tuple(said.get(name) for name in ATTRIBUTES)

@@ -1,0 +1,147 @@
+"""The job against a simulator that knows the truth and shares no code with `transforms`."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from pipelines.simulator import SimulationSettings, Truth, simulate
+from schemas.records import ConversationSummary, ScoredMessage
+from tests.doubles import LabelReader
+from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
+from transforms.changes import key_by_user_and_day
+from transforms.conversation import Observed, merge_spans
+from transforms.decode import decode_chunk
+from transforms.release import release_day
+from transforms.score import score_messages
+from transforms.sessionize import fates_of, fold_chunk
+from transforms.summary import summarize
+from transforms.tally import SheetBuilder
+
+SETTINGS: Final = SimulationSettings(
+    conversations=20_000,
+    start=datetime(2026, 1, 5, tzinfo=UTC),
+    days=2,
+    seed=7,
+    duplicates=0.05,
+    late=0.03,
+    malformed=0.01,
+    allowed_lateness=EXACT.allowed_lateness,
+    labelled_text=True,
+)
+ORDERS: Final = 200
+WHOLE_ORDERS: Final = 8
+"""Orders of the whole archive; in the others a random tenth of the conversations is checked, each
+of which, with 20,000 conversations, is met some twenty times."""
+ROWS_A_CHUNK: Final = 2048
+
+
+class Simulated(NamedTuple):
+    """A simulation, its truth, and its messages as the job scores them."""
+
+    events: list[dict[str, Any]]
+    cells: dict[tuple[Any, ...], Counts]
+    ledger: dict[tuple[str, str], int]
+    scored: list[ScoredMessage]
+    fates_at_door: dict[tuple[str, str], int]
+
+
+@cache
+def simulated() -> Simulated:
+    """Simulates once a process."""
+    truth = Truth(EXACT.gap_us)
+    events = [dict(event) for event in simulate(SETTINGS, truth)]
+    cells = {
+        (name.window_start_us, name.granularity, name.breakdown, name.breakdown_value,
+         name.facet, name.facet_value): _counts(name.facet, sums)
+        for name, sums in truth.cells()
+    }  # fmt: skip
+    messages, _, fates = decode_chunk(chunk(events), EXACT.limits)
+    return Simulated(
+        events, cells, dict(truth.ledger()), score_messages(messages, LabelReader()), dict(fates)
+    )
+
+
+def _counts(facet: str, sums: Any) -> Counts:
+    n, users, change, squares = sums
+    return (n, users, change, squares) if facet == "sentiment" else (n, users, None, None)
+
+
+def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Observed]]:
+    """Folds messages in this order, chunk by chunk, as the bounded job does."""
+    partials: defaultdict[bytes, list[Observed]] = defaultdict(list)
+    for start in range(0, len(messages), ROWS_A_CHUNK):
+        for key, partial in fold_chunk(messages[start : start + ROWS_A_CHUNK], EXACT.gap_us):
+            partials[key].append(partial)
+    return partials
+
+
+@cache
+def reference() -> dict[bytes, tuple[Any, ...]]:
+    """Returns the states of the messages in the order of publishing."""
+    return spans_of(folded(simulated().scored))
+
+
+def spans_of(partials: dict[bytes, list[Observed]]) -> dict[bytes, tuple[Any, ...]]:
+    """Merges partials into the states of each conversation id."""
+    return {
+        key: tuple(merge_spans((p.state for p in parts), EXACT.gap_us))
+        for key, parts in partials.items()
+    }
+
+
+def test_states_count_to_the_truth() -> None:
+    """The cells made of the states equal the simulator's, every one."""
+    summaries = summarize([s for spans in reference().values() for s in spans], LabelReader())
+    by_user: defaultdict[Any, list[ConversationSummary]] = defaultdict(list)
+    for number, summary in enumerate(summaries):
+        alone = "" if summary.user else number
+        by_user[key_by_user_and_day(summary), alone].append(summary)
+    builders: defaultdict[int, SheetBuilder] = defaultdict(SheetBuilder)
+    for ((_, day_us), _), group in by_user.items():
+        builders[day_us].add_user(group)
+    rows = [
+        row
+        for day_us, builder in builders.items()
+        for row in release_day((day_us, builder.sheet()), EXACT.stamp, 1)
+    ]
+    counted = Result({"aggregates": rows, "dead_letters": [], "ledger": []}).cells()
+    assert counted == simulated().cells
+
+
+def test_ledger_is_the_truth() -> None:
+    """Every record of the simulation meets the fate that the simulator gave it."""
+    fates = defaultdict(int, simulated().fates_at_door)
+    for key, parts in folded(simulated().scored).items():
+        for fate, records in fates_of(sum(p.messages for p in parts), reference()[key]).items():
+            fates[fate] += records
+    assert {fate: n for fate, n in fates.items() if n} == simulated().ledger
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_any_order_gives_the_same_states(part: int) -> None:
+    """In random orders of arrival the states, and so every count, stay as they are."""
+    for order in range(part, ORDERS, 4):
+        chance = random.Random(order)
+        keys = sorted(reference())
+        keys = keys if order < WHOLE_ORDERS else chance.sample(keys, len(keys) // 10)
+        chosen = set(keys)
+        shuffled = [m for m in simulated().scored if m.conversation in chosen]
+        chance.shuffle(shuffled)
+        assert spans_of(folded(shuffled)) == {key: reference()[key] for key in keys}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_graph_counts_to_the_truth(seed: int) -> None:
+    """The real graph, over the archive in random order and chunks, publishes the truth."""
+    events = list(simulated().events)
+    random.Random(seed).shuffle(events)
+    starts = range(0, len(events), 1500)
+    result = run_bounded([chunk(events[start : start + 1500]) for start in starts])
+    assert result.cells() == simulated().cells
+    assert result.accounts() == simulated().ledger

@@ -1,0 +1,149 @@
+"""Builders of payloads in every encoding, of archive files, and of damage done to them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import fastavro
+from fastavro.write import Writer
+from hypothesis import strategies as st
+
+from schemas.conversation_event_pb2 import ConversationEvent
+from schemas.records import Encoding
+from schemas.wire import Limits, avro_schema
+from tests.builders import HOUR_US, MONDAY_US, avro_event
+
+LATENESS_US: Final = 48 * HOUR_US
+LIMITS: Final = Limits(allowed_lateness_us=LATENESS_US, max_event_bytes=2_000)
+WIRE_ENCODINGS: Final = (Encoding.PROTOBUF, Encoding.JSON, Encoding.AVRO)
+
+SECRET: Final = "çaçaça my husband must not know çaçaça"
+"""A text that betrays itself: no two letters of its canary could stand in an id."""
+
+_CANARIES: Final = ("ça", "aç", "husband must", "\\xe7a", "\\xc3\\xa7", "\\u00e7")
+
+ENVELOPE_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "record",
+    "name": "PubsubMessage",
+    "fields": [
+        {"name": "subscription_name", "type": "string"},
+        {"name": "message_id", "type": "string"},
+        {"name": "publish_time", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "attributes", "type": {"type": "map", "values": "string"}},
+        {"name": "data", "type": "bytes"},
+    ],
+}
+"""What a Pub/Sub subscription to Cloud Storage writes, with metadata, in Avro."""
+
+
+def betrays_secret(*things: object) -> bool:
+    """Tells whether the string or the repr of any of the things holds a piece of `SECRET`."""
+    shown = "".join(f"{thing} {thing!r}" for thing in things)
+    return any(canary in shown for canary in _CANARIES)
+
+
+def chain_of(error: BaseException | None) -> list[object]:
+    """Returns an exception, what it was raised from, and every argument that they carry."""
+    shown: list[object] = []
+    while error is not None:
+        shown += [error, error.args, vars(error)]
+        error = error.__cause__ or error.__context__
+    return shown
+
+
+def encoded(encoding: Encoding, **fields: Any) -> Any:
+    """Builds a row of the encoding from the fields of `avro_event`; None leaves a field out."""
+    event = avro_event(**fields)
+    if encoding == Encoding.AVRO:
+        return event
+    said = {name: value for name, value in event.items() if value is not None}
+    if encoding == Encoding.PROTOBUF:
+        said.pop("published_at_us", None)
+        return ConversationEvent(**said).SerializeToString()
+    return json.dumps(said, ensure_ascii=False).encode()
+
+
+def json_event(**fields: Any) -> bytes:
+    """Builds an event of JSON whose fields may have any name and type; None leaves one out."""
+    event = {**avro_event(), **fields}
+    return json.dumps({k: v for k, v in event.items() if v is not None}).encode()
+
+
+def schema_with(**types: Any) -> dict[str, Any]:
+    """Returns the archive schema with other types for some fields; None leaves a field out."""
+    schema = copy.deepcopy(avro_schema())
+    for field in schema["fields"]:
+        if field["name"] in types:
+            field["type"] = types[field["name"]]
+            field.pop("default", None)
+    schema["fields"] = [f for f in schema["fields"] if f["type"] is not None]
+    return schema
+
+
+def write_avro(
+    path: Path,
+    rows: Iterable[Any],
+    schema: Any = None,
+    *,
+    rows_a_block: int = 1_000_000,
+    codec: str = "null",
+) -> Path:
+    """Writes an Avro file whose blocks hold just so many rows; its sync marker is always equal."""
+    with path.open("wb") as file:
+        writer = Writer(
+            file,
+            fastavro.parse_schema(avro_schema() if schema is None else schema),
+            codec=codec,
+            sync_interval=1 << 40,
+            sync_marker=random.Random(5).randbytes(16),
+        )
+        for index, row in enumerate(rows):
+            if index and index % rows_a_block == 0:
+                writer.flush()
+            writer.write(row)
+        writer.flush()
+    return path
+
+
+def envelope(
+    data: bytes, content_type: str | None = None, published_at_us: int = MONDAY_US
+) -> dict[str, Any]:
+    """Builds a Pub/Sub message as an archive holds it."""
+    return {
+        "subscription_name": "projects/p/subscriptions/s",
+        "message_id": "1",
+        "publish_time": published_at_us,
+        "attributes": {} if content_type is None else {"content-type": content_type},
+        "data": data,
+    }
+
+
+@st.composite
+def damaged(draw: st.DrawFn, valid: bytes, first: int = 0) -> bytes:
+    """Draws the bytes with bits flipped, a piece spliced in, cut out or cut off after `first`."""
+    payload = bytearray(valid)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(first, max(first, len(payload) - 1)))
+        match draw(st.sampled_from(["flip", "flip", "flip", "put", "copy", "cut", "truncate"])):
+            case "flip" if at < len(payload):
+                payload[at] ^= 1 << draw(st.integers(0, 7))
+            case "put":
+                payload[at:at] = draw(st.binary(min_size=1, max_size=6))
+            case "copy":
+                start = draw(st.integers(0, len(payload)))
+                payload[at:at] = payload[start : start + draw(st.integers(1, 40))]
+            case "cut":
+                del payload[at : at + draw(st.integers(1, 20))]
+            case _:
+                del payload[at:]
+    return bytes(payload)
+
+
+def event_ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the event ids of archive rows, sorted."""
+    return sorted(row["event_id"] for row in rows)

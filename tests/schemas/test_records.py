@@ -1,0 +1,75 @@
+"""The records: frozen, and coded the same way in every process."""
+
+from __future__ import annotations
+
+import pickle
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import (
+    AggregateRow,
+    ConversationSummary,
+    DeadLetter,
+    Encoding,
+    LedgerEntry,
+    PayloadChunk,
+    SignedSummary,
+    StructCodec,
+)
+from tests.builders import message, summary
+
+_STORED = (AggregateRow, ConversationSummary, DeadLetter, LedgerEntry, SignedSummary)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=9), st.text(max_size=9), st.integers(-(2**63), 2**63 - 1))
+def test_codec_gives_back_what_it_took(account: str, reason: str, records: int) -> None:
+    """Encoding and decoding changes nothing, and equal records have equal bytes."""
+    codec = StructCodec(LedgerEntry)
+    entry = LedgerEntry(account, reason, records)
+    assert codec.decode(codec.encode(entry)) == entry
+    assert codec.encode(entry) == codec.encode(LedgerEntry(account, reason, records))
+
+
+def test_codec_survives_the_way_to_a_worker() -> None:
+    """A pickled codec codes as before."""
+    codec = StructCodec(SignedSummary)
+    signed = SignedSummary(-1, summary(types=["coaching"], change=-3, human_messages=7))
+    assert pickle.loads(pickle.dumps(codec)).decode(codec.encode(signed)) == signed
+
+
+def test_codec_refuses_another_type() -> None:
+    """Bytes of one record are not taken for another."""
+    entry = StructCodec(LedgerEntry).encode(LedgerEntry("read", "", 1))
+    with pytest.raises(msgspec.ValidationError):
+        StructCodec(DeadLetter).decode(entry)
+
+
+@pytest.mark.parametrize("record", _STORED)
+def test_stored_records_are_written_in_order_without_names(record: type[msgspec.Struct]) -> None:
+    """What crosses a shuffle or lives in state is array-like and frozen, so that it can grow."""
+    assert record.__struct_config__.array_like
+    assert record.__struct_config__.frozen
+
+
+def test_records_do_not_change() -> None:
+    """A message is a value: assigning to it fails."""
+    said = message()
+    with pytest.raises(AttributeError):
+        said.text = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("record", [AggregateRow, ConversationSummary, DeadLetter, LedgerEntry])
+def test_nothing_stored_has_a_field_for_text(record: type[msgspec.Struct]) -> None:
+    """No record that outlives scoring could hold what was said."""
+    names = {field.name for field in msgspec.structs.fields(record)}
+    assert not names & {"text", "payload", "rows"}
+
+
+def test_a_chunk_survives_the_way_to_a_worker() -> None:
+    """A chunk of payloads has no coder of its own; it is pickled where a runner must."""
+    chunk = PayloadChunk(Encoding.JSON, [b"{}"], [None], "f")
+    assert pickle.loads(pickle.dumps(chunk)) == chunk

@@ -1,0 +1,124 @@
+"""The tables as code: columns, types and rows agree with the records."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from schemas.records import AggregateRow, DeadLetter, LedgerEntry
+from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
+from tests.builders import MONDAY_US
+
+_FULL: Final[dict[str, msgspec.Struct]] = {
+    "aggregates": AggregateRow(
+        MONDAY_US + 1, "hour", "country", "DE", "type", "coaching", 20, 18, -7, 99,
+        1, 1, 15, 15, "1", "c-1",
+    ),
+    "dead_letters": DeadLetter(
+        "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32
+    ),
+    "ledger": LedgerEntry("read", "", 7),
+}  # fmt: skip
+_BARE: Final[dict[str, msgspec.Struct]] = {
+    "aggregates": AggregateRow(
+        MONDAY_US, "day", "overall", "all", "all", "all", None, None, None, None,
+        2, 1, 15, 15, "1", "c-1",
+    ),
+    "dead_letters": DeadLetter(
+        "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32
+    ),
+    "ledger": LedgerEntry("late", "", 0),
+}  # fmt: skip
+EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+
+
+def _hints(table: Table) -> dict[str, Any]:
+    return typing.get_type_hints(table.record)
+
+
+@EACH_TABLE
+def test_columns_stand_in_the_order_of_the_fields(table: Table) -> None:
+    """Each column is named as the record's field, a TIMESTAMP without the unit."""
+    names = [c.name + "_us" * (c.type == "TIMESTAMP") for c in table.columns]
+    assert names == [field.name for field in msgspec.structs.fields(table.record)]
+
+
+@EACH_TABLE
+def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None:
+    """REQUIRED in BigQuery and not-null in Parquet are just the fields that can't be None."""
+    optional = [types.NoneType in typing.get_args(hint) for hint in _hints(table).values()]
+    modes = [field["mode"] for field in table.bigquery_schema()["fields"]]
+    assert modes == ["NULLABLE" if each else "REQUIRED" for each in optional]
+    assert [field.nullable for field in table.arrow_schema()] == optional
+
+
+@EACH_TABLE
+def test_column_types_are_those_of_the_fields(table: Table) -> None:
+    """A text is a STRING, a number an INT64 or an instant, in BigQuery and in Parquet."""
+    allowed: dict[str, type] = {"STRING": str, "INT64": int, "TIMESTAMP": int}
+    arrow = {"STRING": pa.string(), "INT64": pa.int64(), "TIMESTAMP": pa.timestamp("us", "UTC")}
+    for column, hint, field in zip(
+        table.columns, _hints(table).values(), table.arrow_schema(), strict=True
+    ):
+        assert allowed[column.type] in (hint, *typing.get_args(hint))
+        assert (field.name, field.type) == (column.name, arrow[column.type])
+
+
+@EACH_TABLE
+def test_everything_is_described(table: Table) -> None:
+    """The table and each of its columns say what they mean, within BigQuery's 1,024 characters."""
+    assert table.description
+    for field in table.bigquery_schema()["fields"]:
+        assert set(field) == {"name", "type", "mode", "description"}
+        assert 0 < len(field["description"]) <= 1024
+
+
+@EACH_TABLE
+@pytest.mark.parametrize("records", [_FULL, _BARE], ids=["full", "bare"])
+def test_rows_go_into_json_and_parquet(table: Table, records: dict[str, msgspec.Struct]) -> None:
+    """A row keeps every value through BigQuery's JSON, and fits the Arrow schema with its nulls."""
+    row = table.row(records[table.name])
+    sent = json.loads(json.dumps(table.bigquery_row(records[table.name]), allow_nan=False))
+    assert {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} == sent
+    batch = pa.Table.from_pylist([row], schema=table.arrow_schema())
+    batch.validate(full=True)
+    assert batch.to_pylist() == [row]
+    assert all(row[column.name] is not None for column in table.columns if column.required)
+
+
+def test_instants_become_timestamps_to_the_microsecond() -> None:
+    """The start of a window is a datetime in a row and RFC 3339 with its zone in JSON."""
+    record = _FULL["aggregates"]
+    assert AGGREGATES.row(record)["window_start"] == datetime(2025, 6, 2, 0, 0, 0, 1, tzinfo=UTC)
+    assert AGGREGATES.bigquery_row(record)["window_start"] == "2025-06-02T00:00:00.000001+00:00"
+
+
+@EACH_TABLE
+def test_partition_and_clusters_are_columns(table: Table) -> None:
+    """A table is partitioned by an instant and clustered by at most four columns it has."""
+    columns = {column.name: column.type for column in table.columns}
+    assert len(columns) == len(table.columns)
+    assert len(table.cluster_by) <= 4
+    assert set(table.cluster_by) <= set(columns)
+    assert table.partition_by is None or columns[table.partition_by] == "TIMESTAMP"
+
+
+def test_parameters_name_the_partition_only_where_there_is_one() -> None:
+    """BigQuery is told of partitions where a table has them, and of clusters always."""
+    partition = {"type": "DAY", "field": "window_start"}
+    assert AGGREGATES.bigquery_parameters()["timePartitioning"] == partition
+    assert "timePartitioning" not in LEDGER.bigquery_parameters()
+    assert DEAD_LETTERS.bigquery_parameters()["clustering"] == {"fields": ["reason", "stage"]}
+
+
+def test_no_table_has_a_column_for_text() -> None:
+    """No column could hold what was said or who said it."""
+    names = {column.name for table in TABLES for column in table.columns}
+    assert not names & {"text", "payload", "content", "message", "user_id"}

@@ -1,0 +1,200 @@
+"""The truth of a simulation: METRICS, told from the plan, and the same as what the job computes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from pipelines.simulator import SimulationSettings, Truth, simulate
+from pipelines.simulator.records import PlannedMessage
+from pipelines.simulator.truth import Conversation, describe, length_bin, split_at_gaps
+from schemas.records import Encoding, Message, ScoredMessage
+from schemas.wire import Limits, read_event
+from tests.builders import (
+    GAP_US,
+    HOUR_US,
+    MONDAY_US,
+    NO_ATTRIBUTES,
+    SECOND_US,
+    event_hash,
+    user_hash,
+)
+from tests.doubles import LabelReader
+from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
+from transforms.conversation import fold
+from transforms.summary import summarize
+from transforms.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
+
+NAMES = ("platform", "country", "language", "plan", "model")
+
+
+def human(
+    index: int, kind: str = "technical", half_points: int = 0, **stated: str
+) -> PlannedMessage:
+    """Returns a human message, `index` minutes into Monday; `stated` are user and attributes."""
+    return PlannedMessage(
+        MONDAY_US + index * 60 * SECOND_US,
+        True,
+        kind,
+        half_points,
+        None,
+        stated.get("user"),
+        tuple(stated.get(name) for name in NAMES) if stated else NO_ATTRIBUTES,
+        "en",
+        "",
+    )
+
+
+def described(*kinds: str, tells_language: bool = False) -> Conversation:
+    """Describes a conversation of human messages of these kinds."""
+    messages = [human(index, kind) for index, kind in enumerate(kinds)]
+    return describe(messages, tells_language=tells_language)
+
+
+def values(conversation: Conversation, facet: str) -> list[str]:
+    """Returns the values of a facet that the conversation is counted in."""
+    return [value for name, value in conversation.facets if name == facet]
+
+
+def test_long_is_more_than_fifty() -> None:
+    """50 human messages are not long, 51 are."""
+    assert values(described(*["coaching"] * 50), "long") == []
+    assert values(described(*["coaching"] * 51), "long") == ["all", "affective", "coaching"]
+
+
+def test_roleplay_counts_from_four_messages() -> None:
+    """Three messages of romantic roleplay are no type, and not affective."""
+    assert values(described(*["romantic_roleplay"] * 3), "type") == []
+    assert values(described(*["romantic_roleplay"] * 3), "use") == ["leisure"]
+    assert values(described(*["romantic_roleplay"] * 4), "use") == ["affective"]
+
+
+def test_ends_go_by_majority_and_ties_by_place() -> None:
+    """Of equally many types the earliest opens and the latest closes."""
+    pair = described("coaching", "counseling")
+    assert values(pair, "drift") == ["coaching>counseling"]
+    outvoted = described("coaching", "technical", "work", "work", "companionship", "companionship")
+    assert values(outvoted, "drift") == ["none>companionship"]
+    assert values(outvoted, "type") == ["companionship"]
+
+
+def test_change_needs_six_messages() -> None:
+    """The change is the sum of the last three less that of the first three, in sixths."""
+    moods = (-2, -1, -1, 0, 1, 2)
+    messages = [human(index, "coaching", mood) for index, mood in enumerate(moods)]
+    six = describe(messages, tells_language=False)
+    five = describe(messages[1:], tells_language=False)
+    assert six.change_sixths == 7
+    assert values(six, "sentiment") == ["all", "affective", "coaching"]
+    assert values(five, "sentiment") == []
+
+
+def test_a_silence_of_exactly_the_gap_does_not_split() -> None:
+    """Only a silence longer than the gap begins a new conversation."""
+    within = human(0)._replace(sent_at_us=MONDAY_US + GAP_US)
+    beyond = human(0)._replace(sent_at_us=MONDAY_US + GAP_US + 1)
+    assert len(split_at_gaps([human(0), within], GAP_US)) == 1
+    assert len(split_at_gaps([human(0), beyond], GAP_US)) == 2
+
+
+def test_the_earliest_statement_holds() -> None:
+    """An attribute or user that the first message leaves open is taken from a later one."""
+    messages = [human(0), human(1, user="u1", language="en-GB", plan="pro"), human(2, plan="free")]
+    conversation = describe(messages, tells_language=False)
+    assert conversation.user == "u1"
+    assert ("language", "en") in conversation.breakdowns
+    assert ("plan", "pro") in conversation.breakdowns
+    assert ("country", "unknown") in conversation.breakdowns
+
+
+def test_a_language_is_told_from_prose_only() -> None:
+    """An unstated language is unknown to who can't read the text."""
+    assert ("language", "unknown") in described("work").breakdowns
+    assert ("language", "en") in described("work", tells_language=True).breakdowns
+
+
+def test_a_user_counts_once_in_a_window() -> None:
+    """Two conversations of a user in one hour are two conversations, and one user."""
+    truth = Truth(GAP_US)
+    for _ in range(2):
+        truth.add_thread([human(0, user="u1")], tells_language=False)
+    truth.add_thread([human(0)], tells_language=False)
+    (sums,) = [s for n, s in truth.cells() if n[:1] + n[2:5] == ("hour", "overall", "all", "all")]
+    assert sums[:2] == (3, 1)
+
+
+def test_a_closed_day_takes_no_more() -> None:
+    """Adding to a day that was summed already would miss its users: it is an error."""
+    truth = Truth(GAP_US)
+    truth.close_before(MONDAY_US + 24 * HOUR_US)
+    with pytest.raises(ValueError, match="closed"):
+        truth.add_thread([human(0)], tells_language=False)
+
+
+def test_length_bins_end_where_definitions_do() -> None:
+    """No bin straddles six or fifty-one."""
+    lengths = (0, 1, 3, 4, 5, 6, 10, 50, 51, 200, 201)
+    names = ["0", "1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
+    assert [length_bin(length) for length in lengths] == names
+
+
+@pytest.mark.parametrize(("seed", "share_affective"), [(0, 0.029), (1, 0.6)])
+def test_the_job_computes_the_truth_from_the_events(seed: int, share_affective: float) -> None:
+    """Decode, label, fold, summarize and tally give every expected cell, and no other."""
+    settings = SimulationSettings(
+        conversations=2_500, start=datetime(2026, 3, 2, tzinfo=UTC), days=2, seed=seed,
+        share_affective=share_affective, duplicates=0.05, late=0.05, malformed=0.05,
+        labelled_text=True,
+    )  # fmt: skip
+    truth = Truth(settings.session_gap_us)
+    assert _cells_of_the_job(settings, truth) == {tuple(n): tuple(s) for n, s in truth.cells()}
+
+
+def _cells_of_the_job(
+    settings: SimulationSettings, truth: Truth
+) -> dict[tuple[object, ...], tuple[int, ...]]:
+    limits = Limits(allowed_lateness_us=settings.allowed_lateness_us)
+    threads: defaultdict[str, list[Message]] = defaultdict(list)
+    for event in simulate(settings, truth):
+        message = read_event(Encoding.AVRO, event, None, limits)
+        if isinstance(message, Message):
+            threads[message.conversation_id].append(message)
+    by_user = defaultdict(list)
+    for thread in threads.values():
+        spans = fold(_scored(thread), settings.session_gap_us)
+        for summary in summarize([span.state for span in spans], LabelReader()):
+            by_user[day_of(summary.started_at_us), summary.user].append(summary)
+    days: defaultdict[int, Sheet] = defaultdict(Sheet)
+    for (day_us, _), summaries in by_user.items():
+        days[day_us].add_all(sheet_of(summaries))
+    return {
+        (
+            "day" if cell.hour == DAY else "hour",
+            day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
+            BREAKDOWNS[cell.breakdown],
+            cell.value,
+            *SLICES[cell.slice_index],
+        ): tuple(tally)
+        for day_us, sheet in days.items()
+        for cell, tally in sheet.items()
+    }
+
+
+def _scored(thread: list[Message]) -> list[ScoredMessage]:
+    is_human = np.array([message.is_human for message in thread])
+    rows = LabelReader().score([message.text for message in thread], is_human)
+    return [
+        ScoredMessage(
+            b"",
+            event_hash(message.event_id),
+            user_hash(message.user_id or ""),
+            message.is_human,
+            message.sent_at_us,
+            message.attributes,
+            (row[:HUMAN_WIDTH] if message.is_human else row[PUSHBACK:]).tobytes(),
+        )
+        for message, row in zip(thread, rows, strict=True)
+    ]

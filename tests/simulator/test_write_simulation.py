@@ -1,0 +1,56 @@
+"""A simulation on disk."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.archive import SYNTHESISED, read_archive_metadata, read_events, write_archive
+from pipelines.simulator import SimulationSettings, Truth, simulate, write_simulation
+from schemas.failures import InputError
+
+SETTINGS = SimulationSettings(
+    conversations=60, start=datetime(2026, 3, 2, tzinfo=UTC), days=1, duplicates=0.1
+)
+
+
+def test_files_hold_the_events_in_order(tmp_path: Path) -> None:
+    """The files one after the other are the simulation, and say that it is made up."""
+    summary = write_simulation(tmp_path, SETTINGS, events_per_file=200)
+    read = [event for name in summary.files for event in read_events(tmp_path / name)]
+    assert read == list(simulate(SETTINGS))
+    assert summary.events == len(read)
+    assert len(summary.files) == -(-len(read) // 200)
+    made_up = read_archive_metadata(tmp_path / summary.files[0])[SYNTHESISED].split(",")
+    assert {"text", "user_id", "sent_at_us"} <= set(made_up)
+
+
+def test_truth_and_ledger_lie_beside_them(tmp_path: Path) -> None:
+    """`truth.parquet` has a row a cell, `ledger.json` what becomes of the records."""
+    summary = write_simulation(tmp_path, SETTINGS)
+    truth = Truth(SETTINGS.session_gap_us)
+    assert len(list(simulate(SETTINGS, truth))) == summary.events
+    rows = pq.read_table(tmp_path / "truth.parquet").to_pylist()
+    assert {tuple(r.values()) for r in rows} == {(*name, *sums) for name, sums in truth.cells()}
+    ledger = json.loads((tmp_path / "ledger.json").read_text())
+    assert ledger == summary.ledger
+    assert ledger["read"] == summary.events == sum(ledger.values()) - ledger["read"]
+
+
+def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
+    """Writing again leaves no file of before."""
+    write_simulation(tmp_path, SETTINGS, events_per_file=100)
+    summary = write_simulation(tmp_path, SETTINGS)
+    assert [path.name for path in tmp_path.glob("*.avro")] == list(summary.files)
+
+
+def test_archives_from_elsewhere_are_left_alone(tmp_path: Path) -> None:
+    """A folder with other archives is refused: they would be read as part of the simulation."""
+    write_archive(tmp_path / "mine.avro", [], metadata={SYNTHESISED: "user_id"})
+    with pytest.raises(InputError, match=r"mine\.avro is not of a simulation"):
+        write_simulation(tmp_path, SETTINGS)
+    assert (tmp_path / "mine.avro").exists()

@@ -1,0 +1,249 @@
+"""What is kept of a conversation is a join: no order, repetition or split shows in it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import reduce
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import ScoredMessage
+from tests.builders import (
+    GAP_US,
+    MONDAY_US,
+    conversations,
+    human_scores,
+    scored,
+    splits,
+    talk,
+)
+from transforms import conversation
+from transforms.conversation import (
+    ENDS,
+    MAX_ASSISTANT,
+    MAX_HUMAN,
+    MAX_STATE_BYTES,
+    ZERO,
+    ConversationState,
+    Observed,
+    fold,
+    merge_spans,
+)
+
+of = ConversationState.of
+
+
+@pytest.fixture(params=[4, 256], ids=["sampled", "exact"])
+def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Lowers both caps to 4, so that a dozen messages are sampled, or leaves them."""
+    monkeypatch.setattr(conversation, "MAX_HUMAN", request.param)
+    monkeypatch.setattr(conversation, "MAX_ASSISTANT", request.param)
+    yield request.param
+
+
+@pytest.mark.usefixtures("caps")
+class TestJoin:
+    """The laws of `+`, with conversations below and above the caps."""
+
+    @settings(deadline=None, max_examples=70)
+    @given(conversations(), conversations(), conversations())
+    def test_is_a_semilattice(
+        self, one: list[ScoredMessage], two: list[ScoredMessage], three: list[ScoredMessage]
+    ) -> None:
+        """`+` is associative, commutative and idempotent, and `ZERO` is neutral."""
+        a, b, c = of(one), of(two), of(three)
+        assert (a + b) + c == a + (b + c)
+        assert a + b == b + a
+        assert (a + b) + b == a + b
+        assert a + a == a
+        assert a + ZERO == a == ZERO + a
+
+    @settings(deadline=None, max_examples=70)
+    @given(st.data())
+    def test_any_split_joins_to_the_whole(self, data: st.DataObject) -> None:
+        """However messages are dealt out and repeated, their parts join to the whole's bytes."""
+        messages = data.draw(conversations())
+        parts = data.draw(splits(messages))
+        joined = reduce(ConversationState.__add__, map(of, parts), ZERO)
+        assert joined == of(messages)
+        assert joined.encode() == of(messages).encode()
+
+    @settings(deadline=None, max_examples=70)
+    @given(conversations())
+    def test_encoding_round_trips(self, messages: list[ScoredMessage]) -> None:
+        """Decoding gives back the state, which goes on joining as before."""
+        state = of(messages)
+        again = ConversationState.decode(state.encode())
+        assert again == state
+        assert again.encode() == state.encode()
+        assert again + state == state
+        assert hash(again) == hash(state)
+
+    @settings(deadline=None, max_examples=70)
+    @given(st.data())
+    def test_spans_do_not_depend_on_the_split(self, data: st.DataObject) -> None:
+        """Folding by chunk and merging gives the same spans as folding all at once."""
+        messages = data.draw(conversations(spans=4))
+        parts = data.draw(splits(messages))
+        whole = [o.state for o in fold(messages, GAP_US)]
+        partials = [o.state for part in parts for o in fold(part, GAP_US)]
+        merged = merge_spans(data.draw(st.permutations(partials)), GAP_US)
+        assert [s.encode() for s in merged] == [s.encode() for s in whole]
+        assert merged == whole == merge_spans(merged + merged, GAP_US)
+
+    @settings(deadline=None, max_examples=60)
+    @given(conversations(spans=4))
+    def test_fold_counts_every_message(self, messages: list[ScoredMessage]) -> None:
+        """The numbers of `Observed` add up to all messages, duplicates counted each time."""
+        folded = fold(messages, GAP_US)
+        assert sum(o.messages for o in folded) == len(messages)
+        assert [Observed.decode(o.encode()) for o in folded] == folded
+
+
+@given(conversations(max_size=12))
+@settings(deadline=None, max_examples=100)
+def test_each_event_counts_once(messages: list[ScoredMessage]) -> None:
+    """Duplicates, also ones that contradict each other, are one message."""
+    state = of(messages)
+    assert state.human_messages == len({m.event for m in messages if m.is_human})
+    assert state.assistant_messages == len({m.event for m in messages if not m.is_human})
+    assert state.human_messages == len(state.human_in_time_order())
+    assert state.held_messages == state.human_messages + state.assistant_messages
+
+
+@pytest.mark.parametrize(("excess_us", "spans"), [(-1, 1), (0, 1), (1, 2)])
+def test_exactly_the_gap_still_joins(excess_us: int, spans: int) -> None:
+    """Messages exactly the session gap apart are one conversation, a microsecond more makes two."""
+    pair = [scored("a"), scored("b", at_us=GAP_US + excess_us)]
+    assert len(fold(pair, GAP_US)) == spans
+    assert len(merge_spans([of([m]) for m in pair], GAP_US)) == spans
+
+
+def test_a_late_message_bridges_two_spans() -> None:
+    """Two spans too far apart become one when a message between them turns up."""
+    far = [of([scored("a")]), of([scored("c", at_us=2 * GAP_US)])]
+    bridge = of([scored("b", at_us=GAP_US)])
+    assert len(merge_spans(far, GAP_US)) == 2
+    assert merge_spans([*far, bridge], GAP_US) == [far[0] + far[1] + bridge]
+
+
+def test_a_long_span_reaches_over_a_short_one_inside_it() -> None:
+    """The end of a group is the latest end so far, not the end of the last state to begin."""
+    long = of([scored(i, at_us=i * GAP_US) for i in range(4)])
+    inside = of([scored("x", at_us=1)])
+    after = of([scored("y", at_us=4 * GAP_US)])
+    assert len(merge_spans([after, inside, long], GAP_US)) == 1
+
+
+@pytest.mark.parametrize("humans", [0, 1, 49, 50, 51, MAX_HUMAN - 1, MAX_HUMAN])
+def test_counts_are_exact_up_to_the_cap(humans: int) -> None:
+    """Human and assistant messages are counted exactly up to the caps."""
+    state = of(talk(humans, humans))
+    assert (state.human_messages, state.assistant_messages) == (humans, humans)
+    assert not state.is_sampled
+
+
+def test_one_past_the_cap_is_more_than_the_cap() -> None:
+    """A sampled number is never less than one more than the cap: the length bins stay right."""
+    state = of(talk(MAX_HUMAN + 1, MAX_ASSISTANT + 1))
+    assert state.is_human_sampled and state.is_assistant_sampled
+    assert state.human_messages > MAX_HUMAN
+    assert state.assistant_messages > MAX_ASSISTANT
+
+
+def test_contradicting_duplicates_take_no_room() -> None:
+    """A sender that stamps each retry anew does not make 51 messages an estimate."""
+    once = talk(51)
+    retried = [scored(f"h{i}", i * 60 + retry) for i in range(51) for retry in range(1, 6)]
+    assert of(once + retried).human_messages == 51
+
+
+@pytest.mark.parametrize("humans", [5_000, 100_000])
+def test_a_long_conversation_is_bounded_and_estimated(humans: int) -> None:
+    """The estimate lies within 25 %, and the state within `MAX_STATE_BYTES` at the widest."""
+    widest = "\U0001f642" * 64
+    state = of(
+        talk(
+            humans, humans, platform=widest, country=widest, language=widest, plan=widest,
+            model=widest,
+        )
+    )  # fmt: skip
+    assert abs(state.human_messages - humans) < humans / 4
+    assert abs(state.assistant_messages - humans) < humans / 4
+    assert len(state.encode()) <= MAX_STATE_BYTES
+    assert state + of(talk(humans // 2)) == state
+
+
+def test_the_cap_is_where_parts_meet() -> None:
+    """Two halves, each held whole, sample just as the whole does when they exceed the caps."""
+    messages = talk(MAX_HUMAN + 40, MAX_ASSISTANT + 40)
+    random.Random(7).shuffle(messages)
+    parts = [messages[start::3] for start in range(3)]
+    joined = reduce(ConversationState.__add__, map(of, parts), ZERO)
+    assert joined.encode() == of(messages).encode()
+    assert joined.is_sampled and not any(of(part).is_sampled for part in parts)
+
+
+@pytest.mark.parametrize("humans", [10, 2_000])
+def test_opening_and_closing_are_exact(humans: int) -> None:
+    """The first and last three human messages are held, also where the middle is a sample."""
+    messages = talk(humans)
+    random.Random(humans).shuffle(messages)
+    parts = [messages[start::5] for start in range(5)]
+    joined = reduce(ConversationState.__add__, map(of, parts), ZERO)
+    events = [record[8:16] for record in joined.human_in_time_order()]
+    in_time = [m.event for m in sorted(messages, key=lambda m: m.sent_at_us)]
+    assert events[:ENDS] == in_time[:ENDS]
+    assert events[-ENDS:] == in_time[-ENDS:]
+
+
+def test_the_extent_covers_every_message() -> None:
+    """First and last instants are of all messages, the assistant's included."""
+    state = of([scored("a", 5), scored("b", 9, is_human=False), scored("c", 1, is_human=False)])
+    assert (state.first_at_us, state.last_at_us) == (MONDAY_US + 1_000_000, MONDAY_US + 9_000_000)
+
+
+def test_the_earliest_statement_holds() -> None:
+    """Of several values of an attribute the earliest said counts, whatever comes first."""
+    early = scored("a", 1, user="", plan="pro")
+    late = scored("b", 2, user="bob", plan="free", model="m")
+    for order in ([early, late], [late, early]):
+        user, *said = of(order).stated
+        assert user is not None and user.value == late.user
+        assert [s.value if s else None for s in said] == [None, None, None, "pro", "m"]
+
+
+def test_the_strongest_pushback_of_a_reason_holds() -> None:
+    """Of each reason the highest logit is kept, also a negative one; none at all is 0."""
+    logits = {0: (-128, -128), 2: (-100, -3), 7: (5, 127)}
+    messages = [
+        scored(f"{reason}{logit}", is_human=False, scores=bytes([logit & 0xFF, reason]))
+        for reason, pair in logits.items()
+        for logit in pair
+    ]
+    assert of(messages).pushback == bytes([0, 0, 125, 0, 0, 0, 0, 255])
+
+
+def test_of_two_records_of_an_event_the_earlier_is_read() -> None:
+    """Where duplicates disagree the earlier sent one is read, in either order of arrival."""
+    early, late = (scored("e", at, scores=human_scores(sentiment=s)) for at, s in ((1, 2), (9, -2)))
+    for order in ([early, late], [late, early]):
+        records = of(order).human_in_time_order()
+        assert [conversation.scores_of(r) for r in records] == [early.scores]
+
+
+def test_an_unknown_version_is_refused() -> None:
+    """State bytes of another version are not misread."""
+    encoded = bytearray(of([scored()]).encode())
+    encoded[1] = 9
+    with pytest.raises(ValueError, match="version 9"):
+        ConversationState.decode(bytes(encoded))
+
+
+def test_nothing_merges_to_nothing() -> None:
+    """No messages give no spans."""
+    assert fold([], GAP_US) == []
+    assert merge_spans([], GAP_US) == []

@@ -1,0 +1,240 @@
+"""Decode: nothing raises, nothing is lost, and no dead letter holds what was said."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import apache_beam as beam
+import pytest
+from apache_beam.io.source_test_utils import read_from_source
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.read import _AvroSource
+from schemas.failures import InputError, Reason
+from schemas.records import DeadLetter, Encoding, LedgerEntry, Message, PayloadChunk
+from tests.builders import HOUR_US, MONDAY_US, message
+from tests.schemas.payloads import (
+    LATENESS_US,
+    LIMITS,
+    SECRET,
+    WIRE_ENCODINGS,
+    betrays_secret,
+    chain_of,
+    damaged,
+    encoded,
+    write_avro,
+)
+from transforms.decode import Decode, decode_chunk
+from transforms.ledger import FATES
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:@/+=\-]{1,256}")
+_SPOKEN: Final = {
+    encoding: encoded(
+        encoding, text=SECRET, platform="web", country="de", published_at_us=MONDAY_US
+    )
+    for encoding in WIRE_ENCODINGS
+}
+
+
+def chunk(
+    encoding: Encoding, rows: list[Any], published_at_us: list[int | None] | None = None
+) -> PayloadChunk:
+    """Builds a chunk of one file."""
+    return PayloadChunk(encoding, rows, published_at_us, "f")
+
+
+def check_conserved(
+    rows: int,
+    messages: list[Message],
+    dead_letters: list[DeadLetter],
+    counts: Counter[tuple[str, str]],
+) -> None:
+    """Asserts that each row is accounted for exactly once, and that letters tell no secret."""
+    refused = Counter({fate: n for fate, n in counts.items() if fate[0] in FATES})
+    turns = refused.pop(("system_turn", ""), 0)
+    assert counts["read", ""] == rows == len(messages) + len(dead_letters) + turns
+    letters = Counter(
+        ("late", "") if d.reason == Reason.LATE else ("dead_letter", d.reason) for d in dead_letters
+    )
+    assert letters == refused
+    assert not betrays_secret(dead_letters)
+    for letter in dead_letters:
+        assert all(i is None or _ID.fullmatch(i) for i in (letter.event_id, letter.conversation_id))
+
+
+@pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
+def test_each_row_meets_its_fate_in_order(encoding: Encoding) -> None:
+    """Messages keep their order; turns, late and refused rows are counted apart."""
+    rows = [
+        encoded(encoding, event_id="e1"),
+        encoded(encoding, role="SYSTEM"),
+        encoded(encoding, event_id="e2", sent_at_us=MONDAY_US - LATENESS_US - 1),
+        encoded(encoding, event_id=""),
+        encoded(encoding, event_id="e3"),
+    ]
+    messages, letters, counts = decode_chunk(chunk(encoding, rows, [MONDAY_US] * 5), LIMITS)
+    assert [m.event_id for m in messages] == ["e1", "e3"]
+    assert [d.reason for d in letters] == ["late", "missing_event_id"]
+    assert counts == {
+        ("read", ""): 5,
+        ("system_turn", ""): 1,
+        ("late", ""): 1,
+        ("dead_letter", "missing_event_id"): 1,
+    }
+
+
+def test_dead_letter_names_the_record() -> None:
+    """A dead letter says where the record stood, what it was called, its size and hash."""
+    row = encoded(Encoding.JSON, event_id="e-7", role="robot", text=SECRET)
+    _, letters, _ = decode_chunk(chunk(Encoding.JSON, [row], [MONDAY_US + 1]), LIMITS)
+    assert letters[0] == DeadLetter(
+        "decode", "invalid_role", "f", "e-7", "c0", MONDAY_US, MONDAY_US + 1, len(row),
+        letters[0].payload_sha256,
+    )  # fmt: skip
+    assert re.fullmatch("[0-9a-f]{64}", letters[0].payload_sha256)
+
+
+def test_late_is_judged_by_each_rows_own_publish_time() -> None:
+    """The publish times of a chunk belong to its rows, one by one."""
+    row = encoded(Encoding.PROTOBUF)
+    times: list[int | None] = [MONDAY_US + LATENESS_US, MONDAY_US + LATENESS_US + 1, None]
+    messages, letters, _ = decode_chunk(chunk(Encoding.PROTOBUF, [row] * 3, times), LIMITS)
+    assert (len(messages), [d.published_at_us for d in letters]) == (2, [times[1]])
+
+
+def test_publish_times_that_do_not_fit_the_rows_are_an_error() -> None:
+    """A chunk with fewer times than rows is a mistake of ours and must not lose rows."""
+    with pytest.raises(ValueError, match="shorter"):
+        decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
+
+
+def test_an_empty_chunk_gives_nothing() -> None:
+    """No rows, no messages, no letters, and nothing read."""
+    assert decode_chunk(chunk(Encoding.JSON, []), LIMITS)[:2] == ([], [])
+
+
+def test_ten_megabytes_are_oversize_in_every_encoding() -> None:
+    """A huge message becomes a dead letter of its size and stops nothing."""
+    for encoding in WIRE_ENCODINGS:
+        rows = [encoded(encoding, text="x" * 10_000_000), encoded(encoding)]
+        messages, letters, _ = decode_chunk(chunk(encoding, rows), LIMITS)
+        assert [m.text for m in messages] == ["hello"]
+        assert [d.reason for d in letters] == ["oversize"]
+        assert letters[0].size_bytes > 10_000_000
+
+
+def test_decode_splits_messages_letters_and_ledger() -> None:
+    """The transform gives a list of messages a chunk, the dead letters, and what was counted."""
+    good, bad = encoded(Encoding.JSON), b"{"
+    chunks = [chunk(Encoding.JSON, [good, bad]), chunk(Encoding.JSON, [bad])]
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        decoded = pipeline | beam.Create(chunks) | Decode(LIMITS)
+        assert_that(decoded.messages, equal_to([[message()]]), label="Messages")
+        letters = decoded.dead_letters | beam.Map(lambda letter: letter.reason)
+        assert_that(letters, equal_to(["undecodable"] * 2), label="Letters")
+        assert_that(
+            decoded.ledger,
+            equal_to(
+                [LedgerEntry("read", "", 2), LedgerEntry("read", "", 1)]
+                + [LedgerEntry("dead_letter", "undecodable", 1)] * 2
+            ),
+            label="Ledger",
+        )
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PROTOBUF, Encoding.JSON])
+def test_truncated_payloads_keep_the_secret(encoding: Encoding) -> None:
+    """A payload cut at any byte is read or refused, and no letter quotes it."""
+    row = _SPOKEN[encoding]
+    rows = [row[:size] for size in range(len(row))]
+    check_conserved(len(rows), *decode_chunk(chunk(encoding, rows), LIMITS))
+
+
+@settings(deadline=None, max_examples=1500)
+@given(st.data())
+def test_damaged_payloads_raise_nothing_and_keep_the_secret(data: st.DataObject) -> None:
+    """Whatever happens to valid payloads, rows are conserved and letters hold no text."""
+    encoding = data.draw(st.sampled_from([Encoding.PROTOBUF, Encoding.JSON]))
+    rows = [data.draw(damaged(_SPOKEN[encoding])) for _ in range(2)]
+    lag_us = data.draw(st.sampled_from([None, 0, 50 * HOUR_US]))
+    times: list[int | None] | None = None if lag_us is None else [MONDAY_US + lag_us] * 2
+    claimed = data.draw(st.sampled_from([encoding, encoding, encoding, Encoding.UNKNOWN]))
+    check_conserved(2, *decode_chunk(chunk(claimed, rows, times), LIMITS))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_payloads_under_a_wrong_content_type_keep_the_secret(data: st.DataObject) -> None:
+    """JSON taken for protobuf, and protobuf for JSON, is refused without being quoted."""
+    taken_for = {Encoding.PROTOBUF: Encoding.JSON, Encoding.JSON: Encoding.PROTOBUF}
+    encoding = data.draw(st.sampled_from([*taken_for]))
+    row = data.draw(damaged(_SPOKEN[encoding]))
+    check_conserved(1, *decode_chunk(chunk(taken_for[encoding], [row]), LIMITS))
+
+
+_CELLS: Final = st.one_of(
+    st.none(), st.just(SECRET), st.sampled_from(["", "e", "HUMAN", "SYSTEM", "all", "\udcff"]),
+    st.text(max_size=4), st.text("xé", min_size=250, max_size=260),
+)  # fmt: skip
+_INSTANTS: Final = st.one_of(
+    st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(MONDAY_US - 5, MONDAY_US + 5)
+)
+
+
+@settings(deadline=None, max_examples=1000)
+@given(
+    st.fixed_dictionaries(
+        {"text": st.just(SECRET)},
+        optional={
+            **dict.fromkeys(
+                ("event_id", "conversation_id", "user_id", "role", "platform", "country",
+                 "language", "plan", "model"),
+                _CELLS,
+            ),
+            "sent_at_us": _INSTANTS,
+            "published_at_us": _INSTANTS,
+            "schema_version": st.integers(-(2**63), 2**63 - 1),
+        },
+    )
+)  # fmt: skip
+def test_any_avro_row_of_the_schema_is_read_or_refused(row: dict[str, Any]) -> None:
+    """Whatever values the fields of an archive have, rows are conserved and letters are silent."""
+    check_conserved(1, *decode_chunk(chunk(Encoding.AVRO, [row]), LIMITS))
+
+
+def _archive(codec: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [encoded(Encoding.AVRO, event_id=f"e{i}", text=SECRET) for i in range(6)]
+        return write_avro(Path(folder, "a.avro"), rows, rows_a_block=3, codec=codec).read_bytes()
+
+
+_ARCHIVES: Final = {codec: _archive(codec) for codec in ("null", "deflate", "snappy")}
+
+
+def _read(path: Path) -> tuple[list[PayloadChunk], InputError | None]:
+    try:
+        return read_from_source(_AvroSource(str(path)), None, None), None
+    except InputError as error:
+        return [], error
+
+
+@settings(deadline=None, max_examples=1500)
+@given(st.data())
+def test_a_damaged_archive_is_an_input_error_or_conserved(data: st.DataObject) -> None:
+    """Damage in an Avro file raises nothing but InputError, and neither it nor a letter quotes."""
+    archive = _ARCHIVES[data.draw(st.sampled_from([*_ARCHIVES]))]
+    header = data.draw(st.sampled_from([0, *[archive.index(archive[-16:])] * 3]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.avro")
+        path.write_bytes(data.draw(damaged(archive, header)) or b"x")
+        chunks, error = _read(path)
+    assert not betrays_secret(*chain_of(error))
+    for each in chunks:
+        check_conserved(len(each.rows), *decode_chunk(each, LIMITS))

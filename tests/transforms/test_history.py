@@ -1,0 +1,175 @@
+"""Signed changes add up to the batch result, whatever the order in which panes and changes come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import ConversationSummary, ScoredMessage, SignedSummary
+from tests.builders import (
+    GAP_US,
+    PlainReader,
+    conversations,
+    human_scores,
+    scored,
+    splits,
+    summaries,
+    summary,
+    talk,
+)
+from transforms import conversation
+from transforms.conversation import ConversationState, fold, merge_spans
+from transforms.history import ConversationHistory, UserDay
+from transforms.summary import summarize
+from transforms.tally import Sheet, sheet_of
+
+READER = PlainReader()
+
+
+def total_of(changes: Iterable[SignedSummary]) -> Counter[ConversationSummary]:
+    """Adds up signed summaries; those that cancel out are gone."""
+    total: Counter[ConversationSummary] = Counter()
+    for change in changes:
+        total[change.summary] += change.sign
+    return Counter({summary: count for summary, count in total.items() if count})
+
+
+def batch_of(messages: list[ScoredMessage]) -> Counter[ConversationSummary]:
+    """Returns the summaries of a run that sees all messages at once."""
+    return Counter(summarize([o.state for o in fold(messages, GAP_US)], READER))
+
+
+def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[ConversationState]:
+    """Draws panes: partials, cumulative ones, and whole spans of what had come by then."""
+    parts = draw.draw(splits(messages))
+    panes: list[ConversationState] = []
+    for seen in range(1, len(parts) + 1):
+        arrived = [m for part in parts[:seen] for m in part]
+        fresh = parts[seen - 1] if draw.draw(st.booleans()) else arrived
+        panes += [o.state for o in fold(fresh, GAP_US)]
+    again = draw.draw(st.lists(st.sampled_from(panes), max_size=3))
+    return draw.draw(st.permutations(panes + again))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data(), st.sampled_from([3, 256]))
+def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
+    """Any order and repetition of panes ends in the batch summaries, also past the caps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversation, "MAX_HUMAN", cap)
+        patch.setattr(conversation, "MAX_ASSISTANT", cap)
+        messages = data.draw(conversations(spans=4))
+        history, signed = ConversationHistory(), list[SignedSummary]()
+        for pane in panes_of(data, messages):
+            history, changes = history.join(pane, READER, GAP_US)
+            signed += changes
+            assert total_of(signed) == Counter(history.published)
+        assert total_of(signed) == batch_of(messages)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data())
+def test_history_survives_its_encoding_at_any_point(data: st.DataObject) -> None:
+    """A history read back from state goes on as if it had never been written."""
+    messages = data.draw(conversations(spans=3))
+    history = stored = ConversationHistory()
+    for pane in panes_of(data, messages):
+        history, changes = history.join(pane, READER, GAP_US)
+        stored, same = ConversationHistory.decode(stored.encode()).join(pane, READER, GAP_US)
+        assert same == changes
+    assert stored.encode() == history.encode()
+
+
+def test_a_pane_seen_before_changes_nothing() -> None:
+    """A repeated or an older pane gives back the very same history and no change."""
+    old, new = (ConversationState.of(talk(n)) for n in (2, 5))
+    history, _ = ConversationHistory().join(new, READER, GAP_US)
+    for pane in (new, old):
+        again, changes = history.join(pane, READER, GAP_US)
+        assert again is history
+        assert changes == []
+
+
+def test_growth_takes_back_what_it_replaces() -> None:
+    """A longer conversation retracts its shorter summary once and adds the new one once."""
+    history, first = ConversationHistory().join(ConversationState.of(talk(2)), READER, GAP_US)
+    _, second = history.join(ConversationState.of(talk(3)), READER, GAP_US)
+    assert [(c.sign, c.summary.human_messages) for c in first + second] == [(1, 2), (-1, 2), (1, 3)]
+
+
+def test_a_bridge_retracts_both_spans() -> None:
+    """A late message between two spans takes both back and adds the one that they are."""
+    history = ConversationHistory()
+    for at_us in (0, 2 * GAP_US):
+        pane = ConversationState.of([scored(at_us, at_us=at_us)])
+        history, _ = history.join(pane, READER, GAP_US)
+    bridge = ConversationState.of([scored("bridge", at_us=GAP_US)])
+    history, changes = history.join(bridge, READER, GAP_US)
+    assert sorted((c.sign, c.summary.human_messages) for c in changes) == [(-1, 1), (-1, 1), (1, 3)]
+    assert history.last_at_us == bridge.first_at_us + GAP_US
+
+
+def test_two_spans_have_two_summaries() -> None:
+    """Spans further apart than the gap are published each by itself, and held both."""
+    spans = [scored(i, at_us=i * 2 * GAP_US) for i in range(2)]
+    states = [ConversationState.of([m]) for m in spans]
+    history = ConversationHistory()
+    for state in states:
+        history, _ = history.join(state, READER, GAP_US)
+    assert len(history.published) == 2 == history.held_messages
+    assert history.spans == tuple(merge_spans(states, GAP_US))
+
+
+def test_histories_of_another_version_are_refused() -> None:
+    """State bytes of another version are not misread."""
+    with pytest.raises(ValueError, match="version 9"):
+        ConversationHistory.decode(msgspec.msgpack.encode((9, [], [])))
+    with pytest.raises(ValueError, match="version 9"):
+        UserDay.decode(msgspec.msgpack.encode((9, [])))
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data())
+def test_gains_of_a_user_add_up_to_the_sheet(data: st.DataObject) -> None:
+    """Whatever the order, retraction first included, the gains sum to the sheet of what is left."""
+    stays = data.draw(st.lists(summaries(users=1), max_size=5))
+    leaves = data.draw(st.lists(summaries(users=1), max_size=4))
+    changes = [SignedSummary(1, s) for s in stays + leaves]
+    changes += [SignedSummary(-1, s) for s in leaves]
+    changes = [c for c in changes if c.summary.user]
+    user_day, gained = UserDay({}), Sheet()
+    for change in data.draw(st.permutations(changes)):
+        user_day, gain = UserDay.decode(user_day.encode()).apply(change)
+        gained.add_all(gain)
+    left = [s for s in stays if s.user]
+    assert gained == sheet_of(left)
+    assert (user_day.conversations == {}) == (left == [])
+
+
+def test_a_user_day_is_a_value() -> None:
+    """Applying a change leaves the day that it was applied to as it was."""
+    before, _ = UserDay({}).apply(SignedSummary(1, summary()))
+    encoded = before.encode()
+    before.apply(SignedSummary(1, summary(types=["coaching"])))
+    assert before.encode() == encoded == UserDay.decode(encoded).encode()
+
+
+def test_a_later_statement_moves_the_conversation_to_its_user() -> None:
+    """A first message that comes last and names another user takes the conversation there."""
+    late, first = scored("b", 9, user="bob"), scored("a", 0, user="ada")
+    history, _ = ConversationHistory().join(ConversationState.of([late]), READER, GAP_US)
+    _, changes = history.join(ConversationState.of([first]), READER, GAP_US)
+    assert [(c.sign, c.summary.user) for c in changes] == [(-1, late.user), (1, first.user)]
+
+
+def test_a_type_that_needs_length_comes_with_it() -> None:
+    """Roleplay counts from the fourth human message on, and the day's sheet is revised to it."""
+    said = talk(4, scores=human_scores(["roleplay"]))
+    history, before = ConversationHistory().join(ConversationState.of(said[:3]), READER, GAP_US)
+    _, after = history.join(ConversationState.of(said), READER, GAP_US)
+    assert [c.summary.types for c in before + after] == [0, 0, 0b100000]

@@ -1,0 +1,100 @@
+"""The conservation ledger: what was read is what became of it, or the run fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import LedgerEntry
+from transforms.ledger import ACCOUNTS, FATES, READ, BalanceLedger, entries_of, imbalance
+
+BALANCED = [
+    LedgerEntry("read", "", 5),
+    LedgerEntry("dead_letter", "oversize", 1),
+    LedgerEntry("read", "", 2),
+    LedgerEntry("counted", "", 3),
+    LedgerEntry("dead_letter", "invalid_role", 1),
+    LedgerEntry("late", "", 1),
+    LedgerEntry("dead_letter", "oversize", 1),
+]
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_every_fate_stands_against_what_was_read(fate: str) -> None:
+    """A record of any fate balances one that was read, and is missed where it was not."""
+    assert imbalance([LedgerEntry(READ, "", 1), LedgerEntry(fate, "", 1)]) is None
+    assert imbalance([LedgerEntry(fate, "", 1)]) is not None
+
+
+def test_an_empty_ledger_balances() -> None:
+    """A run that read nothing lost nothing."""
+    assert imbalance([]) is None
+
+
+@pytest.mark.parametrize("read", [9, 11])
+def test_imbalance_names_both_sides(read: int) -> None:
+    """A lost or an invented record is reported in one sentence with every account."""
+    entries = [LedgerEntry(READ, "", read), LedgerEntry("counted", "", 4), *BALANCED[1:2]] * 2
+    problem = imbalance(entries)
+    assert problem is not None
+    assert "\n" not in problem
+    assert f"read {2 * read}" in problem
+    assert all(fate in problem for fate in FATES)
+    assert "= 10" in problem
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.sampled_from(FATES)), st.integers(-3, 3))
+def test_only_an_exact_balance_is_none(fates: list[str], lost: int) -> None:
+    """The two sides agree just where as many were read as met a fate."""
+    entries = [LedgerEntry(fate, "", 1) for fate in fates]
+    entries.append(LedgerEntry(READ, "", len(fates) + lost))
+    assert (imbalance(entries) is None) == (lost == 0)
+
+
+def test_entries_leave_out_what_was_not_met() -> None:
+    """A count of nothing gives no entry."""
+    counts = Counter({(READ, ""): 2, ("late", ""): 0, ("dead_letter", "oversize"): 2})
+    assert entries_of(counts) == [
+        LedgerEntry(READ, "", 2),
+        LedgerEntry("dead_letter", "oversize", 2),
+    ]
+
+
+def test_balance_sums_by_account_and_reason() -> None:
+    """A balanced run gives one entry for each account and reason."""
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        sums = pipeline | beam.Create(BALANCED) | BalanceLedger()
+        assert_that(
+            sums | beam.combiners.ToList() | beam.Map(lambda entries: sorted(entries, key=_place)),
+            equal_to([[
+                LedgerEntry("read", "", 7), LedgerEntry("counted", "", 3),
+                LedgerEntry("late", "", 1), LedgerEntry("dead_letter", "invalid_role", 1),
+                LedgerEntry("dead_letter", "oversize", 2),
+            ]]),
+        )  # fmt: skip
+
+
+def _place(entry: LedgerEntry) -> tuple[int, str]:
+    return ACCOUNTS.index(entry.account), entry.reason
+
+
+def test_an_unbalanced_run_fails() -> None:
+    """A run that lost a record ends in an error that says by how much."""
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    _ = pipeline | beam.Create(BALANCED[1:]) | BalanceLedger()
+    with pytest.raises(Exception, match=r"ledger does not balance: read 2, but .* = 7"):
+        pipeline.run().wait_until_finish()
+
+
+def test_a_run_that_read_nothing_passes() -> None:
+    """Without a single entry the ledger is empty and balanced."""
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        entries = pipeline | beam.Create([]).with_output_types(LedgerEntry)
+        assert_that(entries | BalanceLedger(), equal_to([]))

@@ -1,0 +1,93 @@
+"""Rows say of a cell what the tables' columns ask, and a day's snapshot is complete and ordered."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.records import AggregateRow, StructCodec
+from tests.builders import MONDAY_US, summary
+from transforms.release import Stamp, release_day, row_of
+from transforms.suppression import Thresholds
+from transforms.tally import ALL, DAY, INDEX, Cell, Sheet, Slice, Tally, sheet_of
+
+STAMP = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1")
+OPEN = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1")
+SENTIMENT = INDEX[Slice("sentiment", "coaching")]
+LONG = INDEX[Slice("long", "coaching")]
+
+
+def test_a_row_carries_every_column() -> None:
+    """Window, names, counts, versions and thresholds stand where the table expects them."""
+    row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Tally(9, 8, -7, 60), STAMP, 20, 10)
+    assert row == AggregateRow(
+        MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
+        20, 10, 3, 4, "m1", "plain-1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("hour", "granularity", "after_h"), [
+    (DAY, "day", 0), (0, "hour", 0), (23, "hour", 23),
+])  # fmt: skip
+def test_the_window_starts_at_the_hour_or_the_day(
+    hour: int, granularity: str, after_h: int
+) -> None:
+    """Midnight's hour and the day start together and are told apart by granularity."""
+    row = row_of(MONDAY_US, Cell(hour, 0, ALL, LONG), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    assert row.granularity == granularity
+    assert row.window_start_us == MONDAY_US + after_h * 3_600_000_000
+
+
+def test_only_sentiment_rows_have_a_change() -> None:
+    """Elsewhere the change is null; in a sentiment row that sums to nothing it is zero."""
+    other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    assert (other.sentiment_change_sixths, other.sentiment_change_squares) == (None, None)
+    still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    assert (still.sentiment_change_sixths, still.sentiment_change_squares) == (0, 0)
+
+
+def test_a_withdrawal_has_no_numbers() -> None:
+    """A row without a tally names its cell and nothing else of it."""
+    row = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), None, STAMP, 2, 1)
+    assert (row.conversations, row.users) == (None, None)
+    assert (row.sentiment_change_sixths, row.sentiment_change_squares) == (None, None)
+    assert (row.facet, row.facet_value, row.revision) == ("sentiment", "coaching", 2)
+
+
+def test_a_snapshot_holds_every_cell_in_order() -> None:
+    """With open thresholds each cell has one row, sorted by cell, of one revision and snapshot."""
+    sheet = sheet_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
+    rows = release_day((MONDAY_US, sheet), OPEN, 7)
+    assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(sheet.items())]
+    assert {(row.revision, row.snapshot) for row in rows} == {(7, 7)}
+
+
+def test_a_snapshot_does_not_depend_on_insertion() -> None:
+    """The rows of a sheet are those of the same sheet filled the other way round."""
+    sheet = sheet_of([summary(at_s=i * 3600) for i in range(3)])
+    other = Sheet(reversed(sheet.items()))
+    assert release_day((MONDAY_US, other), OPEN, 1) == release_day((MONDAY_US, sheet), OPEN, 1)
+
+
+def test_nothing_below_the_thresholds_is_released() -> None:
+    """Three conversations of three users stay inside where four are asked for; four come out."""
+    people = [sheet_of([summary(user)]) for user in ("a", "b", "c")]
+    sheet = Sheet()
+    for person in people:
+        sheet.add_all(person)
+    assert release_day((MONDAY_US, sheet), STAMP, 1) == []
+    sheet.add_all(sheet_of([summary("d")]))
+    rows = release_day((MONDAY_US, sheet), STAMP, 1)
+    assert {(row.conversations, row.users) for row in rows} == {(4, 4)}
+
+
+def test_an_empty_day_has_no_rows() -> None:
+    """A sheet of nothing releases nothing."""
+    assert release_day((MONDAY_US, Sheet()), STAMP, 1) == []
+
+
+def test_a_row_survives_its_codec() -> None:
+    """Rows cross the shuffle by position and come back equal, withdrawals too."""
+    codec = StructCodec(AggregateRow)
+    for tally in (Tally(9, 8, -7, 60), None):
+        row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), tally, STAMP, 1, 1)
+        assert codec.decode(codec.encode(row)) == row

@@ -1,0 +1,155 @@
+"""What is said of a conversation follows METRICS, and depends on that conversation only."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.labels import LANGUAGES, PUSHBACK_REASONS
+from schemas.records import ConversationSummary, ScoredMessage, StructCodec
+from tests.builders import (
+    MONDAY_US,
+    PlainReader,
+    assistant_scores,
+    conversations,
+    human_scores,
+    scored,
+    summaries,
+    talk,
+    user_hash,
+)
+from transforms.conversation import ConversationState
+from transforms.summary import judge, sentiment_ends, summarize
+
+READER = PlainReader()
+GERMAN = LANGUAGES.index("de")
+
+
+def summary_of(messages: list[ScoredMessage]) -> ConversationSummary:
+    """Summarizes one conversation."""
+    return summarize([ConversationState.of(messages)], READER)[0]
+
+
+def feeling(*steps: int) -> list[ScoredMessage]:
+    """Builds one human message for each sentiment, in half points."""
+    return [
+        scored(f"h{i}", i, scores=human_scores(sentiment=step)) for i, step in enumerate(steps)
+    ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(conversations(max_size=8), min_size=1, max_size=5))
+def test_the_company_does_not_matter(talks: list[list[ScoredMessage]]) -> None:
+    """A state's summary is the same alone and in a batch."""
+    states = [ConversationState.of(messages) for messages in talks]
+    assert summarize(states, READER) == [summarize([s], READER)[0] for s in states]
+
+
+def test_the_company_does_not_matter_to_contradicting_duplicates() -> None:
+    """Two events stamped anew 300 times, of small hashes, do not read a neighbour's sentiment."""
+    events = [bytes([16 + i]) + bytes(7) for i in range(2)]
+    stamped = [msgspec.structs.replace(scored(at_s=i), event=events[i % 2]) for i in range(300)]
+    states = [ConversationState.of(feeling(2, 2, 2)), ConversationState.of(stamped)]
+    assert summarize(states, READER)[1] == summarize(states[1:], READER)[0]
+    assert summarize(states, READER)[1].human_messages == 2
+
+
+@pytest.mark.parametrize(("steps", "change"), [
+    ((-2, -2, -2, 2, 2), None),
+    ((-2, -2, -2, 2, 2, 2), 12),
+    ((2, 2, 2, -2, -2, -2), -12),
+    ((0, 1, 0, -2, 1, 1, 2), 3),
+])  # fmt: skip
+def test_sentiment_changes_from_six_messages_on(steps: tuple[int, ...], change: int | None) -> None:
+    """Last three less first three, in sixths of a point; None with fewer than six messages."""
+    assert summary_of(feeling(*steps)).sentiment_change_sixths == change
+
+
+def test_sentiment_change_is_exact_where_the_middle_is_sampled() -> None:
+    """The ends of 700 human messages decide, whatever lies between."""
+    steps = [-2, -1, -2, *[2] * 694, 1, 0, 1]
+    assert summary_of(feeling(*steps)).sentiment_change_sixths == 7
+
+
+@pytest.mark.parametrize(("steps", "ends"), [
+    ((), (None, None)),
+    ((-2,), (-1.0, -1.0)),
+    ((-2, 0, -1, 2), (-0.5, 1 / 6)),
+])  # fmt: skip
+def test_sentiment_ends_are_means_in_points(
+    steps: tuple[int, ...], ends: tuple[float | None, float | None]
+) -> None:
+    """Each end is the mean of at most three messages, between -1 and 1."""
+    assert sentiment_ends(ConversationState.of(feeling(*steps))) == pytest.approx(ends)
+
+
+def test_reads_user_start_counts_and_attributes() -> None:
+    """The summary carries the start, the pseudonym, both counts, and `unknown` for the unsaid."""
+    summary = summary_of(talk(4, 7, country="DE", language="fr"))
+    assert summary.started_at_us == MONDAY_US
+    assert summary.user == user_hash("ada")
+    assert (summary.human_messages, summary.assistant_messages) == (4, 7)
+    assert summary.breakdowns == ("unknown", "DE", "fr", "unknown", "unknown")
+
+
+@pytest.mark.parametrize(("stated", "told", "language"), [
+    ("fr", GERMAN, "fr"), (None, GERMAN, "de"), (None, 0, "unknown"),
+])  # fmt: skip
+def test_language_is_told_from_the_text_only_where_unsaid(
+    stated: str | None, told: int, language: str
+) -> None:
+    """A stated language holds; else the classifier's, unless that is undetermined."""
+    one = [scored(scores=human_scores(language=told), language=stated)]
+    assert summary_of(one).breakdowns[2] == language
+
+
+@pytest.mark.parametrize(("logit", "is_pushback"), [(-128, False), (-1, False), (0, True)])
+def test_pushback_counts_from_the_threshold(logit: int, is_pushback: bool) -> None:
+    """A reason's bit is set where its strongest message reaches the classifier's threshold."""
+    reason = PUSHBACK_REASONS.index("policy_other")
+    one = [scored(is_human=False, scores=assistant_scores(logit, reason))]
+    assert summary_of(one).pushback_reasons == (1 << reason if is_pushback else 0)
+
+
+def test_a_logit_that_does_not_apply_never_counts() -> None:
+    """Even the lowest threshold does not make a pushback of no pushback at all."""
+    reader = PlainReader()
+    reader.pushback_threshold = -128
+    assert summarize([ConversationState.of(talk(3))], reader)[0].pushback_reasons == 0
+
+
+def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
+    """No human has spoken yet: no type, no change, other use."""
+    summary = summary_of(talk(0, 2))
+    assert (summary.human_messages, summary.types, summary.use) == (0, 0, 7)
+    assert (summary.opening_type, summary.closing_type) == (-1, -1)
+    assert summary.sentiment_change_sixths is None
+
+
+def test_drift_reads_the_first_and_the_last_three() -> None:
+    """Coaching that ends in companionship opens and closes so."""
+    types = ["coaching"] * 3 + ["counseling"] + ["companionship"] * 3
+    said = [scored(i, i, scores=human_scores([name])) for i, name in enumerate(types)]
+    summary = summary_of(said)
+    assert (summary.opening_type, summary.closing_type, summary.types) == (1, 3, 0b1110)
+
+
+def test_judgements_come_in_the_order_of_the_states() -> None:
+    """`judge` gives one judgement and one summary a state; nothing gives no summary."""
+    states = [ConversationState.of(talk(n, scores=human_scores(["coaching"]))) for n in (1, 2)]
+    found, judgements = judge(states, READER)
+    assert [s.human_messages for s in found] == [1, 2]
+    assert judgements.affective.tolist() == [True, True]
+    assert summarize([], READER) == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(summaries())
+def test_a_summary_survives_its_codec(summary: ConversationSummary) -> None:
+    """Equal summaries have equal bytes, and bytes give the summary back."""
+    codec = StructCodec(ConversationSummary)
+    encoded = codec.encode(summary)
+    assert codec.decode(encoded) == summary
+    assert codec.encode(codec.decode(encoded)) == encoded

@@ -1,0 +1,230 @@
+"""Which cells a conversation counts in, that users count once, and that sheets are plain sums."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
+from schemas.records import ConversationSummary
+from tests.builders import MONDAY_US, summaries, summary
+from transforms.tally import (
+    ALL,
+    BREAKDOWNS,
+    DAY,
+    DAY_US,
+    INDEX,
+    LENGTH,
+    LENGTHS,
+    OVERALL,
+    SLICES,
+    Cell,
+    Sheet,
+    SheetBuilder,
+    Slice,
+    Tally,
+    cells_of,
+    day_of,
+    length_of,
+    sheet_of,
+)
+
+CELLS = st.builds(
+    Cell, st.integers(-1, 1), st.integers(0, 2), st.sampled_from(["all", "DE"]), st.integers(0, 3)
+)
+NUMBERS = st.integers(-3, 3)
+ENTRIES = st.lists(st.tuples(CELLS, st.builds(Tally, NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
+
+
+def sheet_from(entries: list[tuple[Cell, Tally]]) -> Sheet:
+    """Adds entries one by one."""
+    sheet = Sheet()
+    for cell, tally in entries:
+        sheet.add(cell, tally)
+    return sheet
+
+
+def names_of(found: ConversationSummary) -> set[str]:
+    """Returns the slices that a summary counts in anywhere, as `facet:value`."""
+    return {":".join(SLICES[cell.slice_index]) for cell, _ in cells_of(found)}
+
+
+@settings(deadline=None, max_examples=100)
+@given(ENTRIES, ENTRIES, ENTRIES)
+def test_sheets_add_like_numbers(
+    one: list[tuple[Cell, Tally]], two: list[tuple[Cell, Tally]], three: list[tuple[Cell, Tally]]
+) -> None:
+    """Adding is associative and commutative, the empty sheet is neutral, what is added goes."""
+    a, b, c = sheet_from(one), sheet_from(two), sheet_from(three)
+    ab_c = Sheet(a).add_all(b).add_all(c)
+    assert ab_c == Sheet(a).add_all(Sheet(b).add_all(c)) == Sheet(c).add_all(b).add_all(a)
+    assert Sheet(a).add_all(Sheet()) == a
+    assert Sheet(a).add_all(b).add_all(b, -1) == a
+    assert Sheet(a).add_all(a, -1) == {}
+
+
+@settings(deadline=None, max_examples=80)
+@given(ENTRIES)
+def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Tally]]) -> None:
+    """Neither order of arrival nor of insertion shows in the bytes, which give the sheet back."""
+    sheet = sheet_from(entries)
+    other = sheet_from(entries[::-1])
+    assert other.encode() == sheet.encode()
+    assert Sheet.decode(sheet.encode()) == sheet
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(summaries(users=1), max_size=6))
+def test_a_sheet_is_of_any_order(found: list[ConversationSummary]) -> None:
+    """The order of a user's conversations does not matter, and no cell counts him twice."""
+    mine = [s for s in found if s.user]
+    sheet = sheet_of(mine)
+    assert sheet == sheet_of(mine[::-1])
+    assert all(tally.users == 1 for tally in sheet.values())
+    assert all(tally.conversations >= 1 for tally in sheet.values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(summaries(users=3), max_size=12))
+def test_the_builder_adds_up_what_the_cells_say(found: list[ConversationSummary]) -> None:
+    """Adding users in place is the sum of their sheets, and of all cells of all conversations."""
+    builder, people, cells = SheetBuilder(), Sheet(), Sheet()
+    for user in {s.user for s in found}:
+        mine = [s for s in found if s.user == user]
+        builder.add_user(mine)
+        people.add_all(sheet_of(mine))
+        for cell, tally in [entry for s in mine for entry in cells_of(s)]:
+            cells.add(cell, tally)
+    assert builder.sheet() == people
+    assert {cell: tally._replace(users=0) for cell, tally in people.items()} == cells
+
+
+def test_a_user_counts_once_a_cell() -> None:
+    """Two conversations of one user are two conversations and one user in the cells they share."""
+    sheet = sheet_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
+    everyone = INDEX[Slice("all", ALL)]
+    assert sheet[Cell(DAY, OVERALL, ALL, everyone)] == Tally(2, 1, 0, 0)
+    assert sheet[Cell(1, OVERALL, ALL, everyone)] == Tally(1, 1, 0, 0)
+    assert sheet[Cell(DAY, BREAKDOWNS.index("platform"), "web", everyone)] == Tally(1, 1, 0, 0)
+
+
+def test_a_conversation_without_user_counts_without_one() -> None:
+    """A missing id is no user, and does not borrow another's."""
+    nobody = sheet_of([summary(user="")])
+    assert {t.users for t in nobody.values()} == {0}
+    both = sheet_of([summary(user=""), summary()])
+    assert both[Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])] == Tally(2, 1, 0, 0)
+
+
+def test_every_measure_of_metrics_has_its_slices() -> None:
+    """Each measure and each group that METRICS reports it by is a slice, once."""
+    wanted = {("all", ALL)}
+    wanted |= {("type", t) for t in TYPES} | {("use", u) for u in USES}
+    wanted |= {(f, g) for f in ("long", "sentiment") for g in (ALL, "affective", *TYPES)}
+    wanted |= {("pushback", t) for t in (ALL, *PUSHBACK_TYPES)}
+    wanted |= {("pushback_reason", r) for r in PUSHBACK_REASONS}
+    edges = (*TYPES, "none")
+    pairs = [f"{o}>{c}" for o in edges for c in edges]
+    wanted |= {(f, p) for f in ("drift", "drift_long") for p in pairs}
+    wanted |= {("length", n) for n in LENGTHS}
+    assert set(SLICES) == wanted
+    assert len(SLICES) == len(INDEX)
+
+
+def test_every_breakdown_of_metrics_is_there() -> None:
+    """METRICS reports by platform, country, language, plan, model and length, and overall."""
+    wanted = ["overall", "platform", "country", "language", "plan", "model", "length"]
+    assert list(BREAKDOWNS) == wanted
+
+
+def test_a_plain_conversation_is_in_few_slices() -> None:
+    """A short technical conversation is in all, its use, its length and its (lack of) drift."""
+    assert names_of(summary(use="technical")) == {
+        "all:all", "use:technical", "length:3", "drift:none>none",
+    }  # fmt: skip
+
+
+def test_a_rich_conversation_is_in_every_slice_that_holds() -> None:
+    """A long affective conversation of two types with pushback is in all of their slices."""
+    rich = summary(
+        types=["coaching", "roleplay"], human_messages=51, opening="coaching",
+        closing="companionship", reasons=0b11,
+    )  # fmt: skip
+    groups = ("all", "affective", "coaching", "roleplay")
+    drift = "coaching>companionship"
+    assert names_of(rich) == {
+        "all:all", "use:affective", "type:coaching", "type:roleplay", "length:51-100",
+        *(f"long:{g}" for g in groups), *(f"sentiment:{g}" for g in groups),
+        "pushback:all", "pushback:coaching",
+        "pushback_reason:self_harm", "pushback_reason:dangerous_health",
+        f"drift:{drift}", f"drift_long:{drift}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("humans", [0, 3, 6, 51])
+def test_each_cell_is_yielded_once(humans: int) -> None:
+    """A conversation has each of its cells once for the hour and once for the day."""
+    cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=humans))]
+    assert len(cells) == len(set(cells))
+    by_day = {c._replace(hour=0) for c in cells if c.hour == DAY}
+    assert by_day == {c for c in cells if c.hour != DAY}
+
+
+def test_no_number_has_two_rows() -> None:
+    """`length` is no facet of `overall` nor of itself; nor are the long ones facets of `length`."""
+    cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=60))]
+    facets = {
+        breakdown: {SLICES[c.slice_index].facet for c in group}
+        for breakdown, group in groupby(cells, key=lambda c: c.breakdown)
+    }
+    assert "length" not in facets[OVERALL] and "long" in facets[OVERALL]
+    assert not facets[LENGTH] & {"length", "long", "drift_long"}
+    assert {"length", "long"} <= facets[BREAKDOWNS.index("plan")]
+
+
+def test_change_is_kept_in_sentiment_cells_only() -> None:
+    """Sums of change and of its squares stand in the slices that are about it."""
+    for cell, tally in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
+        is_about_it = SLICES[cell.slice_index].facet == "sentiment"
+        assert tally == (Tally(1, 0, -5, 25) if is_about_it else Tally(1, 0, 0, 0))
+
+
+def test_a_change_of_nothing_is_a_change() -> None:
+    """Zero change counts among the conversations with one; a missing change does not."""
+    with_change = names_of(summary(human_messages=6, change=0))
+    assert "sentiment:all" in with_change
+    assert "sentiment:all" not in names_of(summary(human_messages=5))
+
+
+@pytest.mark.parametrize(("humans", "is_long"), [(49, False), (50, False), (51, True)])
+def test_long_is_strictly_more_than_fifty(humans: int, is_long: bool) -> None:
+    """50 human messages are not long, 51 are."""
+    found = names_of(summary(human_messages=humans))
+    assert ("long:all" in found) == is_long == ("drift_long:none>none" in found)
+    assert length_of(humans) == ("51-100" if is_long else "21-50")
+
+
+def test_length_bins_leave_no_number_out() -> None:
+    """Every number of messages has one bin, in ascending order, and the last is open."""
+    bins = [name for name, _ in groupby(length_of(n) for n in range(400))]
+    assert bins == list(LENGTHS)
+    assert length_of(10**9) == "201+"
+
+
+@pytest.mark.parametrize("at_us", [MONDAY_US, MONDAY_US + 1, MONDAY_US + DAY_US - 1])
+def test_a_conversation_belongs_where_it_started(at_us: int) -> None:
+    """Day and hour are those of the first message, in UTC."""
+    found = summary(at_s=(at_us - MONDAY_US) / 1e6)
+    assert day_of(at_us) == MONDAY_US
+    assert {c.hour for c, _ in cells_of(found)} == {DAY, (at_us - MONDAY_US) // 3_600_000_000}
+
+
+def test_a_country_of_a_platforms_name_is_another_cell() -> None:
+    """Equal values of two breakdowns do not run together."""
+    sheet = sheet_of([summary(platform="x", country="x")])
+    values = {(c.breakdown, c.value) for c in sheet if c.hour == DAY}
+    assert {(1, "x"), (2, "x")} <= values
+    assert len(values) == len(BREAKDOWNS)
