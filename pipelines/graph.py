@@ -42,9 +42,13 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     """
     decoded = payloads | "Decode" >> Decode(settings.limits)
     scored = decoded.messages | "Score" >> Score(settings.load_classifier)
-    count = count_bounded if payloads.is_bounded else count_unbounded
-    counted = count(scored, settings)
-    entries = (decoded.ledger, counted.ledger) | "FlattenLedger" >> beam.Flatten()
+    if payloads.is_bounded:
+        counted = count_bounded(scored, settings)
+        at_door = decoded.ledger
+    else:
+        counted = count_unbounded(scored, settings)
+        at_door = decoded.ledger | "LedgerAtOnce" >> settings.firings.each_element()
+    entries = (at_door, counted.ledger) | "FlattenLedger" >> beam.Flatten()
     if payloads.is_bounded:
         entries = entries | "BalanceLedger" >> BalanceLedger()
     return Outputs(counted.aggregates, decoded.dead_letters, entries)

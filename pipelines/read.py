@@ -128,17 +128,23 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
 
     Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
     de-duplicated by their own id later on.
+    Raises: `InputError` at construction for a name that is none.
     """
 
     def __init__(self, subscription: str) -> None:
         super().__init__()
+        try:
+            self._read = beam.io.ReadFromPubSub(subscription=subscription, with_attributes=True)
+        except ValueError:
+            raise InputError(
+                f"{subscription!r} is no subscription; write projects/<project>/subscriptions/<name>"
+            ) from None
         self._subscription = subscription
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         return (
             root
-            | "ReadSubscription"
-            >> beam.io.ReadFromPubSub(subscription=self._subscription, with_attributes=True)
+            | "ReadSubscription" >> self._read
             | "GatherMessages" >> beam.BatchElements(max_batch_size=ROWS_A_CHUNK)
             | "ToChunks" >> beam.FlatMap(_chunks_of, self._subscription.rsplit("/", 1)[-1])
             .with_output_types(PayloadChunk)

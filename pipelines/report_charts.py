@@ -159,7 +159,8 @@ class Words:
     def share(self, share: Share) -> str:
         """Writes a share as per cent; a lower bound says so."""
         if share.share is None:
-            return "none" if share.conversations == 0 else self.withheld
+            # With a count but no share it is the whole that was withheld.
+            return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
         return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
 
     def mean(self, change: Change) -> str:
@@ -420,7 +421,7 @@ def _heat(share: float) -> int:
 
 def _brief(share: float) -> str:
     value = share * 100
-    return f"{value:.0f}%" if value >= 1 else f"{value:.1f}%" if value >= 0.1 else "<0.1%"
+    return f"{value:.0f}%" if value >= 1 else f"{value:.1f}%" if value >= 0.1 else "<.1%"
 
 
 def _brief_count(conversations: int) -> str:

@@ -191,8 +191,8 @@ class _Reader:
             changes=[_change(changes.get(group), group, is_exhaustive) for group in GROUPS],
             pushback=ratios.shares("pushback", (ALL, *PUSHBACK_TYPES)),
             reasons=ratios.shares("pushback_reason", PUSHBACK_REASONS),
-            drift=ratios.matrix("drift"),
-            drift_long=ratios.matrix("drift_long"),
+            drift=ratios.matrix("drift", self._unpaired("drift", ALL)),
+            drift_long=ratios.matrix("drift_long", self._unpaired("drift_long", "long")),
             breakdowns=[self._breakdown(name, is_exhaustive) for name in BREAKDOWNS[1:]],
             days=self._days(is_exhaustive),
             hours=self._hours(is_exhaustive),
@@ -234,6 +234,14 @@ class _Reader:
             metrics_versions=row["metrics"],
             classifier_versions=row["classifiers"],
         )
+
+    def _unpaired(self, facet: str, whole: str) -> int:
+        """Returns how many conversations are in no pair of a drift facet that was released."""
+        ((total, paired),) = self._tuples(
+            f"SELECT sum(conversations) FILTER (facet = '{whole}' AND facet_value = 'all'), "
+            f"sum(conversations) FILTER (facet = '{facet}') FROM cells WHERE {_OVERALL}"
+        )
+        return max(int(total or 0) - int(paired or 0), 0)
 
     def _breakdown(self, name: str, is_exhaustive: bool) -> Breakdown:
         where = f"WHERE granularity = 'period' AND breakdown = '{name}'"
@@ -308,14 +316,14 @@ class _Ratios:
         """Returns the shares of some slices of a facet, in the order of their names."""
         return [self.share(facet, name, whole) for name in names]
 
-    def matrix(self, facet: str) -> Matrix:
+    def matrix(self, facet: str, withheld: int) -> Matrix:
         """Returns the pairs of a drift facet."""
-        rows = {name: row for (of, name, _), row in self._rows.items() if of == facet}
         pairs = {}
-        for name, row in rows.items():
-            opening, _, closing = name.partition(">")
-            pairs[opening, closing] = _share(row)
-        return Matrix(pairs, max((int(row["withheld"] or 0) for row in rows.values()), default=0))
+        for (of, name, _), row in self._rows.items():
+            if of == facet:
+                opening, _, closing = name.partition(">")
+                pairs[opening, closing] = _share(row)
+        return Matrix(pairs, withheld)
 
 
 def _whole_facet(facet: str, name: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 
 from pipelines.graph import Outputs
+from schemas.failures import InputError
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, Table
+
+_DATASET: Final = re.compile(r"[a-z][a-z0-9:.\-]{4,}\.[A-Za-z0-9_]+")
 
 
 def write_parquet(outputs: Outputs, folder: Path) -> None:
@@ -30,7 +34,12 @@ def write_bigquery(outputs: Outputs, dataset: str, *, is_streaming: bool) -> Non
 
     Streaming inserts retry transient errors only: a row that BigQuery refuses would otherwise be
     sent for ever. A bounded run loads files.
+
+    Raises:
+      InputError: the dataset's name is none.
     """
+    if not _DATASET.fullmatch(dataset):
+        raise InputError(f"{dataset!r} is no BigQuery dataset; write <project>.<dataset>")
     bigquery = beam.io.gcp.bigquery
     method = bigquery.WriteToBigQuery.Method
     for rows, table in _tables(outputs):

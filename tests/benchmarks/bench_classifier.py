@@ -1,0 +1,83 @@
+"""Prints messages a second of the shipped classifier, and of a plain loop over the same weights.
+
+Run: `python -m tests.benchmarks.bench_classifier`. The messages are the simulator's lines (about 110
+characters), repeated; nothing is asserted, as a shared machine's clock proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from transforms.classifiers import LinearClassifier, load_default
+from transforms.classifiers.features import extract
+
+SCENES: Final = Path(__file__).parents[2] / "pipelines" / "simulator"
+MESSAGES: Final = 20_000
+PLAIN_MESSAGES: Final = 500
+
+
+def read_messages() -> tuple[list[str], list[bool]]:
+    """Reads the simulator's lines, repeated to the number wanted, and who says them."""
+    rows = [
+        json.loads(line)
+        for path in sorted(SCENES.glob("scenes_*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    picked = [rows[index * 7919 % len(rows)] for index in range(MESSAGES)]
+    return [row["text"] for row in picked], [row["role"] == "human" for row in picked]
+
+
+def rate(work: Callable[[], None], messages: int) -> float:
+    """Gives the best of three runs in messages a second."""
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return messages / min(times)
+
+
+def score_in_batches(
+    classifier: LinearClassifier, texts: list[str], human: list[bool], size: int
+) -> None:
+    """Scores all messages, `size` at a time."""
+    for begin in range(0, len(texts), size):
+        classifier.score(texts[begin : begin + size], np.array(human[begin : begin + size]))
+
+
+def score_plainly(classifier: LinearClassifier, texts: list[str]) -> None:
+    """Sums the same weights feature by feature, as one would without arrays."""
+    table = classifier.human.packed.view("<u2")
+    for text in texts:
+        sums = [0] * table.shape[1]
+        for family in extract([text]).families:
+            for bucket in family.buckets.tolist():
+                for head, weight in enumerate(table[bucket].tolist()):
+                    sums[head] += weight - 128
+
+
+def main() -> None:
+    """Prints the figures."""
+    classifier = load_default()
+    texts, human = read_messages()
+    mean = sum(map(len, texts)) / len(texts)
+    print(f"{len(texts):,} messages of {mean:.0f} characters, {np.mean(human):.0%} human")
+    fast = 0.0
+    for size in (1, 32, 256, 1000, 5000):
+        part = texts[: size * 200]
+        found = rate(lambda p=part, s=size: score_in_batches(classifier, p, human, s), len(part))
+        fast = max(fast, found)
+        print(f"batches of {size:>5}: {found:>9,.0f} messages/s")
+    few = texts[:PLAIN_MESSAGES]
+    plain = rate(lambda: score_plainly(classifier, few), len(few))
+    print(f"plain Python loop: {plain:>9,.0f} messages/s, {fast / plain:.0f} times slower")
+
+
+if __name__ == "__main__":
+    main()

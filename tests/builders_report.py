@@ -1,0 +1,189 @@
+"""Builds runs for tests of views and report: rows by hand, or a seeded run through real code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from pipelines.database import build_database
+from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
+from schemas.records import AggregateRow, ConversationSummary, DeadLetter, LedgerEntry
+from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, METRICS_VERSION, Table
+from tests.builders import MONDAY_US
+from transforms.release import Stamp, release_day
+from transforms.suppression import Thresholds
+from transforms.tally import DAY_US, HOUR_US, Sheet, sheet_of
+
+_HOURS = np.array([2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11, 11, 9, 5])
+_USES = (0.31, 0.24, 0.15, 0.1, 0.1, 0.06, 0.04)
+_TYPES = (0.34, 0.28, 0.24, 0.14, 0.03)
+_ATTRIBUTES: tuple[tuple[tuple[str, ...], tuple[float, ...]], ...] = (
+    (("web", "ios", "android", "api"), (0.5, 0.25, 0.2, 0.05)),
+    (
+        ("US", "IN", "GB", "BR", "DE", "JP", "unknown", "FR", "IS", "MT"),
+        (0.36, 0.18, 0.1, 0.1, 0.08, 0.07, 0.06, 0.046, 0.003, 0.001),
+    ),
+    (("en", "es", "pt", "de", "ja", "und"), (0.66, 0.1, 0.1, 0.07, 0.06, 0.01)),
+    (("free", "pro", "team"), (0.7, 0.27, 0.03)),
+    (("model-large", "model-small"), (0.6, 0.4)),
+)
+
+
+def row(
+    conversations: int | None, facet: str = "all", value: str = "all", **other: Any
+) -> AggregateRow:
+    """Builds one version of a cell; by default of the whole of `MONDAY_US`, released once."""
+    fields: dict[str, Any] = {
+        "window_start_us": MONDAY_US,
+        "granularity": "day",
+        "breakdown": "overall",
+        "breakdown_value": "all",
+        "facet": facet,
+        "facet_value": value,
+        "conversations": conversations,
+        "users": conversations,
+        "sentiment_change_sixths": None,
+        "sentiment_change_squares": None,
+        "revision": 1,
+        "snapshot": 1,
+        "min_users": 15,
+        "min_conversations": 15,
+        "metrics_version": METRICS_VERSION,
+        "classifier_version": "test-1",
+    }
+    return AggregateRow(**(fields | other))
+
+
+def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -> None:
+    """Writes records as the Parquet file of a table, as a run does."""
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    rows = [table.row(record) for record in records]
+    file = folder / "tables" / f"{table.name}-00000-of-00001.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, table.arrow_schema()), file)
+
+
+def query(folder: Path, sql: str) -> list[dict[str, Any]]:
+    """Runs a query on the folder's database; gives one dict a row."""
+    with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def database_of(folder: Path, *rows: AggregateRow) -> Path:
+    """Builds the database of a run that released these rows; returns the folder."""
+    write_table(folder, AGGREGATES, rows)
+    build_database(folder)
+    return folder
+
+
+def simulated_rows(
+    seed: int, days: int, conversations_a_day: int, thresholds: Thresholds
+) -> list[AggregateRow]:
+    """Releases the days of a made-up assistant whose conversations are about 6 % affective."""
+    rng = np.random.default_rng(seed)
+    stamp = Stamp(thresholds, METRICS_VERSION, "linear-3")
+    rows = []
+    for day in range(days):
+        start_us = MONDAY_US + day * DAY_US
+        is_weekend = day % 7 >= 5
+        by_user: dict[str, list[ConversationSummary]] = {}
+        for _ in range(int(conversations_a_day * (0.7 if is_weekend else 1) * rng.normal(1, 0.04))):
+            summary = _summary(rng, start_us, is_weekend)
+            by_user.setdefault(summary.user, []).append(summary)
+        sheet = Sheet()
+        for summaries in by_user.values():
+            sheet.add_all(sheet_of(summaries))
+        rows += release_day((start_us, sheet), stamp, start_us + 2 * DAY_US)
+    return rows
+
+
+def write_run(
+    folder: Path, rows: Iterable[AggregateRow], metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Writes a whole run: tables, database and `run.json`; returns the folder."""
+    write_table(folder, DEAD_LETTERS, dead_letters())
+    write_table(folder, LEDGER, LEDGER_ENTRIES)
+    database_of(folder, *rows)
+    (folder / "run.json").write_text(json.dumps(METADATA if metadata is None else metadata))
+    return folder
+
+
+LEDGER_ENTRIES = (
+    LedgerEntry("read", "", 412_907),
+    LedgerEntry("counted", "", 408_112),
+    LedgerEntry("duplicate", "", 2_941),
+    LedgerEntry("sampled", "", 402),
+    LedgerEntry("system_turn", "", 1_317),
+    LedgerEntry("late", "", 87),
+    LedgerEntry("dead_letter", "invalid_role", 31),
+    LedgerEntry("dead_letter", "missing_sent_at", 17),
+)
+
+METADATA: Mapping[str, Any] = {
+    "inputs": ["events-2025-06-*.avro"],
+    "started_at": "2025-06-18T06:00:03Z",
+    "finished_at": "2025-06-18T06:04:41Z",
+    "settings": {"session_gap_s": 86_400.0, "allowed_lateness_s": 172_800.0, "min_users": 15},
+    "classifier": {
+        "version": "linear-3",
+        "measured": {"affective": {"recall": 0.871, "false_positive_rate": 0.0114}},
+    },
+    "synthesised": [],
+}
+
+
+def dead_letters() -> list[DeadLetter]:
+    """Builds the dead letters that `LEDGER_ENTRIES` speaks of."""
+    reasons = ["invalid_role"] * 31 + ["missing_sent_at"] * 17
+    return [
+        DeadLetter("decode", reason, "events.avro", f"e{i}", None, None, None, 200, "0" * 64)
+        for i, reason in enumerate(reasons)
+    ]
+
+
+def _summary(rng: np.random.Generator, day_us: int, is_weekend: bool) -> ConversationSummary:
+    is_affective = rng.random() < (0.11 if is_weekend else 0.08)
+    human = int(min(rng.lognormal(2.3 if is_affective else 1.4, 1.1), 900)) + 1
+    types = opening = closing = 0
+    if is_affective:
+        chosen = [i for i, p in enumerate(_TYPES) if rng.random() < p and (i < 4 or human >= 4)]
+        chosen = chosen or [int(rng.integers(3))]
+        types = sum(1 << i for i in chosen)
+        opening = closing = int(rng.choice(chosen))
+        if human > 10 and rng.random() < 0.3:
+            closing = int(rng.choice([-1, 0, 1, 2, 3, 3]))
+    elif human >= 4 and rng.random() < 0.02:
+        types, opening, closing = 1 << TYPES.index("roleplay"), 5, 5
+    else:
+        opening = closing = -1
+    use = 0 if is_affective else 1 + int(rng.choice(len(_USES), p=_USES))
+    steps = rng.integers(-2, 3, 3).sum() - rng.integers(-3, 3, 3).sum() if human >= 6 else None
+    pushes = rng.random() < (0.09 if is_affective else 0.02)
+    reasons = 1 << int(rng.integers(len(PUSHBACK_REASONS))) if pushes else 0
+    hour = int(rng.choice(24, p=_HOURS / _HOURS.sum()))
+    return ConversationSummary(
+        started_at_us=day_us + hour * HOUR_US + int(rng.integers(HOUR_US)),
+        user=f"{rng.integers(20_000):016x}",
+        breakdowns=tuple(str(rng.choice(names, p=p)) for names, p in _ATTRIBUTES),
+        human_messages=human,
+        assistant_messages=human,
+        types=types,
+        use=use,
+        opening_type=opening,
+        closing_type=closing,
+        sentiment_change_sixths=None if steps is None else int(steps),
+        pushback_reasons=reasons,
+    )
+
+
+assert len(_USES) == len(USES) - 1
+assert len(_TYPES) == len(AFFECTIVE_TYPES)

@@ -1,0 +1,115 @@
+"""The shape of the graph: what crosses its shuffles, and how its steps are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.coders import coders, registry
+from apache_beam.transforms.userstate import is_stateful_dofn
+
+from pipelines.backfill import build as build_backfill
+from pipelines.graph import assemble
+from pipelines.read import ReadPubSub
+from pipelines.stream import build as build_stream
+from tests.builders import avro_event
+from tests.pipelines.running import EXACT, chunk, run_bounded
+from tests.schemas.payloads import write_avro
+
+_PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)
+
+
+def bounded() -> beam.Pipeline:
+    """Returns the bounded graph."""
+    pipeline = beam.Pipeline()
+    assemble(pipeline | "Chunks" >> beam.Create([chunk([])], reshuffle=False), EXACT)
+    return pipeline
+
+
+def unbounded() -> beam.Pipeline:
+    """Returns the unbounded graph."""
+    pipeline = beam.Pipeline()
+    assemble(pipeline | "Read" >> ReadPubSub("projects/my-project/subscriptions/events"), EXACT)
+    return pipeline
+
+
+def parts_of(coder: Any) -> Iterator[Any]:
+    """Yields a coder and the coders that it is made of."""
+    yield coder
+    for part in coder._get_component_coders():
+        yield from parts_of(part)
+
+
+def grouped(pipeline: beam.Pipeline) -> dict[str, Any]:
+    """Returns the coder of everything that a grouping step or a stateful step takes in."""
+    found: dict[str, Any] = {}
+
+    class Visitor(beam.pipeline.PipelineVisitor):
+        def visit_transform(self, node: Any) -> None:
+            is_stateful = isinstance(node.transform, beam.ParDo) and is_stateful_dofn(
+                node.transform.fn
+            )
+            if isinstance(node.transform, beam.GroupByKey) or is_stateful:
+                hint = node.inputs[0].element_type
+                found[node.full_label] = registry.get_coder(hint)
+
+    pipeline.visit(Visitor())
+    return found
+
+
+@pytest.mark.parametrize("build", [bounded, unbounded])
+def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
+    """Every key and value that crosses a shuffle or meets state has an explicit coder."""
+    ours = {
+        label: coder
+        for label, coder in grouped(build()).items()
+        if not label.startswith(("Chunks/", "BalanceLedger/GatherAccounts/"))
+    }
+    assert len(ours) >= 4
+    pickled = {
+        label: str(coder)
+        for label, coder in ours.items()
+        for part in parts_of(coder)
+        if isinstance(part, _PICKLERS)
+    }
+    assert not pickled
+
+
+@pytest.mark.parametrize("build", [bounded, unbounded])
+def test_keys_have_deterministic_coders(build: Any) -> None:
+    """Equal keys have equal bytes, or groups would fall apart."""
+    for label, coder in grouped(build()).items():
+        if not label.startswith(("Chunks/", "BalanceLedger/GatherAccounts/")):
+            assert coder.key_coder().is_deterministic(), label
+
+
+@pytest.mark.parametrize("build", [bounded, unbounded])
+def test_every_step_is_named(build: Any) -> None:
+    """No label of ours comes from a lambda's place in a file: moving a line must not rename it."""
+    labels: list[str] = []
+
+    class Visitor(beam.pipeline.PipelineVisitor):
+        def visit_transform(self, node: Any) -> None:
+            labels.append(node.full_label)
+
+    build().visit(Visitor())
+    beams_own = ("Chunks/", "BalanceLedger/GatherAccounts/", "Read/GatherMessages/")
+    unnamed = [x for x in labels if "lambda" in x and not x.startswith(beams_own)]
+    assert not unnamed
+
+
+def test_both_mains_build(tmp_path: Path) -> None:
+    """Both deployments assemble from their flags, down to the BigQuery writes."""
+    archive = write_avro(tmp_path / "a.avro", [avro_event()])
+    build_stream(beam.Pipeline(), "projects/my-project/subscriptions/events", "my-project.undertone", EXACT)
+    build_backfill(beam.Pipeline(), [str(archive)], "my-project.undertone", EXACT)
+
+
+def test_an_empty_input_gives_empty_tables() -> None:
+    """A run over nothing publishes nothing and balances."""
+    result = run_bounded([chunk([])])
+    assert result.rows == []
+    assert sum(result.accounts().values()) == 0

@@ -1,0 +1,101 @@
+"""Figures in words and as geometry."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from pipelines.report_charts import (
+    Words,
+    change_bars,
+    day_series,
+    drift_grid,
+    length_columns,
+    long_mark,
+    percent,
+    points,
+    share_bars,
+)
+from pipelines.report_figures import Change, Day, Matrix, Period, Share
+from transforms.tally import LENGTHS
+
+PERIOD = Period(1000, 2, date(2025, 6, 2), date(2025, 6, 3), 15, 15, ["1"], ["test"])
+WORDS = Words(PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (0.00005, "<0.01%"), (0.0042, "0.42%"), (0.0286, "2.9%"), (1, "100%")],
+)
+def test_percent(share: float, text: str) -> None:
+    """A share is written with about three figures, and a small one never as zero."""
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(("change", "text"), [(0.2, "+0.20"), (-0.2, "−0.20"), (-0.001, "0.00")])
+def test_points(change: float, text: str) -> None:
+    """A change has its sign, a true minus, and no signed zero."""
+    assert points(change) == text
+
+
+def test_withheld_share_draws_nothing() -> None:
+    """A withheld share has words but no bar."""
+    (bar,) = share_bars([Share("coaching")], WORDS).bars
+    assert (bar.text, bar.end, bar.low) == ("fewer than 15 users", None, None)
+
+
+def test_bars_share_one_scale_within_the_drawing() -> None:
+    """The longest interval nearly fills the drawing, and half the share is half the bar."""
+    shares = [Share("a", 40, 100, 0.4, 0.3, 0.5), Share("b", 20, 100, 0.2, 0.1, 0.3)]
+    first, second = share_bars(shares, WORDS).bars
+    assert first.high is not None
+    assert 85 < first.high < 100
+    assert first.end == pytest.approx(2 * (second.end or 0), rel=1e-4)
+
+
+def test_ticks_are_round() -> None:
+    """A scale has a few round ticks from zero, none beyond its end."""
+    ticks = share_bars([Share("a", 43, 1000, 0.043, 0.03, 0.06)], WORDS).ticks
+    assert [tick.text for tick in ticks] == ["0%", "2%", "4%", "6%"]
+    assert all(0 <= tick.at <= 100 for tick in ticks)
+
+
+def test_lower_bound_is_open() -> None:
+    """A lower bound draws no interval, for its upper end is not known."""
+    (bar,) = share_bars([Share("a", 4, 9, 0.4, 0.3, None, is_lower_bound=True)], WORDS).bars
+    assert (bar.text, bar.is_open, bar.low) == ("≥\u00a040.0%", True, None)
+
+
+def test_changes_are_drawn_about_the_middle() -> None:
+    """No change is in the middle, worse to the left and better to the right of it."""
+    changes = [Change("a", 20, -0.1, -0.2, 0.0, 0.5), Change("b", 20, 0.1, 0.0, 0.2, 0.5)]
+    worse, better = change_bars(changes, WORDS).bars
+    assert (worse.high, better.low) == (50, 50)
+    assert (worse.end or 0) + (better.end or 0) == pytest.approx(100)
+
+
+def test_long_begins_after_fifty() -> None:
+    """The mark stands between 21-50 and 51-100, and the columns after it stand out."""
+    lengths = [Share(name, 10, 100, 0.1, 0.05, 0.2) for name in LENGTHS]
+    columns = length_columns(lengths, WORDS)
+    assert long_mark(lengths) == pytest.approx(columns.columns[LENGTHS.index("51-100")].at)
+    loud = [c.name.split()[0] for c in columns.columns if not c.is_quiet]
+    assert loud == ["51-100", "101-200", "201+"]
+
+
+def test_line_breaks_at_a_withheld_day() -> None:
+    """A day without a share leaves a gap, not a straight line across."""
+    known, gap = Share("affective", 5, 50, 0.1, 0.05, 0.2), Share("affective")
+    days = [Day(date(2025, 6, n), 50, s) for n, s in ((2, known), (3, gap), (4, known))]
+    assert [len(run) for run in day_series(days, WORDS).runs] == [1, 1]
+
+
+def test_drift_frames_the_headline_pairs() -> None:
+    """Coaching and counseling to companionship are framed, released or not."""
+    grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)
+    framed = [pair.title for _, row in grid.rows for pair in row if pair.is_headline]
+    assert framed == [
+        "Coaching to Companionship: fewer than 15 users",
+        "Counseling to Companionship: fewer than 15 users",
+    ]

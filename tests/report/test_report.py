@@ -1,0 +1,215 @@
+"""The report says what the database says, and nothing that a stranger put into it can act."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipelines.report import summary_lines, write_report
+from schemas.failures import InputError
+from tests.builders import HOUR_US, MONDAY_US
+from tests.builders_report import (
+    LEDGER_ENTRIES,
+    METADATA,
+    database_of,
+    row,
+    simulated_rows,
+    write_run,
+)
+from transforms.suppression import Thresholds
+
+HOSTILE = '"><script>alert(1)</script><img src=//evil.example onerror=x>'
+TUESDAY_US = MONDAY_US + 24 * HOUR_US
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class _Page(HTMLParser):
+    """Collects tags, attributes and visible text, and checks that tags nest."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(path.read_text("utf-8"))
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gives the folder of a simulated run of two days."""
+    folder = tmp_path_factory.mktemp("run")
+    return write_run(folder, simulated_rows(7, 2, 600, Thresholds()))
+
+
+def test_page_needs_nothing_else(simulated: Path) -> None:
+    """The page has no script, no address of anywhere, and a policy that forbids both."""
+    path = write_report(simulated)
+    page = _Page(path)
+    assert page.open == []
+    assert not page.tags & {"script", "img", "iframe", "object", "base", "form"}
+    links = {v for k, v in page.attributes if k in ("href", "src", "action", "xlink:href")}
+    assert all(link and link.startswith(("#", "data:,")) for link in links)
+    assert not re.search(r"https?:|url\(|@import|//\w", path.read_text("utf-8"))
+    assert any(v and v.startswith("default-src 'none'") for k, v in page.attributes)
+
+
+def test_page_has_no_inline_styles_or_handlers(simulated: Path) -> None:
+    """Nothing on the page would be blocked by its own policy."""
+    names = {name for name, _ in _Page(write_report(simulated)).attributes}
+    assert "style" not in names
+    assert not [name for name in names if name.startswith("on")]
+
+
+def test_links_lead_somewhere(simulated: Path) -> None:
+    """Each link within the page has its target, and no id is used twice."""
+    attributes = _Page(write_report(simulated)).attributes
+    ids = [value for name, value in attributes if name == "id"]
+    targets = {v[1:] for k, v in attributes if k == "href" and v and v.startswith("#")}
+    assert len(ids) == len(set(ids))
+    assert targets <= set(ids)
+
+
+def test_drawings_have_titles(simulated: Path) -> None:
+    """Each drawing that says something has a title; others are hidden from readers aloud."""
+    html = write_report(simulated).read_text("utf-8")
+    assert html.count('role="img"') > 40
+    assert not re.findall(r'<svg[^>]*role="img"[^>]*>\s*<(?!title)', html)
+
+
+def test_hostile_value_is_only_text(tmp_path: Path) -> None:
+    """Markup in a breakdown's value, a file name, a setting or a reason is shown, not obeyed."""
+    platform = {"breakdown": "platform", "breakdown_value": HOSTILE}
+    metadata = {"inputs": [HOSTILE], "settings": {HOSTILE: HOSTILE}}
+    metadata["classifier"] = {"version": HOSTILE, "measured": {HOSTILE: HOSTILE}}
+    page = _Page(write_report(write_run(tmp_path, [row(50), row(20, **platform)], metadata)))
+    assert not page.tags & {"script", "img"}
+    assert page.text.count(HOSTILE) >= 5
+
+
+def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
+    """The headline gives share, interval, counts, days, and says that it is raw."""
+    folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
+    text = _Page(write_report(folder)).text
+    assert "10.0% of all conversations were affective" in text
+    assert "95% interval 5.5–17.4% · 10 of 100 conversations" in text
+    assert "on 2025-06-02 (UTC, 1 day)" in text
+    assert "This is a raw share" in text
+    assert "at least 15 distinct users and 15 conversations" in text
+
+
+def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
+    """A figure that was not released reads as fewer than the threshold of users."""
+    folder = database_of(tmp_path, row(100, min_users=23))
+    page = _Page(write_report(folder))
+    assert "Coaching fewer than 23 users" in page.text
+    assert "none" not in page.text.split("What raw means")[0].lower().replace("not none", "")
+
+
+def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
+    """With thresholds of 1 a missing figure is none, and the report says it is not anonymous."""
+    folder = database_of(tmp_path, row(3, min_users=1, min_conversations=1))
+    text = _Page(write_report(folder)).text
+    assert "Coaching none" in text
+    assert "fewer than" not in text
+    assert "Do not pass this report on" in text
+
+
+def test_partly_withheld_figure_is_a_lower_bound(tmp_path: Path) -> None:
+    """A figure released on one of two days is marked as the least it can be."""
+    both = [row(100), row(100, window_start_us=TUESDAY_US)]
+    folder = database_of(tmp_path, *both, row(20, "type", "coaching"))
+    assert "Coaching ≥ 10.0%" in _Page(write_report(folder)).text
+
+
+def test_count_without_share_is_not_called_small(tmp_path: Path) -> None:
+    """Where only the whole was withheld, the count stands, and no share is claimed."""
+    folder = database_of(tmp_path, row(100), row(20, "long", "coaching"))
+    assert "Coaching share not known" in _Page(write_report(folder)).text
+
+
+def test_drift_says_how_many_are_in_no_pair(tmp_path: Path) -> None:
+    """Conversations of pairs not released are counted beneath the matrix."""
+    pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
+    folder = database_of(tmp_path, row(100), *pairs)
+    text = _Page(write_report(folder)).text
+    assert "20 conversations are in pairs too small to release" in text
+    assert "Of conversations that opened as coaching, at least 50.0% (20) closed as" in text
+
+
+def test_made_up_fields_are_admitted(tmp_path: Path) -> None:
+    """Times and users that an importer made up are named before any figure."""
+    metadata = dict(METADATA, synthesised=["sent_at_us", "user_id"])
+    text = _Page(write_report(write_run(tmp_path, [row(50)], metadata))).text
+    assert 0 < text.index("gives no times") < text.index("names no users") < text.index("raw share")
+
+
+def test_ledger_balances_or_says_so(tmp_path: Path) -> None:
+    """The fates add up to the records read; where they don't, the report says by how many."""
+    folder = write_run(tmp_path, [row(50)])
+    assert "The fates add up" in _Page(write_report(folder)).text
+    lost = [
+        {"account": e.account, "reason": e.reason, "records": e.records}
+        for e in LEDGER_ENTRIES
+        if e.account != "late"
+    ]
+    (folder / "tables" / "ledger-00000-of-00001.parquet").unlink()
+    database_of(folder, row(50))
+    (folder / "run.json").write_text(json.dumps({"ledger": lost}))
+    assert "does not balance: 87 records met no fate" in _Page(write_report(folder)).text
+
+
+def test_empty_run_renders(tmp_path: Path) -> None:
+    """A run that released nothing and says nothing of itself still has a report and a summary."""
+    folder = database_of(tmp_path)
+    page = _Page(write_report(folder))
+    assert "Nothing was released" in page.text
+    assert page.open == []
+    assert len(summary_lines(folder)) == 1
+
+
+def test_summary_is_aligned(simulated: Path) -> None:
+    """The terminal's lines are a table: figures end where their heads end."""
+    head, *lines = summary_lines(simulated)[2:]
+    assert lines[0].startswith("all conversations ")
+    assert lines[1].startswith("affective ")
+    column = head.index("interval") + len("interval")
+    assert all(line[column - 1] != " " for line in lines if "%" in line)
+    assert len({len(line) for line in lines if not line.endswith("users")}) == 1
+
+
+def test_folder_without_database_is_refused(tmp_path: Path) -> None:
+    """A folder that is no run is named in the error."""
+    with pytest.raises(InputError, match=re.escape(tmp_path.name)):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_broken_metadata_is_refused(content: str, tmp_path: Path) -> None:
+    """A `run.json` that is no JSON object is refused in words."""
+    folder = database_of(tmp_path)
+    (folder / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run\.json"):
+        write_report(folder)
