@@ -273,9 +273,7 @@ class PlainReader:
             int(rows[0, LANGUAGE]),
         )
 
-    def _types(
-        self, rows: NDArray[np.int8], is_affective: bool, human_messages: int
-    ) -> set[int]:
+    def _types(self, rows: NDArray[np.int8], is_affective: bool, human_messages: int) -> set[int]:
         has = rows[:, TYPE_COLUMNS].max(axis=0).tolist()
         return {
             index

@@ -13,6 +13,7 @@ from typing import Final
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import ConversationSummary
@@ -80,7 +81,7 @@ class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
         return (
             (by_user_day, without_user)
             | "FlattenSheets" >> beam.Flatten()
-            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn()).with_output_types(DaySheet)
+            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
         )
 
 
@@ -99,7 +100,7 @@ class SumDays(beam.PTransform[DaySheet, DaySheet]):
         return (
             gains
             | "WindowIntoDays" >> self._firings.days()
-            | "SumGains" >> beam.CombinePerKey(_SumSheetsFn()).with_output_types(DaySheet)
+            | "SumGains" >> beam.CombinePerKey(_SumSheetsFn())
         )
 
 
@@ -150,6 +151,8 @@ class _TallyUsersFn(beam.DoFn):
             yield WindowedValue((day_us, builder.sheet()), _GLOBAL.max_timestamp(), (_GLOBAL,))
 
 
+@with_input_types(Sheet)
+@with_output_types(Sheet)
 class _SumSheetsFn(beam.CombineFn):
     def create_accumulator(self) -> Sheet:
         return Sheet()

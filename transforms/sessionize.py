@@ -19,6 +19,7 @@ from apache_beam import window
 from apache_beam.pvalue import TaggedOutput as Tagged
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry, ScoredMessage
@@ -90,7 +91,6 @@ class JoinSessions(beam.PTransform[list[ScoredMessage], tuple[ConversationId, Co
             .with_output_types(tuple[ConversationId, ConversationState])
             | "WindowIntoSessions" >> self._firings.sessions(gap)
             | "JoinPerConversation" >> beam.CombinePerKey(_JoinStatesFn())
-            .with_output_types(tuple[ConversationId, ConversationState])
             | "LeaveSessions" >> self._firings.each_element()
         )  # fmt: skip
 
@@ -139,6 +139,8 @@ class _MergeSpansFn(beam.DoFn):
             yield Tagged("ledger", at_end)
 
 
+@with_input_types(ConversationState)
+@with_output_types(ConversationState)
 class _JoinStatesFn(beam.CombineFn):
     def create_accumulator(self) -> ConversationState:
         return ZERO

@@ -130,4 +130,3 @@ def _run(pipeline: beam.Pipeline, outputs: Outputs) -> Result:
 
 def _collect(element: Any, name: str) -> None:
     _COLLECTED[name].append(element)
-

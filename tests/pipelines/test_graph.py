@@ -104,7 +104,9 @@ def test_every_step_is_named(build: Any) -> None:
 def test_both_mains_build(tmp_path: Path) -> None:
     """Both deployments assemble from their flags, down to the BigQuery writes."""
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
-    build_stream(beam.Pipeline(), "projects/my-project/subscriptions/events", "my-project.undertone", EXACT)
+    build_stream(
+        beam.Pipeline(), "projects/my-project/subscriptions/events", "my-project.undertone", EXACT
+    )
     build_backfill(beam.Pipeline(), [str(archive)], "my-project.undertone", EXACT)
 
 

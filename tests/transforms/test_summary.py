@@ -34,9 +34,7 @@ def summary_of(messages: list[ScoredMessage]) -> ConversationSummary:
 
 def feeling(*steps: int) -> list[ScoredMessage]:
     """Builds one human message for each sentiment, in half points."""
-    return [
-        scored(f"h{i}", i, scores=human_scores(sentiment=step)) for i, step in enumerate(steps)
-    ]
+    return [scored(f"h{i}", i, scores=human_scores(sentiment=step)) for i, step in enumerate(steps)]
 
 
 @settings(deadline=None, max_examples=100)

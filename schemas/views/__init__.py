@@ -1,0 +1,46 @@
+"""The views over the tables, one `.sql` file each, in BigQuery's dialect.
+
+A file opens with a comment that says what the view is and where its definition comes from, and
+names tables and views as `{dataset}.name`.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+VIEWS: Final = (
+    "aggregates_latest",
+    "daily_totals",
+    "period_totals",
+    "cells",
+    "ratios",
+    "shares",
+    "long_conversations",
+    "sentiment_change",
+    "pushback",
+    "drift",
+    "length_histogram",
+)
+"""All views; each reads only those before it, so they can be created in this order."""
+
+_DATASET: Final = "{dataset}"
+
+
+def view_sql(name: str, dataset: str) -> str:
+    """Returns the query of a view over a dataset, e.g. `undertone` or `project.undertone`."""
+    return _read(name).replace(_DATASET, dataset)
+
+
+def view_description(name: str) -> str:
+    """Returns the opening comment of a view, as one paragraph."""
+    lines = []
+    for line in _read(name).splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)
+
+
+def _read(name: str) -> str:
+    return resources.files(__name__).joinpath(f"{name}.sql").read_text("utf-8")

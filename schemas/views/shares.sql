@@ -1,0 +1,25 @@
+-- How much of the conversations is of each type (facet `type`) and each use (facet `use`; the share
+-- of affective conversations is `use` = `affective`), with 95 % intervals; for the affective types
+-- also as a share of the affective conversations. Types need not add up to one: a conversation may
+-- be of several. Raw shares, see `ratios`.
+-- Source: METRICS.md, "share of affective conversations" and "share of each type".
+SELECT
+  a.window_start, a.granularity, a.breakdown, a.breakdown_value, a.facet, a.facet_value,
+  a.conversations, a.users, a.days,
+  a.whole_conversations AS all_conversations, a.whole_days AS all_days,
+  a.raw_share, a.share_low, a.share_high,
+  b.whole_conversations AS affective_conversations,
+  b.raw_share AS raw_share_of_affective,
+  b.share_low AS share_of_affective_low,
+  b.share_high AS share_of_affective_high
+FROM `{dataset}.ratios` AS a
+LEFT JOIN `{dataset}.ratios` AS b
+  ON
+    a.window_start = b.window_start
+    AND a.granularity = b.granularity
+    AND a.breakdown = b.breakdown
+    AND a.breakdown_value = b.breakdown_value
+    AND a.facet = b.facet
+    AND a.facet_value = b.facet_value
+    AND b.whole_facet = 'use'
+WHERE a.facet IN ('type', 'use') AND a.whole_facet = 'all'

@@ -1,0 +1,250 @@
+"""The command line as its users meet it: from files to tables, report and one-sentence errors."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.archive import write_archive, write_json_lines
+from pipelines.cli import main
+from tests import shared_data
+from tests.builders import avro_event
+from tests.pipelines.test_unbounded import said
+from transforms.tally import length_of
+
+CANARY = "zanzibar-quetzal-7731"
+HOUR_US = 3_600_000_000
+
+
+def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
+    """Runs the job over files; returns its folder."""
+    folder = tmp_path / "run"
+    flags = [f"--input={path}" for path in inputs] + ["--own_data"] * own_data
+    assert main(["run", *flags, f"--output={folder}"]) == 0
+    return folder
+
+
+def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Returns the rows of a query over the run's database."""
+    with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def sentence(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Runs a command that must fail with one sentence; returns it."""
+    assert main(argv) == 2
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("undertone:")]
+    assert "Traceback" not in "".join(lines)
+    return lines[-1].removeprefix("undertone: ")
+
+
+def test_simulation_to_report(tmp_path: Path) -> None:
+    """The demo's two commands leave an archive, tables and a report."""
+    archive = tmp_path / "archive"
+    assert main(["simulate", "--conversations=300", "--days=1", f"--output={archive}"]) == 0
+    folder = run(tmp_path, archive / "events-00000.avro", own_data=False)
+    assert "<svg" in (folder / "report.html").read_text("utf-8")
+    ((conversations,),) = query(
+        folder,
+        "select sum(conversations) from aggregates_latest where granularity = 'day' "
+        "and breakdown = 'overall' and facet = 'all'",
+    )
+    assert conversations >= 300
+
+
+def test_report_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report can be written again from its run's folder."""
+    archive = tmp_path / "a.avro"
+    write_archive(archive, [avro_event()])
+    folder = run(tmp_path, archive)
+    (folder / "report.html").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").exists()
+    assert "report:" in capsys.readouterr().out
+
+
+def test_a_run_replaces_a_run_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second run takes the first one's place; a folder of something else is left alone."""
+    archive = tmp_path / "a.avro"
+    write_archive(archive, [avro_event()])
+    run(tmp_path, archive)
+    run(tmp_path, archive)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"meow")
+    said_ = sentence(capsys, "run", f"--input={archive}", f"--output={tmp_path / 'photos'}")
+    assert "no Undertone run" in said_
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def canary_inputs(folder: Path) -> Iterator[Path]:
+    """Yields an input of every kind, with the canary in the text of good and bad events alike."""
+    text = f"my secret is {CANARY}"
+    events = [
+        avro_event(event_id="ok", text=text),
+        avro_event(event_id="", text=text),
+        avro_event(event_id="late", text=text, published_at_us=4_000_000_000_000_000),
+        avro_event(event_id=text, conversation_id=text, role="NOBODY", text=text),
+        avro_event(event_id="attribute", platform=text * 9, text=text),
+    ]
+    write_archive(folder / "events.avro", events)
+    yield folder / "events.avro"
+    write_json_lines(folder / "events.jsonl", [e for e in events if len(e["event_id"]) < 20])
+    with (folder / "events.jsonl").open("ab") as lines:
+        lines.write(f'{{"text": "{text}", "sent_at_us": NaN}}\n{{"text": "{text}'.encode())
+        lines.write(b'"\xff}\n')
+    yield folder / "events.jsonl"
+
+
+def test_no_text_in_any_output(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The canary is in no file that a run writes, nor in what it logs or prints."""
+    caplog.set_level(logging.DEBUG)
+    folder = run(tmp_path, *canary_inputs(tmp_path))
+    ((dead,),) = query(folder, "select count(*) from dead_letters")
+    assert dead >= 7
+    for path in folder.rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path.name
+    tables = ("aggregates", "dead_letters", "ledger")
+    rows = [row for table in tables for row in query(folder, f"select * from {table}")]
+    printed = "".join(capfd.readouterr())
+    assert CANARY not in f"{rows} {caplog.text} {printed}"
+
+
+def test_no_text_in_a_failing_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A cut archive ends in one sentence without text, and leaves no folder behind."""
+    caplog.set_level(logging.DEBUG)
+    whole, cut = tmp_path / "whole.avro", tmp_path / "cut.avro"
+    write_archive(whole, [avro_event(event_id=str(i), text=CANARY * 40) for i in range(50)])
+    cut.write_bytes(whole.read_bytes()[:-300])
+    assert main(["run", f"--input={cut}", f"--output={tmp_path / 'run'}"]) == 2
+    printed = "".join(capfd.readouterr())
+    assert "cut.avro is damaged or cut short" in printed
+    assert CANARY not in printed + caplog.text
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--min_users=0", "min_users must be at least 1, got 0"),
+        ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
+        ("--input=nothing.avro", "no file matches nothing.avro"),
+        ("--input=chats.txt", "ends in none of .avro, .jsonl"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(
+    flag: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong flag is answered with the value, and what to do."""
+    archive = tmp_path / "a.avro"
+    write_archive(archive, [avro_event()])
+    flags = [f"--output={tmp_path / 'run'}", f"--input={archive}", flag]
+    assert expected in sentence(capsys, "run", *flags)
+
+
+def test_a_long_conversation_keeps_a_small_state(tmp_path: Path) -> None:
+    """100,000 messages of one conversation are all accounted for, and the conversation is long."""
+    archive = tmp_path / "a.avro"
+    start_us = avro_event()["sent_at_us"]
+    events = (
+        avro_event(
+            event_id=str(i), role=("HUMAN", "ASSISTANT")[i % 2], text="hm",
+            sent_at_us=start_us + i * 1_000_000, published_at_us=None,
+        )
+        for i in range(100_000)
+    )  # fmt: skip
+    write_archive(archive, events)
+    folder = run(tmp_path, archive)
+    ledger = dict(query(folder, "select account, sum(records) from ledger group by 1"))
+    assert ledger["read"] == ledger["counted"] + ledger["sampled"] == 100_000
+    long_ = "select conversations from aggregates_latest where facet = 'long' "
+    where = "and granularity = 'day' and breakdown = 'overall' and facet_value = 'all'"
+    assert query(folder, long_ + where) == [(1,)]
+
+
+def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
+    """Counts over the real conversations equal those of a script that knows nothing of the job."""
+    chats = shared_data.require(shared_data.REAL)
+    lengths: Counter[int] = Counter()
+    with gzip.open(chats, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            lengths[sum(turn["role"] == "human" for turn in json.loads(line)["turns"])] += 1
+    archive = tmp_path / "real.avro"
+    assert main(["import", str(chats), f"--output={archive}"]) == 0
+    folder = run(tmp_path, archive)
+    day = "granularity = 'day' and facet = 'all'"
+    histogram = query(
+        folder,
+        "select breakdown_value, sum(conversations) from aggregates_latest "
+        f"where {day} and breakdown = 'length' group by 1",
+    )
+    expected: Counter[str] = Counter()
+    for length, count in lengths.items():
+        expected[length_of(length)] += count
+    assert dict(histogram) == expected
+    assert sum(expected.values()) == 1633
+    ledger = dict(query(folder, "select account, sum(records) from ledger group by 1"))
+    assert ledger["read"] == ledger["counted"] == 10_800
+    long_ = query(folder, "select * from aggregates_latest where facet = 'long'")
+    assert len(long_) == sum(count for length, count in lengths.items() if length > 50)
+
+
+def test_human_messages_of_real_conversations(tmp_path: Path) -> None:
+    """`classify` counts the human messages of each real conversation as they stand in the file."""
+    chats = shared_data.require(shared_data.REAL)
+    plain = tmp_path / "chats.jsonl"
+    plain.write_bytes(gzip.decompress(chats.read_bytes()))
+    out = tmp_path / "out.jsonl"
+    assert main(["classify", str(plain), f"--output={out}"]) == 0
+    with plain.open() as asked, out.open() as answered:
+        for question, answer in zip(asked, answered, strict=True):
+            turns = json.loads(question)["turns"]
+            human = sum(turn["role"] == "human" for turn in turns)
+            assert json.loads(answer)["human_messages"] == human
+
+
+def test_classify_answers_in_the_agreed_form(tmp_path: Path) -> None:
+    """`classify` writes one object a line, in order, with every agreed key."""
+    chats, out = tmp_path / "chats.jsonl", tmp_path / "out.jsonl"
+    turns = [{"role": "human", "text": "hi"}, {"role": "assistant", "text": "Hello!"}]
+    lines = [{"id": i, "turns": turns * i, "extra": None} for i in range(3)]
+    chats.write_text("\n".join(json.dumps(line) for line in lines))
+    assert main(["classify", str(chats), f"--output={out}"]) == 0
+    answers = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [answer["id"] for answer in answers] == [0, 1, 2]
+    assert set(answers[1]) == {
+        "id", "affective", "types", "labels", "use", "opening_type", "closing_type",
+        "sentiment_start", "sentiment_end", "pushback", "pushback_reason", "human_messages", "long",
+    }  # fmt: skip
+    assert all(0 <= share <= 1 for share in answers[2]["types"].values())
+
+
+def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that is no conversation is named by its number, without its text."""
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text(f'{{"id": 1, "turns": []}}\n{{"turns": "{CANARY}"}}\n')
+    answer = sentence(capsys, "classify", str(chats), f"--output={tmp_path / 'out.jsonl'}")
+    assert "chats.jsonl line 2" in answer
+    assert CANARY not in answer
+
+
+def test_events_from_elsewhere_in_the_world(tmp_path: Path) -> None:
+    """JSON Lines and Avro inputs of one run are counted together."""
+    write_archive(tmp_path / "a.avro", [said("1", 0, text="hello")])
+    write_json_lines(tmp_path / "b.jsonl", [said("2", 60, text="again")])
+    folder = run(tmp_path, tmp_path / "a.avro", tmp_path / "b.jsonl")
+    sql = "select distinct breakdown_value from aggregates_latest where breakdown = 'length'"
+    assert query(folder, sql) == [("2",)]
