@@ -211,7 +211,7 @@ def _read_protobuf(row: bytes, published_at_us: int | None, limits: Limits) -> D
     )
 
 
-def _validate(  # noqa: PLR0912 (one branch a reason, in the order they are given)
+def _validate(
     limits: Limits,
     event_id: str | None,
     conversation_id: str | None,

@@ -18,8 +18,8 @@ import apache_beam as beam
 from apache_beam import window
 from apache_beam.pvalue import TaggedOutput as Tagged
 from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import Duration, Timestamp
 from apache_beam.typehints import with_input_types, with_output_types
+from apache_beam.utils.timestamp import Duration, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry, ScoredMessage

@@ -24,11 +24,11 @@ cell comes out. Between successive versions of a cell it promises nothing: that 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
 from transforms.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
 from transforms.tally import (
     ALL,
@@ -97,11 +97,16 @@ _LONG: Final = INDEX[Slice("long", ALL)]
 _WITH_CHANGE: Final = INDEX[Slice("sentiment", ALL)]
 _AFFECTIVE: Final = INDEX[Slice("use", "affective")]
 _HEADLINE: Final = frozenset((_ALL, _AFFECTIVE))
+_UNTYPED: Final = frozenset(
+    i for i, s in enumerate(SLICES)
+    if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
+)  # fmt: skip
+"""What most conversations are, and nobody asks for."""
 _LONG_LENGTHS: Final = tuple(
-    n for n, (low, _) in zip(LENGTHS[1:], LENGTH_BINS, strict=True) if low > LONG_OVER
+    n for n, (low, _) in zip(LENGTHS, LENGTH_BINS, strict=True) if low > LONG_OVER
 )
 _CHANGE_LENGTHS: Final = tuple(
-    n for n, (low, _) in zip(LENGTHS[1:], LENGTH_BINS, strict=True)
+    n for n, (low, _) in zip(LENGTHS, LENGTH_BINS, strict=True)
     if low >= MIN_MESSAGES_FOR_CHANGE
 )  # fmt: skip
 
@@ -182,41 +187,54 @@ def published_cells(sheet: Sheet, thresholds: Thresholds) -> Sheet:
     return released
 
 
-def solved_by(rows: Iterable[dict[Cell, int]]) -> set[Cell]:
-    """Returns the unknowns that linear equations determine, whatever their right-hand sides.
+def solved_by(
+    rows: Iterable[dict[Cell, int]], unknown: Container[Cell]
+) -> dict[Cell, dict[Cell, int]]:
+    """Returns the unknowns that linear equations determine, and what each is worked out from.
 
     Gaussian elimination to reduced row echelon form; sparse, in integers modulo a prime of 61 bits:
     numbers stay small, and no determinant of such matrices vanishes but by negligible chance.
 
     Args:
-      rows: for each equation the coefficients of its unknowns; the dicts are used up.
+      rows: for each equation the coefficients of its cells, whose sum is nought; the dicts are used
+        up.
+      unknown: cells whose number is not known.
+
+    Returns:
+      For each unknown determined the known cells that it is a combination of.
     """
     equations = sorted(rows, key=len)
-    occurrences = Counter(cell for row in equations for cell in row)
+    occurrences = Counter(cell for row in equations for cell in row if cell in unknown)
     reduced: dict[Cell, dict[Cell, int]] = {}
     holders: defaultdict[Cell, set[Cell]] = defaultdict(set)
     for row in equations:
         for cell in [cell for cell in row if cell in reduced]:
             _subtract(row, reduced[cell], row[cell])
-        if not row:
+        candidates = [cell for cell in row if cell in unknown]
+        if not candidates:
             continue
         # The rarest unknown: few other equations must be rewritten, and the matrix stays sparse.
-        pivot = min(row, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
+        pivot = min(candidates, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
         inverse = pow(row[pivot], -1, _PRIME)
         for cell in row:
             row[cell] = row[cell] * inverse % _PRIME
         for holder in holders.pop(pivot, ()):
             other = reduced[holder]
             _subtract(other, row, other[pivot])
-            for cell in row:
+            for cell in candidates:
                 if cell in other:
                     holders[cell].add(holder)
                 elif cell in holders:
                     holders[cell].discard(holder)
         reduced[pivot] = row
-        for cell in row:
-            holders[cell].add(pivot)
-    return {pivot for pivot, row in reduced.items() if len(row) == 1}
+        for cell in candidates:
+            if cell != pivot:
+                holders[cell].add(pivot)
+    return {
+        pivot: {cell: times for cell, times in row.items() if cell != pivot}
+        for pivot, row in reduced.items()
+        if not any(cell in unknown for cell in row if cell != pivot)
+    }
 
 
 def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
@@ -275,49 +293,30 @@ class _Audit:
     def withstand(self) -> None:
         """Suppresses until the relations together determine no cell that is small.
 
-        Every small cell that comes out is covered by more unknowns near it: one in the first round,
-        then two, four ..., because each round costs an elimination. If no cell tied to a cell is
-        published, its equations are homogeneous and determine nothing; so there is always one.
+        The elimination tells what a small cell is worked out from; the cheapest of that is
+        suppressed, a round at a time. It ends, because equations without a published cell
+        determine nothing.
         """
-        cover = 1
-        while small := self._determined():
-            for cell in small:
-                self.suppressed.update(self._nearest_published(cell, cover))
+        while determined := self._determined():
+            for _, known in determined:
+                if not any(cell in self.suppressed for cell in known):
+                    self.suppressed.add(self._cheapest(known))
             self.settle()
-            cover *= 2
 
-    def _determined(self) -> list[Cell]:
-        """Returns the suppressed cells below a threshold whose numbers can be worked out."""
+    def _determined(self) -> list[tuple[Cell, dict[Cell, int]]]:
+        """Returns the cells below a threshold that can be worked out, each with what from."""
         rows = []
         for relation in self.relations:
             if relation.is_partition:
-                row = {part: -1 for part in relation.parts if part in self.suppressed}
-                if relation.total in self.suppressed:
-                    row[relation.total] = 1
-                if row:
+                row = dict.fromkeys(relation.parts, -1)
+                row[relation.total] = 1
+                if any(cell in self.suppressed for cell in row):
                     rows.append(row)
         return sorted(
-            cell for cell in solved_by(rows)
+            (cell, known)
+            for cell, known in solved_by(rows, self.suppressed).items()
             if not self.thresholds.allow(self.sheet[cell].conversations, self.sheet[cell].users)
-        )  # fmt: skip
-
-    def _nearest_published(self, cell: Cell, wanted: int) -> list[Cell]:
-        """Returns the cheapest published cells among those tied to the cell by the fewest steps."""
-        reached, edge = {cell}, [cell]
-        while edge:
-            tied = {
-                other
-                for near in edge
-                for index in self.relations_by_cell[near]
-                if self.relations[index].is_partition
-                for other in (self.relations[index].total, *self.relations[index].parts)
-            }
-            published = tied - self.suppressed
-            if published:
-                return sorted(published, key=self._cost)[:wanted]
-            edge = sorted(tied - reached)
-            reached |= tied
-        return []
+        )
 
     def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Tally:
         """Returns the sum of parts held back, with a lower bound of their distinct users."""
@@ -360,9 +359,21 @@ class _Audit:
     def _cheapest(self, cells: Iterable[Cell]) -> Cell:
         return min(cells, key=self._cost)
 
-    def _cost(self, cell: Cell) -> tuple[bool, int, Cell]:
-        """Ranks cells by what the reader loses: headlines last, few conversations first."""
-        return cell.slice_index in _HEADLINE, self.sheet[cell].conversations, cell
+    def _cost(self, cell: Cell) -> tuple[int, bool, int, Cell]:
+        """Ranks cells by what the reader loses.
+
+        Pairs without a type first, then what is said of parts of the conversations, then what is
+        said of all, the headlines last; hours before days; few conversations before many.
+        """
+        # All conversations of a length are a headline by their other name too.
+        is_length = (cell.breakdown, cell.slice_index) == (LENGTH, _WITH_CHANGE)
+        if cell.slice_index in _UNTYPED:
+            worth = 0
+        elif cell.slice_index in _HEADLINE or is_length:
+            worth = 3
+        else:
+            worth = 2 if cell.breakdown == OVERALL else 1
+        return worth, cell.hour == DAY, self.sheet[cell].conversations, cell
 
 
 def _relations(sheet: Sheet) -> Iterator[_Relation]:

@@ -29,19 +29,20 @@ DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
 
 LENGTH_BINS: Final = (
-    (1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 200), (201, None),
+    (0, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 200), (201, None),
 )  # fmt: skip
-"""Human messages from and to, both included; a bin never straddles a definition of METRICS."""
+"""Human messages from and to, both included; a bin never straddles a definition of METRICS.
 
-NO_HUMAN: Final = "0"
-"""The length of a conversation in which no human has spoken (yet)."""
+A conversation in which no human has spoken is rare, and so would be a small cell of its own that
+takes larger ones down with it: it shares the first bin.
+"""
 
 
 def _bin_name(low: int, high: int | None) -> str:
     return f"{low}+" if high is None else str(low) if low == high else f"{low}-{high}"
 
 
-LENGTHS: Final = (NO_HUMAN, *(_bin_name(low, high) for low, high in LENGTH_BINS))
+LENGTHS: Final = tuple(_bin_name(low, high) for low, high in LENGTH_BINS)
 
 BREAKDOWNS: Final = ("overall", *ATTRIBUTES, "length")
 """`overall` has the single value `all`; `length` has the values of `LENGTHS`."""
@@ -159,10 +160,10 @@ def day_of(instant_us: int) -> int:
 
 def length_of(human_messages: int) -> str:
     """Returns the name of the length bin."""
-    for name, (low, high) in zip(LENGTHS[1:], LENGTH_BINS, strict=True):
-        if human_messages >= low and (high is None or human_messages <= high):
+    for name, (_, high) in zip(LENGTHS, LENGTH_BINS, strict=True):
+        if high is None or human_messages <= high:
             return name
-    return NO_HUMAN
+    raise AssertionError("the last bin is open")
 
 
 class Placed(NamedTuple):

@@ -33,7 +33,7 @@ _DAY_US: Final = 24 * _HOUR_US
 _ENDS: Final = 3
 _LONG_OVER: Final = 50
 _MIN_FOR_CHANGE: Final = 6
-_BINS: Final = {1: "1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
+_BINS: Final = {1: "0-1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
                 100: "51-100", 200: "101-200"}  # fmt: skip
 """Highest number of human messages in a bin, and its name."""
 _SAID_BY_LENGTH: Final = {"overall": ("length",), "length": ("length", "long", "drift_long")}
@@ -196,8 +196,6 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
 
 def length_bin(human_messages: int) -> str:
     """Returns the name of the length bin."""
-    if not human_messages:
-        return "0"
     return next((name for high, name in _BINS.items() if human_messages <= high), "201+")
 
 

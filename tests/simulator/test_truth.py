@@ -137,7 +137,7 @@ def test_a_closed_day_takes_no_more() -> None:
 def test_length_bins_end_where_definitions_do() -> None:
     """No bin straddles six or fifty-one."""
     lengths = (0, 1, 3, 4, 5, 6, 10, 50, 51, 200, 201)
-    names = ["0", "1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
+    names = ["0-1", "0-1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
     assert [length_bin(length) for length in lengths] == names
 
 
