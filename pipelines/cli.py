@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
+from pipelines.progress import say, told
 from schemas.failures import InputError
 
 ItemT = TypeVar("ItemT")
@@ -156,10 +157,11 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
-        _say("every count is published, however small: keep the output to yourself")
+        say("every count is published, however small: keep the output to yourself")
     settings = settings_of(arguments)
-    _say(f"reading {', '.join(arguments.input)} …")
-    run = run_local(arguments.input, arguments.output, settings, beam_options(flags))
+    say(f"reading {', '.join(arguments.input)} …")
+    with told(say):
+        run = run_local(arguments.input, arguments.output, settings, beam_options(flags))
     for line in summary_lines(run.folder):
         print(line)
     read = sum(row["records"] for row in run.ledger if row["account"] == "read")
@@ -180,9 +182,9 @@ def _import(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     )
     made_up = synthesised_fields(arguments.export, arguments.kind)
     written = _write_events(arguments.output, _progress(events, "events"), made_up)
-    _say(f"{written:,} events in {arguments.output}")
+    say(f"{written:,} events in {arguments.output}")
     if made_up:
-        _say(f"made up, because the file does not say: {', '.join(made_up)}")
+        say(f"made up, because the file does not say: {', '.join(made_up)}")
 
 
 def _write_events(path: Path, events: Iterable[dict[str, Any]], synthesised: Sequence[str]) -> int:
@@ -212,7 +214,10 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         )
     except ValueError as error:
         raise InputError(str(error)) from None
-    write_simulation(arguments.output, settings)
+    with told(say):
+        summary = write_simulation(arguments.output, settings)
+    say(f"{summary.events:,} events in {len(summary.files)} file(s) in {arguments.output}")
+    say(f"what the tables must come to: {summary.cells:,} cells in truth.parquet, and ledger.json")
 
 
 def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -236,7 +241,7 @@ def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         for classified in _progress(classify(conversations, load_default()), "conversations"):
             out.write(json.dumps(classified, ensure_ascii=False) + "\n")
             written += 1
-    _say(f"{written:,} conversations in {arguments.output}")
+    say(f"{written:,} conversations in {arguments.output}")
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -253,11 +258,7 @@ def _progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
         yield item
         if time.monotonic() - said_at > _PROGRESS_EVERY_S:
             said_at = time.monotonic()
-            _say(f"{count:,} {what} …")
-
-
-def _say(sentence: str) -> None:
-    print(f"undertone: {sentence}", file=sys.stderr)
+            say(f"{count:,} {what} …")
 
 
 def _date(text: str) -> datetime:

@@ -25,6 +25,7 @@ from fastavro import block_reader
 from fastavro.schema import SchemaParseException
 from zstandard import ZstdError
 
+from pipelines.progress import note_read
 from schemas.failures import InputError
 from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
 from schemas.wire import encoding_of
@@ -137,7 +138,8 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
             self._read = beam.io.ReadFromPubSub(subscription=subscription, with_attributes=True)
         except ValueError:
             raise InputError(
-                f"{subscription!r} is no subscription; write projects/<project>/subscriptions/<name>"
+                f"{subscription!r} is no subscription; "
+                "write projects/<project>/subscriptions/<name>"
             ) from None
         self._subscription = subscription
 
@@ -221,10 +223,15 @@ class _JsonLinesSource(filebasedsource.FileBasedSource):
                 rows.append(line)
                 size_bytes += len(line)
                 if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
-                    yield PayloadChunk(Encoding.JSON, rows, None, name)
+                    yield _json_chunk(rows, name)
                     rows, size_bytes = [], 0
         if rows:
-            yield PayloadChunk(Encoding.JSON, rows, None, name)
+            yield _json_chunk(rows, name)
+
+
+def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
+    note_read(len(rows))
+    return PayloadChunk(Encoding.JSON, rows, None, name)
 
 
 def _lines(file: Any, name: str) -> Iterator[bytes]:
@@ -299,6 +306,7 @@ def _skip_past(file: Any, marker: bytes, start: int) -> int | None:
 def _avro_chunks(rows: list[Any], is_envelope: bool, name: str) -> Iterator[PayloadChunk]:
     if not rows:
         return
+    note_read(len(rows))
     if not is_envelope:
         yield PayloadChunk(Encoding.AVRO, rows, None, name)
         return

@@ -72,9 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         start = datetime(2026, 1, 5, tzinfo=UTC)
-        simulation = SimulationSettings(
-            conversations=arguments.conversations, start=start, days=2
-        )
+        simulation = SimulationSettings(conversations=arguments.conversations, start=start, days=2)
         summary = write_simulation(folder / "archive", simulation)
         files = sorted((folder / "archive").glob("*.avro"))
         ways: dict[str, Callable[[], object]] = {

@@ -41,7 +41,7 @@ def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """Lowers both caps to 4, so that a dozen messages are sampled, or leaves them."""
     monkeypatch.setattr(conversation, "MAX_HUMAN", request.param)
     monkeypatch.setattr(conversation, "MAX_ASSISTANT", request.param)
-    yield request.param
+    return request.param
 
 
 @pytest.mark.usefixtures("caps")
@@ -149,7 +149,8 @@ def test_counts_are_exact_up_to_the_cap(humans: int) -> None:
 def test_one_past_the_cap_is_more_than_the_cap() -> None:
     """A sampled number is never less than one more than the cap: the length bins stay right."""
     state = of(talk(MAX_HUMAN + 1, MAX_ASSISTANT + 1))
-    assert state.is_human_sampled and state.is_assistant_sampled
+    assert state.is_human_sampled
+    assert state.is_assistant_sampled
     assert state.human_messages > MAX_HUMAN
     assert state.assistant_messages > MAX_ASSISTANT
 
@@ -184,7 +185,8 @@ def test_the_cap_is_where_parts_meet() -> None:
     parts = [messages[start::3] for start in range(3)]
     joined = reduce(ConversationState.__add__, map(of, parts), ZERO)
     assert joined.encode() == of(messages).encode()
-    assert joined.is_sampled and not any(of(part).is_sampled for part in parts)
+    assert joined.is_sampled
+    assert not any(of(part).is_sampled for part in parts)
 
 
 @pytest.mark.parametrize("humans", [10, 2_000])
@@ -212,7 +214,8 @@ def test_the_earliest_statement_holds() -> None:
     late = scored("b", 2, user="bob", plan="free", model="m")
     for order in ([early, late], [late, early]):
         user, *said = of(order).stated
-        assert user is not None and user.value == late.user
+        assert user is not None
+        assert user.value == late.user
         assert [s.value if s else None for s in said] == [None, None, None, "pro", "m"]
 
 

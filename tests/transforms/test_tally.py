@@ -180,7 +180,8 @@ def test_no_number_has_two_rows() -> None:
         breakdown: {SLICES[c.slice_index].facet for c in group}
         for breakdown, group in groupby(cells, key=lambda c: c.breakdown)
     }
-    assert "length" not in facets[OVERALL] and "long" in facets[OVERALL]
+    assert "length" not in facets[OVERALL]
+    assert "long" in facets[OVERALL]
     assert not facets[LENGTH] & {"length", "long", "drift_long"}
     assert {"length", "long"} <= facets[BREAKDOWNS.index("plan")]
 
