@@ -35,7 +35,8 @@ def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """Returns the rows of a query over the run's database."""
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+        return rows
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from functools import reduce
 
 import pytest
@@ -37,11 +36,12 @@ of = ConversationState.of
 
 
 @pytest.fixture(params=[4, 256], ids=["sampled", "exact"])
-def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Lowers both caps to 4, so that a dozen messages are sampled, or leaves them."""
-    monkeypatch.setattr(conversation, "MAX_HUMAN", request.param)
-    monkeypatch.setattr(conversation, "MAX_ASSISTANT", request.param)
-    return request.param
+    cap = int(request.param)
+    monkeypatch.setattr(conversation, "MAX_HUMAN", cap)
+    monkeypatch.setattr(conversation, "MAX_ASSISTANT", cap)
+    return cap
 
 
 @pytest.mark.usefixtures("caps")

@@ -157,10 +157,8 @@ def unknowns_of(sheet: Sheet, published: Sheet) -> list[dict[Cell, int]]:
     """Returns each equation's coefficients of the cells that the attacker does not see."""
     rows = []
     for total, parts in equations(sheet):
-        row: dict[Cell, int] = {}
-        for cell, sign in [(total, 1), *((part, -1) for part in parts)]:
-            if cell in sheet and cell not in published:
-                row[cell] = sign
+        signed = {total: 1} | dict.fromkeys(parts, -1)
+        row = {c: sign for c, sign in signed.items() if c in sheet and c not in published}
         if row:
             rows.append(row)
     return rows
