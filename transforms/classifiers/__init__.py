@@ -1,0 +1,8 @@
+"""Classifiers of messages and conversations. No Beam here: NumPy, the standard library, labels."""
+
+from __future__ import annotations
+
+from transforms.classifiers.interface import Classifier, Judgements, probability
+from transforms.classifiers.linear import LinearClassifier, load_default
+
+__all__ = ["Classifier", "Judgements", "LinearClassifier", "load_default", "probability"]

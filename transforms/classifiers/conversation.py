@@ -1,0 +1,220 @@
+"""Decides about a conversation from the packed scores of its human messages.
+
+The gate and each type have a logit over five pooled figures: the means of the opening (first
+three messages), the closing (last three) and all messages, the mean of the two highest, and a step
+for the length. An opening or closing is a conversation of three messages, pooled and weighed in the
+same way. Sums are integers, and the weighing adds float64 terms in one fixed order, so no decision
+depends on which conversations share the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.labels import (
+    AFFECTIVE_TYPES,
+    LANGUAGES,
+    MIN_ROLEPLAY_HUMAN_MESSAGES,
+    ROLEPLAY_TYPES,
+    TYPES,
+    USES,
+)
+from transforms.classifiers.interface import (
+    AFFECTIVE,
+    LANGUAGE,
+    LOGIT_UNIT,
+    NO_INDEX,
+    NO_LOGIT,
+    TYPE_COLUMNS,
+    USE_COLUMNS,
+    Judgements,
+)
+
+EDGE_MESSAGES: Final = 3
+"""Messages that count as the opening, and as the closing (METRICS.md)."""
+
+GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
+"""The columns with a conversation logit: the gate and the types."""
+
+LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
+"""Human messages at which the length figure rises by one: about log2, but exact everywhere."""
+
+FIGURES: Final = 6
+"""Pooled figures of a conversation, a constant 1 for the bias last."""
+
+_AFFECTIVE_COUNT: Final = len(AFFECTIVE_TYPES)
+_ROLEPLAYS: Final = tuple(TYPES.index(name) for name in ROLEPLAY_TYPES)
+_OTHER_USE: Final = USES.index("other")
+_SILENT: Final = NO_LOGIT * LOGIT_UNIT
+
+
+@dataclass(frozen=True)
+class ConversationHead:
+    """Holds the conversation weights.
+
+    Attributes:
+        weights: float64 (7, `FIGURES`), the gate and then each type.
+        thresholds: float64 (7,), the logits from which gate and types are decided.
+    """
+
+    weights: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+
+    def judge(
+        self,
+        scores: NDArray[np.int8],
+        starts: NDArray[np.int64],
+        pushback: NDArray[np.bool_],
+        human_messages: NDArray[np.int64],
+    ) -> Judgements:
+        """Judges conversations; `pushback` is already decided, the rest as in `Classifier`."""
+        first, last = starts[:-1], starts[1:]
+        logits = self.logits(scores, first, last, human_messages)
+        affective = logits[:, 0] >= self.thresholds[0]
+        allowed = _allow(affective, human_messages)
+        decided = (logits[:, 1:] >= self.thresholds[1:]) & allowed
+        best = (logits[:, 1:] - self.thresholds[1:])[:, :_AFFECTIVE_COUNT].argmax(axis=1)
+        rows = np.flatnonzero(affective)
+        decided[rows, best[rows]] = allowed[rows, best[rows]]
+        edge = np.minimum(last - first, EDGE_MESSAGES)
+        return Judgements(
+            affective_logit=logits[:, 0],
+            type_logits=logits[:, 1:],
+            affective=affective,
+            types=np.packbits(decided, axis=1, bitorder="little")[:, 0],
+            use=_choose_use(scores, starts, affective),
+            opening_type=self._edge_type(scores, first, first + edge, allowed),
+            closing_type=self._edge_type(scores, last - edge, last, allowed),
+            pushback=pushback,
+            language=_choose_language(scores, starts),
+        )
+
+    def logits(
+        self,
+        scores: NDArray[np.int8],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+        human_messages: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Gives float64 (b, 7), gate and types; the floor where a conversation has no message."""
+        figures = pool(scores, first, last, human_messages)
+        logits = np.zeros(figures.shape[1:])
+        for figure, weight in zip(figures, self.weights.T, strict=True):
+            logits += figure * weight
+        logits[first == last] = _SILENT
+        return logits
+
+    def _edge_type(
+        self,
+        scores: NDArray[np.int8],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+        allowed: NDArray[np.bool_],
+    ) -> NDArray[np.int8]:
+        """Picks an edge's strongest type of those allowed, if it reaches its threshold."""
+        logits = self.logits(scores, first, last, last - first)[:, 1:] - self.thresholds[1:]
+        logits[~allowed] = -np.inf
+        best = logits.argmax(axis=1)
+        reached = logits[np.arange(len(best)), best] >= 0
+        return np.where(reached, best, NO_INDEX).astype(np.int8)
+
+
+def pool(
+    scores: NDArray[np.int8],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    human_messages: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Pools the gate and type logits of the rows `first` to `last` of each conversation.
+
+    Returns:
+        float64 (`FIGURES`, b, 7): means of opening, closing, all and the two highest, the length
+        step and 1. Of a conversation without messages the means are 0.
+    """
+    gated = scores[:, GATED]
+    edge = np.minimum(last - first, EDGE_MESSAGES)
+    figures = np.ones((FIGURES, len(first), gated.shape[1]))
+    figures[0] = _mean(gated, first, first + edge)
+    figures[1] = _mean(gated, last - edge, last)
+    figures[2] = _mean(gated, first, last)
+    figures[3] = _mean_of_top_two(gated, first, last)
+    figures[4] = np.searchsorted(LENGTH_STEPS, human_messages, side="right")[:, None]
+    return figures
+
+
+def _mean(
+    values: NDArray[np.int8], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    scaled = _sum(values, first, last) * LOGIT_UNIT
+    mean: NDArray[np.float64] = scaled / np.maximum(last - first, 1)[:, None]
+    return mean
+
+
+def _sum(
+    values: NDArray[np.int8] | NDArray[np.bool_],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Sums rows `first` to `last`, exactly; int64 (b, columns)."""
+    running = np.zeros((len(values) + 1, values.shape[1]), np.int64)
+    np.cumsum(values, axis=0, dtype=np.int64, out=running[1:])
+    sums: NDArray[np.int64] = running[last] - running[first]
+    return sums
+
+
+def _mean_of_top_two(
+    values: NDArray[np.int8], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Averages each column's two highest values; of a single message, its value."""
+    result = np.zeros((len(first), values.shape[1]))
+    full = np.flatnonzero(last > first)
+    if not len(full):
+        return result
+    owner = np.repeat(full, (last - first)[full])
+    rows = values[_concatenate(first[full], last[full])].astype(np.int64)
+    begins = np.searchsorted(owner, full)
+    for column in range(values.shape[1]):
+        ordered = rows[np.lexsort((-rows[:, column], owner)), column]
+        second = np.minimum(begins + 1, begins + (last - first)[full] - 1)
+        result[full, column] = (ordered[begins] + ordered[second]) * (LOGIT_UNIT / 2)
+    return result
+
+
+def _concatenate(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lists the row numbers of the runs `first` to `last`, one run after the other."""
+    lengths = last - first
+    ends = np.cumsum(lengths)
+    rows: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
+    return rows
+
+
+def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Says which types a conversation may have: the rules of METRICS.md; bool (b, 6)."""
+    allowed = np.ones((len(affective), len(TYPES)), np.bool_)
+    allowed[:, :_AFFECTIVE_COUNT] = affective[:, None]
+    long_enough = human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES
+    for index in _ROLEPLAYS:
+        allowed[:, index] &= long_enough
+    return allowed
+
+
+def _choose_use(
+    scores: NDArray[np.int8], starts: NDArray[np.int64], affective: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Picks the use with the highest sum over all messages; affective where the gate says so."""
+    sums = _sum(scores[:, USE_COLUMNS], starts[:-1], starts[1:])[:, 1:]
+    use: NDArray[np.int8] = (sums.argmax(axis=1) + 1).astype(np.int8)
+    use[starts[:-1] == starts[1:]] = _OTHER_USE
+    use[affective] = 0
+    return use
+
+
+def _choose_language(scores: NDArray[np.int8], starts: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Picks the commonest determined language; of equals the first in `labels.LANGUAGES`."""
+    spoken = scores[:, LANGUAGE, None] == np.arange(1, len(LANGUAGES), dtype=np.int8)
+    counts = _sum(spoken, starts[:-1], starts[1:])
+    return np.where(counts.any(axis=1), counts.argmax(axis=1) + 1, 0).astype(np.int8)
