@@ -51,7 +51,7 @@ def write_archive(
     The file appears under its name only once it is complete; an error leaves nothing behind.
     """
     counted = _Counted(events)
-    with _appearing_at(Path(path)) as file:
+    with appearing_at(Path(path)) as file:
         fastavro.writer(
             file,
             fastavro.parse_schema(avro_schema()),
@@ -72,7 +72,7 @@ def write_json_lines(path: Path | str, events: Iterable[Mapping[str, Any]]) -> i
     """
     encode = msgspec.json.Encoder().encode
     counted = _Counted(events)
-    with _appearing_at(Path(path)) as file:
+    with appearing_at(Path(path)) as file:
         for event in counted:
             file.write(encode(_json_event(event)) + b"\n")
     return counted.events
@@ -124,7 +124,7 @@ class _Counted:
 
 
 @contextmanager
-def _appearing_at(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def appearing_at(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """Opens a file that takes its name when it is closed, and goes away if anything fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:

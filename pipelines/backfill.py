@@ -25,6 +25,7 @@ def build(pipeline: beam.Pipeline, inputs: Sequence[str], dataset: str, settings
 def run(argv: Sequence[str]) -> None:
     """Runs the backfill to its end."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m pipelines.backfill",
         description="Reads an archive of conversation events and writes aggregates to BigQuery, as "
         "a complete new snapshot of every day in it. Every other flag goes to Beam, e.g. "

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="undertone",
         description="Learn what a chat assistant's conversations are for, without reading them.",
         epilog=_EPILOG,
@@ -64,6 +65,7 @@ def _add_run(commands: Any) -> None:
 
     parser = commands.add_parser(
         "run",
+        allow_abbrev=False,
         help="run the job over archives of events; write tables and a report",
         description="Runs the whole job over files of events and writes Parquet tables, a DuckDB "
         "database and an HTML report. Every flag not named here goes to Beam, e.g. "
@@ -92,6 +94,7 @@ def _add_run(commands: Any) -> None:
 def _add_import(commands: Any) -> None:
     parser = commands.add_parser(
         "import",
+        allow_abbrev=False,
         help="turn a chat export into an archive of events",
         description="Turns a Claude or ChatGPT data export, or a file of one conversation a line, "
         "into an archive of events that `undertone run` reads.",
@@ -114,6 +117,7 @@ def _add_import(commands: Any) -> None:
 def _add_simulate(commands: Any) -> None:
     parser = commands.add_parser(
         "simulate",
+        allow_abbrev=False,
         help="write an archive of made-up conversations with known truth",
         description="Writes an archive of made-up conversations, and beside it what every cell of "
         "the tables must come to.",
@@ -141,6 +145,7 @@ def _add_report(commands: Any) -> None:
 def _add_classify(commands: Any) -> None:
     parser = commands.add_parser(
         "classify",
+        allow_abbrev=False,
         help="say of each conversation in a file what it is for",
         description='Reads one conversation a line, {"id", "turns": [{"role": "human"|"assistant", '
         '"text"}]}, and writes one line each: probabilities, types, use, mood, pushback.',
@@ -173,6 +178,7 @@ def _import(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
     from pipelines.importers import import_events, synthesised_fields  # noqa: PLC0415
 
+    _check_apart(arguments.export, arguments.output)
     events = import_events(
         arguments.export,
         arguments.kind,
@@ -232,16 +238,24 @@ def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    from pipelines.archive import appearing_at  # noqa: PLC0415
     from pipelines.classify import classify, read_conversations  # noqa: PLC0415
     from transforms.classifiers import load_default  # noqa: PLC0415
 
+    _check_apart(arguments.file, arguments.output)
     written = 0
-    with _opened(arguments.file) as lines, arguments.output.open("w", encoding="utf-8") as out:
+    with _opened(arguments.file) as lines, appearing_at(arguments.output) as out:
         conversations = read_conversations(lines, arguments.file.name)
         for classified in _progress(classify(conversations, load_default()), "conversations"):
-            out.write(json.dumps(classified, ensure_ascii=False) + "\n")
+            out.write(json.dumps(classified, ensure_ascii=False).encode() + b"\n")
             written += 1
     say(f"{written:,} conversations in {arguments.output}")
+
+
+def _check_apart(source: Path, output: Path) -> None:
+    """Raises InputError where writing would destroy what is read."""
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"--output {output} is the input itself; name another file")
 
 
 def _opened(path: Path) -> IO[bytes]:

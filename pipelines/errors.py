@@ -29,6 +29,9 @@ def exit_code_of(action: Callable[[], object]) -> int:
         print("undertone: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
+        if any(_is_interrupt(link) for link in _chain(error)):
+            print("undertone: interrupted", file=sys.stderr)
+            return 130
         sentence = sentence_of(error)
         if sentence is None:
             raise
@@ -48,7 +51,14 @@ def sentence_of(error: BaseException) -> str | None:
             return _WHILE_RUNNING.sub("", str(link))
         if isinstance(link, RuntimeError) and (match := _FROM_A_WORKER.search(str(link))):
             return _WHILE_RUNNING.sub("", match["sentence"])
+        if isinstance(link, OSError) and isinstance(link.filename, str) and link.strerror:
+            return f"{link.filename} can't be used ({link.strerror}); name another path"
     return None
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    # The in-process runner turns it into a RuntimeError that names the step.
+    return isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt [while")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

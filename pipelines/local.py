@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.archive import SYNTHESISED, read_archive_metadata
-from pipelines.database import build_database
+from pipelines.database import DATABASE_FILE, TABLES_FOLDER, build_database
 from pipelines.graph import assemble
-from pipelines.read import ReadFiles
-from pipelines.report import write_report
+from pipelines.read import ReadFiles, literal_or_pattern
+from pipelines.report import REPORT_FILE, RUN_FILE, write_report
 from pipelines.settings import Settings, wall_clock_us
 from pipelines.write import write_parquet
 from schemas.failures import InputError
-from schemas.tables import METRICS_VERSION
-
-RUN_FILE: Final = "run.json"
-TABLES_FOLDER: Final = "tables"
+from schemas.tables import METRICS_VERSION, TABLES
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ def run_local(
 ) -> Run:
     """Runs the bounded job over files and writes tables, database and report into a folder.
 
-    A folder of an earlier run is replaced, once the new run has succeeded.
+    What an earlier run left in the folder is replaced, once the new run has succeeded; nothing else
+    in it is touched.
 
     Args:
       inputs: patterns of event files, .avro or .jsonl.
@@ -59,6 +58,7 @@ def run_local(
       InputError: an input can't be read, or the folder holds something else.
       LedgerImbalanceError: a record got lost.
     """
+    shown, folder = folder, folder.resolve()  # `.` and `a/..` have no name, and links are kept.
     _check_folder(folder)
     read = ReadFiles(inputs)
     started_at_us = wall_clock_us()
@@ -70,15 +70,15 @@ def run_local(
         pipeline = beam.Pipeline(runner=_runner(options), options=options)
         write_parquet(assemble(pipeline | "Read" >> read, settings), tables)
         pipeline.run().wait_until_finish()
+        _put_in_order(tables)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]
         facts = _facts(inputs, settings, started_at_us, finished_at_us, ledger)
         (fresh / RUN_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         build_database(fresh)
         write_report(fresh)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-    return Run(folder, folder / "report.html", ledger, (finished_at_us - started_at_us) / 1e6)
+        _replace(folder, fresh, Path(scratch) / "replaced")
+    return Run(shown, shown / REPORT_FILE, ledger, (finished_at_us - started_at_us) / 1e6)
 
 
 def _check_folder(folder: Path) -> None:
@@ -87,6 +87,33 @@ def _check_folder(folder: Path) -> None:
         raise InputError(
             f"{folder} holds something that is no Undertone run; give --output a new folder"
         )
+
+
+def _put_in_order(tables: Path) -> None:
+    """Rewrites each table as one sorted file.
+
+    Bundles and workers come in any order; equal rows must give equal bytes all the same.
+    """
+    for table in TABLES:
+        files = sorted(tables.glob(f"{table.name}-*"))
+        if files:
+            rows = pa.concat_tables(pq.read_table(file) for file in files)
+            rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
+            for file in files:
+                file.unlink()
+            pq.write_table(rows, tables / f"{table.name}-00000-of-00001.parquet")
+
+
+def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
+    """Moves a run's files into a folder, and those of an earlier run out of it."""
+    folder.mkdir(exist_ok=True)
+    replaced.mkdir()
+    for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER):
+        if (folder / name).exists():
+            os.rename(folder / name, replaced / name)
+    # The run file last: with it the folder is a run.
+    for name in (TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
+        os.rename(fresh / name, folder / name)
 
 
 def _runner(options: PipelineOptions) -> Any:
@@ -130,7 +157,7 @@ def _facts(
 def _synthesised(inputs: Sequence[str]) -> list[str]:
     """Returns which fields of the events are made up, as their archives say."""
     fields: set[str] = set()
-    for match in FileSystems.match([p for p in inputs if p.endswith(".avro")]):
+    for match in FileSystems.match([literal_or_pattern(p) for p in inputs if p.endswith(".avro")]):
         for file in match.metadata_list:
             stated = read_archive_metadata(Path(file.path)).get(SYNTHESISED, "")
             fields.update(field for field in stated.split(",") if field)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.settings import Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
@@ -16,6 +16,7 @@ from transforms.policies import Firings
 from transforms.suppression import Thresholds
 
 _DEFAULT: Final = Settings()
+_RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "SparkRunner")
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,12 +96,36 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
 
 
 def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
-    """Returns Beam's own options from the flags that are not ours."""
-    return PipelineOptions(list(flags), **defaults)
+    """Returns Beam's own options from the flags that are not ours.
+
+    Raises:
+      InputError: a flag that Beam does not know either. Beam would drop it, and a mistyped
+        threshold with it. A portable runner's job server knows more, so there it may pass.
+    """
+    options = PipelineOptions(list(flags), **defaults)
+    known = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    for group in sorted(_option_groups(PipelineOptions), key=lambda cls: cls.__name__):
+        group._add_argparse_args(known)
+    _, unknown = known.parse_known_args(list(flags))
+    if unknown and options.view_as(StandardOptions).runner not in _RUNNERS_WITH_FLAGS_OF_THEIR_OWN:
+        raise InputError(f"{unknown[0]} is a flag of neither Undertone nor Beam; see --help")
+    return options
+
+
+def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:
+    """Returns the option classes below one that add flags of their own."""
+    below = {c for s in cls.__subclasses__() for c in ({s} | _option_groups(s))}
+    return {c for c in below if "_add_argparse_args" in vars(c)}
 
 
 def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Settings:
-    firings = Firings()
+    # Of a bounded run no window outlives it, so any lateness may be asked of it.
+    firings = Firings(
+        conversation_life=max(
+            _DEFAULT.firings.conversation_life,
+            arguments.allowed_lateness + arguments.session_gap + timedelta(days=1),
+        )
+    )
     if hasattr(arguments, "firing_period"):
         firings = Firings(
             early=arguments.firing_period, conversation_life=arguments.conversation_life

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import lzma
+import os
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -117,7 +119,7 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, patterns: Sequence[str]) -> None:
         super().__init__()
-        self._reads = [_read_of(pattern) for pattern in patterns]
+        self._reads = [_read_of(literal_or_pattern(pattern)) for pattern in patterns]
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         chunks = tuple(root | f"ReadInput{index}" >> read for index, read in enumerate(self._reads))
@@ -151,6 +153,19 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
             | "ToChunks" >> beam.FlatMap(_chunks_of, self._subscription.rsplit("/", 1)[-1])
             .with_output_types(PayloadChunk)
         )  # fmt: skip
+
+
+def literal_or_pattern(pattern: str) -> str:
+    """Returns a pattern that Beam's file systems match as the user means it.
+
+    They find nothing where the pattern stands in the first part of a path, and take brackets in the
+    name of a file for a pattern.
+    """
+    if "://" in pattern:
+        return pattern
+    if os.path.isfile(pattern):
+        pattern = re.sub(r"([\[*?])", r"[\1]", pattern)
+    return pattern if os.path.isabs(pattern) else os.path.join(os.curdir, pattern)
 
 
 def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:

@@ -34,7 +34,10 @@ def parse_duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write a number and s, m, h or d, e.g. 24h")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than time itself; write e.g. 24h") from None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def build(pipeline: beam.Pipeline, subscription: str, dataset: str, settings: Se
 def run(argv: Sequence[str]) -> None:
     """Runs the streaming job until it is cancelled or drained."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m pipelines.stream",
         description="Reads conversation events from Pub/Sub and writes aggregates to BigQuery. "
         "Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=….",

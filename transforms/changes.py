@@ -33,7 +33,7 @@ from transforms.conversation import ConversationState
 from transforms.history import ConversationHistory, UserDay
 from transforms.score import LoadClassifier
 from transforms.sessionize import ConversationId
-from transforms.tally import Sheet, day_of, sheet_of
+from transforms.tally import DAY_US, Sheet, day_of, sheet_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
@@ -65,7 +65,8 @@ class CountPeople(beam.PTransform[SignedSummary, tuple[int, Sheet]]):
     """Turns signed summaries into what each day's sheet gains, counting every user once a cell.
 
     In: `SignedSummary`. Out: (day, `Sheet` to add), stamped with the start of the day.
-    Windowing: global, in and out. State: `UserDay`, dropped `life_us` after the day.
+    Windowing: global, in and out. State: `UserDay`, kept until the day's window is
+    dropped, `life_us` after the day.
     """
 
     def __init__(self, life_us: int) -> None:
@@ -115,7 +116,9 @@ class _PublishChangesFn(beam.DoFn):
         history, changes = before.join(pane[1], self._classifier, self._gap_us)
         if history is before:
             return
-        state.write(history)
+        # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
+        keep_from_us = history.last_at_us - self._life_us - self._gap_us
+        state.write(history.forget_before(keep_from_us))
         forget.set(Timestamp(micros=history.last_at_us + self._life_us))
         for change in changes:
             at = Timestamp(micros=change.summary.started_at_us)
@@ -146,7 +149,9 @@ class _CountPeopleFn(beam.DoFn):
         (_, day_us), change = keyed
         user_day, gain = (state.read() or UserDay({})).apply(change)
         state.write(user_day)
-        forget.set(Timestamp(micros=day_us + self._life_us))
+        # Not before the day's window in `SumDays` is gone, which drops what comes then: from an
+        # empty memory a retraction would leave its user behind.
+        forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._life_us))
         yield beam.window.TimestampedValue((day_us, gain), Timestamp(micros=day_us))
 
     @on_timer(FORGET)

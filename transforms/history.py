@@ -49,6 +49,12 @@ class ConversationHistory:
         changes += [SignedSummary(1, s) for s in (after - before).elements()]
         return ConversationHistory(spans, summaries), changes
 
+    def forget_before(self, instant_us: int) -> ConversationHistory:
+        """Returns the history without the spans that ended before an instant."""
+        both = zip(self.spans, self.published, strict=True)
+        kept = [(span, summary) for span, summary in both if span.last_at_us >= instant_us]
+        return ConversationHistory(tuple(s for s, _ in kept), tuple(p for _, p in kept))
+
     @property
     def last_at_us(self) -> int:
         """Time of the last message seen."""

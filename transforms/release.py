@@ -19,13 +19,14 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from schemas.records import AggregateRow
 from transforms.aggregate import DaySheet
 from transforms.suppression import Thresholds, published_cells
-from transforms.tally import BREAKDOWNS, DAY, HOUR_US, SLICES, Cell, Sheet, Tally
+from transforms.tally import ALL, BREAKDOWNS, DAY, HOUR_US, SLICES, Cell, Sheet, Slice, Tally
 
 Clock = Callable[[], int]
 """Returns microseconds since the epoch."""
 
 _VERSION: Final = 1
 _CHANGE_FACET: Final = "sentiment"
+_WHOLE_DAY: Final = Cell(DAY, BREAKDOWNS.index("overall"), ALL, SLICES.index(Slice("all", ALL)))
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,11 @@ class ReleaseChanges(beam.PTransform[DaySheet, AggregateRow]):
 def release_day(day_sheet: DaySheet, stamp: Stamp, revision: int) -> list[AggregateRow]:
     """Returns the complete snapshot of a day, in the order of its cells."""
     day_us, sheet = day_sheet
-    released = published_cells(sheet, stamp.thresholds)
+    released: dict[Cell, Tally | None] = dict(published_cells(sheet, stamp.thresholds))
+    # A snapshot must have a row, or an older one with more in it would go on holding.
+    released.setdefault(_WHOLE_DAY, None)
     return [
-        row_of(day_us, cell, tally, stamp, revision, revision)
-        for cell, tally in sorted(released.items())
+        row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
     ]
 
 

@@ -87,6 +87,41 @@ def test_a_run_replaces_a_run_and_nothing_else(
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
+def test_a_run_keeps_what_else_is_in_its_folder(tmp_path: Path) -> None:
+    """Notes put beside a run's report outlive the next run."""
+    archive = tmp_path / "a.avro"
+    write_archive(archive, [avro_event()])
+    notes = run(tmp_path, archive) / "notes.txt"
+    notes.write_text("seen on Monday")
+    run(tmp_path, archive)
+    assert notes.read_text() == "seen on Monday"
+
+
+def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare pattern finds its files, and a name with brackets and spaces is taken literally."""
+    write_archive(tmp_path / "a [1] of 2.avro", [avro_event()])
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--input=*.avro", "--output=one", "--own_data"]) == 0
+    assert main(["run", "--input=a [1] of 2.avro", "--output=two", "--own_data"]) == 0
+    for name in ("one", "two"):
+        assert query(tmp_path / name, "select sum(records) from ledger where account = 'read'")
+
+
+def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs over the same events, by one process or two, write the same Parquet bytes."""
+    monkeypatch.setattr("pipelines.options.wall_clock_us", lambda: 1)
+    assert main(["simulate", "--conversations=400", "--days=1", f"--output={tmp_path / 'a'}"]) == 0
+    two = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    written = []
+    for name, flags in (("one", []), ("again", []), ("two", two)):
+        folder = tmp_path / name
+        argv = ["run", f"--input={tmp_path / 'a'}/*.avro", f"--output={folder}", *flags]
+        assert main(argv) == 0
+        files = sorted((folder / "tables").iterdir())
+        written.append([(path.name, path.read_bytes()) for path in files])
+    assert written[0] == written[1] == written[2]
+
+
 def canary_inputs(folder: Path) -> Iterator[Path]:
     """Yields an input of every kind, with the canary in the text of good and bad events alike."""
     text = f"my secret is {CANARY}"
@@ -142,8 +177,10 @@ def test_no_text_in_a_failing_run(
     [
         ("--min_users=0", "min_users must be at least 1, got 0"),
         ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
-        ("--input=nothing.avro", "no file matches nothing.avro"),
+        ("--input=nothing.avro", "no file matches ./nothing.avro"),
         ("--input=chats.txt", "ends in none of .avro, .jsonl"),
+        ("--min_user=50", "--min_user=50 is a flag of neither Undertone nor Beam"),
+        ("--direct_num_workers=0", "direct_num_workers must be at least 1, got 0"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence(
@@ -231,6 +268,25 @@ def test_classify_answers_in_the_agreed_form(tmp_path: Path) -> None:
         "sentiment_start", "sentiment_end", "pushback", "pushback_reason", "human_messages", "long",
     }  # fmt: skip
     assert all(0 <= share <= 1 for share in answers[2]["types"].values())
+
+
+def test_nothing_is_written_over_its_own_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`classify` and `import` refuse to write onto the file that they read."""
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text('{"id": 1, "turns": []}\n')
+    for command in ("classify", "import"):
+        assert "is the input itself" in sentence(capsys, command, str(chats), f"--output={chats}")
+    assert chats.read_text() == '{"id": 1, "turns": []}\n'
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An output in a folder that does not exist is one sentence with the path."""
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text('{"id": 1, "turns": []}\n')
+    output = tmp_path / "nowhere" / "out.jsonl"
+    assert str(output.parent) in sentence(capsys, "classify", str(chats), f"--output={output}")
 
 
 def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

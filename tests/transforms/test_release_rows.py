@@ -74,15 +74,22 @@ def test_nothing_below_the_thresholds_is_released() -> None:
     sheet = Sheet()
     for person in people:
         sheet.add_all(person)
-    assert release_day((MONDAY_US, sheet), STAMP, 1) == []
+    assert counts(release_day((MONDAY_US, sheet), STAMP, 1)) == {(None, None)}
     sheet.add_all(sheet_of([summary("d")]))
     rows = release_day((MONDAY_US, sheet), STAMP, 1)
-    assert {(row.conversations, row.users) for row in rows} == {(4, 4)}
+    assert counts(rows) == {(4, 4)}
 
 
-def test_an_empty_day_has_no_rows() -> None:
-    """A sheet of nothing releases nothing."""
-    assert release_day((MONDAY_US, Sheet()), STAMP, 1) == []
+def test_a_day_of_nothing_supersedes_a_fuller_one() -> None:
+    """A snapshot without a cell still has a row, which withdraws the whole day's."""
+    (row,) = release_day((MONDAY_US, Sheet()), STAMP, 7)
+    assert (row.granularity, row.breakdown, row.facet, row.snapshot) == ("day", "overall", "all", 7)
+    assert row.conversations is None
+
+
+def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
+    """Returns the numbers that rows show."""
+    return {(row.conversations, row.users) for row in rows}
 
 
 def test_a_row_survives_its_codec() -> None:
