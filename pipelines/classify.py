@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.failures import InputError
-from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
 from schemas.records import ATTRIBUTES, Message
 from transforms.classifiers import Classifier, Judgements, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
@@ -118,11 +118,16 @@ _UNSTATED: Final = (None,) * len(ATTRIBUTES)
 
 
 def _type_shares(judgements: Judgements, index: int) -> dict[str, float]:
-    return {name: _share(judgements.type_logits[index, i]) for i, name in enumerate(TYPES)}
+    """Returns the types' probabilities; the classifier gives the affective ones' if affective."""
+    affective = probability(float(judgements.affective_logit[index]))
+    return {
+        name: _share(judgements.type_logits[index, i], affective if name in AFFECTIVE_TYPES else 1)
+        for i, name in enumerate(TYPES)
+    }
 
 
-def _share(logit: float) -> float:
-    return round(probability(float(logit)), _DIGITS)
+def _share(logit: float, condition: float = 1) -> float:
+    return round(condition * probability(float(logit)), _DIGITS)
 
 
 def _type_name(index: int) -> str:

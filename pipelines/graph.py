@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from pipelines.settings import Settings
 from schemas.records import AggregateRow, DeadLetter, LedgerEntry, PayloadChunk, ScoredMessage
-from transforms.aggregate import SumDays, SummarizeConversations, TallyDays
+from transforms.aggregate import CountTallied, SumDays, SummarizeConversations, TallyDays
 from transforms.changes import CountPeople, PublishChanges
 from transforms.decode import Decode
 from transforms.ledger import BalanceLedger
@@ -57,13 +57,14 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
     """Counts an input that ends: each conversation once, when all of it is known."""
     conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap)
-    aggregates = (
+    sheets = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
         | "Tally" >> TallyDays()
-        | "Release" >> ReleaseDays(settings.stamp, settings.revision)
     )
-    return _Counted(aggregates, conversations.ledger)
+    tallied = sheets | "CountTallied" >> CountTallied()
+    entries = (conversations.ledger, tallied) | "FlattenCounts" >> beam.Flatten()
+    return _Counted(sheets | "Release" >> ReleaseDays(settings.stamp, settings.revision), entries)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:

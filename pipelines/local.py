@@ -63,14 +63,18 @@ def run_local(
     read = ReadFiles(inputs)
     started_at_us = wall_clock_us()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        fresh = Path(scratch) / folder.name
+    with (
+        tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
+        # Beam's writer takes brackets in a path for a pattern; the output's may have some.
+        tempfile.TemporaryDirectory(prefix="undertone-") as parts,
+    ):
+        fresh = Path(scratch) / "run"
         tables = fresh / TABLES_FOLDER
         tables.mkdir(parents=True)
         pipeline = beam.Pipeline(runner=_runner(options), options=options)
-        write_parquet(assemble(pipeline | "Read" >> read, settings), tables)
+        write_parquet(assemble(pipeline | "Read" >> read, settings), Path(parts))
         pipeline.run().wait_until_finish()
-        _put_in_order(tables)
+        _put_in_order(Path(parts), tables)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]
         facts = _facts(inputs, settings, started_at_us, finished_at_us, ledger)
@@ -89,18 +93,16 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _put_in_order(tables: Path) -> None:
-    """Rewrites each table as one sorted file.
+def _put_in_order(parts: Path, tables: Path) -> None:
+    """Writes each table as one sorted file.
 
     Bundles and workers come in any order; equal rows must give equal bytes all the same.
     """
     for table in TABLES:
-        files = sorted(tables.glob(f"{table.name}-*"))
+        files = sorted(parts.glob(f"{table.name}-*"))
         if files:
             rows = pa.concat_tables(pq.read_table(file) for file in files)
             rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
-            for file in files:
-                file.unlink()
             pq.write_table(rows, tables / f"{table.name}-00000-of-00001.parquet")
 
 

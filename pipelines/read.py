@@ -269,7 +269,8 @@ def _files_of(pattern: str) -> list[Any]:
     """Returns the metadata of the files that match; raises InputError where none does."""
     files: list[Any] = FileSystems.match([pattern])[0].metadata_list
     if not files:
-        raise InputError(f"no file matches {pattern}; check the path")
+        shown = pattern.removeprefix(os.path.join(os.curdir, ""))
+        raise InputError(f"no file matches {shown}; check the path")
     return files
 
 

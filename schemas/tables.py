@@ -171,7 +171,8 @@ LEDGER: Final = Table(
     description="Conservation: how many records were read and what became of them.",
     columns=(
         Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
-               "late, dead_letter. The fates add up to read."),
+               "late, dead_letter. The fates add up to read. Besides, conversation and "
+               "tallied: conversations made up of messages, and those in the tables; equal."),
         Column("reason", "STRING", "Of a dead letter, else empty."),
         Column("records", "INT64", "How many."),
     ),

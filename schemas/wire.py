@@ -25,6 +25,8 @@ from schemas.records import Encoding, Message
 SCHEMA_VERSION: Final = 1
 MAX_ID_BYTES: Final = 256
 MAX_ATTRIBUTE_CHARS: Final = 64
+MAX_ATTRIBUTE_WORDS: Final = 4
+"""A breakdown is named in a few words; more look like something that somebody said."""
 RESERVED_ATTRIBUTE_VALUES: Final = frozenset({"all", "not_published"})
 """Words that the tables use for cells of their own."""
 UNKNOWN: Final = "unknown"
@@ -39,7 +41,7 @@ CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
 _EARLIEST_US: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _LATEST_US: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LOOKS_LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9._:@/+=\-]{1,256}")
+_LOOKS_LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9._:/+=\-]{1,256}")
 _IS_HUMAN: Final = {"HUMAN": True, "ASSISTANT": False, "SYSTEM": None}
 _PROTOBUF_ROLES: Final = {
     ConversationEvent.HUMAN: "HUMAN",
@@ -295,7 +297,7 @@ def _clean_attribute(value: str | None) -> str | None:
     if len(value) > MAX_ATTRIBUTE_CHARS:
         raise ValueError("too long for an attribute value")
     value = value.strip()
-    if not value.isprintable():
+    if not value.isprintable() or value.count(" ") >= MAX_ATTRIBUTE_WORDS:
         raise ValueError("not an attribute value")
     if value.lower() in RESERVED_ATTRIBUTE_VALUES:
         raise ValueError("a reserved word")

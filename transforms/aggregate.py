@@ -16,7 +16,8 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
-from schemas.records import ConversationSummary
+from schemas.records import ConversationSummary, LedgerEntry
+from transforms import ledger
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
@@ -24,7 +25,7 @@ from transforms.conversation import ConversationState
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.summary import summarize
-from transforms.tally import Sheet, SheetBuilder
+from transforms.tally import WHOLE_DAY, Sheet, SheetBuilder
 
 DaySheet = tuple[int, Sheet]
 """Start of the day in microseconds, and its sheet or a part of it."""
@@ -83,6 +84,16 @@ class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
             | "FlattenSheets" >> beam.Flatten()
             | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
         )
+
+
+class CountTallied(beam.PTransform[DaySheet, LedgerEntry]):
+    """Counts the conversations in the finished sheets, for the ledger's second balance.
+
+    In: (day, `Sheet`). Out: `LedgerEntry`, one a day. Windowing: the global window.
+    """
+
+    def expand(self, sheets: beam.PCollection[DaySheet]) -> beam.PCollection[LedgerEntry]:
+        return sheets | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
 
 
 class SumDays(beam.PTransform[DaySheet, DaySheet]):
@@ -164,10 +175,14 @@ class _SumSheetsFn(beam.CombineFn):
         return reduce(Sheet.add_all, totals, Sheet())
 
     def extract_output(self, total: Sheet) -> Sheet:
-        return total
+        return Sheet(total)  # The accumulator may be added to again.
 
     def get_accumulator_coder(self) -> CanonicalCoder:
         return CanonicalCoder(Sheet)
+
+
+def _tallied(day_sheet: DaySheet) -> LedgerEntry:
+    return LedgerEntry(ledger.TALLIED, "", day_sheet[1][WHOLE_DAY].conversations)
 
 
 def _keyed(summary: ConversationSummary) -> tuple[UserDayKey, ConversationSummary]:

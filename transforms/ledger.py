@@ -1,7 +1,8 @@
 """Conservation: every record read meets exactly one fate, and the counts must say so.
 
 The entries come from both ends of the job: `read` is counted at the door, the fates where they
-befall a record. A record lost in between leaves the two sides unequal, and the run fails.
+befall a record; conversations are counted where messages become them, and again in the finished
+sheets. What is lost or doubled in between leaves two sides unequal, and the run fails.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ LATE: Final = "late"
 DEAD_LETTER: Final = "dead_letter"
 
 FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER)
-ACCOUNTS: Final = (READ, *FATES)
+
+CONVERSATION: Final = "conversation"
+"""Conversations that the messages make up."""
+TALLIED: Final = "tallied"
+"""Conversations that stand in the sheets of the days."""
+
+ACCOUNTS: Final = (READ, *FATES, CONVERSATION, TALLIED)
 
 
 class LedgerImbalanceError(RuntimeError):
@@ -37,6 +44,11 @@ def imbalance(entries: Iterable[LedgerEntry]) -> str | None:
     sums = dict.fromkeys(ACCOUNTS, 0)
     for entry in entries:
         sums[entry.account] += entry.records
+    if sums[CONVERSATION] != sums[TALLIED]:
+        return (
+            f"the ledger does not balance: {sums[CONVERSATION]} conversations were made up of "
+            f"messages, but {sums[TALLIED]} were tallied"
+        )
     met = sum(sums[fate] for fate in FATES)
     if met == sums[READ]:
         return None

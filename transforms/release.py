@@ -19,14 +19,13 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from schemas.records import AggregateRow
 from transforms.aggregate import DaySheet
 from transforms.suppression import Thresholds, published_cells
-from transforms.tally import ALL, BREAKDOWNS, DAY, HOUR_US, SLICES, Cell, Sheet, Slice, Tally
+from transforms.tally import BREAKDOWNS, DAY, HOUR_US, SLICES, WHOLE_DAY, Cell, Sheet, Tally
 
 Clock = Callable[[], int]
 """Returns microseconds since the epoch."""
 
 _VERSION: Final = 1
 _CHANGE_FACET: Final = "sentiment"
-_WHOLE_DAY: Final = Cell(DAY, BREAKDOWNS.index("overall"), ALL, SLICES.index(Slice("all", ALL)))
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def release_day(day_sheet: DaySheet, stamp: Stamp, revision: int) -> list[Aggreg
     day_us, sheet = day_sheet
     released: dict[Cell, Tally | None] = dict(published_cells(sheet, stamp.thresholds))
     # A snapshot must have a row, or an older one with more in it would go on holding.
-    released.setdefault(_WHOLE_DAY, None)
+    released.setdefault(WHOLE_DAY, None)
     return [
         row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
     ]

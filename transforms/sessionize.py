@@ -130,6 +130,7 @@ class _MergeSpansFn(beam.DoFn):
         partials = list(keyed[1])
         spans = merge_spans((p.state for p in partials), self._gap_us)
         self._fates.update(fates_of(sum(p.messages for p in partials), spans))
+        self._fates[ledger.CONVERSATION, ""] += len(spans)
         yield from spans
 
     def finish_bundle(self) -> Iterator[Any]:

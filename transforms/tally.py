@@ -100,6 +100,10 @@ class Cell(NamedTuple):
     slice_index: int
 
 
+WHOLE_DAY: Final = Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])
+"""All conversations of the day."""
+
+
 class Tally(NamedTuple):
     """Sums over the conversations of a cell.
 

@@ -65,6 +65,7 @@ def classifier(
         human=human or table(HUMAN_HEADS),
         assistant=assistant or table(ASSISTANT_HEADS),
         sentiment_cuts=np.array([-3.0, -1.0, 1.0, 3.0]),
+        pushback_shift=np.where(np.array(LANGUAGES) == "zh", 2.0, 0.0),
         head=head or whole_mean_head(),
         pushback_threshold=8,
     )

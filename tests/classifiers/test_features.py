@@ -16,8 +16,10 @@ from transforms.classifiers.features import (
     extract,
 )
 
-ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
-"""Any code points, lone surrogates and NULs included."""
+ANY_TEXT = st.one_of(
+    st.text(st.characters(codec=None), max_size=60), st.text("a我很他1 '?\ud800", max_size=8)
+)
+"""Any code points, lone surrogates and NULs included; and short texts in which words meet."""
 
 
 def features_of(read: Extract, index: int) -> list[list[int]]:
@@ -29,7 +31,7 @@ def features_of(read: Extract, index: int) -> list[list[int]]:
     return [buckets for buckets in found if buckets]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=6))
 def test_features_do_not_depend_on_the_batch(texts: list[str]) -> None:
     """A message has the same features among others as alone."""
@@ -78,6 +80,13 @@ def test_tokens(text: str, tokens: int) -> None:
 def test_folding(one: str, other: str) -> None:
     """Case, width, apostrophes, digits and quiet punctuation make no difference."""
     assert features_of(extract([one]), 0) == features_of(extract([other]), 0)
+
+
+@pytest.mark.parametrize("quoted", ["'hi'", "hi'", "'hi"])
+def test_quotes_are_no_part_of_a_word(quoted: str) -> None:
+    """An apostrophe belongs to a word only between its letters."""
+    tokens = extract([quoted]).families[0].buckets
+    assert tokens.tolist() == extract(["hi"]).families[0].buckets.tolist()
 
 
 @pytest.mark.parametrize(

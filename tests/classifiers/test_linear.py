@@ -112,6 +112,13 @@ def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
     assert assistant[REASON] == 3
 
 
+def test_the_pushback_logit_is_shifted_by_language() -> None:
+    """The test classifier adds 2 for Chinese, so that one threshold serves both."""
+    tiny = classifier()
+    english, chinese = tiny.score(["no, i will not", "不，我不会"], np.array([False, False]))
+    assert (english[PUSHBACK], chinese[PUSHBACK]) == (0, 16)
+
+
 def test_logits_are_clipped() -> None:
     """Certainty past the range of int8 stays at its end."""
     tiny = classifier(table(HUMAN_HEADS, {("yes", AFFECTIVE): 127, ("no", AFFECTIVE): -127}))

@@ -40,7 +40,7 @@ def compile_template(storage: str, module: str, *flags: str) -> dict[str, object
         "--dataset=my-project.undertone", "--runner=DataflowRunner", "--project=my-project",
         "--region=europe-west1", f"--temp_location=gs://{BUCKET}/temp",
         f"--staging_location=gs://{BUCKET}/staging", f"--template_location={template}",
-        "--no_auth", "--sdk_location=container", "--gcs_performance_metrics=false",
+        "--no_auth", "--sdk_location=container",
     ]  # fmt: skip
     environment = {**os.environ, "STORAGE_EMULATOR_HOST": storage, "PYTHONPATH": os.getcwd()}
     ran = subprocess.run(

@@ -177,7 +177,7 @@ def test_no_text_in_a_failing_run(
     [
         ("--min_users=0", "min_users must be at least 1, got 0"),
         ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
-        ("--input=nothing.avro", "no file matches ./nothing.avro"),
+        ("--input=nothing.avro", "no file matches nothing.avro"),
         ("--input=chats.txt", "ends in none of .avro, .jsonl"),
         ("--min_user=50", "--min_user=50 is a flag of neither Undertone nor Beam"),
         ("--direct_num_workers=0", "direct_num_workers must be at least 1, got 0"),

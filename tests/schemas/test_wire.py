@@ -379,9 +379,9 @@ def test_rejection_repeats_no_id_that_may_be_a_sentence(value: str) -> None:
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
 def test_rejection_names_what_could_be_read(encoding: Encoding) -> None:
     """A rejection holds ids and instants, and never the text."""
-    row = encoded(encoding, event_id="e-1@x/y", role=None, text=SECRET)
+    row = encoded(encoding, event_id="e-1:x/y", role=None, text=SECRET)
     read = read_event(encoding, row, MONDAY_US + 1, LIMITS)
-    assert read == Rejection(Reason.INVALID_ROLE, "e-1@x/y", "c0", MONDAY_US, MONDAY_US + 1)
+    assert read == Rejection(Reason.INVALID_ROLE, "e-1:x/y", "c0", MONDAY_US, MONDAY_US + 1)
     assert not betrays_secret(read)
 
 
@@ -436,3 +436,19 @@ def test_any_json_value_in_any_field_raises_nothing(fields: dict[str, Any]) -> N
     """Whatever type and size a field of JSON has, the event is read or refused."""
     read = read_event(Encoding.JSON, json_event(**fields), None, LIMITS)
     assert isinstance(read, Message | Rejection | SystemTurn)
+
+
+@pytest.mark.parametrize("value", ["my therapist says leave him", "a b c d e"])
+def test_a_sentence_is_no_breakdown(value: str) -> None:
+    """More than four words are refused: the tables show breakdowns as they are."""
+    read = read_event(Encoding.JSON, json_event(platform=value), None, LIMITS)
+    assert isinstance(read, Rejection)
+    assert read.reason == Reason.INVALID_ATTRIBUTE
+
+
+def test_an_address_is_not_repeated_as_an_id() -> None:
+    """A dead letter does not repeat an id that is an e-mail address."""
+    row = json_event(event_id="jane@example.org", role="NOBODY")
+    read = read_event(Encoding.JSON, row, None, LIMITS)
+    assert isinstance(read, Rejection)
+    assert read.event_id is None

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import LedgerEntry
-from transforms.ledger import ACCOUNTS, FATES, READ, BalanceLedger, entries_of, imbalance
+from transforms.ledger import (
+    ACCOUNTS,
+    CONVERSATION,
+    COUNTED,
+    FATES,
+    READ,
+    TALLIED,
+    BalanceLedger,
+    entries_of,
+    imbalance,
+)
 
 BALANCED = [
     LedgerEntry("read", "", 5),
@@ -98,3 +108,11 @@ def test_a_run_that_read_nothing_passes() -> None:
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         entries = pipeline | beam.Create([]).with_output_types(LedgerEntry)
         assert_that(entries | BalanceLedger(), equal_to([]))
+
+
+def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
+    """Messages may balance and a conversation still be missing from the sheets."""
+    messages = [LedgerEntry(READ, "", 3), LedgerEntry(COUNTED, "", 3)]
+    made = [*messages, LedgerEntry(CONVERSATION, "", 2)]
+    assert imbalance([*made, LedgerEntry(TALLIED, "", 2)]) is None
+    assert "1 were tallied" in str(imbalance([*made, LedgerEntry(TALLIED, "", 1)]))

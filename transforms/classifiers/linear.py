@@ -73,12 +73,24 @@ def count_features(read: Extract) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Scores messages with two weight tables and judges conversations with a small head."""
+    """Scores messages with two weight tables and judges conversations with a small head.
+
+    Attributes:
+        version: names the content of the model file.
+        human: gate, types, uses and sentiment.
+        assistant: pushback and its reasons.
+        sentiment_cuts: float64 (4,), between the five steps.
+        pushback_shift: float64 (languages,), added to the pushback logit, so that one threshold
+            means the same in each language of `labels.LANGUAGES`.
+        head: weights and thresholds of a conversation.
+        pushback_threshold: see `interface.Classifier`.
+    """
 
     version: str
     human: Table
     assistant: Table
     sentiment_cuts: NDArray[np.float64]
+    pushback_shift: NDArray[np.float64]
     head: ConversationHead
     pushback_threshold: int
 
@@ -119,7 +131,7 @@ class LinearClassifier:
     def _score_assistant(self, read: Extract) -> NDArray[np.int8]:
         logits = self.assistant.logits(read)
         rows = np.empty((len(logits), WIDTH - HUMAN_WIDTH), np.int8)
-        rows[:, 0] = _quantise(logits[:, 0])
+        rows[:, 0] = _quantise(logits[:, 0] + self.pushback_shift[identify(read)])
         rows[:, REASON - PUSHBACK] = logits[:, 1:].argmax(axis=1)
         rows[count_features(read) == 0] = (NO_LOGIT, 0)
         return rows
@@ -139,6 +151,7 @@ def load(source: IO[bytes]) -> LinearClassifier:
                 stored["assistant_rows"], stored["assistant_weights"], stored["assistant_line"]
             ),
             sentiment_cuts=stored["sentiment_cuts"],
+            pushback_shift=stored["pushback_shift"],
             head=ConversationHead(stored["head_weights"], stored["head_thresholds"]),
             pushback_threshold=int(stored["pushback_threshold"]),
         )

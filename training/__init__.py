@@ -1,0 +1,1 @@
+"""Makes the model file that `transforms.classifiers` ships. Never imported by the pipeline."""
