@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,8 +69,8 @@ def _add_run(commands: Any) -> None:
         allow_abbrev=False,
         help="run the job over archives of events; write tables and a report",
         description="Runs the whole job over files of events and writes Parquet tables, a DuckDB "
-        "database and an HTML report. Every flag not named here goes to Beam, e.g. "
-        "--direct_num_workers=2 --direct_running_mode=multi_processing.",
+        "database and an HTML report. A large input is read with a process a core. Every flag not "
+        "named here goes to Beam, e.g. --direct_num_workers=1.",
     )
     parser.add_argument(
         "--input",
@@ -157,16 +158,20 @@ def _add_classify(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
-    from pipelines.options import beam_options, settings_of  # noqa: PLC0415
+    from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
+    from pipelines.read import size_of  # noqa: PLC0415
     from pipelines.report import summary_lines  # noqa: PLC0415
 
+    # Beam logs a failure as a traceback, a worker's twice; what it raises tells it all.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
         say("every count is published, however small: keep the output to yourself")
     settings = settings_of(arguments)
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
-        run = run_local(arguments.input, arguments.output, settings, beam_options(flags))
+        options = beam_options(local_flags(flags, size_of(arguments.input)))
+        run = run_local(arguments.input, arguments.output, settings, options)
     for line in summary_lines(run.folder):
         print(line)
     read = sum(row["records"] for row in run.ledger if row["account"] == "read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -16,6 +17,7 @@ from transforms.policies import Firings
 from transforms.suppression import Thresholds
 
 _DEFAULT: Final = Settings()
+_LARGE_INPUT_BYTES: Final = 20_000_000
 _RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "SparkRunner")
 
 
@@ -107,9 +109,23 @@ def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
     for group in sorted(_option_groups(PipelineOptions), key=lambda cls: cls.__name__):
         group._add_argparse_args(known)
     _, unknown = known.parse_known_args(list(flags))
-    if unknown and options.view_as(StandardOptions).runner not in _RUNNERS_WITH_FLAGS_OF_THEIR_OWN:
+    runner = options.view_as(StandardOptions).runner
+    if unknown and runner not in _RUNNERS_WITH_FLAGS_OF_THEIR_OWN:
         raise InputError(f"{unknown[0]} is a flag of neither Undertone nor Beam; see --help")
     return options
+
+
+def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
+    """Returns Beam's flags for a local run: all cores for a large input, unless told otherwise.
+
+    A process a core takes some three seconds to start and then works at nearly twice the speed;
+    the tables are the same to the byte.
+    """
+    is_told = any(flag.startswith(("--runner", "--direct_")) for flag in flags)
+    cores = os.cpu_count() or 1
+    if is_told or cores == 1 or input_bytes < _LARGE_INPUT_BYTES:
+        return list(flags)
+    return [*flags, f"--direct_num_workers={cores}", "--direct_running_mode=multi_processing"]
 
 
 def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:

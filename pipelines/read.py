@@ -168,6 +168,15 @@ def literal_or_pattern(pattern: str) -> str:
     return pattern if os.path.isabs(pattern) else os.path.join(os.curdir, pattern)
 
 
+def size_of(patterns: Sequence[str]) -> int:
+    """Returns how many bytes the files that match take; raises InputError where none does."""
+    return sum(
+        file.size_in_bytes
+        for pattern in patterns
+        for file in _files_of(literal_or_pattern(pattern))
+    )
+
+
 def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:
     endings = {".avro": ReadAvro, ".jsonl": ReadJsonLines, ".jsonl.gz": ReadJsonLines}
     for ending, read in endings.items():
