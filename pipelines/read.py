@@ -169,12 +169,9 @@ def literal_or_pattern(pattern: str) -> str:
 
 
 def size_of(patterns: Sequence[str]) -> int:
-    """Returns how many bytes the files that match take; raises InputError where none does."""
-    return sum(
-        file.size_in_bytes
-        for pattern in patterns
-        for file in _files_of(literal_or_pattern(pattern))
-    )
+    """Returns how many bytes the files that match take together."""
+    matches = FileSystems.match([literal_or_pattern(pattern) for pattern in patterns])
+    return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
 
 def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:

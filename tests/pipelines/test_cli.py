@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.archive import write_archive, write_json_lines
 from pipelines.cli import main
+from pipelines.options import local_flags
 from tests import shared_data
 from tests.builders import avro_event
 from tests.pipelines.test_unbounded import said
@@ -305,3 +306,13 @@ def test_events_from_elsewhere_in_the_world(tmp_path: Path) -> None:
     folder = run(tmp_path, tmp_path / "a.avro", tmp_path / "b.jsonl")
     sql = "select distinct breakdown_value from aggregates_latest where breakdown = 'length'"
     assert query(folder, sql) == [("2",)]
+
+
+def test_a_large_input_takes_all_cores_unless_told() -> None:
+    """The user's own choice of runner or workers stands."""
+    large = 1_000_000_000
+    told = ["--direct_num_workers=1"]
+    assert local_flags([], 1_000) == []
+    assert local_flags(told, large) == told
+    told_by_us = local_flags([], large)
+    assert told_by_us == [] or "--direct_running_mode=multi_processing" in told_by_us
