@@ -171,8 +171,10 @@ def published_cells(sheet: Sheet, thresholds: Thresholds) -> Sheet:
     Guarantees: depends on the sheet only. Every cell returned reaches both thresholds, a remainder
     with a lower bound of its users.
     """
+    # Between a retraction and its replacement a cell may hold nobody, or fewer than nobody.
+    sheet = Sheet((cell, tally) for cell, tally in sheet.items() if tally.conversations > 0)
     if thresholds.are_off:
-        return Sheet(sheet)
+        return sheet
     audit = _Audit.of(sheet, thresholds)
     audit.settle()
     audit.withstand()
@@ -304,7 +306,11 @@ class _Audit:
             self.settle()
 
     def _determined(self) -> list[tuple[Cell, dict[Cell, int]]]:
-        """Returns the cells below a threshold that can be worked out, each with what from."""
+        """Returns the cells below a threshold that can be worked out, each with what from.
+
+        What follows from no published cell is nobody's number: between a retraction and its
+        replacement a sheet does not add up. There is nothing to hide it behind either.
+        """
         rows = []
         for relation in self.relations:
             if relation.is_partition:
@@ -315,7 +321,8 @@ class _Audit:
         return sorted(
             (cell, known)
             for cell, known in solved_by(rows, self.suppressed).items()
-            if not self.thresholds.allow(self.sheet[cell].conversations, self.sheet[cell].users)
+            if known
+            and not self.thresholds.allow(self.sheet[cell].conversations, self.sheet[cell].users)
         )
 
     def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Tally:
@@ -394,7 +401,8 @@ def _relations(sheet: Sheet) -> Iterator[_Relation]:
         if total in sheet:
             yield _Relation(total, tuple(parts), True, is_over_values=True)
     for total, parts in by_hour.items():
-        yield _Relation(total, tuple(parts), True)
+        if total in sheet:
+            yield _Relation(total, tuple(parts), True)
     for place, slices in places.items():
         yield from _slice_relations(place, slices)
         if place[1] == OVERALL:
@@ -422,5 +430,6 @@ def _overall_lengths(sheet: Sheet, hour: int) -> Iterator[_Relation]:
         for group, total_index in pairs:
             total = Cell(hour, OVERALL, ALL, total_index)
             cells = (Cell(hour, LENGTH, name, group) for name in lengths)
-            if total in sheet:
-                yield _Relation(total, tuple(c for c in cells if c in sheet), True)
+            parts = tuple(c for c in cells if c in sheet)
+            if total in sheet and parts:
+                yield _Relation(total, parts, True)

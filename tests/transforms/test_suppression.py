@@ -373,6 +373,24 @@ def test_the_remainder_never_claims_too_many_users() -> None:
             assert tally.users <= len({user for name in names for user in of_country[name]})
 
 
+def test_a_sheet_in_the_middle_of_a_revision_is_no_error() -> None:
+    """A cell whose conversations cancel out for a moment is withheld, and stops nothing."""
+    slice_ = INDEX[Slice("sentiment", ALL)]
+    passing = Tally(0, 0, 3, 9)
+    sheet = Sheet({Cell(hour, OVERALL, ALL, slice_): passing for hour in (DAY, 4)})
+    assert published_cells(sheet, FEW) == {}
+
+
+@settings(deadline=None, max_examples=15, phases=UNSHRUNK)
+@given(SIZES, SEEDS)
+def test_retractions_ahead_of_their_replacements_are_no_error(size: int, seed: int) -> None:
+    """Conversations taken from a sheet before they came to it leave nothing small to see."""
+    sheet = day_of_people(busy_day(size, seed))
+    sheet.add_all(day_of_people(busy_day(size, seed + 1)), -1)
+    for tally in published_cells(sheet, FEW).values():
+        assert FEW.allow(tally.conversations, tally.users)
+
+
 def test_the_headline_is_kept_where_another_cell_can_go() -> None:
     """To cover a small use a larger one goes, and the fewer affective conversations stay."""
     found = [
