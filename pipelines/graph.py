@@ -7,7 +7,14 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from pipelines.settings import Settings
-from schemas.records import AggregateRow, DeadLetter, LedgerEntry, PayloadChunk, ScoredMessage
+from schemas.records import (
+    AggregateRow,
+    ClassifierRate,
+    DeadLetter,
+    LedgerEntry,
+    PayloadChunk,
+    ScoredMessage,
+)
 from transforms.aggregate import CountTallied, SumDays, SummarizeConversations, TallyDays
 from transforms.changes import CountPeople, PublishChanges
 from transforms.decode import Decode
@@ -23,6 +30,7 @@ class Outputs(NamedTuple):
     aggregates: beam.PCollection[AggregateRow]
     dead_letters: beam.PCollection[DeadLetter]
     ledger: beam.PCollection[LedgerEntry]
+    rates: beam.PCollection[ClassifierRate]
 
 
 class _Counted(NamedTuple):
@@ -51,7 +59,8 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     entries = (at_door, counted.ledger) | "FlattenLedger" >> beam.Flatten()
     if payloads.is_bounded:
         entries = entries | "BalanceLedger" >> BalanceLedger()
-    return Outputs(counted.aggregates, decoded.dead_letters, entries)
+    rates = payloads.pipeline | "Rates" >> beam.Create(settings.classifier_rates, reshuffle=False)
+    return Outputs(counted.aggregates, decoded.dead_letters, entries, rates)
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:

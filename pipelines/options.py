@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from pipelines.settings import Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
 from transforms.classifiers import load_default
+from transforms.classifiers.rates import load_rates
 from transforms.policies import Firings
 from transforms.suppression import Thresholds
 
@@ -146,13 +147,15 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         firings = Firings(
             early=arguments.firing_period, conversation_life=arguments.conversation_life
         )
+    version = load_default().version
     return Settings(
         session_gap=arguments.session_gap,
         allowed_lateness=arguments.allowed_lateness,
         max_event_bytes=arguments.max_event_bytes,
         thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,
-        classifier_version=load_default().version,
+        classifier_version=version,
+        rates=load_rates(version),
         revision=wall_clock_us() if started_at_us is None else started_at_us,
     )
 

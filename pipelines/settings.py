@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
+from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
 from schemas.wire import Limits
 from transforms.classifiers import load_default
+from transforms.classifiers.rates import Rate
 from transforms.policies import Firings
 from transforms.release import Clock, Stamp
 from transforms.score import LoadClassifier
@@ -52,6 +56,7 @@ class Settings:
       firings: when the streaming job publishes, and how long it remembers.
       load_classifier: returns the classifier, once a worker.
       classifier_version: version of its weights, written into every row.
+      rates: how often that version errs, as far as it is known.
       clock: gives the streaming job its revisions.
       revision: revision of a bounded run, microseconds since the epoch at its start.
     """
@@ -63,6 +68,7 @@ class Settings:
     firings: Firings = field(default_factory=Firings)
     load_classifier: LoadClassifier = load_default
     classifier_version: str = ""
+    rates: tuple[Rate, ...] = ()
     clock: Clock = wall_clock_us
     revision: int = 0
 
@@ -100,6 +106,18 @@ class Settings:
     def life_us(self) -> int:
         """The conversation life in microseconds."""
         return self.firings.conversation_life // _US
+
+    @property
+    def classifier_rates(self) -> list[ClassifierRate]:
+        """The rates as rows of their table."""
+        return [
+            ClassifierRate(
+                classifier_version=self.classifier_version,
+                revision=self.revision,
+                **msgspec.structs.asdict(rate),
+            )
+            for rate in self.rates
+        ]
 
     @property
     def stamp(self) -> Stamp:

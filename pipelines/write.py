@@ -1,4 +1,4 @@
-"""Write: released rows, dead letters and the ledger, to Parquet files or to BigQuery."""
+"""Write: rows, dead letters, ledger and the classifier's rates, to Parquet files or BigQuery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from pipelines.graph import Outputs
 from schemas.failures import InputError
-from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, Table
+from schemas.tables import AGGREGATES, CLASSIFIER_RATES, DEAD_LETTERS, LEDGER, Table
 
 _DATASET: Final = re.compile(r"[a-z][a-z0-9:.\-]{4,}\.[A-Za-z0-9_]+")
 
@@ -62,6 +62,7 @@ def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]
         (outputs.aggregates, AGGREGATES),
         (outputs.dead_letters, DEAD_LETTERS),
         (outputs.ledger, LEDGER),
+        (outputs.rates, CLASSIFIER_RATES),
     )
 
 

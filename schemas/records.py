@@ -167,6 +167,20 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     classifier_version: str
 
 
+class ClassifierRate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How often one version of the classifier errs; the columns of `tables.CLASSIFIER_RATES`."""
+
+    classifier_version: str
+    language: str
+    facet: str
+    facet_value: str
+    true_positives: int
+    positives: int
+    false_positives: int
+    negatives: int
+    revision: int
+
+
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 

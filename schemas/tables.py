@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from schemas.records import AggregateRow, DeadLetter, LedgerEntry
+from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerEntry
 
 METRICS_VERSION: Final = "1"
 """Version of the definitions by which the rows were counted; raised when one of them changes."""
@@ -181,4 +181,30 @@ LEDGER: Final = Table(
     cluster_by=("account",),
 )  # fmt: skip
 
-TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER)
+CLASSIFIER_RATES: Final = Table(
+    name="classifier_rates",
+    description=(
+        "How often one version of the classifier errs on one value, as counts of conversations "
+        "that no training step saw. Every run writes those of its classifier. Append-only; read it "
+        "through the view classifier_rates_latest."
+    ),
+    columns=(
+        Column("classifier_version", "STRING", "Version of the classifier's weights."),
+        Column("language", "STRING", "Language of the conversations judged; all for any."),
+        Column("facet", "STRING", "What was decided of them: use, type, pushback or "
+               "pushback_reason."),
+        Column("facet_value", "STRING", "Value of the facet; all for pushback."),
+        Column("true_positives", "INT64", "Of the positives, how many the classifier found."),
+        Column("positives", "INT64", "Conversations that truly have the value."),
+        Column("false_positives", "INT64", "Of the negatives, how many the classifier took for "
+               "having the value."),
+        Column("negatives", "INT64", "Conversations that truly have not."),
+        Column("revision", "INT64", "Microseconds since the epoch at the start of the run that "
+               "wrote it; of equal keys the largest holds."),
+    ),
+    record=ClassifierRate,
+    partition_by=None,
+    cluster_by=("classifier_version", "facet", "facet_value"),
+)  # fmt: skip
+
+TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)

@@ -13,6 +13,7 @@ from apache_beam import coders
 
 from schemas.records import (
     AggregateRow,
+    ClassifierRate,
     ConversationSummary,
     DeadLetter,
     LedgerEntry,
@@ -25,6 +26,7 @@ from transforms.tally import Sheet
 
 CODED: Final = (
     AggregateRow,
+    ClassifierRate,
     ConversationHistory,
     ConversationState,
     ConversationSummary,

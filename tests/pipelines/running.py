@@ -17,7 +17,14 @@ from apache_beam.transforms import trigger
 
 from pipelines.graph import Outputs, assemble
 from pipelines.settings import Settings
-from schemas.records import AggregateRow, DeadLetter, Encoding, LedgerEntry, PayloadChunk
+from schemas.records import (
+    AggregateRow,
+    ClassifierRate,
+    DeadLetter,
+    Encoding,
+    LedgerEntry,
+    PayloadChunk,
+)
 from tests.doubles import LabelReader
 from transforms.policies import Firings
 from transforms.suppression import Thresholds
@@ -46,6 +53,7 @@ class Result:
         self.rows: list[AggregateRow] = collected["aggregates"]
         self.dead_letters: list[DeadLetter] = collected["dead_letters"]
         self.ledger: list[LedgerEntry] = collected["ledger"]
+        self.rates: list[ClassifierRate] = collected["rates"]
 
     def cells(self) -> dict[tuple[Any, ...], Counts]:
         """Returns the cells that hold: of each day the last snapshot's last revisions."""

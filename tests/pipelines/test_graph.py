@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from pipelines.backfill import build as build_backfill
 from pipelines.graph import assemble
 from pipelines.read import ReadPubSub
 from pipelines.stream import build as build_stream
+from schemas.records import ClassifierRate
 from tests.builders import avro_event
-from tests.pipelines.running import EXACT, chunk, run_bounded
+from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
 from tests.schemas.payloads import write_avro
+from transforms.classifiers.rates import Rate
 
 _PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)
 
@@ -96,7 +99,7 @@ def test_every_step_is_named(build: Any) -> None:
             labels.append(node.full_label)
 
     build().visit(Visitor())
-    beams_own = ("Chunks/", "BalanceLedger/GatherAccounts/", "Read/GatherMessages/")
+    beams_own = ("Chunks/", "Rates/", "BalanceLedger/GatherAccounts/", "Read/GatherMessages/")
     unnamed = [x for x in labels if "lambda" in x and not x.startswith(beams_own)]
     assert not unnamed
 
@@ -108,6 +111,17 @@ def test_both_mains_build(tmp_path: Path) -> None:
         beam.Pipeline(), "projects/my-project/subscriptions/events", "my-project.undertone", EXACT
     )
     build_backfill(beam.Pipeline(), [str(archive)], "my-project.undertone", EXACT)
+
+
+@pytest.mark.parametrize("run", [run_bounded, run_unbounded])
+def test_the_rates_are_written_with_the_tables(run: Any) -> None:
+    """Both jobs write the rates of their classifier once, and none where it has none."""
+    rates = (Rate("all", "use", "affective", 14, 28, 34, 1573),)
+    written = run([], replace(EXACT, rates=rates)).rates
+    assert written == [
+        ClassifierRate("labels", "all", "use", "affective", 14, 28, 34, 1573, EXACT.revision)
+    ]
+    assert run([]).rates == []
 
 
 def test_an_empty_input_gives_empty_tables() -> None:

@@ -110,7 +110,7 @@ def test_states_count_to_the_truth() -> None:
         for day_us, builder in builders.items()
         for row in release_day((day_us, builder.sheet()), EXACT.stamp, 1)
     ]
-    counted = Result({"aggregates": rows, "dead_letters": [], "ledger": []}).cells()
+    counted = Result({"aggregates": rows, "dead_letters": [], "ledger": [], "rates": []}).cells()
     assert counted == simulated().cells
 
 
