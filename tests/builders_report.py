@@ -15,8 +15,21 @@ from pyarrow import parquet as pq
 
 from pipelines.database import build_database
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
-from schemas.records import AggregateRow, ConversationSummary, DeadLetter, LedgerEntry
-from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, METRICS_VERSION, Table
+from schemas.records import (
+    AggregateRow,
+    ClassifierRate,
+    ConversationSummary,
+    DeadLetter,
+    LedgerEntry,
+)
+from schemas.tables import (
+    AGGREGATES,
+    CLASSIFIER_RATES,
+    DEAD_LETTERS,
+    LEDGER,
+    METRICS_VERSION,
+    Table,
+)
 from tests.builders import MONDAY_US
 from transforms.release import Stamp, release_day
 from transforms.suppression import Thresholds
@@ -62,6 +75,28 @@ def row(
     return AggregateRow(**(fields | other))
 
 
+def rate(
+    found: tuple[int, int],
+    wrong: tuple[int, int],
+    facet: str = "use",
+    value: str = "affective",
+    **other: Any,
+) -> ClassifierRate:
+    """Builds a measured rate: found of the positives, wrongly flagged of the negatives."""
+    fields: dict[str, Any] = {
+        "classifier_version": "test-1",
+        "language": "all",
+        "facet": facet,
+        "facet_value": value,
+        "true_positives": found[0],
+        "positives": found[1],
+        "false_positives": wrong[0],
+        "negatives": wrong[1],
+        "revision": 1,
+    }
+    return ClassifierRate(**(fields | other))
+
+
 def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -> None:
     """Writes records as the Parquet file of a table, as a run does."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
@@ -78,9 +113,10 @@ def query(folder: Path, sql: str) -> list[dict[str, Any]]:
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def database_of(folder: Path, *rows: AggregateRow) -> Path:
+def database_of(folder: Path, *rows: AggregateRow, rates: Iterable[ClassifierRate] = ()) -> Path:
     """Builds the database of a run that released these rows; returns the folder."""
     write_table(folder, AGGREGATES, rows)
+    write_table(folder, CLASSIFIER_RATES, rates)
     build_database(folder)
     return folder
 

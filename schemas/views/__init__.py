@@ -11,9 +11,11 @@ from typing import Final
 
 VIEWS: Final = (
     "aggregates_latest",
+    "classifier_rates_latest",
     "daily_totals",
     "period_totals",
     "cells",
+    "raw_ratios",
     "ratios",
     "shares",
     "long_conversations",

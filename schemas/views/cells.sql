@@ -8,14 +8,14 @@ WITH counted AS (
   SELECT
     window_start, granularity, breakdown, breakdown_value, facet, facet_value,
     conversations, users, sentiment_change_sixths, sentiment_change_squares,
-    1 AS days, min_users, min_conversations
+    1 AS days, min_users, min_conversations, classifier_version
   FROM `{dataset}.aggregates_latest`
   UNION ALL
   SELECT
     MIN(window_start) OVER () AS window_start, 'period' AS granularity,
     breakdown, breakdown_value, facet, facet_value,
     conversations, CAST(NULL AS INT64) AS users, sentiment_change_sixths, sentiment_change_squares,
-    days, min_users, min_conversations
+    days, min_users, min_conversations, classifier_version
   FROM `{dataset}.period_totals`
 ),
 
@@ -26,7 +26,7 @@ uniform AS (
     window_start, granularity, 'overall' AS breakdown, 'all' AS breakdown_value,
     'length' AS facet, breakdown_value AS facet_value,
     conversations, users, sentiment_change_sixths, sentiment_change_squares,
-    days, min_users, min_conversations
+    days, min_users, min_conversations, classifier_version
   FROM counted
   WHERE breakdown = 'length' AND facet = 'all'
 )

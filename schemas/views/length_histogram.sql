@@ -1,11 +1,13 @@
 -- How long conversations are: human messages a conversation, in bins, as a share of all. A
 -- conversation is long from `at_least` = 51 on. The bin `not_published` of the breakdown `overall`
 -- stands for all bins withheld. The bins of the breakdown `length` are its values and not repeated.
+-- Lengths are counted, not classified: the corrected share is the raw one.
 -- Source: METRICS.md, "length"; bins: transforms/tally.py, `LENGTH_BINS`.
 SELECT
   window_start, granularity, breakdown, breakdown_value,
   facet_value AS human_messages,
   SAFE_CAST(REGEXP_EXTRACT(facet_value, r'^[0-9]+') AS INT64) AS at_least,
-  conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high
+  conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,
+  corrected_share, corrected_low, corrected_high, classifier_version
 FROM `{dataset}.ratios`
 WHERE facet = 'length'

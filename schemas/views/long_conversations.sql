@@ -1,9 +1,10 @@
 -- Conversations of more than 50 human messages (50 is not long, 51 is): how many, and what share of
 -- all conversations (`conversation_group` = `all`), of the affective ones, and of each type.
--- Raw shares, see `ratios`.
+-- Raw and corrected, see `ratios`.
 -- Source: METRICS.md, "long conversations".
 SELECT
   window_start, granularity, breakdown, breakdown_value, facet_value AS conversation_group,
-  conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high
+  conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,
+  corrected_share, corrected_low, corrected_high, classifier_version
 FROM `{dataset}.ratios`
 WHERE facet = 'long'

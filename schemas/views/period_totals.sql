@@ -14,7 +14,11 @@ SELECT
   SUM(sentiment_change_squares) AS sentiment_change_squares,
   COUNT(*) AS days,
   MAX(min_users) AS min_users,
-  MAX(min_conversations) AS min_conversations
+  MAX(min_conversations) AS min_conversations,
+  -- A sum over two versions of the classifier is of neither.
+  IF(
+    MIN(classifier_version) = MAX(classifier_version), MAX(classifier_version), NULL
+  ) AS classifier_version
 FROM `{dataset}.aggregates_latest`
 WHERE granularity = 'day'
 GROUP BY breakdown, breakdown_value, facet, facet_value

@@ -1,208 +1,278 @@
--- Every share that is reported, as a part of a whole: the one place where shares are divided and
--- get their interval. The views of measures pick from it.
--- A share is what the classifier counted, hence `raw_share`: it is not corrected for the
--- classifier's misses and false positives, which at a few per cent may be most of it.
--- The interval is Wilson's score interval at 95 % (Wilson 1927; Brown, Cai and DasGupta 2001): it
--- covers chance, not the classifier's errors.
--- `withheld` is how many conversations more the part may have than were released: 0 where it was
--- released on every day of the whole, unknown (null) where on some days only. `raw_share` and
--- `share_low` are then lower bounds, and `share_high` reckons all of them in, or is null.
--- The granularity `period` is all days of which the whole was released, added up; unlike `cells` it
--- leaves out what was released of a part on other days.
--- Where the whole was withheld, or is an older version smaller than its part, there is no share.
--- `not_published` has none: which values it stands for differs from facet to facet.
--- The whole of a drift is its opening: the pairs released, and all conversations of no released
--- pair, for these may have opened so.
--- Source: METRICS.md, "Measures" and "Estimates carry intervals".
-WITH cells AS (
-  SELECT *
-  FROM `{dataset}.cells`
-  WHERE breakdown_value <> 'not_published' AND granularity <> 'period'
-),
-
-parts AS (
+-- Every share that is reported, raw as in `raw_ratios`, and corrected for the classifier's misses and
+-- false alarms by the rates of `classifier_rates_latest`; the views of measures pick from it.
+-- `corrected_low` and `corrected_high` are a 95 % interval: of chance in the counts and in the rates
+-- alike. It does not cover that these conversations may differ from those the rates were measured
+-- on. An interval of 0 to 0 says so: fewer were counted than false alarms alone should make.
+-- There is no corrected share (null) where a rate that it needs is not known, or true and false
+-- positive rate are within 0.1 of each other; where counts of several classifier versions meet, for
+-- each has its own rates; and where a count that it needs was withheld. In the breakdown `language`
+-- the language's own rates are taken where there are any, everywhere else those of `all`.
+-- Where `raw_share` is a lower bound (`withheld` is not 0), so is `corrected_share`, and
+-- `corrected_high` is null, for how much more it may be is unknown.
+-- How, by `way`:
+-- `counted`: length bins and long conversations of all are counted, not classified, so that there
+-- is nothing to correct: raw share and interval stand for the corrected ones.
+-- `direct`: uses, types and pushback of all. Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen
+-- 1978; interval: Lang and Reiczigel 2014 (Prev. Vet. Med. 113:13), which keeps its level with rates
+-- of few labelled conversations. Both are clipped to 0 .. 1.
+-- `quotient`: types of the affective ones and reasons of those with pushback are corrected (part of
+-- all) / corrected (whole of all). Interval: the delta method on the logarithms, the two taken as
+-- independent. They are not: they rest on the same counts and the same labelled conversations, and
+-- where one is too large so is the other. Independence overstates the spread of their quotient, so
+-- the interval is rather too wide than too narrow. Of a part of 0 it has no upper end.
+-- `inside`: long or pushback within a type or the affective ones. Of the whole, the share
+-- w = FPR * all / whole would be false alarms if none were true; they are long (have pushback) as
+-- often as all conversations are, a share of r. What they make of the raw share is taken away:
+-- (raw - w * r) / (1 - w), the same as (part - FPR * alike) / (whole - FPR * all). Interval: that of
+-- the raw share on the same line, and the chance in w and r, squared and added on either side (MOVER,
+-- Zou and Donner 2008). Pushback is then corrected for the detector's own errors as `direct` is,
+-- and their chance added likewise. Where the interval of the corrected whole reaches 0, all of it
+-- may be false alarms and there is no corrected share within it.
+-- Assumed: these conversations are mixed like those that the rates were measured on; errors are as
+-- frequent in long as in short ones, with as without pushback, and whatever else a breakdown tells
+-- apart; and errors about type and about pushback are independent.
+-- Drift is not corrected: that would need the matrix inverted, with a rate for every pair of types,
+-- and most cells of a matrix are withheld.
+-- Source: METRICS.md, "Estimates carry intervals"; rates: transforms/classifiers/rates.py.
+WITH raw AS (
   SELECT
     *,
     CASE
-      WHEN facet = 'pushback_reason' THEN 'pushback'
-      WHEN facet IN ('drift', 'drift_long') THEN facet
-      WHEN facet IN ('type', 'use', 'length') OR facet_value = 'all' THEN 'all'
-      WHEN facet_value = 'affective' THEN 'use'
-      ELSE 'type'
-    END AS whole_facet,
-    CASE
-      WHEN facet IN ('drift', 'drift_long') THEN SPLIT(facet_value, '>')[OFFSET(0)]
-      WHEN facet IN ('type', 'use', 'length', 'pushback_reason') THEN 'all'
-      ELSE facet_value
-    END AS whole_value
-  FROM cells
-  WHERE
-    facet IN (
-      'type', 'use', 'length', 'long', 'pushback', 'pushback_reason', 'drift', 'drift_long'
-    )
-  UNION ALL
-  SELECT *, 'use' AS whole_facet, 'affective' AS whole_value
-  FROM cells
-  WHERE facet = 'type' AND facet_value <> 'roleplay'
-),
-
-matrices AS (
-  SELECT
-    window_start, granularity, breakdown, breakdown_value, facet,
-    SUM(conversations) AS conversations
-  FROM cells
-  WHERE facet IN ('drift', 'drift_long')
-  GROUP BY window_start, granularity, breakdown, breakdown_value, facet
-),
-
-unpaired AS (
-  SELECT
-    m.window_start, m.granularity, m.breakdown, m.breakdown_value, m.facet,
-    GREATEST(c.conversations - m.conversations, 0) AS conversations
-  FROM matrices AS m
-  INNER JOIN cells AS c
-    ON
-      m.window_start = c.window_start
-      AND m.granularity = c.granularity
-      AND m.breakdown = c.breakdown
-      AND m.breakdown_value = c.breakdown_value
-      AND c.facet = IF(m.facet = 'drift', 'all', 'long')
-      AND c.facet_value = 'all'
-),
-
-openings AS (
-  SELECT
-    window_start, granularity, breakdown, breakdown_value, facet,
-    SPLIT(facet_value, '>')[OFFSET(0)] AS opening_type, SUM(conversations) AS conversations
-  FROM cells
-  WHERE facet IN ('drift', 'drift_long')
-  GROUP BY
-    window_start, granularity, breakdown, breakdown_value, facet,
-    SPLIT(facet_value, '>')[OFFSET(0)]
-),
-
-wholes AS (
-  SELECT
-    window_start, granularity, breakdown, breakdown_value,
-    facet AS whole_facet, facet_value AS whole_value,
-    conversations AS whole_conversations, is_exhaustive,
-    CAST(NULL AS INT64) AS unpaired_conversations
-  FROM cells
-  WHERE facet IN ('all', 'use', 'type', 'pushback')
-  UNION ALL
-  SELECT
-    o.window_start, o.granularity, o.breakdown, o.breakdown_value,
-    o.facet AS whole_facet, o.opening_type AS whole_value,
-    o.conversations + u.conversations AS whole_conversations, FALSE AS is_exhaustive,
-    u.conversations AS unpaired_conversations
-  FROM openings AS o
-  INNER JOIN unpaired AS u
-    ON
-      o.window_start = u.window_start
-      AND o.granularity = u.granularity
-      AND o.breakdown = u.breakdown
-      AND o.breakdown_value = u.breakdown_value
-      AND o.facet = u.facet
-),
-
-joined AS (
-  SELECT
-    p.window_start, p.granularity, p.breakdown, p.breakdown_value, p.facet, p.facet_value,
-    p.whole_facet, p.whole_value, p.conversations, p.users, 1 AS days,
-    w.whole_conversations, 1 AS whole_days, w.is_exhaustive, w.unpaired_conversations
-  FROM parts AS p
-  LEFT JOIN wholes AS w
-    ON
-      p.window_start = w.window_start
-      AND p.granularity = w.granularity
-      AND p.breakdown = w.breakdown
-      AND p.breakdown_value = w.breakdown_value
-      AND p.whole_facet = w.whole_facet
-      AND p.whole_value = w.whole_value
-      AND p.conversations <= w.whole_conversations
-      AND w.whole_conversations > 0
-),
-
-period_parts AS (
-  SELECT
-    breakdown, breakdown_value, facet, facet_value, whole_facet, whole_value,
-    COALESCE(
-      SUM(IF(whole_conversations IS NULL, NULL, conversations)), SUM(conversations)
-    ) AS conversations,
-    COUNT(whole_conversations) AS shared_days,
-    COUNT(*) AS released_days
-  FROM joined
-  WHERE granularity = 'day'
-  GROUP BY breakdown, breakdown_value, facet, facet_value, whole_facet, whole_value
-),
-
-period_wholes AS (
-  SELECT
-    breakdown, breakdown_value, whole_facet, whole_value,
-    SUM(whole_conversations) AS whole_conversations,
-    COUNT(*) AS whole_days,
-    MIN(IF(is_exhaustive, 1, 0)) = 1 AS is_exhaustive,
-    SUM(unpaired_conversations) AS unpaired_conversations
-  FROM wholes
-  WHERE granularity = 'day'
-  GROUP BY breakdown, breakdown_value, whole_facet, whole_value
-),
-
-all_windows AS (
-  SELECT * FROM joined
-  UNION ALL
-  SELECT
-    (SELECT MIN(window_start) FROM cells) AS window_start, 'period' AS granularity,
-    p.breakdown, p.breakdown_value, p.facet, p.facet_value, p.whole_facet, p.whole_value,
-    p.conversations, CAST(NULL AS INT64) AS users,
-    IF(p.shared_days > 0, p.shared_days, p.released_days) AS days,
-    w.whole_conversations, w.whole_days, w.is_exhaustive, w.unpaired_conversations
-  FROM period_parts AS p
-  LEFT JOIN period_wholes AS w
-    ON
-      p.breakdown = w.breakdown
-      AND p.breakdown_value = w.breakdown_value
-      AND p.whole_facet = w.whole_facet
-      AND p.whole_value = w.whole_value
-      AND p.shared_days > 0
-),
-
-bounded AS (
-  SELECT
-    *,
-    CASE
-      WHEN unpaired_conversations IS NOT NULL THEN unpaired_conversations
-      WHEN is_exhaustive OR days = whole_days THEN 0
-    END AS withheld,
+      WHEN facet = 'length' OR (facet = 'long' AND facet_value = 'all') THEN 'counted'
+      WHEN facet IN ('use', 'type', 'pushback') AND whole_facet = 'all' THEN 'direct'
+      WHEN facet IN ('type', 'pushback_reason') THEN 'quotient'
+      WHEN facet IN ('long', 'pushback') THEN 'inside'
+    END AS way,
+    IF(breakdown = 'language', breakdown_value, 'all') AS language,
     1.959964 AS z
-  FROM all_windows
+  FROM `{dataset}.raw_ratios`
 ),
 
-divided AS (
+languages AS (
+  SELECT DISTINCT language FROM raw
+),
+
+rates AS (
+  SELECT
+    l.language, r.classifier_version, r.facet AS rate_facet, r.facet_value AS rate_value,
+    r.true_positives, r.positives, r.false_positives, r.negatives,
+    ROW_NUMBER() OVER (
+      PARTITION BY l.language, r.classifier_version, r.facet, r.facet_value
+      ORDER BY IF(r.language = 'all', 1, 0)
+    ) AS choice
+  FROM languages AS l
+  INNER JOIN `{dataset}.classifier_rates_latest` AS r
+    ON r.language IN (l.language, 'all')
+),
+
+-- What of a row was classified: its part, its whole, or both, each as a share of all.
+classified AS (
+  SELECT
+    window_start, granularity, breakdown, breakdown_value, facet, facet_value, whole_facet,
+    'part' AS side, language, classifier_version, z,
+    facet AS rate_facet, facet_value AS rate_value,
+    conversations AS hits, all_conversations AS tried
+  FROM raw
+  WHERE way IN ('direct', 'quotient')
+  UNION ALL
+  SELECT
+    window_start, granularity, breakdown, breakdown_value, facet, facet_value, whole_facet,
+    'part' AS side, language, classifier_version, z,
+    'pushback' AS rate_facet, 'all' AS rate_value,
+    alike_conversations AS hits, all_conversations AS tried
+  FROM raw
+  WHERE way = 'inside' AND facet = 'pushback'
+  UNION ALL
+  SELECT
+    window_start, granularity, breakdown, breakdown_value, facet, facet_value, whole_facet,
+    'whole' AS side, language, classifier_version, z,
+    whole_facet AS rate_facet, whole_value AS rate_value,
+    whole_conversations AS hits, all_conversations AS tried
+  FROM raw
+  WHERE way IN ('quotient', 'inside')
+),
+
+-- Names as in Lang and Reiczigel: p of those tried, Se and Sp, and with `1` the shrunken ones.
+shrunken AS (
+  SELECT
+    c.*,
+    c.hits / c.tried AS p,
+    r.true_positives / r.positives AS se,
+    r.false_positives / r.negatives AS fpr,
+    c.tried + c.z * c.z AS n1,
+    (c.hits + c.z * c.z / 2) / (c.tried + c.z * c.z) AS p1,
+    r.positives + 2 AS n_se1,
+    (r.true_positives + 1) / (r.positives + 2) AS se1,
+    r.negatives + 2 AS n_sp1,
+    (r.negatives - r.false_positives + 1) / (r.negatives + 2) AS sp1
+  FROM classified AS c
+  INNER JOIN rates AS r
+    ON
+      c.language = r.language
+      AND c.classifier_version = r.classifier_version
+      AND c.rate_facet = r.rate_facet
+      AND c.rate_value = r.rate_value
+  WHERE
+    r.choice = 1 AND r.positives > 0 AND r.negatives > 0
+    -- Of a stream's versions a whole may be older, and smaller, than what is in it.
+    AND c.hits <= c.tried AND c.tried > 0
+),
+
+solved AS (
   SELECT
     *,
-    conversations / whole_conversations AS raw_share,
-    (conversations + withheld) / whole_conversations AS raw_share_at_most,
-    z * z / whole_conversations AS pull
-  FROM bounded
+    (p - fpr) / (se - fpr) AS share,
+    se1 + sp1 - 1 AS gain1,
+    (p1 + sp1 - 1) / (se1 + sp1 - 1) AS share1,
+    se1 * (1 - se1) / n_se1 AS se_variance,
+    sp1 * (1 - sp1) / n_sp1 AS sp_variance
+  FROM shrunken
+  WHERE se1 + sp1 - 1 > 0.1 AND se - fpr > 0.1
+),
+
+spread AS (
+  SELECT
+    *,
+    share1 + 2 * z * z * (share1 * se_variance - (1 - share1) * sp_variance) AS middle,
+    SQRT(
+      p1 * (1 - p1) / n1 + share1 * share1 * se_variance
+      + (1 - share1) * (1 - share1) * sp_variance
+    ) / gain1 AS error
+  FROM solved
+),
+
+paired AS (
+  SELECT
+    r.*,
+    p.share AS part_share, p.middle AS part_middle, p.error AS part_error,
+    LEAST(GREATEST(p.share, 0), 1) AS part_clipped,
+    p.se - p.fpr AS part_gain, p.fpr AS part_fpr, p.gain1 AS part_gain1,
+    p.se_variance AS part_se_variance, p.sp_variance AS part_sp_variance,
+    LEAST(GREATEST(w.share, 0), 1) AS inner_clipped,
+    w.error AS inner_error, w.middle - w.z * w.error AS inner_low,
+    w.fpr * r.all_conversations / r.whole_conversations AS false_part,
+    r.all_conversations / r.whole_conversations AS all_of_whole,
+    w.sp_variance AS inner_sp_variance,
+    r.alike_conversations / r.all_conversations AS alike
+  FROM raw AS r
+  LEFT JOIN spread AS p
+    ON
+      r.window_start = p.window_start
+      AND r.granularity = p.granularity
+      AND r.breakdown = p.breakdown
+      AND r.breakdown_value = p.breakdown_value
+      AND r.facet = p.facet
+      AND r.facet_value = p.facet_value
+      AND r.whole_facet = p.whole_facet
+      AND p.side = 'part'
+  LEFT JOIN spread AS w
+    ON
+      r.window_start = w.window_start
+      AND r.granularity = w.granularity
+      AND r.breakdown = w.breakdown
+      AND r.breakdown_value = w.breakdown_value
+      AND r.facet = w.facet
+      AND r.facet_value = w.facet_value
+      AND r.whole_facet = w.whole_facet
+      AND w.side = 'whole'
+),
+
+limited AS (
+  SELECT
+    *,
+    IF(way = 'quotient' AND inner_clipped > 0, inner_clipped, NULL) AS divisor,
+    IF(
+      way = 'inside' AND inner_low > 0 AND false_part < 1
+      AND alike_conversations <= all_conversations,
+      1 - false_part,
+      NULL
+    ) AS true_part
+  FROM paired
+),
+
+-- Of `quotient` the share and the spread of its logarithm; of `inside` the share and the variance
+-- that it has besides that of the raw share.
+prepared AS (
+  SELECT
+    *,
+    part_clipped / divisor AS quotient,
+    SQRT(
+      POW(part_error / NULLIF(part_clipped, 0), 2) + POW(inner_error / divisor, 2)
+    ) AS log_error,
+    (raw_share - false_part * alike) / true_part AS inside,
+    POW((raw_share - alike) / POW(true_part, 2), 2)
+    * (
+      all_of_whole * all_of_whole * inner_sp_variance
+      + false_part * false_part * (1 / whole_conversations - 1 / all_conversations)
+    )
+    + POW(false_part / true_part, 2) * alike * (1 - alike) / all_conversations AS inside_variance
+  FROM limited
+),
+
+widened AS (
+  SELECT
+    *,
+    SQRT(POW((raw_share - share_low) / true_part, 2) + z * z * inside_variance) AS below,
+    SQRT(POW((share_high - raw_share) / true_part, 2) + z * z * inside_variance) AS above,
+    (inside - part_fpr) / part_gain AS inside_corrected
+  FROM prepared
+),
+
+detected AS (
+  SELECT
+    *,
+    SQRT(
+      below * below + z * z * (
+        inside_corrected * inside_corrected * part_se_variance
+        + (1 - inside_corrected) * (1 - inside_corrected) * part_sp_variance
+      )
+    ) / part_gain1 AS detected_below,
+    SQRT(
+      above * above + z * z * (
+        inside_corrected * inside_corrected * part_se_variance
+        + (1 - inside_corrected) * (1 - inside_corrected) * part_sp_variance
+      )
+    ) / part_gain1 AS detected_above
+  FROM widened
+),
+
+corrected AS (
+  SELECT
+    *,
+    CASE
+      WHEN way = 'counted' THEN raw_share
+      WHEN raw_share IS NULL THEN NULL
+      WHEN way = 'direct' THEN part_share
+      WHEN way = 'quotient' THEN quotient
+      WHEN way = 'inside' AND facet = 'long' THEN inside
+      WHEN way = 'inside' THEN inside_corrected
+    END AS corrected_share_unclipped,
+    CASE
+      WHEN way = 'counted' THEN share_low
+      WHEN raw_share IS NULL THEN NULL
+      WHEN way = 'direct' THEN part_middle - z * part_error
+      WHEN way = 'quotient' AND quotient = 0 THEN 0
+      WHEN way = 'quotient' THEN quotient / EXP(LEAST(z * log_error, 50))
+      WHEN way = 'inside' AND facet = 'long' THEN inside - below
+      WHEN way = 'inside' THEN inside_corrected - detected_below
+    END AS corrected_low_unclipped,
+    CASE
+      WHEN way = 'counted' THEN share_high
+      WHEN raw_share IS NULL OR withheld IS NULL OR withheld > 0 THEN NULL
+      WHEN way = 'direct' THEN part_middle + z * part_error
+      WHEN way = 'quotient' THEN quotient * EXP(LEAST(z * log_error, 50))
+      WHEN way = 'inside' AND facet = 'long' THEN inside + above
+      WHEN way = 'inside' THEN inside_corrected + detected_above
+    END AS corrected_high_unclipped
+  FROM detected
 )
 
 SELECT
   window_start, granularity, breakdown, breakdown_value, facet, facet_value,
   whole_facet, whole_value, conversations, users, days, whole_conversations, whole_days,
-  withheld, raw_share,
-  GREATEST(
-    (
-      raw_share + pull / 2
-      - SQRT(pull * (raw_share * (1 - raw_share) + pull / 4))
-    ) / (1 + pull),
-    0
-  ) AS share_low,
-  LEAST(
-    (
-      raw_share_at_most + pull / 2
-      + SQRT(pull * (raw_share_at_most * (1 - raw_share_at_most) + pull / 4))
-    ) / (1 + pull),
-    1
-  ) AS share_high
-FROM divided
+  withheld, raw_share, share_low, share_high,
+  LEAST(GREATEST(corrected_share_unclipped, 0), 1) AS corrected_share,
+  LEAST(GREATEST(corrected_low_unclipped, 0), 1) AS corrected_low,
+  LEAST(GREATEST(corrected_high_unclipped, 0), 1) AS corrected_high,
+  classifier_version
+FROM corrected

@@ -1,17 +1,22 @@
 -- How much of the conversations is of each type (facet `type`) and each use (facet `use`; the share
 -- of affective conversations is `use` = `affective`), with 95 % intervals; for the affective types
 -- also as a share of the affective conversations. Types need not add up to one: a conversation may
--- be of several. Raw shares, see `ratios`.
+-- be of several. Raw and corrected, see `ratios`.
 -- Source: METRICS.md, "share of affective conversations" and "share of each type".
 SELECT
   a.window_start, a.granularity, a.breakdown, a.breakdown_value, a.facet, a.facet_value,
   a.conversations, a.users, a.days,
   a.whole_conversations AS all_conversations, a.whole_days AS all_days,
   a.raw_share, a.share_low, a.share_high,
+  a.corrected_share, a.corrected_low, a.corrected_high,
   b.whole_conversations AS affective_conversations,
   b.raw_share AS raw_share_of_affective,
   b.share_low AS share_of_affective_low,
-  b.share_high AS share_of_affective_high
+  b.share_high AS share_of_affective_high,
+  b.corrected_share AS corrected_share_of_affective,
+  b.corrected_low AS corrected_share_of_affective_low,
+  b.corrected_high AS corrected_share_of_affective_high,
+  a.classifier_version
 FROM `{dataset}.ratios` AS a
 LEFT JOIN `{dataset}.ratios` AS b
   ON
