@@ -22,7 +22,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines import report_charts as charts
-from pipelines.report_figures import AFFECTIVE, Change, Figures, Share, read_figures
+from pipelines.report_figures import AFFECTIVE, Change, Figures, Rate, Share, read_figures
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
 from transforms.ledger import FATES, READ
@@ -34,6 +34,9 @@ RUN_FILE: Final = "run.json"
 _TEMPLATES: Final = "report_templates"
 _SHOWN_VALUES: Final = 8
 """Values of a breakdown that are shown before the reader asks for more."""
+
+_NO_CORRECTION: Final = "\N{EN DASH}"
+"""Stands where a raw share has no corrected one."""
 
 _HOUR_MARKS: Final = (0, 6, 12, 18, 23)
 
@@ -79,7 +82,12 @@ _DEFINITIONS: Final = (
     ("Drift", "From the type of the first three human messages to that of the last three."),
     ("User", "One pseudonymous user id. A missing id is no user and never counts towards a "
      "threshold."),
-    ("95% interval", "Of shares Wilson’s score interval. It covers chance only."),
+    ("Raw share", "What the classifier counted, its misses and false alarms included."),
+    ("Corrected share", "The share after both are reckoned out, by how often the classifier erred "
+     "on held-out conversations (Rogan and Gladen 1978)."),
+    ("95% interval", "Of raw shares Wilson’s score interval, which covers chance only. Of "
+     "corrected ones Lang and Reiczigel’s or one derived from it, which also covers that the "
+     "rates were measured on so many conversations and no more."),
 )  # fmt: skip
 
 
@@ -200,16 +208,18 @@ def summary_lines(folder: Path) -> list[str]:
     if period is None:
         return ["Nothing was released: no conversations, or too few users for the thresholds."]
     words = charts.Words(period)
-    rows = [("all conversations", "", "", f"{period.conversations:,}")]
+    rows = [("all conversations", "", "", "", "", f"{period.conversations:,}")]
     rows += [_share_row("affective", figures.affective, words)]
     rows += [_share_row(f"  {charts.readable(s.name).lower()}", s, words) for s in figures.types]
     rows += [_share_row("over 50 human messages", figures.long[0], words)]
     rows += [_share_row("pushback", figures.pushback[0], words)]
     rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE), words)]
     title = f"{period.first} to {period.last} (UTC), {_plural(period.days, 'day')}"
-    header = ("", "raw", "95% interval", "conversations")
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return [title, "", *(_align(row, widths) for row in (header, *rows))]
+    header = ("", "corrected", "95% interval", "raw", "95% interval", "conversations")
+    table = [header, *rows]
+    if not figures.is_corrected:
+        return [title, "", *_aligned([(line[0], *line[3:]) for line in table])]
+    return [title, "", *_aligned(table)]
 
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
@@ -242,6 +252,7 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "shown_values": _SHOWN_VALUES,
         "percent": charts.percent,
         "percent_interval": charts.percent_interval,
+        "rates": [_rate_cells(rate) for rate in figures.rates],
         "points": charts.points,
         "points_interval": charts.points_interval,
         "readable": charts.readable,
@@ -289,8 +300,7 @@ def _tables(figures: Figures, words: charts.Words) -> dict[str, Any]:
         (
             f"{day.day:%Y-%m-%d}",
             words.count(day.conversations),
-            words.share(day.affective),
-            charts.percent_interval(day.affective),
+            *_both(day.affective, words),
         )
         for day in figures.days
     ]
@@ -305,9 +315,27 @@ def _share_cells(share: Share, words: charts.Words) -> tuple[str, ...]:
         charts.readable(share.name),
         words.count(share.conversations),
         "" if share.whole is None else f"{share.whole:,}",
-        words.share(share),
-        charts.percent_interval(share),
+        *_both(share, words),
         str(share.days or ""),
+    )
+
+
+def _both(share: Share, words: charts.Words) -> tuple[str, str, str, str]:
+    """Writes a share corrected and raw, each with its interval."""
+    corrected = ("", "") if share.share is None else (_NO_CORRECTION, "")
+    if share.is_corrected:
+        corrected = words.share(share.best), charts.percent_interval(share.best)
+    return *corrected, words.share(share), charts.percent_interval(share)
+
+
+def _rate_cells(rate: Rate) -> tuple[str, ...]:
+    """Writes what of a value was found, and how often it was seen where it was not."""
+    name = rate.facet if rate.value == ALL else rate.value
+    return (
+        charts.readable(name),
+        "any" if rate.language == ALL else rate.language,
+        f"{rate.true_positives:,} of {rate.positives:,}",
+        f"{rate.false_positives:,} of {rate.negatives:,}",
     )
 
 
@@ -395,17 +423,24 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _share_row(label: str, share: Share, words: charts.Words) -> tuple[str, str, str, str]:
+_Line = tuple[str, str, str, str, str, str]
+
+
+def _share_row(label: str, share: Share, words: charts.Words) -> _Line:
     count = "" if share.conversations is None else f"{share.conversations:,}"
-    return label, words.share(share), charts.percent_interval(share), count
+    return label, *_both(share, words), count
 
 
-def _change_row(label: str, change: Change, words: charts.Words) -> tuple[str, str, str, str]:
+def _change_row(label: str, change: Change, words: charts.Words) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
-    return label, words.mean(change), charts.points_interval(change), count
+    return label, "", "", words.mean(change), charts.points_interval(change), count
 
 
-def _align(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = row
-    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return "  ".join([first.ljust(widths[0]), *cells]).rstrip()
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """Writes a table as lines, names to the left and figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for first, *others in table:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    return lines

@@ -47,7 +47,8 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
 class Bar:
     """One bar: where it ends, its interval, and what stands beside it; None draws nothing.
 
-    An open bar may be longer than drawn; a quiet one is there to compare with.
+    An open bar may be longer than drawn; a quiet one is there to compare with. The note tells the
+    raw share beside a corrected one, or that the share is raw.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Bar:
     high: float | None
     is_open: bool
     is_quiet: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Series:
     runs: Sequence[Sequence[Point]]
     ticks: Sequence[Tick]
     marks: Sequence[Tick]
+    is_corrected: bool
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,12 @@ class Words:
             # With a count but no share it is the whole that was withheld.
             return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
         return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
+
+    def beside(self, share: Share) -> str:
+        """Writes what stands beside the best estimate: the raw share, or that it is the raw one."""
+        if share.share is None or share.is_counted:
+            return ""
+        return f"raw {self.share(share)}" if share.is_corrected else "raw"
 
     def mean(self, change: Change) -> str:
         """Writes a mean change in points."""
@@ -213,9 +222,9 @@ def readable(name: str) -> str:
 
 
 def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = ()) -> Bars:
-    """Draws shares as bars from zero."""
+    """Draws shares as bars from zero, by the best estimate of each."""
     shares = list(shares)
-    scale = _Scale.to(max((_top(s) for s in shares), default=0))
+    scale = _Scale.to(max((_top(s.best) for s in shares), default=0))
     bars = [_share_bar(share, scale, words, share.name in quiet) for share in shares]
     return Bars(bars, scale.ticks(_write_share), 0)
 
@@ -298,13 +307,14 @@ def _fewest(length: str) -> int:
 
 
 def day_series(days: Sequence[Day], words: Words) -> Series:
-    """Draws the share of affective conversations day by day."""
-    shares = [day.affective for day in days]
+    """Draws the share of affective conversations day by day, corrected if that of each day is."""
+    known = [day.affective for day in days if day.affective.share is not None]
+    is_corrected = bool(known) and all(share.is_corrected for share in known)
+    shares = [day.affective.best if is_corrected else day.affective for day in days]
     scale = _Scale.to(max((s.high or s.share or 0 for s in shares), default=0))
     width = 100 / max(len(days), 1)
     runs: list[list[Point]] = [[]]
-    for index, day in enumerate(days):
-        share = day.affective
+    for index, (day, share) in enumerate(zip(days, shares, strict=True)):
         if share.share is None or share.low is None:
             runs.append([])
             continue
@@ -317,7 +327,9 @@ def day_series(days: Sequence[Day], words: Words) -> Series:
                 name=f"{day.day:%Y-%m-%d}: {words.share(share)} ({percent_interval(share)})",
             )
         )
-    return Series([run for run in runs if run], scale.ticks(_write_share), day_marks(days))
+    return Series(
+        [run for run in runs if run], scale.ticks(_write_share), day_marks(days), is_corrected
+    )
 
 
 def day_marks(days: Sequence[Day]) -> list[Tick]:
@@ -384,17 +396,21 @@ def _top(share: Share) -> float:
 
 
 def _share_bar(share: Share, scale: _Scale, words: Words, is_quiet: bool) -> Bar:
-    has_interval = share.share is not None and not share.is_lower_bound
+    best = share.best
+    interval = None
+    if best.low is not None and best.high is not None and not share.is_lower_bound:
+        interval = scale.place(best.low), scale.place(best.high)
     return Bar(
         name=readable(share.name),
-        text=words.share(share),
-        interval=percent_interval(share) if has_interval else "",
+        text=words.share(best),
+        interval=percent_interval(best) if interval else "",
         counts=words.counts(share),
-        end=None if share.share is None else scale.place(share.share),
-        low=scale.place(share.low) if has_interval and share.low is not None else None,
-        high=scale.place(share.high) if has_interval and share.high is not None else None,
+        end=None if best.share is None else scale.place(best.share),
+        low=interval[0] if interval else None,
+        high=interval[1] if interval else None,
         is_open=share.is_lower_bound,
         is_quiet=is_quiet,
+        note=words.beside(share),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -37,15 +37,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Share:
-    """A part of a whole with its 95 % interval.
+    """A part of a whole, raw and corrected, each with its 95 % interval.
 
     Attributes:
       name: what the part is of: a type, a use, a length …
       conversations: in the part; None where withheld.
       whole: conversations in the whole; None where withheld.
-      share, low, high: in [0, 1]; None where not known.
+      share, low, high: as the classifier counted, in [0, 1]; None where not known.
       is_lower_bound: whether part of it was withheld, so that it may be more.
       days: on how many days the part was released.
+      corrected, corrected_low, corrected_high: for the classifier's errors; None where not known.
+      is_counted: whether no classifier had a part in it, so that raw and corrected are the same.
     """
 
     name: str
@@ -56,6 +58,22 @@ class Share:
     high: float | None = None
     is_lower_bound: bool = False
     days: int = 0
+    corrected: float | None = None
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+    is_counted: bool = False
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the classifier's errors were taken into account."""
+        return self.corrected is not None
+
+    @property
+    def best(self) -> Share:
+        """The share by the best estimate there is: the corrected one, or else the raw one."""
+        if not self.is_corrected:
+            return self
+        return replace(self, share=self.corrected, low=self.corrected_low, high=self.corrected_high)
 
 
 @dataclass(frozen=True)
@@ -133,6 +151,19 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How often the classifier erred on a value, of conversations whose truth is known."""
+
+    facet: str
+    value: str
+    language: str
+    true_positives: int
+    positives: int
+    false_positives: int
+    negatives: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """All that is said of a run; without a `period` nothing was released."""
 
@@ -153,6 +184,13 @@ class Figures:
     hours: Sequence[int | None]
     ledger: Sequence[tuple[str, str, int]]
     dead_letters: Sequence[tuple[str, str, int]]
+    rates: Sequence[Rate]
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether any share that is classified, not counted, could be corrected."""
+        shares = (self.affective, *self.types, *self.uses, *self.pushback, *self.reasons)
+        return any(share.is_corrected for share in shares)
 
 
 def read_figures(folder: Path) -> Figures:
@@ -206,6 +244,15 @@ class _Reader:
                 "SELECT stage, reason, count(*) FROM dead_letters GROUP BY ALL "
                 "ORDER BY 3 DESC, 1, 2"
             ),
+            rates=[
+                Rate(*row)
+                for row in self._tuples(
+                    "SELECT facet, facet_value, language, true_positives, positives, "
+                    "false_positives, negatives FROM classifier_rates_latest "
+                    "WHERE classifier_version IN (SELECT classifier_version FROM aggregates_latest)"
+                    " ORDER BY classifier_version, facet DESC, facet_value, language"
+                )
+            ],
         )
 
     def _tuples(self, sql: str) -> list[tuple[Any, ...]]:
@@ -348,6 +395,10 @@ def _share(row: Row) -> Share:
         high=row["share_high"],
         is_lower_bound=row["raw_share"] is not None and withheld != 0,
         days=row["days"],
+        corrected=row["corrected_share"],
+        corrected_low=row["corrected_low"],
+        corrected_high=row["corrected_high"],
+        is_counted=row["facet"] == "length" or (row["facet"], row["facet_value"]) == ("long", ALL),
     )
 
 

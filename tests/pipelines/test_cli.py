@@ -60,6 +60,8 @@ def test_simulation_to_report(tmp_path: Path) -> None:
         "and breakdown = 'overall' and facet = 'all'",
     )
     assert conversations >= 300
+    ((rates,),) = query(folder, "select count(*) from classifier_rates_latest")
+    assert rates > 0
 
 
 def test_report_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

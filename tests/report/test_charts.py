@@ -91,6 +91,41 @@ def test_line_breaks_at_a_withheld_day() -> None:
     assert [len(run) for run in day_series(days, WORDS).runs] == [1, 1]
 
 
+def test_a_bar_is_drawn_by_the_corrected_share() -> None:
+    """A corrected share draws the bar, and the raw one stands beside it in words."""
+    share = Share("a", 40, 100, 0.4, 0.3, 0.5, corrected=0.2, corrected_low=0.1,
+                  corrected_high=0.3)  # fmt: skip
+    (bar,) = share_bars([share], WORDS).bars
+    assert (bar.text, bar.interval, bar.note) == ("20.0%", "10.0–30.0%", "raw 40.0%")
+    assert (bar.end or 0) * 3 == pytest.approx((bar.high or 0) * 2, rel=1e-4)
+
+
+def test_a_bar_without_an_upper_end_draws_no_interval() -> None:
+    """Where only the upper end is unknown the estimate is drawn alone."""
+    share = Share("a", 40, 100, 0.4, 0.3, 0.5, corrected=0.2, corrected_low=0.1)
+    (bar,) = share_bars([share], WORDS).bars
+    assert (bar.text, bar.interval, bar.low, bar.high) == ("20.0%", "", None, None)
+
+
+def test_counted_shares_are_not_called_raw() -> None:
+    """Where no classifier had a part there is nothing to tell apart."""
+    share = Share("all", 40, 100, 0.4, 0.3, 0.5, corrected=0.4, is_counted=True)
+    assert WORDS.beside(share) == ""
+
+
+def test_days_are_corrected_all_or_none() -> None:
+    """A line never mixes raw and corrected days."""
+    raw = Share("affective", 5, 50, 0.1, 0.05, 0.2)
+    fixed = Share("affective", 5, 50, 0.1, 0.05, 0.2, corrected=0.3, corrected_low=0.2,
+                  corrected_high=0.4)  # fmt: skip
+    days = [Day(date(2025, 6, n), 50, fixed) for n in (2, 3)]
+    mixed = [*days, Day(date(2025, 6, 4), 50, raw)]
+    assert day_series(days, WORDS).is_corrected
+    assert "30.0% (20.0–40.0%)" in day_series(days, WORDS).runs[0][0].name
+    assert not day_series(mixed, WORDS).is_corrected
+    assert "10.0% (5.0–20.0%)" in day_series(mixed, WORDS).runs[0][0].name
+
+
 def test_drift_frames_the_headline_pairs() -> None:
     """Coaching and counseling to companionship are framed, released or not."""
     grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)

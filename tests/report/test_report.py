@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.builders_report import (
     LEDGER_ENTRIES,
     METADATA,
     database_of,
+    rate,
     row,
     simulated_rows,
     write_run,
@@ -120,12 +122,54 @@ def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
     assert "at least 15 distinct users and 15 conversations" in text
 
 
+def test_headline_is_the_corrected_share_where_there_are_rates(tmp_path: Path) -> None:
+    """The headline is the corrected share with its interval; the raw one and counts stand by."""
+    rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
+    text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
+    assert "24.1% of all conversations were affective" in text
+    assert re.search(r"95% interval 20\.\d–2\d\.\d% · corrected for the classifier", text)
+    assert "Raw: 20.0% (17.6–22.6%; 200 of 1,000 conversations)" in text
+    assert "held-out conversations (see MODEL_CARD.md)" in text
+    assert "This is a raw share" not in text
+    assert "Affectiveany80 of 1009 of 900" in text
+
+
+def test_both_shares_stand_side_by_side(tmp_path: Path) -> None:
+    """A bar and a value tell the raw share beside the corrected one, or that it is raw."""
+    web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
+    cells = [(1000, "all", "all"), (200, "use", "affective"), (50, "type", "coaching")]
+    rows = [row(*cell, **of) for cell in cells for of in (web, {})]
+    text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
+    assert re.search(r"Affective 24\.1% 2\d\.\d–2\d\.\d% raw 20\.0%", text)
+    assert "web 1,000 24.1% raw 20.0%" in text
+    assert "Coaching 5.0% 3.8–6.5% raw" in text
+    assert "Coaching501,000–5.0%3.8–6.5%1" in text
+
+
+def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
+    """Fewer counted than false alarms should make is said at the headline, not passed off as 0."""
+    rows = [row(100_000), row(50, "use", "affective")]
+    folder = database_of(tmp_path, *rows, rates=[rate((80, 100), (90, 900))])
+    assert "the measured rates do not fit these conversations" in _Page(write_report(folder)).text
+
+
+def test_summary_has_both_shares_where_there_are_rates(tmp_path: Path) -> None:
+    """The terminal's lines show the corrected share before the raw one."""
+    rows = [row(1000), row(200, "use", "affective")]
+    lines = summary_lines(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
+    assert lines[2].split() == ["corrected", "95%", "interval", "raw", "95%", "interval",
+                                "conversations"]  # fmt: skip
+    assert re.fullmatch(r"affective +24\.1% +2.*% +20\.0% +17\.6–22\.6% +200", lines[4])
+
+
 def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
     """A figure that was not released reads as fewer than the threshold of users."""
     folder = database_of(tmp_path, row(100, min_users=23))
     page = _Page(write_report(folder))
     assert "Coaching fewer than 23 users" in page.text
-    assert "none" not in page.text.split("What raw means")[0].lower().replace("not none", "")
+    assert "none" not in page.text.split("What raw and corrected mean")[0].lower().replace(
+        "not none", ""
+    )
 
 
 def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
