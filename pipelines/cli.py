@@ -144,15 +144,29 @@ def _add_report(commands: Any) -> None:
 
 
 def _add_classify(commands: Any) -> None:
+    from pipelines.options import add_classifier_argument  # noqa: PLC0415
+    from transforms.classifiers.conversation import PRIOR  # noqa: PLC0415
+
     parser = commands.add_parser(
         "classify",
         allow_abbrev=False,
         help="say of each conversation in a file what it is for",
         description='Reads one conversation a line, {"id", "turns": [{"role": "human"|"assistant", '
-        '"text"}]}, and writes one line each: probabilities, types, use, mood, pushback.',
+        '"text"}]}, and writes one line each: probabilities, whether one may point at it (alert), '
+        "types, use, mood, pushback.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
+    parser.add_argument(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="[LANGUAGE=]SHARE",
+        help="share of your conversations that are affective, e.g. 0.01, or zh=0.005 for those in "
+        "one language; may be repeated. It shifts the probabilities, which are otherwise those at "
+        f"{PRIOR}; labels, use and alert do not move",
+    )
+    add_classifier_argument(parser)
     parser.set_defaults(command=_classify)
 
 
@@ -166,8 +180,9 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
-        say("every count is published, however small: keep the output to yourself")
     settings = settings_of(arguments)
+    if arguments.own_data:
+        say("every count is published, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
         options = beam_options(local_flags(flags, size_of(arguments.input)))
@@ -245,13 +260,17 @@ def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
     from pipelines.archive import appearing_at  # noqa: PLC0415
     from pipelines.classify import classify, read_conversations  # noqa: PLC0415
-    from transforms.classifiers import load_default  # noqa: PLC0415
+    from pipelines.options import classifier_loader  # noqa: PLC0415
+    from pipelines.prior import prior_shifts  # noqa: PLC0415
 
     _check_apart(arguments.file, arguments.output)
+    shifts = prior_shifts(arguments.prior)
+    load_classifier = classifier_loader(arguments.classifier)
     written = 0
     with _opened(arguments.file) as lines, appearing_at(arguments.output) as out:
+        classifier = load_classifier()
         conversations = read_conversations(lines, arguments.file.name)
-        for classified in _progress(classify(conversations, load_default()), "conversations"):
+        for classified in _progress(classify(conversations, classifier, shifts), "conversations"):
             out.write(json.dumps(classified, ensure_ascii=False).encode() + b"\n")
             written += 1
     say(f"{written:,} conversations in {arguments.output}")

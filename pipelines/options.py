@@ -10,11 +10,11 @@ from typing import Final
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pipelines.settings import Settings, parse_duration, wall_clock_us
+from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
-from transforms.classifiers import load_default
 from transforms.classifiers.rates import load_rates
 from transforms.policies import Firings
+from transforms.score import LoadClassifier
 from transforms.suppression import Thresholds
 
 _DEFAULT: Final = Settings()
@@ -25,6 +25,7 @@ _RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "Spa
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say how to count."""
     group = parser.add_argument_group("how to count")
+    add_classifier_argument(group)
     group.add_argument(
         "--session_gap",
         type=_duration,
@@ -62,6 +63,29 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
+    """Adds the flag that says which classifier scores, to a parser or a group of one."""
+    parser.add_argument(
+        "--classifier",
+        default="default",
+        metavar="|".join(CLASSIFIERS),
+        help="what scores; accurate reads again, with a sentence encoder, each message that may be "
+        "affective: it is slower, and needs pip install 'undertone[accurate]' wherever it works "
+        "(default default)",
+    )
+
+
+def classifier_loader(name: str) -> LoadClassifier:
+    """Returns what loads the classifier of that name.
+
+    Raises:
+      InputError: there is none.
+    """
+    if name not in CLASSIFIERS:
+        raise InputError(f"classifier must be {' or '.join(CLASSIFIERS)}, got {name}")
+    return CLASSIFIERS[name]
+
+
 def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that only a stream has."""
     group = parser.add_argument_group("when to publish")
@@ -90,7 +114,8 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
       started_at_us: revision of a bounded run; the time now where not given.
 
     Raises:
-      InputError: a value that makes no sense, shown, with one that does.
+      InputError: a value that makes no sense, shown, with one that does; or the chosen classifier
+        is not installed.
     """
     try:
         return _settings_of(arguments, started_at_us)
@@ -147,13 +172,15 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         firings = Firings(
             early=arguments.firing_period, conversation_life=arguments.conversation_life
         )
-    version = load_default().version
+    load_classifier = classifier_loader(arguments.classifier)
+    version = load_classifier().version
     return Settings(
         session_gap=arguments.session_gap,
         allowed_lateness=arguments.allowed_lateness,
         max_event_bytes=arguments.max_event_bytes,
         thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,
+        load_classifier=load_classifier,
         classifier_version=version,
         rates=load_rates(version),
         revision=wall_clock_us() if started_at_us is None else started_at_us,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -14,11 +15,18 @@ from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
 from schemas.wire import Limits
 from transforms.classifiers import load_default
+from transforms.classifiers.accurate import load_accurate
 from transforms.classifiers.rates import Rate
 from transforms.policies import Firings
 from transforms.release import Clock, Stamp
 from transforms.score import LoadClassifier
 from transforms.suppression import Thresholds
+
+CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
+    "default": load_default,
+    "accurate": load_accurate,
+}
+"""What scores, by the name that the operator gives it."""
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _US: Final = timedelta(microseconds=1)
@@ -54,7 +62,7 @@ class Settings:
       max_event_bytes: a larger payload is refused.
       thresholds: what a cell must have to be published.
       firings: when the streaming job publishes, and how long it remembers.
-      load_classifier: returns the classifier, once a worker.
+      load_classifier: returns the classifier, once a worker; one of `CLASSIFIERS`.
       classifier_version: version of its weights, written into every row.
       rates: how often that version errs, as far as it is known.
       clock: gives the streaming job its revisions.

@@ -248,6 +248,7 @@ class PlainReader:
             affective_logit=np.where(affective, 5.0, -5.0),
             type_logits=np.zeros((size, len(TYPES))),
             affective=affective,
+            alert=affective,
             types=np.array([j[1] for j in judged], np.uint8),
             use=np.array([j[2] for j in judged], np.int8),
             opening_type=np.array([j[3] for j in judged], np.int8),

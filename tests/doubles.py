@@ -79,6 +79,7 @@ class LabelReader:
                 [[sure if i in held else -sure for i in range(len(TYPES))] for held in types]
             ).reshape(-1, len(TYPES)),
             affective=affective,
+            alert=affective,
             types=np.array([sum(1 << i for i in held) for held in types], np.uint8),
             use=use,
             opening_type=np.array([opening for opening, _, _ in judged], np.int8),

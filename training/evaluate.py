@@ -1,8 +1,11 @@
-"""Measures the model and writes the model card: `python -m training.evaluate [--data FOLDER]`.
+"""Measures the model: `python -m training.evaluate [--data FOLDER] [--no-train]`.
 
-Trains first, so that every figure on written messages and on real conversations comes of a fold's
-model that did not see them, and writes the model that the figures are about. The labels of real
-conversations are read here and nowhere else.
+Every figure on written and real conversations comes of a fold's model that saw neither their text
+nor their author, calibrated on the other folds; sets under a research licence are only ever
+measured on, with the shipped model. The labels of real conversations are read here and nowhere
+else. Writes metrics.json, the rates that the views correct shares with, and the model card.
+
+With `--no-train` the fold models of the last training are taken from the cache.
 """
 
 from __future__ import annotations
@@ -10,55 +13,91 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import pickle
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import (
+    AFFECTIVE_TYPES,
+    LANGUAGES,
+    MIN_ROLEPLAY_HUMAN_MESSAGES,
+    NO_TYPE,
+    PUSHBACK_REASONS,
+    ROLEPLAY_TYPES,
+    TYPES,
+    USES,
+)
+from training.agreement import measure_agreement
 from training.card import write_card
+from training.model_file import to_bytes, write
+from training.prevalence import resample
 from training.sources import (
+    FOLDS,
+    SEED,
+    TOOLS,
     Conversation,
-    fold_of,
-    opening_of,
+    Turn,
+    drop_near_duplicates,
     read_conversations,
     read_lines,
 )
-from training.train import Trained, add_options, data_folder, train
+from training.train import (
+    Remembered,
+    Trained,
+    add_options,
+    data_folder,
+    open_accurate,
+    open_default,
+    train,
+)
+from training.words import common_words, write_words
+from transforms.classifiers.accurate import VERSION_PREFIX as ACCURATE_PREFIX
+from transforms.classifiers.features import chunks
 from transforms.classifiers.interface import (
-    AFFECTIVE,
-    FIRST_TYPE,
     HUMAN_WIDTH,
+    NO_INDEX,
     NO_LOGIT,
     PUSHBACK,
     REASON,
     SENTIMENT,
-    TYPE_COLUMNS,
-    USE_COLUMNS,
+    Classifier,
     Judgements,
 )
-from transforms.classifiers.linear import LinearClassifier, load
+from transforms.classifiers.language import WORDS_FILE, identify, make_ballots
+from transforms.classifiers.ngram import load
+from transforms.classifiers.rates import RATES_FILE, Rate, Rates, encode_rates
 
 ROOT: Final = Path(__file__).parents[1]
 METRICS: Final = Path(__file__).with_name("metrics.json")
 CARD: Final = ROOT / "MODEL_CARD.md"
+TRAINED_FILE: Final = "trained.pickle"
 
-LABELS: Final = {
+REAL_TYPES: Final = {
     "interpersonal": "interpersonal_advice",
     "romantic": "romantic_roleplay",
     "companionship": "companionship",
     "counseling": "counseling",
     "coaching": "coaching",
+    "roleplay": "roleplay",
 }
-"""How the affective labels of the real conversations are called here."""
+"""How the labels of the real conversations are called here."""
 
-STEP_CUTS: Final = np.array([-1.5, -0.5, 0.5, 1.5])
-"""Cuts between stored sentiment steps, which are already cut."""
+AFFECTIVE_LABELS: Final = tuple(name for name in REAL_TYPES if name != "roleplay")
 
-Z: Final = 1.96
+EVALUATION_SETS: Final = ("cpsycoun_zh", "empathetic", "synth_es", "alpaca_en", "alpaca_zh")
+RATES: Final = (0.01, 0.03, 0.1)
+BINS: Final = (0.0, 0.01, 0.03, 0.1, 0.3, 0.6, 0.8, 1.0)
+CHANGE_MESSAGES: Final = 6
+EDGE: Final = 3
+Z: Final = 1.959964
 
 
 def wilson(hits: int, count: int) -> dict[str, Any]:
@@ -83,225 +122,499 @@ def share_of(flags: NDArray[np.bool_]) -> dict[str, Any]:
     return wilson(int(flags.sum()), len(flags))
 
 
-def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
     """Gives the chance that a positive scores above a negative; ties count half."""
+    if positive.all() or not positive.any():
+        return None
     negatives = np.sort(scores[~positive])
     below = np.searchsorted(negatives, scores[positive], "left")
     up_to = np.searchsorted(negatives, scores[positive], "right")
     return round(float((below + up_to).mean() / 2 / len(negatives)), 4)
 
 
-def judge(classifier: LinearClassifier, conversations: Sequence[Conversation]) -> Judgements:
+def f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Gives F1; 0 where nothing was or should have been said."""
+    both = int((said & truth).sum())
+    return round(2 * both / max(int(said.sum() + truth.sum()), 1), 4)
+
+
+def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judged:
     """Judges whole conversations, as the pipeline would."""
-    turns = [(row, role, text) for row, c in enumerate(conversations) for role, text in c.turns]
-    turns = [turn for turn in turns if turn[1] != "system"]
-    human = np.array([role == "human" for _, role, _ in turns])
-    owner = np.array([row for row, _, _ in turns])
-    scores = classifier.score([text for _, _, text in turns], human)
+    owner = np.array([row for row, c in enumerate(conversations) for _ in c.turns])
+    turns = [turn for conversation in conversations for turn in conversation.turns]
+    human = np.array([turn.human for turn in turns])
+    scores = classifier.score([turn.text for turn in turns], human)
     pushback = np.full(len(conversations), NO_LOGIT, np.int8)
     np.maximum.at(pushback, owner[~human], scores[~human, PUSHBACK])
     counts = np.bincount(owner[human], minlength=len(conversations)).astype(np.int64)
     starts = np.concatenate(([0], np.cumsum(counts)))
-    return classifier.judge(scores[human, :HUMAN_WIDTH], starts, pushback, counts)
+    found = classifier.judge(scores[human, :HUMAN_WIDTH], starts, pushback, counts)
+    threshold = classifier.pushback_threshold
+    return Judged(conversations, found, scores[human], starts, scores[~human], threshold)
 
 
-def opened(stored: bytes) -> LinearClassifier:
-    """Loads a model from the bytes of its file, quantised like the shipped one."""
-    return load(io.BytesIO(stored))
+@dataclass(frozen=True)
+class Judged:
+    """Holds conversations with what was decided of them and of their messages."""
+
+    conversations: Sequence[Conversation]
+    found: Judgements
+    human: NDArray[np.int8]
+    starts: NDArray[np.int64]
+    assistant: NDArray[np.int8]
+    pushback_threshold: int
 
 
-def measure_real(trained: Trained) -> dict[str, Any]:
-    """Measures on the real conversations, each judged by the model that did not see it."""
-    conversations = trained.conversations
-    folds = np.array([fold_of(opening_of(row)) for row in conversations])
-    logit = np.zeros(len(conversations))
-    affective = np.zeros(len(conversations), np.bool_)
-    types = np.zeros(len(conversations), np.uint8)
-    pushback = np.zeros(len(conversations), np.bool_)
-    for fold, model in enumerate(trained.folds):
-        rows = np.flatnonzero(folds == fold)
-        judged = judge(opened(model.to_bytes()), [conversations[row] for row in rows])
-        logit[rows], affective[rows] = judged.affective_logit, judged.affective
-        types[rows], pushback[rows] = judged.types, judged.pushback
-    label = np.array([row.label or "unread" for row in conversations])
-    source = np.array([row.source for row in conversations])
-    positive = np.isin(label, list(LABELS))
-    against = {name: label == name for name in ("none", "unread")}
+@dataclass(frozen=True)
+class Facts:
+    """Holds what was decided of `n` conversations, whichever fold's model decided it.
+
+    Attributes:
+        conversations: of all folds, in their order.
+        logit, affective, alert, types, use, opening, closing: as in `Judgements`; `types` is
+            bool (n, 6).
+        moods: float64, of every human message, -1 to 1; `starts` tells whose.
+        pushback: bool, of every assistant message; `reasons` int, of the same.
+    """
+
+    conversations: list[Conversation]
+    logit: NDArray[np.float64]
+    affective: NDArray[np.bool_]
+    alert: NDArray[np.bool_]
+    types: NDArray[np.bool_]
+    use: NDArray[np.int8]
+    opening: NDArray[np.int8]
+    closing: NDArray[np.int8]
+    moods: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    pushback: NDArray[np.bool_]
+    reasons: NDArray[np.int8]
+
+    @cached_property
+    def source(self) -> NDArray[np.str_]:
+        """Gives each conversation's source."""
+        return np.array([row.source for row in self.conversations])
+
+    @cached_property
+    def author(self) -> NDArray[np.str_]:
+        """Gives each conversation's author."""
+        return np.array([row.author for row in self.conversations])
+
+    @cached_property
+    def language(self) -> NDArray[np.str_]:
+        """Gives each conversation's language."""
+        return np.array([row.language for row in self.conversations])
+
+    @cached_property
+    def label(self) -> NDArray[np.str_]:
+        """Gives each real conversation's label, `unread` where nobody read it."""
+        return np.array([row.label or "unread" for row in self.conversations])
+
+    @cached_property
+    def written_use(self) -> NDArray[np.str_]:
+        """Gives each written conversation's use, of others nothing."""
+        return np.array([row.labels.use if row.labels else "" for row in self.conversations])
+
+    @cached_property
+    def is_real(self) -> NDArray[np.bool_]:
+        """Marks conversations of real chat logs, without the ambiguous ones."""
+        real = np.array([row.is_real for row in self.conversations], np.bool_)
+        clear: NDArray[np.bool_] = np.logical_and(real, self.label != "ambiguous")
+        return clear
+
+    @cached_property
+    def is_written(self) -> NDArray[np.bool_]:
+        """Marks whole written conversations."""
+        return np.array([row.source == "written" for row in self.conversations], np.bool_)
+
+    @cached_property
+    def is_affective(self) -> NDArray[np.bool_]:
+        """Marks what was written or read as affective."""
+        read = self.is_real & np.isin(self.label, AFFECTIVE_LABELS)
+        either: NDArray[np.bool_] = np.logical_or(read, self.written_use == "affective")
+        return either
+
+
+def gather_facts(parts: Sequence[Judged]) -> Facts:
+    """Joins what several models decided of different conversations."""
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    types = np.concatenate([part.found.types for part in parts])
+    return Facts(
+        conversations=[row for part in parts for row in part.conversations],
+        logit=np.concatenate([part.found.affective_logit for part in parts]),
+        affective=np.concatenate([part.found.affective for part in parts]),
+        alert=np.concatenate([part.found.alert for part in parts]),
+        types=(types[:, None] >> np.arange(len(TYPES), dtype=np.uint8) & 1).astype(np.bool_),
+        use=np.concatenate([part.found.use for part in parts]),
+        opening=np.concatenate([part.found.opening_type for part in parts]),
+        closing=np.concatenate([part.found.closing_type for part in parts]),
+        moods=np.concatenate([part.human[:, SENTIMENT] for part in parts]) / 2,
+        starts=np.concatenate(([0], np.cumsum(sizes))),
+        pushback=np.concatenate(
+            [part.assistant[:, PUSHBACK] >= part.pushback_threshold for part in parts]
+        ),
+        reasons=np.concatenate([part.assistant[:, REASON] for part in parts]),
+    )
+
+
+def judge_apart(trained: Trained, accurate: Remembered | None) -> Facts:
+    """Judges each written, real and tool conversation with the model of its fold."""
+    material = trained.material
+    parts = []
+    for fold in range(FOLDS):
+        arrays = trained.folds[fold]
+        opened: Classifier = (
+            open_default(arrays) if accurate is None else open_accurate(arrays, accurate)
+        )
+        rows = np.flatnonzero(material.fold == fold).tolist()
+        parts.append(judge(opened, [material.conversations[row] for row in rows]))
+    return gather_facts(parts)
+
+
+def measure_real(facts: Facts) -> dict[str, Any]:
+    """Measures the gate and the types on real conversations, near-duplicates dropped."""
+    real, label = facts.is_real, facts.label
+    positive = real & facts.is_affective
+    unread = real & (label == "unread")
+    negative = real & ~positive
+    none = negative & ~unread
     return {
-        "raw_affective_share": share_of(affective),
-        "false_positive_rate_on_none": share_of(affective[label == "none"]),
-        "share_of_unread": share_of(affective[label == "unread"]),
-        "recall_on_affective": share_of(affective[positive]),
-        "recall_by_label": {name: share_of(affective[label == name]) for name in LABELS},
-        "auc": {
-            f"affective against {name}": auc(logit[positive | rows], positive[positive | rows])
-            for name, rows in against.items()
+        "conversations": int(real.sum()),
+        "recall": share_of(facts.affective[positive]),
+        "recall_by_label": {
+            name: share_of(facts.affective[positive & (label == name)]) for name in AFFECTIVE_LABELS
         },
-        "type_right_where_affective": share_of(_types_right(types, label)[positive & affective]),
-        "roleplay_share": share_of(types >> TYPES.index("roleplay") & 1 == 1),
-        "pushback_share": share_of(pushback),
+        "false_positives": share_of(facts.affective[negative]),
+        "false_positives_on_none": share_of(facts.affective[none]),
+        "false_positives_on_unread": share_of(facts.affective[unread]),
+        "recall_at_false_positives": {
+            f"{rate:.0%}": share_of(
+                facts.logit[positive] > np.quantile(facts.logit[negative], 1 - rate)
+            )
+            for rate in (0.01, 0.02, 0.05)
+        },
+        "alert": {
+            "recall": share_of(facts.alert[positive]),
+            "false_positives": share_of(facts.alert[negative]),
+        },
+        "auc": {
+            "none": auc(facts.logit[positive | none], positive[positive | none]),
+            "unread": auc(facts.logit[positive | unread], positive[positive | unread]),
+            "both": auc(facts.logit[real], positive[real]),
+        },
         "by_source": {
             name: {
-                "raw_affective_share": share_of(affective[source == name]),
-                "false_positive_rate_on_none": share_of(
-                    affective[(source == name) & (label == "none")]
-                ),
+                "recall": share_of(facts.affective[positive & (facts.source == name)]),
+                "false_positives": share_of(facts.affective[negative & (facts.source == name)]),
             }
-            for name in sorted({*source.tolist()})
+            for name in ("real_arena", "real_wildchat", "real_oasst")
+        },
+        "pushback_share": share_of(_any_pushback(facts)[real]),
+    }
+
+
+def _any_pushback(facts: Facts) -> NDArray[np.bool_]:
+    flags = np.zeros(len(facts.conversations), np.bool_)
+    begin = 0
+    for row, conversation in enumerate(facts.conversations):
+        count = sum(not turn.human for turn in conversation.turns)
+        flags[row] = facts.pushback[begin : begin + count].any()
+        begin += count
+    return flags
+
+
+def measure_types(facts: Facts) -> dict[str, Any]:
+    """Measures all six types, on written conversations and on those and real ones with a label."""
+    truth = np.array([_true_types(row) for row in facts.conversations])
+    real = facts.is_real & np.isin(facts.label, list(REAL_TYPES))
+    groups = {"written": facts.is_written, "written and real": facts.is_written | real}
+    found = facts.affective & truth[:, : len(AFFECTIVE_TYPES)].any(axis=1)
+    named = np.flatnonzero(found & real)
+    return {
+        **{name: _type_f1(facts, truth, rows) for name, rows in groups.items()},
+        "confusion": _confuse(facts, truth, found & facts.is_written).tolist(),
+        "right_on_real_found": share_of(facts.types[named, truth[named].argmax(axis=1)]),
+        "by_language": {
+            code: _type_f1(facts, truth, facts.is_written & (facts.language == code))["macro_f1"]
+            for code in LANGUAGES[1:]
         },
     }
 
 
-def _types_right(types: NDArray[np.uint8], label: NDArray[np.str_]) -> NDArray[np.bool_]:
-    bits = [TYPES.index(LABELS[name]) if name in LABELS else len(TYPES) for name in label.tolist()]
-    right: NDArray[np.bool_] = types >> np.array(bits, np.uint8) & 1 == 1
-    return right
+def _type_f1(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) -> dict[str, float]:
+    by_type = {kind: f1(facts.types[rows, i], truth[rows, i]) for i, kind in enumerate(TYPES)}
+    return by_type | {"macro_f1": round(float(np.mean(list(by_type.values()))), 4)}
 
 
-def measure_sets(classifier: LinearClassifier, data: Path) -> dict[str, Any]:
-    """Gives the affective share of each set that is for evaluation only."""
-    names = ("cpsycoun_zh", "empathetic", "synth_es", "alpaca_en", "alpaca_zh")
+def _confuse(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Counts the types that conversations of one affective type are given, both in order."""
+    confusion = np.zeros((len(AFFECTIVE_TYPES), len(AFFECTIVE_TYPES)), np.int64)
+    for row in np.flatnonzero(rows).tolist():
+        true = truth[row, : len(AFFECTIVE_TYPES)]
+        if true.sum() == 1:
+            confusion[true.argmax()] += facts.types[row, : len(AFFECTIVE_TYPES)]
+    return confusion
+
+
+def _true_types(conversation: Conversation) -> NDArray[np.bool_]:
+    truth = np.zeros(len(TYPES), np.bool_)
+    if conversation.labels is not None:
+        truth[[TYPES.index(name) for name in conversation.labels.types]] = True
+    elif conversation.label in REAL_TYPES:
+        kind = REAL_TYPES[conversation.label]
+        short = len(conversation.human) < MIN_ROLEPLAY_HUMAN_MESSAGES
+        truth[TYPES.index(kind)] = not (short and kind in ROLEPLAY_TYPES)
+    return truth
+
+
+def measure_written(facts: Facts) -> dict[str, Any]:
+    """Measures the gate on written conversations, by language, by author and by use."""
+    written, truth = facts.is_written, facts.is_affective
+    groups = {"all": written}
+    groups |= {code: written & (facts.language == code) for code in LANGUAGES[1:]}
+    authors = sorted({*facts.author[written].tolist()})
+    groups |= {author: written & (facts.author == author) for author in authors}
+    found = {
+        name: {
+            "conversations": int(rows.sum()),
+            "auc": auc(facts.logit[rows], truth[rows]),
+            "recall": share_of(facts.affective[rows & truth]),
+            "false_positives": share_of(facts.affective[rows & ~truth]),
+        }
+        for name, rows in groups.items()
+    }
+    by_use = {
+        use: share_of(facts.affective[written & (facts.written_use == use)]) for use in USES[1:]
+    }
+    return {"groups": found, "false_positives_by_use": by_use}
+
+
+def measure_uses(facts: Facts) -> dict[str, Any]:
+    """Measures the eight uses on written conversations."""
+    truth = facts.written_use[facts.is_written]
+    right = np.array(USES)[facts.use[facts.is_written]] == truth
     return {
-        name: share_of(
-            judge(classifier, read_conversations(data / "eval" / f"{name}.jsonl.gz")).affective
+        "all": share_of(right),
+        "of_those_not_affective": share_of(right[truth != "affective"]),
+        "by_use": {use: share_of(right[truth == use]) for use in USES},
+    }
+
+
+def measure_moods(facts: Facts) -> dict[str, Any]:
+    """Measures the sentiment of messages and its change over conversations."""
+    wanted, said, signs = [], [], []
+    by_language: dict[str, list[bool]] = {}
+    for row, conversation in enumerate(facts.conversations):
+        if conversation.labels is None:
+            continue
+        own = facts.moods[facts.starts[row] : facts.starts[row + 1]]
+        true = np.array(conversation.labels.sentiment)
+        wanted.append(true)
+        said.append(own)
+        by_language.setdefault(conversation.language, []).extend(
+            (np.abs(own - true) <= 0.5).tolist()
         )
-        for name in names
-    }
-
-
-def measure_written(trained: Trained) -> dict[str, Any]:
-    """Measures single written messages, held out by fold, by file and by stage."""
-    human = trained.human
-    rows = np.flatnonzero(human.written)
-    wanted = human.wanted[rows]
-    logits = human.fitted.logits[rows]
-    cuts = trained.model.sentiment_cuts
-    source = np.array([human.examples[row].source for row in rows])
-    stage = np.array([human.examples[row].stage for row in rows])
-    groups = {name: source == name for name in sorted({*source.tolist()})}
-    groups |= {name: stage == name for name in ("opening", "middle", "closing")}
+        if len(true) >= CHANGE_MESSAGES:
+            change = true[-EDGE:].mean() - true[:EDGE].mean()
+            if change:
+                signs.append(np.sign(own[-EDGE:].mean() - own[:EDGE].mean()) == np.sign(change))
+    true, own = np.concatenate(wanted), np.concatenate(said)
     return {
-        name: measure_messages(logits[mask], wanted[mask], cuts) for name, mask in groups.items()
-    } | {"all": measure_messages(logits, wanted, cuts)}
-
-
-def measure_messages(
-    logits: NDArray[Any], wanted: NDArray[Any], cuts: NDArray[np.float64]
-) -> dict[str, Any]:
-    """Measures gate, types, use and sentiment of single messages."""
-    affective = wanted[:, AFFECTIVE] > 0
-    tasks, kinds = ~affective, range(len(TYPES))
-    use = logits[:, USE_COLUMNS][:, 1:].argmax(axis=1)
-    right = wanted[:, USE_COLUMNS][:, 1:].argmax(axis=1)
-    steps = (np.searchsorted(cuts, logits[:, SENTIMENT], "right") - 2) / 2
-    rows = logits[affective][:, TYPE_COLUMNS][:, : len(AFFECTIVE_TYPES)]
-    best = rows.argmax(axis=1)
-    truth = wanted[affective][:, TYPE_COLUMNS]
-    found: dict[str, Any] = {
-        "messages": len(wanted),
-        "type_right_among_affective": share_of(truth[np.arange(len(best)), best] > 0),
-        "use_right_among_tasks": share_of((use == right)[tasks]),
-        "sentiment_error": round(float(np.abs(steps - wanted[:, SENTIMENT]).mean()), 3),
-        "sentiment_correlation": round(float(np.corrcoef(steps, wanted[:, SENTIMENT])[0, 1]), 3),
+        "messages": len(true),
+        "within_half_a_point": share_of(np.abs(own - true) <= 0.5),
+        "within_of_those_with_a_mood": share_of((np.abs(own - true) <= 0.5)[true != 0]),
+        "always_neutral_would_be_within": share_of(np.abs(true) <= 0.5),
+        "exact": share_of(own == true),
+        "correlation": round(float(np.corrcoef(own, true)[0, 1]), 4),
+        "sign_of_change": share_of(np.array(signs, np.bool_)),
+        "by_language": {
+            code: share_of(np.array(flags)) for code, flags in sorted(by_language.items())
+        },
     }
-    if affective.any() and tasks.any():
-        found["gate_auc"] = auc(logits[:, AFFECTIVE], affective)
-        columns = [(kind, FIRST_TYPE + kind) for kind in kinds]
-        found["type_auc"] = {
-            TYPES[kind]: auc(logits[:, column], wanted[:, column] > 0)
-            for kind, column in columns
-            if 0 < (wanted[:, column] > 0).sum() < len(wanted)
-        }
-    return found
 
 
-def measure_pushback(trained: Trained, classifier: LinearClassifier, data: Path) -> dict[str, Any]:
-    """Measures pushback on held-out replies, and on CoCoNot's, which no weight has seen."""
-    examples = trained.assistant.examples
-    logits = trained.assistant.fitted.logits
-    shift = trained.model.pushback_shift
+def measure_edges(facts: Facts) -> dict[str, Any]:
+    """Measures opening and closing types of affective conversations of more than three messages."""
     found: dict[str, Any] = {}
-    for source in ("assistant_en", "assistant_zh", "xstest"):
-        rows = np.array([row for row, e in enumerate(examples) if e.source == source])
-        truth = np.array([examples[row].pushback for row in rows])
-        language = "zh" if source == "assistant_zh" else "en"
-        said = logits[rows, 0] + shift[LANGUAGES.index(language)] >= 0
-        reasons = [row for row in rows if examples[row].reason]
-        right = [
-            PUSHBACK_REASONS[logits[row, 1:].argmax()] == examples[row].reason for row in reasons
+    rows = [
+        row
+        for row, conversation in enumerate(facts.conversations)
+        if conversation.source == "written"
+        and conversation.labels
+        and conversation.labels.affective
+        and facts.affective[row]
+        and len(conversation.human) > EDGE
+    ]
+    right = {}
+    for edge, said in (("opening", facts.opening), ("closing", facts.closing)):
+        kinds = [getattr(facts.conversations[row].labels, f"{edge}_type") for row in rows]
+        names = [TYPES[said[row]] if said[row] != NO_INDEX else NO_TYPE for row in rows]
+        right[edge] = np.array([a == b for a, b in zip(kinds, names, strict=True)])
+        found[edge] = share_of(right[edge])
+    drifts = np.array(
+        [
+            labels.opening_type != labels.closing_type
+            for labels in (facts.conversations[row].labels for row in rows)
+            if labels
         ]
-        found[source] = {
-            "auc": auc(logits[rows, 0], truth),
-            "recall": share_of(said[truth]),
-            "false_positive_rate": share_of(said[~truth]),
-            "reason_right": share_of(np.array(right, np.bool_)),
-        }
-    answers = list(read_lines(data / "eval" / "coconot_pref.jsonl.gz"))
-    for kind in ("chosen", "rejected"):
-        texts = [row[kind] for row in answers]
-        rows = classifier.score(texts, np.zeros(len(texts), np.bool_))
-        found[f"coconot_{kind}"] = {
-            "pushback_share": share_of(rows[:, PUSHBACK] >= trained.model.pushback_threshold)
-        }
+    )
+    said_drift = np.array([facts.opening[row] != facts.closing[row] for row in rows])
+    return found | {"drift_f1": f1(said_drift, drifts), "drifts": int(drifts.sum())}
+
+
+def measure_pushback(facts: Facts) -> dict[str, Any]:
+    """Measures pushback of single replies in written conversations, by language."""
+    turns = [(row, turn) for row in facts.conversations for turn in row.turns if not turn.human]
+    written = np.array([row.source == "written" for row, _ in turns])
+    truth = np.array([bool(turn.pushback) for _, turn in turns])
+    language = np.array([row.language for row, _ in turns])
+    found: dict[str, Any] = {}
+    for code in ("all", *LANGUAGES[1:]):
+        rows = written & (language == code) if code != "all" else written
+        found[code] = _pushback_figures(facts.pushback[rows], truth[rows])
+    reasoned = np.flatnonzero(written & truth)
+    right = [
+        PUSHBACK_REASONS[facts.reasons[row]] == turns[row][1].pushback for row in reasoned.tolist()
+    ]
+    found["reason_right"] = share_of(np.array(right, np.bool_))
     return found
 
 
-def measure_scenes(classifier: LinearClassifier) -> dict[str, Any]:
-    """Measures on the simulator's lines, written by others and never trained on."""
+def _pushback_figures(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
+    return {
+        "replies": len(said),
+        "f1": f1(said, truth),
+        "recall": share_of(said[truth]),
+        "false_positives": share_of(said[~truth]),
+    }
+
+
+def measure_replies(trained: Trained) -> dict[str, Any]:
+    """Measures pushback on XSTest's other model and on held-out replies written alone."""
+    material = trained.material
+    opened = [open_default(arrays) for arrays in trained.folds]
+    groups: dict[str, list[int]] = {}
+    for place, reply in enumerate(material.replies):
+        if reply.source == "xstest":
+            groups.setdefault(reply.author, []).append(place)
+        elif reply.source == "written" and reply.author.startswith(("a", "w")):
+            groups.setdefault(f"{reply.author} {reply.language}", []).append(place)
+    found = {}
+    for name, places in sorted(groups.items()):
+        classifier = opened[int(material.reply_fold[places[0]])]
+        texts = [material.replies[place].text for place in places]
+        rows = classifier.score(texts, np.zeros(len(texts), np.bool_))
+        said = rows[:, PUSHBACK] >= classifier.pushback_threshold
+        truth = np.array([material.replies[place].pushback for place in places])
+        found[name] = _pushback_figures(said, truth)
+    return found
+
+
+def measure_languages(trained: Trained) -> dict[str, Any]:
+    """Measures the language of written human messages, `und` counted as wrong.
+
+    The words of each fold's authors vote only in the other folds.
+    """
+    material = trained.material
+    written = [
+        (row, fold)
+        for row, fold in zip(material.conversations, material.fold.tolist(), strict=True)
+        if row.source == "written"
+    ]
+    found: dict[str, list[bool]] = {}
+    for fold in range(FOLDS):
+        ballots = make_ballots(common_words(row for row, own in written if own != fold))
+        said = [(row.language, text) for row, own in written if own == fold for text in row.human]
+        for place, read in chunks([text for _, text in said]):
+            for (code, _), index in zip(said[place], identify(read, ballots), strict=True):
+                found.setdefault(code, []).append(LANGUAGES[index] == code)
+    return {code: share_of(np.array(flags)) for code, flags in sorted(found.items())}
+
+
+def measure_tools(facts: Facts) -> dict[str, Any]:
+    """Gives the false positives of each tool set, judged by a model that saw none of the set."""
+    return {name: share_of(facts.affective[facts.source == name]) for name in TOOLS}
+
+
+def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
+    """Gives the affective share of each set that is for evaluation only."""
+    found = {}
+    for name in EVALUATION_SETS:
+        rows = drop_near_duplicates(read_conversations(data / "eval" / f"{name}.jsonl.gz"))
+        found[name] = share_of(judge(classifier, rows).found.affective)
+    prompts = list(read_lines(data / "eval" / "coconot_pref.jsonl.gz"))
+    asked = [
+        Conversation(str(place), "coconot", (Turn(True, row["prompt"]),))
+        for place, row in enumerate(prompts)
+    ]
+    found["coconot prompts"] = share_of(judge(classifier, asked).found.affective)
+    for kind in ("chosen", "rejected"):
+        texts = [row[kind] for row in prompts]
+        scores = classifier.score(texts, np.zeros(len(texts), np.bool_))
+        said = scores[:, PUSHBACK] >= classifier.pushback_threshold
+        found[f"coconot {kind}: pushback"] = share_of(said)
+    return found
+
+
+def measure_scenes(classifier: Classifier) -> dict[str, Any]:
+    """Measures on the simulator's single lines, written by others and never trained on."""
     found: dict[str, Any] = {}
     for path in sorted((ROOT / "pipelines" / "simulator").glob("scenes_*.jsonl")):
         rows = list(read_lines(path))
-        human = np.array([row["role"] == "human" for row in rows])
-        scores = classifier.score([row["text"] for row in rows], human)
         said = [row for row in rows if row["role"] == "human"]
-        found[path.stem] = measure_messages(
-            scores[human, : SENTIMENT + 1],
-            _scene_targets(said),
-            STEP_CUTS,
-        ) | _scene_replies(classifier, scores[~human], [r for r in rows if r["role"] != "human"])
+        asked = [
+            Conversation(str(i), "s", (Turn(True, row["text"]),)) for i, row in enumerate(said)
+        ]
+        judged = judge(classifier, asked).found
+        truth = np.array([row["kind"] in AFFECTIVE_TYPES for row in said])
+        kinds = np.array([row["kind"] for row in said])
+        replies = [row for row in rows if row["role"] != "human"]
+        scores = classifier.score([r["text"] for r in replies], np.zeros(len(replies), np.bool_))
+        pushed = np.array([row["pushback_reason"] is not None for row in replies])
+        found[path.stem] = {
+            "auc": auc(judged.affective_logit, truth),
+            "affective": {
+                kind: share_of(judged.affective[kinds == kind]) for kind in sorted({*kinds})
+            },
+            "pushback": _pushback_figures(
+                scores[:, PUSHBACK] >= classifier.pushback_threshold, pushed
+            ),
+        }
     return found
 
 
-def _scene_targets(rows: Sequence[Any]) -> NDArray[np.float32]:
-    """Lays a scene's labels out as targets; its `kind` is a type or a use."""
-    wanted = np.zeros((len(rows), SENTIMENT + 1), np.float32)
-    for place, row in enumerate(rows):
-        kind = row["kind"]
-        use = kind if kind in USES else "leisure" if kind == "roleplay" else "affective"
-        wanted[place, AFFECTIVE] = kind in AFFECTIVE_TYPES
-        wanted[place, USE_COLUMNS.start + USES.index(use)] = 1
-        wanted[place, SENTIMENT] = row["sentiment"]
-        if kind in TYPES:
-            wanted[place, FIRST_TYPE + TYPES.index(kind)] = 1
-    return wanted
+def measure_calibration(facts: Facts) -> list[dict[str, Any]]:
+    """Compares said and seen shares of affective ones among real conversations, in bins."""
+    said = 1 / (1 + np.exp(-facts.logit))
+    found = []
+    for low, high in pairwise(BINS):
+        rows = facts.is_real & (said >= low) & ((said < high) | (high == 1))
+        if rows.any():
+            said_here = round(float(said[rows].mean()), 4)
+            found.append({"said": said_here} | share_of(facts.is_affective[rows]))
+    return found
 
 
-def _scene_replies(
-    classifier: LinearClassifier, scores: NDArray[np.int8], rows: Sequence[Any]
-) -> dict[str, Any]:
-    truth = np.array([row["pushback_reason"] is not None for row in rows])
-    said = scores[:, PUSHBACK] >= classifier.pushback_threshold
-    right = [
-        PUSHBACK_REASONS[score[REASON]] == row["pushback_reason"]
-        for score, row in zip(scores, rows, strict=True)
-        if row["pushback_reason"] is not None
-    ]
+def measure_prevalence(facts: Facts) -> dict[str, Any]:
+    """Recovers known shares from resamples of real and written conversations."""
+    read = facts.is_real & facts.is_affective
+    negative = facts.is_real & ~facts.is_affective
+    written = facts.is_written & facts.is_affective & (facts.language == "en")
     return {
-        "pushback_recall": share_of(said[truth]),
-        "pushback_false_positive_rate": share_of(said[~truth]),
-        "pushback_reason_right": share_of(np.array(right, np.bool_)),
+        name: resample(facts.affective[rows], facts.affective[negative], RATES, SEED)
+        for name, rows in (("real", read), ("real and written", read | written))
     }
 
 
 def measure_speed(
-    classifier: LinearClassifier,
+    classifier: Classifier,
     conversations: Iterable[Conversation],
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Any]:
     """Times batches of 1,000 real messages, cut to 200 characters, in seconds of one core."""
     turns = [turn for row in conversations for turn in row.turns]
-    texts = [text[:200] for _, text in turns]
-    human = np.array([role == "human" for role, _ in turns])
+    texts = [turn.text[:200] for turn in turns]
+    human = np.array([turn.human for turn in turns])
     best = float("inf")
     for _ in range(3):
         begun = clock()
@@ -314,35 +627,130 @@ def measure_speed(
     }
 
 
-def measure(trained: Trained, data: Path) -> dict[str, Any]:
-    """Measures everything that the card reports."""
-    stored = trained.model.to_bytes()
-    classifier = opened(stored)
+def rates_of(facts: Facts) -> list[Rate]:
+    """Counts hits and false alarms of what the views correct.
+
+    The gate's come of real conversations. The types', uses' and pushback's positives are written
+    ones, of which there are enough; the types' negatives are real, the others' are written.
+    """
+    real, written = facts.is_real, facts.is_written
+    gate = real & facts.is_affective
+    rates = [_rate("use", "affective", facts.affective, gate, real & ~gate)]
+    truth = np.array([_true_types(row) for row in facts.conversations])
+    for i, name in enumerate(TYPES):
+        kinds = [kind for kind, own in REAL_TYPES.items() if own == name]
+        hits = (written | real) & truth[:, i]
+        rest = real & ~np.isin(facts.label, kinds)
+        rates.append(_rate("type", name, facts.types[:, i], hits, rest))
+    for i, name in enumerate(USES[1:], 1):
+        own = facts.written_use == name
+        rates.append(_rate("use", name, facts.use == i, written & own, written & ~own))
+    pushed = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
+    said = _any_pushback(facts)
+    rates.append(_rate("pushback", "all", said, written & pushed, written & ~pushed))
+    return rates
+
+
+def _rate(
+    facet: str,
+    value: str,
+    said: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    negative: NDArray[np.bool_],
+) -> Rate:
+    return Rate(
+        "all",
+        facet,
+        value,
+        int(said[positive].sum()),
+        int(positive.sum()),
+        int(said[negative].sum()),
+        int(negative.sum()),
+    )
+
+
+def measure_mode(facts: Facts) -> dict[str, Any]:
+    """Measures all that rests on folds, in one mode."""
     return {
-        "version": classifier.version,
-        "bytes": len(stored),
-        "languages": list(LANGUAGES),
-        "real": measure_real(trained),
-        "sets": measure_sets(classifier, data),
-        "written": measure_written(trained),
-        "pushback": measure_pushback(trained, classifier, data),
-        "scenes": measure_scenes(classifier),
-        "speed": measure_speed(classifier, trained.conversations),
+        "real": measure_real(facts),
+        "types": measure_types(facts),
+        "written": measure_written(facts),
+        "uses": measure_uses(facts),
+        "moods": measure_moods(facts),
+        "edges": measure_edges(facts),
+        "calibration": measure_calibration(facts),
+        "prevalence": measure_prevalence(facts),
+        "tools": measure_tools(facts),
     }
 
 
+def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], list[Rates]]:
+    """Measures everything that the card reports, and the rates."""
+    stored = to_bytes(trained.arrays)
+    classifier = load(io.BytesIO(stored))
+    conversations = trained.material.conversations
+    known = Remembered([text for row in conversations for text in row.human], cache)
+    facts, precise = judge_apart(trained, None), judge_apart(trained, known)
+    real = [row for row in conversations if row.is_real]
+    metrics = {
+        "version": classifier.version,
+        "bytes": len(stored),
+        "corpus": measure_corpus(conversations),
+        "agreement": measure_agreement(conversations),
+        "default": measure_mode(facts),
+        "accurate": measure_mode(precise),
+        "pushback": measure_pushback(facts),
+        "replies": measure_replies(trained),
+        "languages": measure_languages(trained),
+        "sets": measure_sets(classifier, data),
+        "scenes": measure_scenes(classifier),
+        "speed": measure_speed(classifier, real),
+    }
+    return metrics, [
+        Rates(classifier.version, tuple(rates_of(facts))),
+        Rates(f"{ACCURATE_PREFIX}{classifier.version}", tuple(rates_of(precise))),
+    ]
+
+
+def measure_corpus(conversations: Sequence[Conversation]) -> dict[str, Any]:
+    """Counts what was written, by language."""
+    found = {}
+    for code in LANGUAGES[1:]:
+        own = [row for row in conversations if row.labels and row.language == code]
+        found[code] = {
+            "authors": len({row.author for row in own}),
+            "conversations": sum(row.source == "written" for row in own),
+            "of_several_messages": sum(len(row.human) > 1 for row in own),
+            "human_messages": sum(len(row.human) for row in own),
+        }
+    return found
+
+
 def main() -> None:
-    """Measures, and writes the metrics and the card."""
-    parser = argparse.ArgumentParser(description="Measure the model and write its card.")
+    """Measures, and writes the metrics, the rates and the card."""
+    parser = argparse.ArgumentParser(description="Train and measure the model, write its card.")
     add_options(parser)
+    parser.add_argument("--no-train", action="store_true", help="measure the last training again")
     options = parser.parse_args()
     data = data_folder(options.data)
-    trained = train(data, options.cache)
-    trained.model.write(options.model)
-    metrics = measure(trained, data)
+    kept = options.cache / TRAINED_FILE
+    if options.no_train:
+        if not kept.exists():
+            parser.exit(
+                2, f"{kept} is missing; run python -m training.evaluate without --no-train\n"
+            )
+        trained: Trained = pickle.loads(kept.read_bytes())
+    else:
+        trained = train(data, options.cache)
+        kept.write_bytes(pickle.dumps(trained))
+        write(trained.arrays, options.model)
+        words = common_words(row for row in trained.material.conversations if row.labels)
+        write_words(words, options.model.with_name(WORDS_FILE))
+    metrics, rates = measure(trained, data, options.cache)
     METRICS.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    options.model.with_name(RATES_FILE).write_bytes(encode_rates(rates))
     write_card(metrics, CARD)
-    print(json.dumps(metrics["real"], indent=1))
+    print(json.dumps(metrics["default"]["real"], indent=1))
 
 
 if __name__ == "__main__":

@@ -1,65 +1,79 @@
-"""Quantises fitted heads to int8 and writes the file that the pipeline ships."""
+"""Rounds fitted weights to whole numbers and writes the file that the pipeline ships."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.fit import Fitted
+from training.layers import LENGTH, Weights
+from transforms.classifiers.network import TOP
 
-_MODEL_FORMAT: Final = "linear-1"
-_TOP: Final = 127
+MODEL_FORMAT: Final = "ngram-2"
 
+Arrays = dict[str, NDArray[Any]]
+"""What a model file holds, by name."""
 
-@dataclass(frozen=True)
-class Model:
-    """Holds all that a model file holds, before quantisation."""
-
-    human: Fitted
-    assistant: Fitted
-    sentiment_cuts: NDArray[np.float64]
-    pushback_shift: NDArray[np.float64]
-    head_weights: NDArray[np.float64]
-    head_thresholds: NDArray[np.float64]
-    pushback_threshold: int
-
-    def to_bytes(self) -> bytes:
-        """Gives the file; the version names its content, so equal models are equal files."""
-        arrays: dict[str, NDArray[Any]] = {
-            **_quantise("human", self.human),
-            **_quantise("assistant", self.assistant),
-            "sentiment_cuts": self.sentiment_cuts,
-            "pushback_shift": self.pushback_shift,
-            "head_weights": self.head_weights,
-            "head_thresholds": self.head_thresholds,
-            "pushback_threshold": np.array(self.pushback_threshold),
-        }
-        digest = hashlib.sha256()
-        for name, array in sorted(arrays.items()):
-            digest.update(name.encode() + array.tobytes())
-        arrays["version"] = np.array(f"{_MODEL_FORMAT}-{digest.hexdigest()[:12]}")
-        stored = io.BytesIO()
-        np.savez_compressed(stored, allow_pickle=False, **arrays)
-        return stored.getvalue()
-
-    def write(self, path: Path) -> None:
-        """Writes the file."""
-        path.write_bytes(self.to_bytes())
+_MOST: Final = 99.9
+"""Percentile of a hidden unit's activation that is stored as `TOP`; the few above it are cut."""
 
 
-def _quantise(name: str, fitted: Fitted) -> dict[str, NDArray[Any]]:
-    """Gives the rows with any weight, their int8 weights, and scale and bias of each head."""
-    scale = np.maximum(np.abs(fitted.weights).max(axis=0), 1e-9) / _TOP
-    weights = np.rint(fitted.weights / scale).astype(np.int8)
-    rows = np.flatnonzero(weights.any(axis=1))
+def table_arrays(table: NDArray[np.int8]) -> Arrays:
+    """Gives the rows of an encoder's table that hold anything."""
+    rows = np.flatnonzero(table.any(axis=1))
+    return {"table_rows": rows.astype(np.int32), "table": table[rows]}
+
+
+def network_arrays(
+    name: str, weights: Weights, vectors: NDArray[np.float32], length: float
+) -> Arrays:
+    """Rounds a network to the whole numbers of `transforms.classifiers.network.Network`.
+
+    Args:
+        name: of the network in the file.
+        weights: as fitted, for vectors of `training.network.LENGTH`.
+        vectors: float32 (n, d), whole-numbered examples, to see how far hidden units go.
+        length: of the whole-numbered vectors.
+    """
+    unit = LENGTH / length
+    hidden, hidden_step = _round(weights["hidden"])
+    heads, heads_step = _round(weights["heads"])
+    direct, direct_step = _round(weights["direct"])
+    bias = np.rint(weights["hidden_bias"] / (unit * hidden_step)).astype(np.int32)
+    active = np.maximum(vectors @ hidden.astype(np.float32) + bias, 0) * unit * hidden_step
+    active_step = max(float(np.percentile(active, _MOST)), 1e-6) / TOP
     return {
-        f"{name}_rows": rows.astype(np.int32),
-        f"{name}_weights": weights[rows],
-        f"{name}_line": np.stack([scale, fitted.bias]).astype(np.float64),
+        f"{name}_hidden": hidden,
+        f"{name}_hidden_bias": bias,
+        f"{name}_hidden_scale": np.array(unit * hidden_step / active_step),
+        f"{name}_heads": heads,
+        f"{name}_direct": direct,
+        f"{name}_heads_scale": np.array(active_step * heads_step),
+        f"{name}_direct_scale": np.array(unit * direct_step),
+        f"{name}_bias": weights["bias"].astype(np.float64),
     }
+
+
+def _round(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], float]:
+    step = max(float(np.abs(weights).max()), 1e-9) / TOP
+    return np.rint(weights / step).astype(np.int8), step
+
+
+def to_bytes(arrays: Arrays) -> bytes:
+    """Gives the file; the version names its content, so equal models are equal files."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    version = np.array(f"{MODEL_FORMAT}-{digest.hexdigest()[:12]}")
+    stored = io.BytesIO()
+    np.savez_compressed(stored, allow_pickle=False, **{**arrays, "version": version})
+    return stored.getvalue()
+
+
+def write(arrays: Arrays, path: Path) -> None:
+    """Writes the file."""
+    path.write_bytes(to_bytes(arrays))

@@ -1,13 +1,10 @@
 """Reads what the classifier learns from and is measured on.
 
-Written messages carry every label. Scraped sets carry a trap: models trained on their labels learn
-"conversational = affective" and each source's style. So of the scraped sets only tool use gives a
-label, "not affective", at a small weight, and GoEmotions a sentiment; the rest of their text, and
-the human turns of real conversations, are text to be scored by the teacher (`teacher.py`). Real
-turns also count as *unlabelled* negatives at a small weight (about 2 % are affective).
-
-Scraped text is read in fragments of sentence length: what the small model learns of a text is what
-its words mean, and many short texts say more of that than a few long ones.
+Conversations and messages written for this project carry every label. Scraped sets carry a trap:
+models trained on their labels learn "conversational = affective" and each source's style. So of the
+scraped sets only tool use gives a label, "not affective"; the rest of their text, and that of real
+conversations, only teaches the encoder what words mean. Real conversations also count as
+*unlabelled* negatives at a small weight (about 2 % are affective).
 """
 
 from __future__ import annotations
@@ -16,28 +13,20 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from schemas.labels import AFFECTIVE_TYPES
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE
 
 CORPORA: Final = Path(__file__).parent / "corpora"
-
-FOLDS: Final = 5
 SEED: Final = 20250627
 
-WRITTEN: Final = 1.0
-TOOL: Final = 0.1
-UNLABELLED: Final = 0.1
-FEELING: Final = 0.05
-"""Weights of an example's labels by how far its source is trusted; written text is the measure."""
-
-MAX_TURNS: Final = 4
-"""Human turns taken of a real conversation: the first ones, where its subject stands."""
+FOLDS: Final = 3
+"""Folds by author: each language has at least three, so each fold holds all languages."""
 
 _LIMITS: Final = {
     "sad": 7000,
@@ -54,71 +43,83 @@ _LIMITS: Final = {
     "gpteacher_roleplay": 6000,
     "characterllm_en": 2500,
 }
-"""Fragments taken of each scraped set, so that none drowns the others."""
+"""Fragments taken of each scraped set for the encoder, so that none drowns the others."""
 
-_TOOLS: Final = frozenset(
-    {"medquad", "gsm8k", "gpteacher_code", "gpteacher_roleplay", "arena_hard", "selfinstruct_user"}
+TOOLS: Final = (
+    "medquad",
+    "gsm8k",
+    "gpteacher_code",
+    "gpteacher_roleplay",
+    "arena_hard",
+    "selfinstruct_user",
 )
+_TOOL_LIMIT: Final = 400
 _FRAGMENT: Final = (25, 140)
-_SMALL_FRAGMENT: Final = (12, 80)
-_CUTS: Final = 3
-"""Fragments cut of each written and each real message, beside the message itself."""
+"""Characters of a fragment: sentences say more of what words mean than pages do."""
 
 
 @dataclass(frozen=True)
-class HumanExample:
-    """Holds one human message or a fragment of one, with what is known of it.
+class Labels:
+    """Holds what is known of a conversation; `sentiment` has an entry for each human message."""
 
-    `group` names what must not be split between training and test; empty for scraped text. Only
-    written messages have a `stage` and all labels; `weight` is that of "affective or not" and the
-    types, 0 where nothing is known.
-    """
+    types: frozenset[str]
+    use: str
+    opening_type: str
+    closing_type: str
+    sentiment: tuple[float, ...]
 
-    text: str
-    source: str
-    group: str = ""
-    weight: float = 0.0
-    affective: bool = False
-    types: frozenset[str] = frozenset()
-    use: str | None = None
-    sentiment: float = 0.0
-    sentiment_weight: float = 0.0
-    stage: str = ""
+    @property
+    def affective(self) -> bool:
+        """Says whether one of the affective types is present."""
+        return bool(self.types & set(AFFECTIVE_TYPES))
 
 
 @dataclass(frozen=True)
-class AssistantExample:
-    """Holds one assistant message and whether, and why, it pushes back."""
+class Turn:
+    """Holds one message; `pushback` is a reason, empty where there is none or none is known."""
 
+    human: bool
     text: str
-    source: str
-    group: str
-    weight: float
-    pushback: bool
-    reason: str | None = None
+    pushback: str = ""
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Holds a conversation of a data set, its turns as (role, text)."""
+    """Holds a conversation; `author` is who wrote it, empty where nobody is known.
+
+    `label` is one annotator's reading of a real conversation. Training never looks at it.
+    """
 
     id: str
     source: str
-    turns: tuple[tuple[str, str], ...]
+    turns: tuple[Turn, ...]
+    author: str = ""
+    language: str = ""
+    labels: Labels | None = None
     label: str | None = None
     human: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Collects the human turns once; every reader wants them."""
-        human = tuple(text for role, text in self.turns if role == "human")
-        object.__setattr__(self, "human", human)
+        object.__setattr__(self, "human", tuple(turn.text for turn in self.turns if turn.human))
+
+    @property
+    def is_real(self) -> bool:
+        """Says whether it is of real chat logs."""
+        return self.source.startswith("real")
 
 
-def fold_of(group: str) -> int:
-    """Puts a group into one of `FOLDS` folds, the same one in every run; no group into none."""
-    if not group:
-        return -1
-    return hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()[0] % FOLDS
+@dataclass(frozen=True)
+class Reply:
+    """Holds one assistant message and why it pushes back, empty where it does not."""
+
+    text: str
+    source: str
+    author: str
+    language: str
+    weight: float
+    pushback: bool
+    reason: str = ""
 
 
 def read_lines(path: Path) -> Iterator[Any]:
@@ -134,7 +135,12 @@ def read_conversations(path: Path) -> list[Conversation]:
         Conversation(
             id=row["id"],
             source=row["source"],
-            turns=tuple((turn["role"], turn["text"]) for turn in row["turns"]),
+            turns=tuple(
+                Turn(turn["role"] == "human", turn["text"])
+                for turn in row["turns"]
+                if turn["role"] != "system"
+            ),
+            language=row.get("lang") or "",
             label=row.get("label"),
         )
         for row in read_lines(path)
@@ -143,82 +149,111 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 
 def opening_of(conversation: Conversation) -> str:
-    """Names a conversation by its opening, so that near-duplicates share a fold."""
+    """Names a conversation by its opening, which near-duplicates share."""
     return " ".join(conversation.human[0].lower().split())[:80]
 
 
-def written_humans() -> list[HumanExample]:
-    """Reads the human messages written for this project."""
+def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Keeps one conversation of each opening, a labelled one where there is one."""
+    kept: dict[str, Conversation] = {}
+    for conversation in conversations:
+        opening = opening_of(conversation)
+        if opening not in kept or (kept[opening].label is None and conversation.label is not None):
+            kept[opening] = conversation
+    return list(kept.values())
+
+
+def written_conversations() -> list[Conversation]:
+    """Reads what was written for this project; a single message is a conversation of one."""
     return [
-        HumanExample(
-            text=row["text"],
-            source=path.stem,
-            group=row["id"],
-            weight=WRITTEN,
-            affective=row["use"] == "affective" or bool({*row["types"]} & {*AFFECTIVE_TYPES}),
-            types=frozenset(row["types"]),
-            use=row["use"],
-            sentiment=float(row["sentiment"]),
-            sentiment_weight=WRITTEN,
-            stage=row["stage"],
-        )
-        for path in sorted(CORPORA.glob("messages_*.jsonl"))
-        for row in read_lines(path)
+        *(_read_written(row) for row in _corpus("conversations_*")),
+        *(_read_message(row) for row in _corpus("messages_*")),
     ]
 
 
-def written_assistants() -> list[AssistantExample]:
-    """Reads the assistant messages written for this project."""
-    return [
-        AssistantExample(
-            row["text"], path.stem, row["id"], WRITTEN, bool(row["pushback"]), row["reason"]
-        )
-        for path in sorted(CORPORA.glob("assistant_*.jsonl"))
-        for row in read_lines(path)
+def _corpus(pattern: str) -> Iterator[Any]:
+    for path in sorted(CORPORA.glob(f"{pattern}.jsonl")):
+        yield from read_lines(path)
+
+
+def _read_written(row: Mapping[str, Any]) -> Conversation:
+    turns = [
+        Turn(turn["role"] == "human", turn["text"], turn.get("pushback") or "")
+        for turn in row["turns"]
     ]
+    labels = Labels(
+        frozenset(row["types"]),
+        row["use"],
+        row["opening_type"],
+        row["closing_type"],
+        tuple(turn["sentiment"] for turn in row["turns"] if turn["role"] == "human"),
+    )
+    return Conversation(row["id"], "written", tuple(turns), row["author"], row["lang"], labels)
 
 
-def real_humans(conversations: Iterable[Conversation]) -> list[HumanExample]:
-    """Gives the human turns of real conversations, in order; their labels are not looked at."""
-    return [
-        HumanExample(text, "real", opening_of(conversation), UNLABELLED)
-        for conversation in conversations
-        for text in conversation.human[:MAX_TURNS]
-    ]
+def _read_message(row: Mapping[str, Any]) -> Conversation:
+    kind = row["types"][0] if row["types"] else NO_TYPE
+    types = frozenset(row["types"])
+    labels = Labels(types, row["use"], kind, kind, (float(row["sentiment"]),))
+    turns = (Turn(True, row["text"]),)
+    return Conversation(row["id"], "message", turns, row["author"], row["lang"], labels)
 
 
-def fragments_of(examples: Sequence[HumanExample]) -> list[HumanExample]:
-    """Cuts unlabelled fragments of messages; each stays in its message's fold."""
-    random = np.random.default_rng(SEED)
-    return [
-        HumanExample(_cut(example.text, _SMALL_FRAGMENT, random), example.source, example.group)
-        for example in examples
-        if len(example.text) > _SMALL_FRAGMENT[1] // 2
-        for _ in range(_CUTS)
-    ]
+def folds_of_authors(conversations: Iterable[Conversation]) -> dict[str, int]:
+    """Deals the authors of each language, or set of languages, over the folds in turn.
+
+    Each set begins at another fold, so that briefs given in the same order do not meet in one.
+    """
+    languages: dict[str, set[str]] = {}
+    for row in conversations:
+        languages.setdefault(row.author, set()).add(row.language)
+    dealt: dict[tuple[str, ...], int] = {}
+    folds = {}
+    for author, spoken in sorted(languages.items()):
+        group = tuple(sorted(spoken))
+        folds[author] = dealt.setdefault(group, len(dealt)) % FOLDS
+        dealt[group] += 1
+    return folds
 
 
-def scraped_humans(train: Path) -> list[HumanExample]:
-    """Cuts fragments of the permissive sets; tool use is labelled as not affective."""
+def fold_of_opening(conversation: Conversation) -> int:
+    """Puts a real conversation into a fold, near-duplicates into the same."""
+    opening = opening_of(conversation).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(opening).digest()[0] % FOLDS
+
+
+def tool_conversations(train: Path) -> list[Conversation]:
+    """Reads conversations in which the assistant is a tool; none of them is affective."""
     random = np.random.default_rng(SEED)
     found = []
+    for name in TOOLS:
+        rows = read_conversations(train / f"{name}.jsonl.gz")
+        found += [rows[place] for place in random.permutation(len(rows))[:_TOOL_LIMIT].tolist()]
+    return found
+
+
+def scraped_texts(train: Path) -> dict[str, list[str]]:
+    """Cuts fragments of the permissive sets, by set."""
+    random = np.random.default_rng(SEED)
+    found = {}
     for name, limit in _LIMITS.items():
         texts = [
-            text
-            for conversation in read_conversations(train / f"{name}.jsonl.gz")
-            for role, text in conversation.turns
-            if role == "human" or name == "persona_chat"
+            turn.text
+            for row in read_conversations(train / f"{name}.jsonl.gz")
+            for turn in row.turns
+            if turn.human or name == "persona_chat"
         ]
-        weight = TOOL if name in _TOOLS else 0.0
-        for place in random.permutation(limit):
-            text = texts[int(place) % len(texts)] if place < 3 * len(texts) else ""
-            found.append(HumanExample(_cut(text, _FRAGMENT, random), name, weight=weight))
-    return [example for example in dict.fromkeys(found) if example.text.strip()]
+        places = random.permutation(limit).tolist()
+        cut = [
+            _cut(texts[place % len(texts)], random) for place in places if place < 3 * len(texts)
+        ]
+        found[name] = [text for text in dict.fromkeys(cut) if text.strip()]
+    return found
 
 
-def _cut(text: str, sizes: tuple[int, int], random: np.random.Generator) -> str:
+def _cut(text: str, random: np.random.Generator) -> str:
     """Cuts a fragment, at the beginning of a text or of a word in it."""
-    size = int(random.integers(*sizes))
+    size = int(random.integers(*_FRAGMENT))
     if len(text) <= size:
         return text
     if random.random() < 0.4:
@@ -236,53 +271,87 @@ _STEPS: Final = {
     0.5: "admiration approval caring desire optimism relief amusement pride",
     1.0: "excitement gratitude joy love",
 }
-"""GoEmotions' 28 emotions on the five-step scale: our reading, hence the small weight."""
+"""GoEmotions' 28 emotions on the five-step scale: our reading."""
 
 
-def feelings(train: Path) -> list[HumanExample]:
-    """Reads GoEmotions, comments with their emotions, as sentiment."""
+def feelings(train: Path) -> list[tuple[str, float]]:
+    """Reads GoEmotions: comments with their mean step."""
     names = gzip.decompress((train / "goemotions_labels.txt.gz").read_bytes()).decode().split()
     step_of = {name: step for step, listed in _STEPS.items() for name in listed.split()}
     rows = gzip.decompress((train / "goemotions_train.tsv.gz").read_bytes()).decode().splitlines()
     found = []
     for text, emotions, _ in csv.reader(rows, delimiter="\t", quoting=csv.QUOTE_NONE):
         steps = [step_of[names[int(index)]] for index in emotions.split(",")]
-        mean = sum(steps) / len(steps)
-        found.append(HumanExample(text, "goemotions", sentiment=mean, sentiment_weight=FEELING))
+        found.append((text, sum(steps) / len(steps)))
     return found
 
 
-def refusals(train: Path) -> list[AssistantExample]:
-    """Reads the XSTest completions; a full or partial refusal, by its annotators, is pushback."""
+WRITTEN: Final = 1.0
+REFUSAL: Final = 0.3
+COMPLIANT: Final = 0.1
+"""Weights of a reply by how far its source is trusted; written text is the measure."""
+
+_COMPLIANT_LIMIT: Final = 400
+_COMPLIANT: Final = (
+    "gpteacher_code",
+    "gpteacher_roleplay",
+    "gsm8k",
+    "selfinstruct_user",
+    "characterllm_en",
+    "smile_zh",
+    "emollm_data_zh",
+)
+
+
+def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
+    """Reads the assistant messages written for this project, alone and in conversations."""
+    alone = [
+        Reply(
+            row["text"],
+            "written",
+            row["author"],
+            row["lang"],
+            WRITTEN,
+            bool(row["pushback"]),
+            row["reason"] or "",
+        )
+        for row in _corpus("assistant_*")
+    ]
+    return alone + [
+        Reply(
+            turn.text,
+            "written",
+            row.author,
+            row.language,
+            WRITTEN,
+            bool(turn.pushback),
+            turn.pushback,
+        )
+        for row in conversations
+        for turn in row.turns
+        if not turn.human
+    ]
+
+
+def refusals(train: Path) -> list[Reply]:
+    """Reads the XSTest completions; a full or partial refusal, by its annotators, is pushback.
+
+    The two models that wrote them are two authors.
+    """
     found = []
     for name in ("xstest_gpt4", "xstest_mistralinstruct"):
         stored = gzip.decompress((train / f"{name}.csv.gz").read_bytes()).decode()
         for row in csv.DictReader(stored.splitlines(keepends=True)):
             pushback = row["final_label"] != "1_full_compliance"
-            text, group = row["completion"], row["prompt"]
-            found.append(AssistantExample(text, "xstest", group, REFUSAL, pushback))
+            found.append(Reply(row["completion"], "xstest", name, "en", REFUSAL, pushback))
     return found
 
 
-REFUSAL: Final = 0.3
-COMPLIANT: Final = 0.1
-_COMPLIANT_LIMIT: Final = 400
-
-
-def compliant_assistants(train: Path) -> list[AssistantExample]:
+def compliant_replies(train: Path) -> list[Reply]:
     """Reads first assistant turns of sets in which the assistant just helps."""
-    names = (
-        "gpteacher_code",
-        "gpteacher_roleplay",
-        "gsm8k",
-        "selfinstruct_user",
-        "characterllm_en",
-        "smile_zh",
-        "emollm_data_zh",
-    )
     return [
-        AssistantExample(text, name, "", COMPLIANT, pushback=False)
-        for name in names
-        for conversation in read_conversations(train / f"{name}.jsonl.gz")[:_COMPLIANT_LIMIT]
-        for text in [text for role, text in conversation.turns if role == "assistant"][:1]
+        Reply(text, name, "", row.language, COMPLIANT, pushback=False)
+        for name in _COMPLIANT
+        for row in read_conversations(train / f"{name}.jsonl.gz")[:_COMPLIANT_LIMIT]
+        for text in [turn.text for turn in row.turns if not turn.human][:1]
     ]

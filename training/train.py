@@ -1,296 +1,382 @@
-"""Trains the shipped model: `python -m training.train [--data FOLDER] [--out FILE]`.
+"""Trains the shipped model: `python -m training.train [--data FOLDER]`.
 
-Labels and embeddings make a teacher, the teacher scores a hundred thousand short texts, and the
-n-gram model learns those scores, mixed with the labels where there are any. Every score that a
-threshold, a cut or the conversation head is set by comes of a teacher and a model that did not see
-the message (folds by written message and by real conversation); the labels of real conversations
-are never read. Then one model is fitted on everything and written.
+First the encoder's table, from a sentence encoder and without a label; then the networks over its
+vectors; then what turns scores into decisions. All of it once for each fold of authors and of real
+conversations, on the rest alone, and at last on everything. What is set by looking at scores is set
+on those of models that did not see the texts. The labels of real conversations are never read.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.labels import LANGUAGES, PUSHBACK_REASONS, SENTIMENT_STEPS, TYPES, USES
-from training.conversations import Pooled, compose, fit_head
-from training.fit import Fitted, read_design
-from training.model_file import Model
+from training import calibrate, encoder, network
+from training.calibrate import Scored, Seen
+from training.layers import Weights
+from training.model_file import Arrays, network_arrays, table_arrays, to_bytes, write
+from training.replies import fit_replies
 from training.sources import (
     FOLDS,
-    MAX_TURNS,
-    SEED,
-    AssistantExample,
+    TOOLS,
     Conversation,
-    HumanExample,
-    compliant_assistants,
+    Reply,
+    compliant_replies,
+    drop_near_duplicates,
     feelings,
-    fold_of,
-    fragments_of,
+    fold_of_opening,
+    folds_of_authors,
     read_conversations,
-    real_humans,
     refusals,
-    scraped_humans,
-    written_assistants,
-    written_humans,
+    scraped_texts,
+    tool_conversations,
+    written_conversations,
+    written_replies,
 )
-from training.teacher import embed, fit_linear, fit_logistic
-from transforms.classifiers.interface import (
-    AFFECTIVE,
-    FIRST_TYPE,
-    FIRST_USE,
-    HUMAN_WIDTH,
-    LOGIT_UNIT,
-    SENTIMENT,
-    TYPE_COLUMNS,
-    USE_COLUMNS,
-)
+from training.teacher import embed
+from transforms.classifiers.accurate import LENGTH as ACCURATE_LENGTH
+from transforms.classifiers.accurate import AccurateClassifier, clip, whole_numbers
+from transforms.classifiers.encoder import LENGTH
+from transforms.classifiers.interface import AFFECTIVE, HUMAN_WIDTH, SENTIMENT, Classifier
+from transforms.classifiers.ngram import NgramClassifier, load, read_head, read_network
 
 MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "model.npz"
 DATA: Final = Path(__file__).parents[2] / "shared" / "data"
 CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
 
-SURE: Final = 4.0
-"""The logit that stands for a label."""
+ALL: Final = -1
+"""The fold of what is in no fold, and of the model that has seen everything."""
 
-TRUST: Final = 0.5
-"""How much of the wanted logit is the label where there is one; the rest is the teacher's."""
-
-OWN_WEIGHT: Final = 3.0
-LABELLED_WEIGHT: Final = 6.0
-"""How much more than a scraped text a written or real one, and a labelled one, counts for the
-n-gram model: they are what it will meet."""
-
-FARTHEST: Final = 8.0
-"""Where the teacher's logits are clipped: past it they tell only of distance."""
-
-HELD_OUT_PUSHBACK: Final = 0.05
-"""Share of held-out written replies without pushback that count as pushback all the same. They were
-written to look like it; of everyday replies far fewer do."""
-
-CJK: Final = frozenset({"zh", "ja", "ko"})
-
-Teach = Callable[[NDArray[np.bool_]], NDArray[np.float32]]
-"""Fits a teacher on the texts marked and gives its logits of all texts."""
+LOOSE: Final = 0.15
+"""Share of real human messages that the accurate mode reads again."""
 
 
 @dataclass(frozen=True)
-class Crossfit:
-    """Holds the final heads, each fold's, and for each text the logits of its fold's."""
+class Material:
+    """Holds all that is learned from, with its folds.
 
-    final: Fitted
-    folds: tuple[Fitted, ...]
-    logits: NDArray[np.float32]
-
-
-def crossfit(
-    texts: Sequence[str],
-    groups: Sequence[str],
-    wanted: NDArray[np.float32],
-    labelled: NDArray[np.bool_],
-    teach: Teach,
-) -> Crossfit:
-    """Fits heads on all texts, and for each fold heads that never saw its texts.
-
-    Args:
-        texts: n texts; what they have in common is unlabelled, so all count for feature rarity.
-        groups: n groups; `fold_of` tells the fold, and texts of none are always trained on.
-        wanted: float32 (n, heads), the logits that stand for the labels.
-        labelled: bool (n, heads), where `wanted` is to be trusted.
-        teach: scores the texts, having seen only those marked.
+    Attributes:
+        conversations: written, then real, then tool use.
+        fold: int64, of each conversation.
+        lessons: the conversations as arrays.
+        messages: their messages in the order of the lessons.
+        precise: float32 (messages, 512), whole-numbered vectors of the sentence encoder.
+        more, more_precise: texts without labels and their vectors of the sentence encoder.
+        replies, reply_fold: assistant messages.
+        words: what the encoder's table is fitted to.
     """
-    design = read_design(texts)
-    folds = np.array([fold_of(group) for group in groups])
-    own = np.where(folds >= 0, OWN_WEIGHT, 1.0)
-    weight = np.where(labelled[:, 0], LABELLED_WEIGHT, own).astype(np.float32)
-    logits = np.zeros(wanted.shape, np.float32)
 
-    def fit(seen: NDArray[np.bool_]) -> Fitted:
-        taught = np.clip(teach(seen), -FARTHEST, FARTHEST)
-        mixed = TRUST * wanted + (1 - TRUST) * taught
-        return design.fit(np.where(labelled, mixed, taught), weight * seen)
-
-    fitted = []
-    for fold in range(FOLDS):
-        fitted.append(fit(folds != fold))
-        rows = folds == fold
-        logits[rows] = design.logits(fitted[-1])[rows]
-    return Crossfit(fit(folds != FOLDS), tuple(fitted), logits)
+    conversations: list[Conversation]
+    fold: NDArray[np.int64]
+    lessons: network.Lessons
+    messages: list[str]
+    precise: NDArray[np.float32]
+    more: list[str]
+    more_precise: NDArray[np.float32]
+    replies: list[Reply]
+    reply_fold: NDArray[np.int64]
+    words: encoder.Lessons
 
 
 @dataclass(frozen=True)
-class Human:
-    """Holds the human examples, what was fitted on them, and which are written and real."""
+class Learned:
+    """Holds one model: its arrays, without the calibration, and the fitted heads."""
 
-    examples: list[HumanExample]
-    wanted: NDArray[np.float32]
-    fitted: Crossfit
-    written: NDArray[np.bool_]
-    real: NDArray[np.bool_]
-
-
-def train_human(data: Path, conversations: Sequence[Conversation], cache: Path) -> Human:
-    """Fits the gate, the types, the uses and the sentiment."""
-    written, real = written_humans(), real_humans(conversations)
-    train = data / "train"
-    examples = [*written, *real, *fragments_of([*written, *real])]
-    examples += [*scraped_humans(train), *feelings(train)]
-    texts = [example.text for example in examples]
-    vectors = embed(texts, cache)
-    wanted = human_labels(examples)
-    weight = np.array([example.weight for example in examples], np.float32)
-    felt = np.array([example.sentiment_weight for example in examples], np.float32)
-    is_written = np.array([bool(example.stage) for example in examples])
-
-    def teach(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-        own = np.flatnonzero(seen & is_written)
-        told, heard = np.flatnonzero(seen & (weight > 0)), np.flatnonzero(seen & (felt > 0))
-        gate = fit_logistic(vectors[told], wanted[told, : TYPE_COLUMNS.stop], weight[told])
-        use = fit_logistic(vectors[own], wanted[own, USE_COLUMNS], weight[own])
-        mood = fit_linear(vectors[heard], wanted[heard, SENTIMENT:], felt[heard])
-        found = [teacher.logits(vectors) for teacher in (gate, use, mood)]
-        found[-1] *= SURE
-        return np.concatenate(found, axis=1)
-
-    sure = np.where(wanted > 0, SURE, -SURE).astype(np.float32)
-    sure[:, SENTIMENT] = wanted[:, SENTIMENT] * SURE
-    groups = [example.group for example in examples]
-    labelled = np.repeat(is_written[:, None], wanted.shape[1], axis=1)
-    fitted = crossfit(texts, groups, sure, labelled, teach)
-    place = np.arange(len(examples)) - len(written)
-    return Human(examples, wanted, fitted, is_written, (place >= 0) & (place < len(real)))
-
-
-def human_labels(examples: Sequence[HumanExample]) -> NDArray[np.float32]:
-    """Lays out the labels, 0 or 1 and the sentiment; float32 (n, 16)."""
-    wanted = np.zeros((len(examples), SENTIMENT + 1), np.float32)
-    for row, example in enumerate(examples):
-        wanted[row, AFFECTIVE] = example.affective
-        wanted[row, [FIRST_TYPE + TYPES.index(name) for name in example.types]] = 1
-        wanted[row, SENTIMENT] = example.sentiment
-        if example.use is not None:
-            wanted[row, FIRST_USE + USES.index(example.use)] = 1
-    return wanted
-
-
-@dataclass(frozen=True)
-class Assistant:
-    """Holds the assistant examples and what was fitted on them."""
-
-    examples: list[AssistantExample]
-    fitted: Crossfit
-
-
-def train_assistant(data: Path, cache: Path) -> Assistant:
-    """Fits pushback and its reasons."""
-    train = data / "train"
-    examples = [*written_assistants(), *refusals(train), *compliant_assistants(train)]
-    texts = [example.text for example in examples]
-    vectors = embed(texts, cache)
-    wanted = np.zeros((len(examples), 1 + len(PUSHBACK_REASONS)), np.float32)
-    for row, example in enumerate(examples):
-        wanted[row, 0] = example.pushback
-        if example.reason is not None:
-            wanted[row, 1 + PUSHBACK_REASONS.index(example.reason)] = 1
-    weight = np.array([example.weight for example in examples], np.float32)
-    reasoned = np.array([example.reason is not None for example in examples])
-
-    def teach(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-        why = np.flatnonzero(seen & reasoned)
-        told = np.flatnonzero(seen)
-        pushback = fit_logistic(vectors[told], wanted[told, :1], weight[told])
-        reasons = fit_logistic(vectors[why], wanted[why, 1:], weight[why])
-        return np.concatenate([pushback.logits(vectors), reasons.logits(vectors)], axis=1)
-
-    sure = np.where(wanted > 0, SURE, -SURE).astype(np.float32)
-    labelled = np.repeat(reasoned[:, None], wanted.shape[1], axis=1)
-    labelled[:, 0] = True
-    groups = [example.group for example in examples]
-    return Assistant(examples, crossfit(texts, groups, sure, labelled, teach))
-
-
-def pack_rows(logits: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Lays human logits out as `score` does, without sentiment and language."""
-    rows = np.zeros((len(logits), HUMAN_WIDTH), np.int8)
-    rounded = np.rint(logits[:, :SENTIMENT] / LOGIT_UNIT)
-    rows[:, :SENTIMENT] = np.clip(rounded, -128, 127)
-    return rows
-
-
-def real_pooled(logits: NDArray[np.float32], conversations: Sequence[Conversation]) -> Pooled:
-    """Groups the rows of real human turns by conversation, in the order they were read."""
-    sizes = [min(len(row.human), MAX_TURNS) for row in conversations]
-    return Pooled(pack_rows(logits), np.cumsum([0, *sizes]), np.full(len(sizes), -1))
-
-
-def sentiment_cuts(logits: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sets cuts so that held-out messages fall on the steps as often as they were labelled."""
-    below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
-    return np.quantile(logits, below).astype(np.float64)
-
-
-def pushback_shift(assistant: Assistant) -> NDArray[np.float64]:
-    """Sets, by language, what brings the level that few quiet held-out replies reach to 0.
-
-    Languages without written replies take the shift of the written one nearest in script.
-    """
-    shift = dict.fromkeys(LANGUAGES, 0.0)
-    for written, alike in (("en", set(LANGUAGES) - CJK), ("zh", CJK)):
-        quiet = [
-            row
-            for row, example in enumerate(assistant.examples)
-            if example.source == f"assistant_{written}" and not example.pushback
-        ]
-        level = np.quantile(assistant.fitted.logits[quiet, 0], 1 - HELD_OUT_PUSHBACK)
-        shift |= dict.fromkeys(alike, -float(level))
-    return np.array([shift[language] for language in LANGUAGES])
+    arrays: Arrays
+    human: Weights
+    accurate: Weights
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Holds the shipped model, and for each fold one that did not see it, all with one head."""
+    """Holds the shipped model, one for each fold that did not see it, and what they learned from.
 
-    model: Model
-    folds: tuple[Model, ...]
-    conversations: list[Conversation]
-    human: Human
-    assistant: Assistant
+    `folds` are the arrays of each fold's model, calibrated on the other folds.
+    """
+
+    arrays: Arrays
+    folds: tuple[Arrays, ...]
+    material: Material
+
+    def fold_of(self, conversation: Conversation) -> int:
+        """Gives the fold whose model did not see the conversation."""
+        return int(self.material.fold[self._rows()[conversation.id]])
+
+    def _rows(self) -> dict[str, int]:
+        return {row.id: place for place, row in enumerate(self.material.conversations)}
+
+
+def gather(data: Path, cache: Path) -> Material:
+    """Reads and embeds everything."""
+    train = data / "train"
+    written = written_conversations()
+    real = [
+        replace(row, id=f"real-{place}")
+        for place, row in enumerate(
+            drop_near_duplicates(read_conversations(data / "real" / "dev.jsonl.gz"))
+        )
+    ]
+    tools = tool_conversations(train)
+    conversations = [*written, *real, *tools]
+    folds = folds_of_authors(written)
+    fold = [folds[row.author] for row in written]
+    fold += [fold_of_opening(row) for row in real]
+    fold += [TOOLS.index(row.source) % FOLDS for row in tools]
+    replies = [*written_replies(written), *refusals(train), *compliant_replies(train)]
+    authors = sorted({reply.author for reply in replies} - folds.keys() - {""})
+    folds |= {author: place % FOLDS for place, author in enumerate(authors)} | {"": ALL}
+    reply_fold = [folds[reply.author] for reply in replies]
+    spoken = [
+        (text, own)
+        for row, own in zip(conversations, fold, strict=True)
+        if row.source not in TOOLS
+        for text in row.human
+    ]
+    spoken += [
+        (reply.text, own)
+        for reply, own in zip(replies, reply_fold, strict=True)
+        if reply.source == "written"
+    ]
+    scraped = [*scraped_texts(train).values(), [text for text, _ in feelings(train)]]
+    messages = [row.human[place] for row in conversations for place in network.messages_of(row)]
+    return Material(
+        conversations=conversations,
+        fold=np.array(fold),
+        lessons=network.lay_out(conversations),
+        messages=messages,
+        precise=whole_numbers(embed(messages, cache)),
+        more=[text for texts in scraped for text in texts],
+        more_precise=whole_numbers(np.concatenate([embed(texts, cache) for texts in scraped])),
+        replies=replies,
+        reply_fold=np.array(reply_fold),
+        words=encoder.prepare(spoken, scraped, cache),
+    )
+
+
+def learn(material: Material, without: int | None) -> Learned:
+    """Fits one model on all but one fold, or on everything."""
+    table = material.words.fit(without)
+    vectors = encoder.encode(material.messages, table)
+    heard = encoder.encode([reply.text for reply in material.replies], table)
+    kept = material.fold != without if without is not None else material.fold == material.fold
+    rows = np.flatnonzero(kept)
+    accurate = network.fit(material.precise, material.lessons, rows)
+    human = network.fit(vectors, material.lessons, rows)
+    more = encoder.encode(material.more, table)
+    human = calibrate.align(human, network.message_logits(human, more))
+    accurate = calibrate.align(accurate, network.message_logits(accurate, material.more_precise))
+    mine = material.reply_fold != without if without is not None else material.reply_fold >= ALL
+    assistant = fit_replies(heard, material.replies, np.flatnonzero(mine))
+    arrays = {
+        **table_arrays(table),
+        **network_arrays("human", human, vectors, LENGTH),
+        **network_arrays("assistant", assistant, heard, LENGTH),
+        **network_arrays("accurate", accurate, material.precise, ACCURATE_LENGTH),
+    }
+    return Learned(arrays, human, accurate)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Holds the scores of models that did not see the texts, by conversation and by reply.
+
+    `level` and `accurate_level` are by how much each fold's heads are above the others.
+    """
+
+    default: Seen
+    accurate: Seen
+    level: list[NDArray[np.float64]]
+    accurate_level: list[NDArray[np.float64]]
+    moods: NDArray[np.float64]
+    precise_moods: NDArray[np.float64]
+    wanted_moods: NDArray[np.float64]
+    mood_fold: NDArray[np.int64]
+    pushback: NDArray[np.float64]
+    gate: int
+
+
+class Remembered:
+    """Gives the sentence vectors of known texts, so that evaluation need not embed them again."""
+
+    def __init__(self, texts: Sequence[str], cache: Path) -> None:
+        unique = list(dict.fromkeys(map(clip, texts)))
+        self._vectors = dict(zip(unique, embed(unique, cache), strict=True))
+
+    def encode(self, text: str) -> NDArray[np.float32]:
+        """Gives the vector of a clipped text."""
+        vector: NDArray[np.float32] = self._vectors[text]
+        return vector
+
+
+def open_default(arrays: Arrays) -> NgramClassifier:
+    """Opens a model as the pipeline does, through the bytes of its file."""
+    return load(io.BytesIO(to_bytes(arrays)))
+
+
+def open_accurate(arrays: Arrays, remembered: Any) -> AccurateClassifier:
+    """Opens the accurate model over known sentence vectors."""
+    return AccurateClassifier(
+        base=open_default(arrays),
+        encoder=remembered,
+        network=read_network(arrays, "accurate"),
+        sentiment_cuts=arrays["accurate_sentiment_cuts"],
+        head=read_head(arrays, "accurate_head"),
+        gate=int(arrays["accurate_gate"]),
+    )
+
+
+def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) -> Scored:
+    """Scores all human messages of conversations."""
+    texts = [text for row in conversations for text in row.human]
+    scores = classifier.score(texts, np.ones(len(texts), np.bool_))[:, :HUMAN_WIDTH]
+    return Scored(conversations, scores, np.cumsum([0, *(len(row.human) for row in conversations)]))
+
+
+def score_apart(material: Material, folds: Sequence[Learned], cache: Path) -> Scores:
+    """Scores each text with the model of its fold."""
+    order = [np.flatnonzero(material.fold == fold) for fold in range(FOLDS)]
+    known = Remembered([text for row in material.conversations for text in row.human], cache)
+    opened = [open_default(_uncalibrated(one)) for one in folds]
+    default = [
+        score_humans(classifier, [material.conversations[row] for row in rows.tolist()])
+        for classifier, rows in zip(opened, order, strict=True)
+    ]
+    real = np.concatenate(
+        [
+            part.scores[part.starts[row] : part.starts[row + 1], AFFECTIVE]
+            for part in default
+            for row, conversation in enumerate(part.conversations)
+            if conversation.is_real
+        ]
+    )
+    gate = int(np.quantile(real, 1 - LOOSE))
+    accurate = [
+        score_humans(
+            open_accurate({**_uncalibrated(one), "accurate_gate": np.array(gate)}, known),
+            [material.conversations[row] for row in rows.tolist()],
+        )
+        for one, rows in zip(folds, order, strict=True)
+    ]
+    moods, precise_moods, wanted, mood_fold = [], [], [], []
+    for fold, (one, rows) in enumerate(zip(folds, order, strict=True)):
+        classifier = opened[fold]
+        texts, steps = _moods([material.conversations[row] for row in rows.tolist()])
+        vectors = encoder.encode_with(texts, classifier.encoder)
+        moods.append(classifier.human.logits(vectors)[:, SENTIMENT])
+        precise = whole_numbers(np.stack([known.encode(clip(text)) for text in texts]))
+        precise_moods.append(read_network(one.arrays, "accurate").logits(precise)[:, SENTIMENT])
+        wanted.append(steps)
+        mood_fold.append(np.full(len(steps), fold))
+    pushback = np.zeros(len(material.replies))
+    for fold, classifier in enumerate(opened):
+        rows = np.flatnonzero(material.reply_fold == fold)
+        vectors = encoder.encode_with(
+            [material.replies[row].text for row in rows.tolist()], classifier.encoder
+        )
+        pushback[rows] = classifier.assistant.logits(vectors)[:, 0]
+    default_seen, level = _level([one.human for one in folds], default)
+    accurate_seen, accurate_level = _level([one.accurate for one in folds], accurate)
+    return Scores(
+        default=default_seen,
+        accurate=accurate_seen,
+        level=level,
+        accurate_level=accurate_level,
+        moods=np.concatenate(moods),
+        precise_moods=np.concatenate(precise_moods),
+        wanted_moods=np.concatenate(wanted),
+        mood_fold=np.concatenate(mood_fold),
+        pushback=pushback,
+        gate=gate,
+    )
+
+
+def _moods(conversations: Sequence[Conversation]) -> tuple[list[str], NDArray[np.float64]]:
+    texts = [text for row in conversations if row.labels for text in row.human]
+    steps = [step for row in conversations if row.labels for step in row.labels.sentiment]
+    return texts, np.array(steps)
+
+
+def _level(
+    weights: Sequence[Weights], parts: Sequence[Scored]
+) -> tuple[Seen, list[NDArray[np.float64]]]:
+    """Applies each fold's head, lowered to the mean level of all; no label is looked at."""
+    seen = [
+        calibrate.look(calibrate.begin(own), part) for own, part in zip(weights, parts, strict=True)
+    ]
+    levels = [part.level() for part in seen]
+    above = [level - np.mean(levels, axis=0) for level in levels]
+    lowered = [part.lowered(by) for part, by in zip(seen, above, strict=True)]
+    return calibrate.join(lowered), above
+
+
+def _uncalibrated(learned: Learned) -> Arrays:
+    """Gives arrays that open as a model whose thresholds are 0 and whose cuts do not matter."""
+    cuts = np.array([-1.5, -0.5, 0.5, 1.5])
+    return {
+        **learned.arrays,
+        "sentiment_cuts": cuts,
+        "accurate_sentiment_cuts": cuts,
+        "pushback_shift": np.zeros(calibrate.LANGUAGE_COUNT),
+        "pushback_threshold": np.array(0),
+        "accurate_gate": np.array(0),
+        **calibrate.head_arrays("head", calibrate.begin(learned.human)),
+        **calibrate.head_arrays("accurate_head", calibrate.begin(learned.accurate)),
+    }
+
+
+def finish(learned: Learned, material: Material, scores: Scores, without: int) -> Arrays:
+    """Adds the calibration to a model, set on all folds but its own."""
+    fold_of = dict(
+        zip((row.id for row in material.conversations), material.fold.tolist(), strict=True)
+    )
+    human, accurate = learned.human, learned.accurate
+    if without != ALL:
+        human = calibrate.lower(human, scores.level[without])
+        accurate = calibrate.lower(accurate, scores.accurate_level[without])
+    heads: Arrays = {}
+    for name, weights, seen in (
+        ("head", human, scores.default),
+        ("accurate_head", accurate, scores.accurate),
+    ):
+        folds = np.array([fold_of[row.id] for row in seen.conversations])
+        rows = np.flatnonzero(folds != without)
+        head = calibrate.calibrate(calibrate.begin(weights), seen.take(rows))
+        heads |= calibrate.head_arrays(name, head)
+    felt = scores.mood_fold != without
+    heard = np.flatnonzero((material.reply_fold != without) & (material.reply_fold != ALL))
+    replies = [material.replies[row] for row in heard.tolist()]
+    return {
+        **_uncalibrated(learned),
+        "sentiment_cuts": calibrate.sentiment_cuts(scores.moods[felt], scores.wanted_moods[felt]),
+        "accurate_sentiment_cuts": calibrate.sentiment_cuts(
+            scores.precise_moods[felt], scores.wanted_moods[felt]
+        ),
+        "pushback_shift": calibrate.pushback_shift(replies, scores.pushback[heard]),
+        "accurate_gate": np.array(scores.gate),
+        **heads,
+    }
 
 
 def train(data: Path, cache: Path) -> Trained:
     """Trains on the data folder's sets and the written corpora."""
-    conversations = read_conversations(data / "real" / "dev.jsonl.gz")
-    human = train_human(data, conversations, cache)
-    assistant = train_assistant(data, cache)
-    logits = human.fitted.logits
-    written = [example for example in human.examples if example.stage]
-    weights, thresholds = fit_head(
-        compose(written, pack_rows(logits[human.written]), SEED),
-        real_pooled(logits[human.real], conversations),
+    material = gather(data, cache)
+    folds = [learn(material, fold) for fold in range(FOLDS)]
+    scores = score_apart(material, folds, cache)
+    return Trained(
+        arrays=finish(learn(material, None), material, scores, without=ALL),
+        folds=tuple(finish(one, material, scores, fold) for fold, one in enumerate(folds)),
+        material=material,
     )
-    model = Model(
-        human=human.fitted.final,
-        assistant=assistant.fitted.final,
-        sentiment_cuts=sentiment_cuts(
-            logits[human.written, SENTIMENT], human.wanted[human.written, SENTIMENT]
-        ),
-        head_weights=weights,
-        head_thresholds=thresholds,
-        pushback_shift=pushback_shift(assistant),
-        pushback_threshold=0,
-    )
-    pairs = zip(human.fitted.folds, assistant.fitted.folds, strict=True)
-    folds = tuple(replace(model, human=one, assistant=other) for one, other in pairs)
-    return Trained(model, folds, conversations, human, assistant)
 
 
 def data_folder(given: str | None) -> Path:
@@ -313,8 +399,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the model that the pipeline ships.")
     add_options(parser)
     options = parser.parse_args()
-    model = train(data_folder(options.data), options.cache).model
-    model.write(options.model)
+    write(train(data_folder(options.data), options.cache).arrays, options.model)
     print(f"Wrote {options.model.name}, {options.model.stat().st_size:,} bytes.")
 
 

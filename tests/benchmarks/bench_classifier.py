@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from transforms.classifiers import LinearClassifier, load_default
+from transforms.classifiers import NgramClassifier, load_default
 from transforms.classifiers.features import extract
 
 SCENES: Final = Path(__file__).parents[2] / "pipelines" / "simulator"
@@ -47,22 +47,25 @@ def rate(work: Callable[[], None], messages: int) -> float:
 
 
 def score_in_batches(
-    classifier: LinearClassifier, texts: list[str], human: list[bool], size: int
+    classifier: NgramClassifier, texts: list[str], human: list[bool], size: int
 ) -> None:
     """Scores all messages, `size` at a time."""
     for begin in range(0, len(texts), size):
         classifier.score(texts[begin : begin + size], np.array(human[begin : begin + size]))
 
 
-def score_plainly(classifier: LinearClassifier, texts: list[str]) -> None:
-    """Sums the same weights feature by feature, as one would without arrays."""
-    table = classifier.human.packed.view("<u2")
+def score_plainly(classifier: NgramClassifier, texts: list[str]) -> None:
+    """Sums the encoder's weights feature by feature, as one would without arrays.
+
+    What the networks add to it is left out.
+    """
+    table = classifier.encoder.packed.view("<u2")
     for text in texts:
         sums = [0] * table.shape[1]
         for family in extract([text]).families:
             for bucket in family.buckets.tolist():
-                for head, weight in enumerate(table[bucket].tolist()):
-                    sums[head] += weight - 128
+                for place, weight in enumerate(table[bucket].tolist()):
+                    sums[place] += weight - 128
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from schemas.labels import LANGUAGES, TYPES, USES
-from tests.classifiers.builders import batch, classifier, row, whole_mean_head
+from tests.classifiers.builders import batch, classifier, row, weighed_head, whole_mean_head
 from transforms.classifiers.conversation import FIGURES, ConversationHead
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
@@ -80,8 +80,39 @@ def test_roleplay_counts_from_four_human_messages(
     judged = judge([message] * count)
     kind = "roleplay" if message is DRAGON else "romantic_roleplay"
     assert (kind in names(judged)) is counted
-    edges = [judged.opening_type[0], judged.closing_type[0]]
-    assert edges == [TYPES.index(kind) if counted else NO_INDEX] * 2
+    for edge in (judged.opening_type[0], judged.closing_type[0]):
+        assert bool(edge == TYPES.index(kind)) is counted
+
+
+@pytest.mark.parametrize(("second", "types"), [(-8, set()), (8, {"companionship"})])
+def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
+    second: int, types: set[str]
+) -> None:
+    """Affective, but its strongest type needs a fourth message, and no other takes its place."""
+    judged = judge([row(affective=20, romantic_roleplay=24, companionship=second)] * 3)
+    assert judged.affective[0]
+    assert names(judged) == types
+    assert (judged.opening_type[0], judged.closing_type[0]) == (NO_INDEX, NO_INDEX)
+
+
+@pytest.mark.parametrize(("lonely", "closing"), [(False, "roleplay"), (True, "companionship")])
+def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: str) -> None:
+    """However strong: past the edge threshold an affective type goes before it."""
+    story = row(affective=20 if lonely else -20, companionship=-4, roleplay=60)
+    judged = judge([LONELY] * 5 + [story] * 3)
+    assert judged.affective[0]
+    assert [TYPES[judged.opening_type[0]], TYPES[judged.closing_type[0]]] == [
+        "companionship",
+        closing,
+    ]
+
+
+def test_an_edge_of_a_conversation_that_is_not_affective_may_be_roleplay() -> None:
+    """Though the edge by itself is past the gate: no affective type stands before it."""
+    story = row(affective=20, companionship=40, roleplay=8)
+    judged = judge([story] * 3 + [TASK] * 9)
+    assert not judged.affective[0]
+    assert (judged.opening_type[0], judged.closing_type[0]) == (TYPES.index("roleplay"), NO_INDEX)
 
 
 def test_the_true_count_decides_when_rows_are_a_sample() -> None:
@@ -103,6 +134,53 @@ def test_an_edge_without_a_type_has_none() -> None:
     judged = judge([TASK] * 3 + [WORRIED] * 9, head=whole_mean_head(-9.0))
     assert judged.opening_type[0] == NO_INDEX
     assert TYPES[judged.closing_type[0]] == "counseling"
+
+
+@pytest.mark.parametrize(("edge", "opening"), [(2.5, "counseling"), (2.625, None)])
+def test_an_edge_has_a_type_from_its_own_threshold_on(edge: float, opening: str | None) -> None:
+    """The edge threshold decides about opening and closing, not the conversation's."""
+    judged = judge([WORRIED] * 5, head=whole_mean_head(edge=edge))
+    index = TYPES.index(opening) if opening else NO_INDEX
+    assert judged.affective[0]
+    assert (judged.opening_type[0], judged.closing_type[0]) == (index, index)
+
+
+def test_an_affective_edge_has_the_strongest_type_sure_or_not() -> None:
+    """Past the edge threshold the nearest type is taken, though none reaches its threshold."""
+    judged = judge([row(affective=8, coaching=-4, counseling=-9)])
+    assert TYPES[judged.opening_type[0]] == TYPES[judged.closing_type[0]] == "coaching"
+
+
+def test_no_edge_of_a_task_is_affective() -> None:
+    """An opening past the gate of a conversation that is not affective has no type."""
+    judged = judge([LONELY] * 3 + [TASK] * 9)
+    assert not judged.affective[0]
+    assert judged.opening_type[0] == NO_INDEX
+
+
+def test_the_alert_has_a_threshold_of_its_own() -> None:
+    """What counts as affective need not be sure enough to be pointed at."""
+    judged = judge(
+        [row(affective=8)], [row(affective=16)], [TASK], [], head=whole_mean_head(alert=2.0)
+    )
+    assert judged.affective.tolist() == [True, True, False, False]
+    assert judged.alert.tolist() == [False, True, False, False]
+
+
+def test_the_language_shift_moves_the_gate_of_that_language() -> None:
+    """Chinese is helped by one logit: its gate, alert and edges, and no other language's."""
+    said = [[row(affective=-8, coaching=3, language=code)] for code in ("zh", "en", "und")]
+    judged = judge(*said, head=whole_mean_head(shift={"zh": 1.0}))
+    assert judged.affective_logit.tolist() == [0.0, -1.0, -1.0]
+    assert judged.affective.tolist() == judged.alert.tolist() == [True, False, False]
+    assert judged.opening_type.tolist() == [TYPES.index("coaching"), NO_INDEX, NO_INDEX]
+
+
+def test_the_language_shift_moves_no_type() -> None:
+    """Types are compared with thresholds that hold given an affective conversation."""
+    said = [[row(affective=8, coaching=4, language=code)] for code in ("zh", "en")]
+    judged = judge(*said, head=whole_mean_head(shift={"zh": 3.0}))
+    assert judged.type_logits[0].tolist() == judged.type_logits[1].tolist()
 
 
 def test_pushback_at_or_above_the_threshold() -> None:
@@ -136,7 +214,7 @@ def test_hand_computed_pooling() -> None:
     for place, value in enumerate((2.0, 2 / 3, 1.0, 2.5, 3.0, 1.0)):
         weights = np.zeros((1 + len(TYPES), FIGURES))
         weights[:, place] = 1.0
-        head = ConversationHead(weights, np.zeros(1 + len(TYPES)))
+        head = weighed_head(weights, np.zeros(1 + len(TYPES)))
         assert judge(messages, head=head).affective_logit[0] == pytest.approx(value)
 
 
@@ -153,9 +231,11 @@ def test_a_judgement_does_not_depend_on_its_batch(
 ) -> None:
     """Judging together and alone give the same bits."""
     random = np.random.default_rng(seed)
-    head = ConversationHead(random.normal(size=(7, FIGURES)), random.normal(size=7))
+    head = ConversationHead(
+        random.normal(size=(7, FIGURES)), random.normal(size=7), random.normal(size=11), 0.1, 0.2
+    )
     built = [
-        [np.array([*message, seed], np.int8) for message in conversation]
+        [np.array([*message, abs(message[0]) % 11], np.int8) for message in conversation]
         for conversation in conversations
     ]
     together = astuple(judge(*built, head=head))

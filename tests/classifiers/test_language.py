@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from schemas.labels import LANGUAGES
+from training.sources import Conversation, Turn
+from training.words import common_words
 from transforms.classifiers.features import extract
-from transforms.classifiers.language import identify
+from transforms.classifiers.language import VOTERS, identify, make_ballots
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,19 @@ from transforms.classifiers.language import identify
 def test_languages(text: str, language: str) -> None:
     """Scripts decide from a quarter of the text on; Latin languages are told by common words."""
     assert LANGUAGES[identify(extract([text]))[0]] == language
+
+
+def spoken(language: str, text: str) -> Conversation:
+    """Builds a conversation of one message, said five times over."""
+    return Conversation("", "written", (Turn(True, f"{text} " * 5),), language=language)
+
+
+def test_words_that_one_language_alone_uses_are_learned() -> None:
+    """A word of several languages votes for none."""
+    texts = {"en": "kettle radio", "de": "kessel radio", "es": "x", "pt": "x", "fr": "x"}
+    words = common_words(spoken(code, text) for code, text in texts.items())
+    assert "kettle" in words["en"]
+    assert "kessel" in words["de"]
+    assert not any("radio" in words[code] for code in VOTERS)
+    ballots = make_ballots(words)
+    assert LANGUAGES[identify(extract(["kessel radio"]), ballots)[0]] == "de"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,11 +12,10 @@ import numpy as np
 import pytest
 
 from schemas.labels import PUSHBACK_REASONS, TYPES, USES
-from training.evaluate import judge
-from training.sources import read_conversations
-from transforms.classifiers import load_default
+from training.sources import Conversation, Turn, read_conversations
+from transforms.classifiers import Classifier, Judgements, load_default
 from transforms.classifiers.interface import HUMAN_WIDTH, NO_LOGIT, PUSHBACK, REASON
-from transforms.classifiers.linear import MODEL_FILE, load
+from transforms.classifiers.ngram import MODEL_FILE, load
 
 REAL = (
     Path(os.environ.get("UNDERTONE_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -24,6 +24,20 @@ REAL = (
 )
 MOST_FALSE_POSITIVES = 0.06
 """Of the real conversations read as not affective; they were read because they looked it."""
+
+
+def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judgements:
+    """Judges conversations by their human messages."""
+    texts = [text for row in conversations for text in row.human]
+    counts = np.array([len(row.human) for row in conversations])
+    scores = classifier.score(texts, np.ones(len(texts), np.bool_))[:, :HUMAN_WIDTH]
+    silent = np.full(len(counts), NO_LOGIT, np.int8)
+    return classifier.judge(scores, np.cumsum([0, *counts]), silent, counts)
+
+
+def spoken(messages: Sequence[str]) -> Conversation:
+    """Builds a conversation of human messages."""
+    return Conversation("c", "test", tuple(Turn(True, text) for text in messages))
 
 
 def test_the_model_file_is_small_and_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,11 +70,7 @@ def test_the_model_is_loaded_once() -> None:
 )  # fmt: skip
 def test_plain_cases(messages: list[str], affective: bool, expected: str) -> None:
     """Nobody would hesitate over these, so neither may the model."""
-    model = load_default()
-    count = np.array([len(messages)])
-    scores = model.score(messages, np.ones(len(messages), np.bool_))[:, :HUMAN_WIDTH]
-    starts = np.array([0, len(messages)])
-    judged = model.judge(scores, starts, np.array([NO_LOGIT], np.int8), count)
+    judged = judge(load_default(), [spoken(messages)])
     assert bool(judged.affective[0]) is affective
     if affective:
         assert judged.types[0] >> TYPES.index(expected) & 1

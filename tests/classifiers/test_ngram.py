@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.labels import LANGUAGES
 from tests.classifiers.builders import (
     ASSISTANT_HEADS,
     HUMAN_HEADS,
     classifier,
-    random_table,
-    table,
+    random_encoder,
+    random_network,
+    whole_classifier,
 )
-from transforms.classifiers.features import extract
 from transforms.classifiers.interface import (
     AFFECTIVE,
+    FIRST_TYPE,
     HUMAN_WIDTH,
     LANGUAGE,
     NO_LOGIT,
@@ -27,9 +31,12 @@ from transforms.classifiers.interface import (
     USE_COLUMNS,
     WIDTH,
 )
-from transforms.classifiers.linear import count_features
 
-RANDOM = classifier(random_table(HUMAN_HEADS, 1), random_table(ASSISTANT_HEADS, 2))
+RANDOM = whole_classifier(
+    random_encoder(10, seed=1),
+    random_network(10, 7, HUMAN_HEADS, seed=2),
+    random_network(10, 7, ASSISTANT_HEADS, seed=3),
+)
 
 ABUSE = (
     "",
@@ -90,38 +97,57 @@ def test_long_batches_agree_with_single_messages() -> None:
         assert together[index].tobytes() == alone.tobytes()
 
 
-def test_hand_computed_logits() -> None:
-    """A logit is the sum over the root of the number of features, in steps of an eighth."""
-    tiny = classifier(table(HUMAN_HEADS, {("lonely", AFFECTIVE): 12, ("lonely", SENTIMENT): -12}))
-    features = int(count_features(extract(["so lonely"]))[0])
-    logit = 12 / features**0.5
-    assert 1 < logit < 3
-    [row] = tiny.score(["so lonely"], np.array([True]))
-    assert row[AFFECTIVE] == round(logit * 8)
-    assert row[SENTIMENT] == -1
-    assert row[TYPE_COLUMNS].tolist() == [0] * 6
+def test_hand_computed_rows() -> None:
+    """Each column is the logit of its head in eighths, the sentiment its step."""
+    says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
+    rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
+    assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
+    assert rows[:, SENTIMENT].tolist() == [-1, -1, 0]
+    assert rows[:, TYPE_COLUMNS].tolist() == [[0] * 6, [0, 0, 0, 40, 0, 0], [0, 0, 0, 40, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("logit", "step"), [(-4, -2), (-3, -1), (-1, 0), (0, 0), (1, 1), (2, 1), (3, 2), (9, 2)]
+)
+def test_the_sentiment_is_cut_into_five_steps(logit: int, step: int) -> None:
+    """The test classifier's cuts are -3, -1, 1 and 3; a logit on a cut has the higher step."""
+    [row] = classifier({("mood", SENTIMENT): logit}).score(["mood"], np.array([True]))
+    assert row[SENTIMENT] == step
+
+
+def test_a_human_row_names_its_language() -> None:
+    """It stands beside the logits, known words or not."""
+    rows = classifier({("不", AFFECTIVE): 1}).score(["我不知道", "what is this"], np.full(2, True))
+    assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["zh", "en"]
 
 
 def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
     """An assistant's human columns are 0, a human's pushback columns at their floor."""
-    tiny = classifier(assistant=table(ASSISTANT_HEADS, {("refuse", 0): 100, ("refuse", 4): 50}))
+    tiny = classifier({("refuse", AFFECTIVE): 3}, {("refuse", 0): 4, ("refuse", 4): 2})
     human, assistant = tiny.score(["refuse", "refuse"], np.array([True, False]))
     assert human[PUSHBACK:].tolist() == [NO_LOGIT, 0]
     assert assistant[:HUMAN_WIDTH].tolist() == [0] * HUMAN_WIDTH
-    assert assistant[PUSHBACK] > 0
-    assert assistant[REASON] == 3
+    assert assistant[PUSHBACK:].tolist() == [32, 3]
+
+
+def test_both_roles_share_an_encoder_but_no_network() -> None:
+    """The same word means one thing from a human and another from the assistant."""
+    tiny = classifier({("no", AFFECTIVE): -1}, {("no", 0): 6})
+    human, assistant = tiny.score(["no", "no"], np.array([True, False]))
+    assert (human[AFFECTIVE], assistant[PUSHBACK]) == (-8, 48)
 
 
 def test_the_pushback_logit_is_shifted_by_language() -> None:
     """The test classifier adds 2 for Chinese, so that one threshold serves both."""
-    tiny = classifier()
-    english, chinese = tiny.score(["no, i will not", "不，我不会"], np.array([False, False]))
-    assert (english[PUSHBACK], chinese[PUSHBACK]) == (0, 16)
+    tiny = classifier(assistant={("not", 0): 1, ("不", 0): 1})
+    texts = ["no, i will not", "不，我会"]
+    english, chinese = tiny.score(texts, np.array([False, False]))
+    assert (english[PUSHBACK], chinese[PUSHBACK]) == (8, 24)
 
 
 def test_logits_are_clipped() -> None:
     """Certainty past the range of int8 stays at its end."""
-    tiny = classifier(table(HUMAN_HEADS, {("yes", AFFECTIVE): 127, ("no", AFFECTIVE): -127}))
+    tiny = classifier({("yes", AFFECTIVE): 127, ("no", AFFECTIVE): -127})
     rows = tiny.score(["yes", "no"], np.array([True, True]))
     assert rows[:, AFFECTIVE].tolist() == [127, -128]
 
@@ -132,7 +158,15 @@ def test_a_message_without_features_is_neutral_and_other(text: str) -> None:
     rows = RANDOM.score([text, text], np.array([True, False]))
     assert (rows[0, : USE_COLUMNS.stop - 1] == NO_LOGIT).all()
     assert rows[0, USE_COLUMNS.stop - 1 : HUMAN_WIDTH].tolist() == [0, 0, 0]
-    assert rows[1, PUSHBACK] == NO_LOGIT
+    assert rows[1, PUSHBACK:].tolist() == [NO_LOGIT, 0]
+
+
+def test_a_silent_message_does_not_speak_with_the_bias() -> None:
+    """What the networks say of nothing is not said of anybody."""
+    human = replace(random_network(10, 7, HUMAN_HEADS, seed=2), bias=np.full(HUMAN_HEADS, 5.0))
+    [row] = replace(RANDOM, human=human).score([""], np.array([True]))
+    assert row[SENTIMENT] == 0
+    assert row[AFFECTIVE] == NO_LOGIT
 
 
 def test_a_ten_megabyte_text_is_scored_like_its_ends() -> None:

@@ -267,8 +267,9 @@ def test_classify_answers_in_the_agreed_form(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in out.read_text().splitlines()]
     assert [answer["id"] for answer in answers] == [0, 1, 2]
     assert set(answers[1]) == {
-        "id", "affective", "types", "labels", "use", "opening_type", "closing_type",
-        "sentiment_start", "sentiment_end", "pushback", "pushback_reason", "human_messages", "long",
+        "id", "affective", "alert", "types", "labels", "use", "opening_type", "closing_type",
+        "sentiment_start", "sentiment_end", "pushback", "pushback_reason", "human_messages",
+        "long",
     }  # fmt: skip
     assert all(0 <= share <= 1 for share in answers[2]["types"].values())
 
@@ -299,6 +300,17 @@ def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     answer = sentence(capsys, "classify", str(chats), f"--output={tmp_path / 'out.jsonl'}")
     assert "chats.jsonl line 2" in answer
     assert CANARY not in answer
+
+
+@pytest.mark.parametrize("prior", ["2", "klingon=0.1", "zh=often"])
+def test_classify_refuses_a_prior(
+    prior: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A prior that is none is one sentence that shows it."""
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text('{"id": 1, "turns": []}\n')
+    flags = [f"--output={tmp_path / 'out.jsonl'}", f"--prior={prior}"]
+    assert prior in sentence(capsys, "classify", str(chats), *flags)
 
 
 def test_events_from_elsewhere_in_the_world(tmp_path: Path) -> None:

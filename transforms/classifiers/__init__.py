@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from transforms.classifiers.interface import Classifier, Judgements, probability
-from transforms.classifiers.linear import LinearClassifier, load_default
+from transforms.classifiers.ngram import NgramClassifier, load_default
 
-__all__ = ["Classifier", "Judgements", "LinearClassifier", "load_default", "probability"]
+__all__ = ["Classifier", "Judgements", "NgramClassifier", "load_default", "probability"]

@@ -43,11 +43,15 @@ GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
 LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
 """Human messages at which the length figure rises by one: about log2, but exact everywhere."""
 
+PRIOR: Final = 0.03
+"""Share of affective conversations for which the gate is calibrated: the study's 2.9 %."""
+
 FIGURES: Final = 6
 """Pooled figures of a conversation, a constant 1 for the bias last."""
 
 _AFFECTIVE_COUNT: Final = len(AFFECTIVE_TYPES)
 _ROLEPLAYS: Final = tuple(TYPES.index(name) for name in ROLEPLAY_TYPES)
+_CERTAIN: Final = 1e6
 _OTHER_USE: Final = USES.index("other")
 _SILENT: Final = NO_LOGIT * LOGIT_UNIT
 
@@ -56,13 +60,23 @@ _SILENT: Final = NO_LOGIT * LOGIT_UNIT
 class ConversationHead:
     """Holds the conversation weights.
 
+    The gate's logit is calibrated: it is that of the probability where `PRIOR` of all conversations
+    are affective. The logits of the affective types hold given that the conversation is affective.
+
     Attributes:
         weights: float64 (7, `FIGURES`), the gate and then each type.
-        thresholds: float64 (7,), the logits from which gate and types are decided.
+        thresholds: float64 (7,), the logits from which gate and types are decided, for counting.
+        language_shift: float64 (languages,), added to the gate's logit of a conversation in each
+            language of `labels.LANGUAGES`, so that one threshold means the same in each.
+        edge_threshold: the gate's logit from which an opening or closing has an affective type.
+        alert_threshold: the gate's logit from which one may point at a single conversation.
     """
 
     weights: NDArray[np.float64]
     thresholds: NDArray[np.float64]
+    language_shift: NDArray[np.float64]
+    edge_threshold: float
+    alert_threshold: float
 
     def judge(
         self,
@@ -73,7 +87,9 @@ class ConversationHead:
     ) -> Judgements:
         """Judges conversations; `pushback` is already decided, the rest as in `Classifier`."""
         first, last = starts[:-1], starts[1:]
-        logits = self.logits(scores, first, last, human_messages)
+        language = _choose_language(scores, starts)
+        shift = self.language_shift[language]
+        logits = self.logits(scores, first, last, human_messages, shift)
         affective = logits[:, 0] >= self.thresholds[0]
         allowed = _allow(affective, human_messages)
         decided = (logits[:, 1:] >= self.thresholds[1:]) & allowed
@@ -85,12 +101,13 @@ class ConversationHead:
             affective_logit=logits[:, 0],
             type_logits=logits[:, 1:],
             affective=affective,
+            alert=logits[:, 0] >= self.alert_threshold,
             types=np.packbits(decided, axis=1, bitorder="little")[:, 0],
             use=_choose_use(scores, starts, affective),
-            opening_type=self._edge_type(scores, first, first + edge, allowed),
-            closing_type=self._edge_type(scores, last - edge, last, allowed),
+            opening_type=self._edge_type(scores, first, first + edge, allowed, shift),
+            closing_type=self._edge_type(scores, last - edge, last, allowed, shift),
             pushback=pushback,
-            language=_choose_language(scores, starts),
+            language=language,
         )
 
     def logits(
@@ -99,12 +116,14 @@ class ConversationHead:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
         human_messages: NDArray[np.int64],
+        shift: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Gives float64 (b, 7), gate and types; the floor where a conversation has no message."""
         figures = pool(scores, first, last, human_messages)
         logits = np.zeros(figures.shape[1:])
         for figure, weight in zip(figures, self.weights.T, strict=True):
             logits += figure * weight
+        logits[:, 0] += shift
         logits[first == last] = _SILENT
         return logits
 
@@ -114,12 +133,22 @@ class ConversationHead:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
         allowed: NDArray[np.bool_],
+        shift: NDArray[np.float64],
     ) -> NDArray[np.int8]:
-        """Picks an edge's strongest type of those allowed, if it reaches its threshold."""
-        logits = self.logits(scores, first, last, last - first)[:, 1:] - self.thresholds[1:]
-        logits[~allowed] = -np.inf
+        """Picks an edge's strongest type of those allowed, if it has any.
+
+        Of an edge past the gate some affective type is the strongest, sure or not. Where that is
+        one that the conversation may not have, it has none.
+        """
+        found = self.logits(scores, first, last, last - first, shift)
+        logits = found[:, 1:] - self.thresholds[1:]
+        affective = allowed[:, :_AFFECTIVE_COUNT].any(axis=1)
+        past_gate = found[:, 0] >= self.edge_threshold
+        logits[:, :_AFFECTIVE_COUNT] += np.where(past_gate, _CERTAIN, -_CERTAIN)[:, None]
+        logits[~affective, :_AFFECTIVE_COUNT] = -np.inf
         best = logits.argmax(axis=1)
-        reached = logits[np.arange(len(best)), best] >= 0
+        rows = np.arange(len(best))
+        reached = (logits[rows, best] >= 0) & allowed[rows, best]
         return np.where(reached, best, NO_INDEX).astype(np.int8)
 
 

@@ -61,7 +61,8 @@ class Judgements:
     Attributes:
         affective_logit: float64 (b,); `probability` turns it into a share.
         type_logits: float64 (b, 6), in the order of `labels.TYPES`.
-        affective: bool (b,).
+        affective: bool (b,), for counting: a threshold that makes shares precise, once corrected.
+        alert: bool (b,), sure enough to point at the conversation itself.
         types: uint8 (b,), bit k set where type k of `labels.TYPES` was decided.
         use: int8 (b,), an index into `labels.USES`; `affective` exactly where `affective` is set.
         opening_type: int8 (b,), an index into `labels.TYPES` or `NO_INDEX`, from the first three.
@@ -73,6 +74,7 @@ class Judgements:
     affective_logit: NDArray[np.float64]
     type_logits: NDArray[np.float64]
     affective: NDArray[np.bool_]
+    alert: NDArray[np.bool_]
     types: NDArray[np.uint8]
     use: NDArray[np.int8]
     opening_type: NDArray[np.int8]

@@ -151,7 +151,7 @@ def read_head(arrays: dict[str, NDArray[Any]], name: str) -> ConversationHead:
 
 
 def _plain(array: NDArray[Any]) -> Any:
-    """Gives a number for an array of no dimension, and small integers as the floats they stand for."""
+    """Gives a number for an array of no dimension, and floats for whole numbers."""
     if array.ndim == 0:
         return float(array)
     return array.astype(np.float32) if array.dtype in (np.int8, np.int32) else array

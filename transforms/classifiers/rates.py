@@ -2,10 +2,11 @@
 
 `rates.json` lies beside `model.npz`, and `training.evaluate` writes it with the model:
 
-    {"classifier_version": "linear-1-…",
-     "rates": [{"language": "all", "facet": "use", "facet_value": "affective",
-                "true_positives": 14, "positives": 28, "false_positives": 34, "negatives": 1573},
-               …]}
+    [{"classifier_version": "ngram-2-…",
+      "rates": [{"language": "all", "facet": "use", "facet_value": "affective",
+                 "true_positives": 14, "positives": 28, "false_positives": 34, "negatives": 1573},
+                …]},
+     {"classifier_version": "accurate-ngram-2-…", "rates": […]}]
 
 Of the `positives` (conversations that truly have the value) the classifier gave it to
 `true_positives`, of the `negatives` (those that truly have not) to `false_positives`, both at the
@@ -69,7 +70,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file: rates of one version of the classifier, each value once a language.
+    """Rates of one version of the classifier, each value once a language.
 
     Raises:
       ValueError: a value stands there twice.
@@ -87,28 +88,29 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             seen.add(place)
 
 
-def encode_rates(rates: Rates) -> bytes:
+def encode_rates(rates: Sequence[Rates]) -> bytes:
     """Returns the bytes of the file, indented for whoever reads the difference."""
     return msgspec.json.format(msgspec.json.encode(rates), indent=1) + b"\n"
 
 
-def decode_rates(encoded: bytes) -> Rates:
+def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
     """Reads the bytes of the file.
 
     Raises:
       msgspec.ValidationError: they are no such file.
     """
-    return msgspec.json.decode(encoded, type=Rates)
+    return msgspec.json.decode(encoded, type=tuple[Rates, ...])
 
 
 def load_rates(version: str) -> tuple[Rate, ...]:
     """Loads the shipped rates of a classifier: none, and a warning, where they are of another."""
     shipped = decode_rates(files("transforms.classifiers").joinpath(RATES_FILE).read_bytes())
-    if shipped.classifier_version == version:
-        return shipped.rates
+    for rates in shipped:
+        if rates.classifier_version == version:
+            return rates.rates
     _log.warning(
         "%s holds the rates of %s, not of %s; shares are published raw only, until "
         "python -m training.evaluate writes them anew",
-        RATES_FILE, shipped.classifier_version, version,
+        RATES_FILE, " and ".join(rates.classifier_version for rates in shipped), version,
     )  # fmt: skip
     return ()

@@ -1,0 +1,59 @@
+"""The prior: how common affective conversations are where single ones are asked about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.failures import InputError
+from schemas.labels import LANGUAGES
+from transforms.classifiers.conversation import PRIOR
+
+
+def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:
+    """Returns what a stated prior adds to the affective logit of a conversation.
+
+    Args:
+      stated: shares of affective conversations as the user writes them, `0.01` for all languages,
+        `zh=0.005` for one; that of one language holds over that of all, in any order.
+
+    Returns:
+      float64 (languages,), in the order of `labels.LANGUAGES`: the stated prior's logit less that
+      of `PRIOR`, for which the classifier is calibrated; 0 where nothing was stated.
+
+    Raises:
+      InputError: one is no share, names no language of ours, or stands there twice.
+    """
+    priors: dict[str, float] = {}
+    for word in stated:
+        language, prior = _read(word)
+        if language in priors:
+            raise InputError(f"--prior {word} is the second for {language or 'all'}; give one")
+        priors[language] = prior
+    for_all = priors.get("", PRIOR)
+    return np.array([_logit(priors.get(name, for_all)) - _logit(PRIOR) for name in LANGUAGES])
+
+
+def _read(word: str) -> tuple[str, float]:
+    """Reads a language, empty for all, and a share."""
+    language, equals, share = word.rpartition("=")
+    if equals and language not in LANGUAGES:
+        raise InputError(
+            f"--prior {word} names no known language; use one of {', '.join(LANGUAGES)}"
+        )
+    try:
+        prior = float(share)
+    except ValueError:
+        prior = math.nan
+    if not 0 < prior < 1:
+        raise InputError(
+            f"--prior must be a share between 0 and 1, got {word}; use e.g. 0.01 or zh=0.005"
+        )
+    return language, prior
+
+
+def _logit(share: float) -> float:
+    return math.log(share) - math.log1p(-share)

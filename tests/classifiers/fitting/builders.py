@@ -1,0 +1,44 @@
+"""Builds conversations with labels, so that a test says only what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE
+from training.sources import Conversation, Labels, Turn
+
+
+def conversation(
+    types: Sequence[str] | None = (),
+    messages: int = 1,
+    *,
+    source: str = "written",
+    use: str = "technical",
+    language: str = "en",
+    author: str = "",
+    opening: str = NO_TYPE,
+    closing: str = NO_TYPE,
+    sentiment: Sequence[float] = (),
+    said: str = "hello",
+) -> Conversation:
+    """Builds a conversation of human messages; with types None it has no labels.
+
+    Its id tells nothing; an affective type makes its use affective.
+    """
+    turns = tuple(Turn(True, f"{said} {index}" if index else said) for index in range(messages))
+    labels = None
+    if types is not None:
+        affective = bool(set(types) & set(AFFECTIVE_TYPES))
+        labels = Labels(
+            types=frozenset(types),
+            use="affective" if affective else use,
+            opening_type=opening,
+            closing_type=closing,
+            sentiment=tuple(sentiment) or (0.0,) * messages,
+        )
+    return Conversation("c", source, turns, author, language, labels)
+
+
+def real(messages: int = 1, language: str = "en") -> Conversation:
+    """Builds a real conversation, of which no label is known."""
+    return conversation(None, messages, source="real", language=language)

@@ -1,0 +1,192 @@
+"""Tests the written corpora: their labels, their size and spread, and that no text recurs."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from schemas.labels import (
+    AFFECTIVE_TYPES,
+    LANGUAGES,
+    MIN_ROLEPLAY_HUMAN_MESSAGES,
+    NO_TYPE,
+    PUSHBACK_REASONS,
+    ROLEPLAY_TYPES,
+    SENTIMENT_STEPS,
+    TYPES,
+    USES,
+)
+
+ROOT: Final = Path(__file__).parents[2]
+SMALL_LANGUAGES: Final = ("es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
+LONG: Final = 40
+"""Characters past which two people don't write the same by chance."""
+
+
+@cache
+def corpus(kind: str) -> list[dict[str, Any]]:
+    """Reads all rows of a kind: assistant, conversations, messages or second."""
+    paths = sorted((ROOT / "training" / "corpora").glob(f"{kind}_*.jsonl"))
+    lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
+    return [json.loads(line) for line in lines]
+
+
+def human_rows() -> list[dict[str, Any]]:
+    """Gives the rows that hold human messages, and so types and a use."""
+    return corpus("conversations") + corpus("messages")
+
+
+def humans(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Gives the human messages of a row."""
+    return [turn for turn in row.get("turns", [row]) if turn["role"] == "human"]
+
+
+def replies() -> Iterator[tuple[str, str | None]]:
+    """Yields the row's id and the reason of each assistant message."""
+    for row in corpus("assistant"):
+        yield row["id"], row["reason"]
+    for row in corpus("conversations"):
+        for turn in row["turns"]:
+            if turn["role"] == "assistant":
+                yield row["id"], turn["pushback"]
+
+
+def normalised(text: str) -> str:
+    """Folds case, width and spacing, and drops punctuation."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    spaced = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded)
+    return " ".join(spaced.split())
+
+
+@cache
+def written() -> list[tuple[str, str]]:
+    """Lists every text of the corpora, normalised, with its row's id."""
+    rows = human_rows() + corpus("assistant")
+    return [(normalised(t["text"]), row["id"]) for row in rows for t in row.get("turns", [row])]
+
+
+def test_ids_are_unique() -> None:
+    """Over all files."""
+    ids = Counter(row["id"] for row in human_rows() + corpus("assistant"))
+    assert [name for name, count in ids.items() if count > 1] == []
+
+
+def test_every_row_names_its_author_and_a_known_language() -> None:
+    """Folds are made by author, and measured by language."""
+    for row in human_rows() + corpus("assistant"):
+        assert row["author"], row["id"]
+        assert row["lang"] in LANGUAGES[1:], row["id"]
+
+
+def test_types_and_uses_are_known() -> None:
+    """No type stands twice, and the use is affective exactly with an affective type."""
+    for row in human_rows():
+        assert set(row["types"]) <= set(TYPES), row["id"]
+        assert len(set(row["types"])) == len(row["types"]), row["id"]
+        assert row["use"] in USES, row["id"]
+        affective = bool(set(row["types"]) & set(AFFECTIVE_TYPES))
+        assert (row["use"] == "affective") is affective, row["id"]
+
+
+def test_an_edge_has_one_of_the_conversations_types_or_none() -> None:
+    """Opening and closing."""
+    for row in corpus("conversations"):
+        allowed = {NO_TYPE, *row["types"]}
+        assert {row["opening_type"], row["closing_type"]} <= allowed, row["id"]
+
+
+def test_a_conversation_is_roleplay_from_four_human_messages_on() -> None:
+    """The study's rule; a single message of `messages_*` is a line out of a longer one."""
+    for row in corpus("conversations"):
+        if set(row["types"]) & set(ROLEPLAY_TYPES):
+            assert len(humans(row)) >= MIN_ROLEPLAY_HUMAN_MESSAGES, row["id"]
+
+
+def test_every_message_says_something_and_has_a_step() -> None:
+    """A role, a text, and of a human a sentiment of the five."""
+    for row in human_rows():
+        assert humans(row), row["id"]
+        for turn in row.get("turns", [row]):
+            assert turn["role"] in ("human", "assistant"), row["id"]
+            assert turn["text"].strip(), row["id"]
+            assert turn["role"] == "assistant" or turn["sentiment"] in SENTIMENT_STEPS, row["id"]
+
+
+def test_reasons_are_known_and_stand_with_pushback() -> None:
+    """A reply that pushes back says why, another has no reason."""
+    for name, reason in replies():
+        assert reason in (None, *PUSHBACK_REASONS), name
+    for row in corpus("assistant"):
+        assert row["pushback"] is (row["reason"] is not None), row["id"]
+        assert row["role"] == "assistant", row["id"]
+
+
+def test_every_label_occurs() -> None:
+    """All types, uses, steps and reasons, each often enough to be learned."""
+    rows = human_rows()
+    found = Counter(name for row in rows for name in row["types"])
+    found += Counter(row["use"] for row in rows)
+    found += Counter(reason for _, reason in replies() if reason)
+    assert {name for name in (*TYPES, *USES, *PUSHBACK_REASONS) if found[name] < 100} == set()
+    steps = Counter(turn["sentiment"] for row in rows for turn in humans(row))
+    assert min(steps[step] for step in SENTIMENT_STEPS) >= 100
+
+
+def test_second_labels_are_of_conversations_and_in_the_vocabulary() -> None:
+    """Each has a step for every human message, and reasons of replies that there are."""
+    rows = {row["id"]: row for row in corpus("conversations")}
+    for again in corpus("second"):
+        first = rows[again["id"]]
+        assert len(again["sentiment"]) == len(humans(first)), again["id"]
+        assert set(again["sentiment"]) <= set(SENTIMENT_STEPS), again["id"]
+        edges = {again["opening_type"], again["closing_type"]}
+        assert {*again["types"], *edges} <= {*TYPES, NO_TYPE}, again["id"]
+        assert again["use"] in USES, again["id"]
+        assert set(again["pushback"].values()) <= set(PUSHBACK_REASONS), again["id"]
+        count = len(first["turns"]) - len(humans(first))
+        assert all(1 <= int(place) <= count for place in again["pushback"]), again["id"]
+
+
+def test_there_is_enough() -> None:
+    """Three thousand human messages, and eight hundred conversations of several."""
+    assert sum(len(humans(row)) for row in human_rows()) >= 3000
+    several = Counter(row["lang"] for row in corpus("conversations") if len(humans(row)) > 1)
+    both = several["en"] + several["zh"]
+    assert both >= 800
+    assert min(several["en"], several["zh"]) >= 0.4 * both
+
+
+@pytest.mark.parametrize("language", SMALL_LANGUAGES)
+def test_every_other_language_has_its_share(language: str) -> None:
+    """Sixty conversations, affective ones and others, by three authors or more."""
+    rows = [row for row in corpus("conversations") if row["lang"] == language]
+    assert len(rows) >= 60
+    assert len({row["author"] for row in rows}) >= 3
+    assert 0.2 < sum(row["use"] == "affective" for row in rows) / len(rows) < 0.8
+
+
+def test_no_text_stands_twice() -> None:
+    """Neither in one file nor in two; short phrases such as thanks may recur."""
+    seen: dict[str, str] = {}
+    again = []
+    for text, name in written():
+        if len(text) > LONG and text in seen:
+            again.append((seen[text], name))
+        seen.setdefault(text, name)
+    assert again == []
+
+
+def test_no_text_is_one_of_the_simulators() -> None:
+    """The scenes are measured on, so they are never learned from; greetings may agree."""
+    paths = sorted((ROOT / "pipelines" / "simulator").glob("scenes_*.jsonl"))
+    lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
+    scenes = {normalised(json.loads(line)["text"]) for line in lines}
+    assert len(scenes) > 500
+    assert [name for text, name in written() if text in scenes] == []

@@ -1,0 +1,134 @@
+"""Tests what is read to learn from: folds, near-duplicates, and the reading of written rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from training.sources import (
+    FOLDS,
+    Conversation,
+    Labels,
+    Turn,
+    drop_near_duplicates,
+    fold_of_opening,
+    folds_of_authors,
+    written_conversations,
+    written_replies,
+)
+
+
+def said(
+    text: str = "hello", author: str = "", language: str = "en", **fields: str
+) -> Conversation:
+    """Builds a conversation of one human message."""
+    turns = (Turn(True, text), Turn(False, "yes?"))
+    return Conversation(fields.pop("id", text), "real", turns, author, language, **fields)  # type: ignore[arg-type]
+
+
+def test_authors_are_dealt_so_that_every_language_is_in_every_fold() -> None:
+    """Three authors a language, of uneven size, some of them in two languages."""
+    sizes = {"a1": 9, "a2": 3, "a3": 6, "b1": 2, "b2": 7, "b3": 5}
+    rows = [
+        said(author=author, language="en" if author[0] == "a" else "zh")
+        for author, size in sizes.items()
+        for _ in range(size)
+    ]
+    folds = folds_of_authors(rows)
+    assert folds.keys() == sizes.keys()
+    for language in "ab":
+        assert sorted(folds[f"{language}{n}"] for n in (1, 2, 3)) == [0, 1, 2]
+
+
+def test_an_author_of_two_languages_is_in_one_fold() -> None:
+    """Three authors of the same two languages are in three folds, whatever others write."""
+    rows = [said(author=author, language=code) for author in "123" for code in ("es", "pt")]
+    folds = folds_of_authors([*rows, said(author="0", language="es")])
+    assert sorted(folds[author] for author in "123") == [0, 1, 2]
+
+
+def test_each_set_of_languages_begins_at_another_fold() -> None:
+    """The first authors of three languages, who had the same brief, are in three folds."""
+    rows = [said(author=f"{code}{n}", language=code) for code in ("en", "fr", "zh") for n in "12"]
+    folds = folds_of_authors(rows)
+    assert sorted(folds[f"{code}1"] for code in ("en", "fr", "zh")) == [0, 1, 2]
+
+
+def test_folds_do_not_depend_on_the_order() -> None:
+    """The same corpora give the same folds in every run."""
+    rows = written_conversations()
+    assert folds_of_authors(rows) == folds_of_authors(rows[::-1])
+
+
+def test_each_fold_holds_a_fifth_of_every_written_language() -> None:
+    """What is measured in a language is measured on three models that did not see it."""
+    rows = written_conversations()
+    folds = folds_of_authors(rows)
+    held = Counter((row.language, folds[row.author]) for row in rows for _ in row.human)
+    for language in {row.language for row in rows}:
+        counts = [held[language, fold] for fold in range(FOLDS)]
+        assert min(counts) > 0.2 * sum(counts), language
+
+
+def test_of_near_duplicates_the_labelled_one_is_kept() -> None:
+    """Openings are compared without case and spacing; others stay in their order."""
+    first, other = said("Hello  THERE", id="1"), said("bye", id="2")
+    labelled, later = said("hello there", id="3", label="none"), said("hello there", id="4")
+    kept = drop_near_duplicates([first, other, labelled, later])
+    assert [row.id for row in kept] == ["3", "2"]
+
+
+def test_the_first_of_equals_is_kept() -> None:
+    """A second label replaces nothing."""
+    rows = [said("hi", id="1", label="none"), said("hi", id="2", label="coaching")]
+    assert drop_near_duplicates(rows) == rows[:1]
+
+
+def test_near_duplicates_share_a_fold() -> None:
+    """Whatever follows an opening, and lone surrogates are no error."""
+    one, two = said("Write  me a poem \ud800", id="1"), said("write me A POEM \ud800", id="2")
+    assert fold_of_opening(one) == fold_of_opening(replace(two, label="none"))
+    assert {fold_of_opening(said(f"{n}")) for n in range(30)} == set(range(FOLDS))
+
+
+def test_human_turns_are_collected() -> None:
+    """In order, without the assistant's."""
+    turns = (Turn(True, "a"), Turn(False, "b"), Turn(True, "c"), Turn(True, "d"))
+    assert Conversation("c", "real", turns).human == ("a", "c", "d")
+
+
+def test_affective_is_having_an_affective_type() -> None:
+    """Roleplay alone is not."""
+    kinds = [{"roleplay"}, {"roleplay", "coaching"}, set[str]()]
+    labels = [Labels(frozenset(kind), "leisure", "none", "none", (0.0,)) for kind in kinds]
+    assert [label.affective for label in labels] == [False, True, False]
+
+
+def test_a_written_message_is_a_conversation_of_one() -> None:
+    """Its type is that of both ends, and its mood that of the message."""
+    [row] = [row for row in written_conversations() if row.id == "w01-0001"]
+    assert len(row.human) == 1
+    assert row.labels == Labels(
+        frozenset(["interpersonal_advice"]),
+        "affective",
+        "interpersonal_advice",
+        "interpersonal_advice",
+        (-0.5,),
+    )
+
+
+def test_every_human_message_written_has_a_mood() -> None:
+    """The sentiment of a conversation has an entry for each."""
+    for row in written_conversations():
+        assert row.labels is not None
+        assert len(row.labels.sentiment) == len(row.human)
+
+
+def test_written_replies_are_those_alone_and_those_in_conversations() -> None:
+    """A reply pushes back exactly where it has a reason, in its author's language."""
+    rows = written_conversations()
+    replies = written_replies(rows)
+    inside = sum(not turn.human for row in rows for turn in row.turns)
+    assert len(replies) - inside > 1500
+    assert all(reply.pushback == bool(reply.reason) for reply in replies)
+    assert all(reply.author and reply.language for reply in replies)

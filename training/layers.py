@@ -1,0 +1,91 @@
+"""One hidden layer in JAX, and the descent that fits it: what both networks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
+
+from training.sources import SEED
+
+LENGTH: Final = 8.0
+"""Length of the vectors that weights are fitted for."""
+
+HIDDEN: Final = 64
+DROPPED: Final = 0.3
+FASTEST: Final = 3e-3
+
+Weights = dict[str, Any]
+"""Named arrays: float NumPy outside of the fitting, JAX inside."""
+
+Loss = Callable[[Weights, Weights, Array], Array]
+"""Takes weights, a batch and a key for what is random, and gives the loss."""
+
+Draw = Callable[[np.random.Generator], dict[str, NDArray[Any]]]
+"""Draws a batch."""
+
+
+def scale(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Brings whole-numbered vectors to `LENGTH`."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = (vectors * LENGTH / np.maximum(length, 1)).astype(np.float32)
+    return scaled
+
+
+def begin(inputs: int, heads: int) -> Weights:
+    """Gives the weights that a fit begins with."""
+    first, second = jax.random.split(jax.random.PRNGKey(SEED))
+    return {
+        "hidden": jax.random.normal(first, (inputs, HIDDEN)) * (2 / inputs) ** 0.5,
+        "hidden_bias": jnp.zeros(HIDDEN),
+        "heads": jax.random.normal(second, (HIDDEN, heads)) * 0.5 / HIDDEN**0.5,
+        "direct": jnp.zeros((inputs, heads)),
+        "bias": jnp.zeros(heads),
+    }
+
+
+def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array:
+    """Gives the logits, with noise on the vectors and some hidden units dropped."""
+    noisy, drop = jax.random.split(key)
+    vectors = vectors + noise * jax.random.normal(noisy, vectors.shape)
+    hidden = jax.nn.relu(vectors @ weights["hidden"] + weights["hidden_bias"])
+    kept = jax.random.bernoulli(drop, 1 - DROPPED, hidden.shape) / (1 - DROPPED)
+    logits = (hidden * kept) @ weights["heads"] + vectors @ weights["direct"]
+    return jnp.asarray(logits + weights["bias"])
+
+
+def shrink(weights: Weights) -> Array:
+    """Gives the sum of squares that keeps weights small."""
+    squares = [(weights[name] ** 2).sum() for name in ("hidden", "heads", "direct")]
+    return jnp.asarray(sum(squares))
+
+
+def average(losses: Array, weight: Array) -> Array:
+    """Gives the weighted mean; 0 where nothing weighs."""
+    return jnp.asarray((losses * weight).sum() / jnp.maximum(weight.sum(), 1e-6))
+
+
+def descend(weights: Weights, loss: Loss, draw: Draw, steps: int) -> Weights:
+    """Fits the weights; the same in every run."""
+    optimiser = optax.adam(optax.cosine_decay_schedule(FASTEST, steps))
+    state = optimiser.init(weights)
+
+    @jax.jit
+    def advance(weights: Weights, state: Any, batch: Weights, key: Array) -> tuple[Weights, Any]:
+        slope = jax.grad(loss)(weights, batch, key)
+        change, state = optimiser.update(slope, state)
+        return optax.apply_updates(weights, change), state
+
+    random = np.random.default_rng(SEED)
+    key = jax.random.PRNGKey(SEED)
+    for _ in range(steps):
+        batch = {name: jnp.asarray(array) for name, array in draw(random).items()}
+        key, own = jax.random.split(key)
+        weights, state = advance(weights, state, batch, own)
+    return {name: np.asarray(array, np.float64) for name, array in weights.items()}

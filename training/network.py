@@ -1,0 +1,226 @@
+"""Fits the human network and the conversation head together, on whole conversations.
+
+A conversation's label says nothing of each message ("ok thx" is in all of them). So the loss stands
+where the label stands: the network scores the messages, the head pools the scores, and gate and
+types are judged on the conversation, on its opening and on its closing; uses on the sum over its
+messages; only the sentiment is a message's own.
+
+Noise is added to the vectors and hidden units are dropped at random: there are more real and more
+distant wordings than were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
+
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, TYPES, USES
+from training.layers import Weights, average, begin, descend, forward, scale, shrink
+from training.sources import Conversation
+from transforms.classifiers.conversation import EDGE_MESSAGES, LENGTH_STEPS
+from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMNS
+
+HEADS: Final = SENTIMENT + 1
+
+MESSAGES: Final = 12
+"""Messages of a conversation that are learned from: the first nine and the last three."""
+
+NOISE: Final = 0.4
+SHRINKAGE: Final = 3e-3
+STEPS: Final = 300
+BATCH: Final = 1024
+
+AFFECTIVE_SHARE: Final = 0.5
+WRITTEN_SHARE: Final = 0.25
+TOOL_SHARE: Final = 0.05
+REAL_SHARE: Final = 0.06
+"""How much the gate's loss weighs affective, other written, tool and real unlabelled conversations.
+More of the real ones teaches "real = not affective", as too few written ones read like them."""
+
+_GATED: Final = TYPE_COLUMNS.stop
+_AFFECTIVE: Final = len(AFFECTIVE_TYPES)
+_FEELING_WEIGHT: Final = 2.0
+"""Weight of a message with a mood against a neutral one, of which there are more."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Holds conversations as arrays, `n` of at most `MESSAGES` messages each.
+
+    Attributes:
+        place: int64 (n, `MESSAGES`), the row of each message among all vectors.
+        there: bool (n, `MESSAGES`), whether there is such a message.
+        wanted: what is wanted, and its weight, by name.
+    """
+
+    place: NDArray[np.int64]
+    there: NDArray[np.bool_]
+    wanted: dict[str, NDArray[Any]]
+
+
+def messages_of(conversation: Conversation) -> list[int]:
+    """Lists the human messages that are learned from, by number."""
+    count = len(conversation.human)
+    first = range(min(count, MESSAGES - EDGE_MESSAGES))
+    return [*first, *range(max(len(first), count - EDGE_MESSAGES), count)]
+
+
+def lay_out(conversations: Sequence[Conversation]) -> Lessons:
+    """Lays conversations out; their vectors follow in the order of `messages_of`."""
+    count = len(conversations)
+    place = np.zeros((count, MESSAGES), np.int64)
+    there = np.zeros((count, MESSAGES), np.bool_)
+    begin = 0
+    for row, conversation in enumerate(conversations):
+        size = len(messages_of(conversation))
+        place[row, :size] = np.arange(begin, begin + size)
+        there[row, :size] = True
+        begin += size
+    return Lessons(place, there, _wanted(conversations))
+
+
+def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
+    count = len(conversations)
+    wanted: dict[str, NDArray[Any]] = {
+        "affective": np.zeros(count),
+        "affective_weight": _gate_weights(conversations),
+        "types": np.zeros((count, len(TYPES))),
+        "types_weight": np.zeros((count, len(TYPES))),
+        "use": np.zeros(count, np.int32),
+        "use_weight": np.zeros(count),
+        "sentiment": np.zeros((count, MESSAGES)),
+        "sentiment_weight": np.zeros((count, MESSAGES)),
+        "edges": np.zeros((count, 2, len(TYPES))),
+        "edges_weight": np.zeros(count),
+    }
+    for row, conversation in enumerate(conversations):
+        labels = conversation.labels
+        if labels is None:
+            continue
+        wanted["affective"][row] = labels.affective
+        for name in labels.types:
+            wanted["types"][row, TYPES.index(name)] = 1
+        wanted["types_weight"][row, :_AFFECTIVE] = labels.affective
+        wanted["types_weight"][row, _AFFECTIVE:] = 1
+        wanted["use"][row] = max(USES.index(labels.use) - 1, 0)
+        wanted["use_weight"][row] = not labels.affective
+        for place, message in enumerate(messages_of(conversation)):
+            step = labels.sentiment[message]
+            wanted["sentiment"][row, place] = step
+            wanted["sentiment_weight"][row, place] = _FEELING_WEIGHT if step else 1
+        wanted["edges_weight"][row] = labels.affective and len(labels.sentiment) > EDGE_MESSAGES
+        for edge, kind in enumerate((labels.opening_type, labels.closing_type)):
+            if kind != NO_TYPE:
+                wanted["edges"][row, edge, TYPES.index(kind)] = 1
+    return wanted
+
+
+def _gate_weights(conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+    """Weighs what the gate learns from, so that each kind has its share."""
+    kind = np.array([_kind(row) for row in conversations])
+    weight = np.zeros(len(conversations))
+    for index, share in enumerate((AFFECTIVE_SHARE, WRITTEN_SHARE, TOOL_SHARE, REAL_SHARE)):
+        rows = kind == index
+        weight[rows] = share * len(kind) / max(int(rows.sum()), 1)
+    return weight
+
+
+def _kind(conversation: Conversation) -> int:
+    if conversation.labels is not None:
+        return 0 if conversation.labels.affective else 1
+    return 3 if conversation.is_real else 2
+
+
+def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64]) -> Weights:
+    """Fits network and head to the conversations `rows`; the same in every run.
+
+    `vectors` are float32 (m, d), whole numbers, of the messages of all lessons.
+    """
+    scaled = scale(vectors)
+
+    def draw(random: np.random.Generator) -> dict[str, NDArray[Any]]:
+        drawn = random.choice(rows, BATCH, replace=len(rows) < BATCH)
+        batch = {name: array[drawn] for name, array in lessons.wanted.items()}
+        return batch | {"vectors": scaled[lessons.place[drawn]], "there": lessons.there[drawn]}
+
+    weights = begin(scaled.shape[1], HEADS) | {
+        "pool": jnp.tile(jnp.array([0.3, 0.3, 0.8, 0.5]), (_GATED, 1)),
+        "pool_length": jnp.zeros(_GATED),
+        "pool_bias": jnp.zeros(_GATED).at[0].set(-1.0),
+    }
+    return descend(weights, _loss, draw, STEPS)
+
+
+def message_logits(weights: Weights, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives float32 (n, `HEADS`) of whole-numbered vectors, before any rounding."""
+    scaled = scale(vectors)
+    hidden = np.maximum(scaled @ weights["hidden"] + weights["hidden_bias"], 0)
+    logits = hidden @ weights["heads"] + scaled @ weights["direct"] + weights["bias"]
+    return np.asarray(logits, np.float32)
+
+
+def _loss(weights: Weights, batch: Weights, key: Array) -> Array:
+    messages = forward(weights, batch["vectors"], key, NOISE)
+    gated, there = messages[..., :_GATED], batch["there"]
+    whole = _pool(weights, gated, there)
+    loss = 3 * average(_bce(whole[:, 0], batch["affective"]), batch["affective_weight"])
+    loss += 3 * average(_bce(whole[:, 1:], batch["types"]), batch["types_weight"])
+    use = (messages[..., USE_COLUMNS][..., 1:] * there[..., None]).sum(axis=1)
+    use_loss = optax.softmax_cross_entropy_with_integer_labels(use, batch["use"])
+    loss += average(use_loss, batch["use_weight"])
+    mood = optax.huber_loss(messages[..., SENTIMENT], 2 * batch["sentiment"])
+    loss += average(mood, batch["sentiment_weight"])
+    for edge, reverse in enumerate((False, True)):
+        found = _pool(weights, *_edge(gated, there, reverse))
+        wanted = batch["edges"][:, edge, :_AFFECTIVE]
+        has = wanted.sum(axis=1)
+        loss += 0.3 * average(_bce(found[:, 0], has), batch["edges_weight"])
+        types = _bce(found[:, 1 : 1 + _AFFECTIVE], wanted).sum(axis=1)
+        loss += 0.5 * average(types, batch["edges_weight"] * has)
+    return loss + SHRINKAGE * shrink(weights)
+
+
+def _bce(logits: Array, wanted: Array) -> Array:
+    return jnp.asarray(optax.sigmoid_binary_cross_entropy(logits, wanted))
+
+
+def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
+    """Takes the first or last three messages as a conversation of their own."""
+    count = there.sum(axis=1, keepdims=True)
+    size = jnp.minimum(count, EDGE_MESSAGES)
+    steps = jnp.arange(EDGE_MESSAGES)[None]
+    begin = count - size if closing else jnp.zeros_like(count)
+    place = jnp.minimum(begin + steps, MESSAGES - 1)
+    return jnp.take_along_axis(gated, place[..., None], axis=1), steps < size
+
+
+def _pool(weights: Weights, gated: Array, there: Array) -> Array:
+    """Does what `transforms.classifiers.conversation` does, with weights that stay positive."""
+    count = there.sum(axis=1)
+    size = jnp.minimum(count, EDGE_MESSAGES)[:, None]
+    place = jnp.arange(there.shape[1])[None]
+    masked = jnp.where(there[..., None], gated, -99.0)
+    highest = jax.lax.top_k(masked.transpose(0, 2, 1), 2)[0]
+    parts = [
+        _average(gated, there & (place < size)),
+        _average(gated, there & (place >= count[:, None] - size)),
+        _average(gated, there),
+        jnp.where(count[:, None] == 1, highest[..., 0], highest.mean(axis=-1)),
+    ]
+    pool = jax.nn.softplus(weights["pool"])
+    length = jnp.searchsorted(jnp.array(LENGTH_STEPS), count, side="right")[:, None]
+    pooled = sum(part * pool[:, index] for index, part in enumerate(parts))
+    return jnp.asarray(pooled + weights["pool_length"] * length + weights["pool_bias"])
+
+
+def _average(gated: Array, rows: Array) -> Array:
+    total = (gated * rows[..., None]).sum(axis=1)
+    return jnp.asarray(total / jnp.maximum(rows.sum(axis=1), 1)[:, None])
