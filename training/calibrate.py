@@ -1,7 +1,7 @@
 """Sets what turns scores into decisions: the head's scale, its thresholds, and the cuts.
 
 Every score that is looked at comes of a model that did not see its text, and no label of a real
-conversation is read. What is known of those is that about 3 % are affective.
+conversation is read. What is known of those is that a few per cent are affective.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from transforms.classifiers.conversation import (
 
 LANGUAGE_COUNT: Final = len(LANGUAGES)
 
-COUNTED: Final = 0.025
+COUNTED: Final = 0.02
 """Share of real, unlabelled conversations that count as affective: the true ones that are found,
 and about one in a hundred of the others."""
 
@@ -231,7 +231,7 @@ def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> 
 
 
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sets, by language, what brings the logit of the best F1 on written replies to 0."""
+    """Sets, by language, what brings the logit of the best F1 in written conversations to 0."""
     written = np.array([reply.source == "written" for reply in replies])
     language = np.array([reply.language for reply in replies])
     truth = np.array([reply.pushback for reply in replies])

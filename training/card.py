@@ -361,6 +361,10 @@ English ones.
 
 {table(header, rows)}
 
+The rates that ship for the share of affective conversations take the real ones as negatives. Their
+positives are the real ones and, weighed down to the same number, the written English ones: recall
+on the two is so different that neither alone would be honest.
+
 ![Recovered shares](docs/model/prevalence.svg)
 """
 

@@ -111,7 +111,10 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds one assistant message and why it pushes back, empty where it does not."""
+    """Holds one assistant message and why it pushes back, empty where it does not.
+
+    Of the sources, `written` is a turn of a written conversation, `alone` was written to be hard.
+    """
 
     text: str
     source: str
@@ -308,7 +311,7 @@ def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
     alone = [
         Reply(
             row["text"],
-            "written",
+            "alone",
             row["author"],
             row["lang"],
             WRITTEN,

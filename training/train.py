@@ -108,13 +108,6 @@ class Trained:
     folds: tuple[Arrays, ...]
     material: Material
 
-    def fold_of(self, conversation: Conversation) -> int:
-        """Gives the fold whose model did not see the conversation."""
-        return int(self.material.fold[self._rows()[conversation.id]])
-
-    def _rows(self) -> dict[str, int]:
-        return {row.id: place for place, row in enumerate(self.material.conversations)}
-
 
 def gather(data: Path, cache: Path) -> Material:
     """Reads and embeds everything."""
@@ -145,7 +138,7 @@ def gather(data: Path, cache: Path) -> Material:
     spoken += [
         (reply.text, own)
         for reply, own in zip(replies, reply_fold, strict=True)
-        if reply.source == "written"
+        if reply.source in ("written", "alone")
     ]
     scraped = [*scraped_texts(train).values(), [text for text, _ in feelings(train)]]
     messages = [row.human[place] for row in conversations for place in network.messages_of(row)]
