@@ -40,7 +40,7 @@ HAN: Final = 6
 KANA: Final = 7
 HANGUL: Final = 8
 
-_CHUNK_CHARS: Final = 1 << 16
+_CHUNK_CHARS: Final = 1 << 14
 """Characters worked on at once: the temporaries of a chunk then stay in a core's cache."""
 
 _CODE_POINTS: Final = 0x110000
