@@ -38,7 +38,7 @@ from schemas.labels import (
 from training.agreement import measure_agreement
 from training.card import write_card
 from training.model_file import to_bytes, write
-from training.prevalence import resample
+from training.prevalence import Z, resample
 from training.sources import (
     FOLDS,
     SEED,
@@ -60,6 +60,7 @@ from training.train import (
 )
 from training.words import common_words, write_words
 from transforms.classifiers.accurate import VERSION_PREFIX as ACCURATE_PREFIX
+from transforms.classifiers.conversation import EDGE_MESSAGES
 from transforms.classifiers.features import chunks
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
@@ -96,8 +97,6 @@ EVALUATION_SETS: Final = ("cpsycoun_zh", "empathetic", "synth_es", "alpaca_en", 
 RATES: Final = (0.01, 0.03, 0.1)
 BINS: Final = (0.0, 0.01, 0.03, 0.1, 0.3, 0.6, 0.8, 1.0)
 CHANGE_MESSAGES: Final = 6
-EDGE: Final = 3
-Z: Final = 1.959964
 
 
 def wilson(hits: int, count: int) -> dict[str, Any]:
@@ -415,9 +414,12 @@ def measure_moods(facts: Facts) -> dict[str, Any]:
             (np.abs(own - true) <= 0.5).tolist()
         )
         if len(true) >= CHANGE_MESSAGES:
-            change = true[-EDGE:].mean() - true[:EDGE].mean()
+            change = true[-EDGE_MESSAGES:].mean() - true[:EDGE_MESSAGES].mean()
             if change:
-                signs.append(np.sign(own[-EDGE:].mean() - own[:EDGE].mean()) == np.sign(change))
+                signs.append(
+                    np.sign(own[-EDGE_MESSAGES:].mean() - own[:EDGE_MESSAGES].mean())
+                    == np.sign(change)
+                )
     true, own = np.concatenate(wanted), np.concatenate(said)
     return {
         "messages": len(true),
@@ -443,7 +445,7 @@ def measure_edges(facts: Facts) -> dict[str, Any]:
         and conversation.labels
         and conversation.labels.affective
         and facts.affective[row]
-        and len(conversation.human) > EDGE
+        and len(conversation.human) > EDGE_MESSAGES
     ]
     right = {}
     for edge, said in (("opening", facts.opening), ("closing", facts.closing)):

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,10 @@ from training.sources import (
 )
 from training.teacher import embed
 from transforms.classifiers.accurate import LENGTH as ACCURATE_LENGTH
-from transforms.classifiers.accurate import AccurateClassifier, clip, whole_numbers
+from transforms.classifiers.accurate import AccurateClassifier, build_accurate, clip, whole_numbers
 from transforms.classifiers.encoder import LENGTH
 from transforms.classifiers.interface import AFFECTIVE, HUMAN_WIDTH, SENTIMENT, Classifier
-from transforms.classifiers.ngram import NgramClassifier, load, read_head, read_network
+from transforms.classifiers.ngram import NgramClassifier, load, read_arrays, read_network
 
 MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "model.npz"
 DATA: Final = Path(__file__).parents[2] / "shared" / "data"
@@ -161,15 +161,15 @@ def learn(material: Material, without: int | None) -> Learned:
     table = material.words.fit(without)
     vectors = encoder.encode(material.messages, table)
     heard = encoder.encode([reply.text for reply in material.replies], table)
-    kept = material.fold != without if without is not None else material.fold == material.fold
-    rows = np.flatnonzero(kept)
+    left_out = FOLDS if without is None else without
+    rows = np.flatnonzero(material.fold != left_out)
     accurate = network.fit(material.precise, material.lessons, rows)
     human = network.fit(vectors, material.lessons, rows)
     more = encoder.encode(material.more, table)
     human = calibrate.align(human, network.message_logits(human, more))
     accurate = calibrate.align(accurate, network.message_logits(accurate, material.more_precise))
-    mine = material.reply_fold != without if without is not None else material.reply_fold >= ALL
-    assistant = fit_replies(heard, material.replies, np.flatnonzero(mine))
+    mine = np.flatnonzero(material.reply_fold != left_out)
+    assistant = fit_replies(heard, material.replies, mine)
     arrays = {
         **table_arrays(table),
         **network_arrays("human", human, vectors, LENGTH),
@@ -216,16 +216,9 @@ def open_default(arrays: Arrays) -> NgramClassifier:
     return load(io.BytesIO(to_bytes(arrays)))
 
 
-def open_accurate(arrays: Arrays, remembered: Any) -> AccurateClassifier:
+def open_accurate(arrays: Arrays, remembered: Remembered) -> AccurateClassifier:
     """Opens the accurate model over known sentence vectors."""
-    return AccurateClassifier(
-        base=open_default(arrays),
-        encoder=remembered,
-        network=read_network(arrays, "accurate"),
-        sentiment_cuts=arrays["accurate_sentiment_cuts"],
-        head=read_head(arrays, "accurate_head"),
-        gate=int(arrays["accurate_gate"]),
-    )
+    return build_accurate(read_arrays(io.BytesIO(to_bytes(arrays))), remembered)
 
 
 def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) -> Scored:

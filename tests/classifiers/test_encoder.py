@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.classifiers.builders import encoder, random_encoder
-from transforms.classifiers.encoder import LENGTH, TOP, Encoder
+from transforms.classifiers.encoder import LENGTH, Encoder
 from transforms.classifiers.features import extract
+from transforms.classifiers.network import TOP
 
 TINY = encoder({"sad": (1, 2, 2, 0, 0), "now": (3, -2, 2, 0, 0), "sure": (0, 0, 0, 0, 7)})
 RANDOM = random_encoder(64, seed=4)

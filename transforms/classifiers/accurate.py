@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 
 from schemas.failures import InputError
 from transforms.classifiers.conversation import ConversationHead
-from transforms.classifiers.encoder import TOP
 from transforms.classifiers.interface import AFFECTIVE, LANGUAGE, Judgements
-from transforms.classifiers.network import Network
+from transforms.classifiers.network import TOP, Network
 from transforms.classifiers.ngram import (
     MODEL_FILE,
     NgramClassifier,
+    build,
     lay_out_human,
-    load,
+    read_arrays,
     read_head,
     read_network,
 )
@@ -124,12 +124,13 @@ def load_accurate() -> AccurateClassifier:
             "the accurate classifier needs its sentence encoder; pip install 'undertone[accurate]'"
         ) from None
     with files("transforms.classifiers").joinpath(MODEL_FILE).open("rb") as source:
-        base = load(source)
-        source.seek(0)
-        with np.load(source, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        return build_accurate(read_arrays(source), encoder)
+
+
+def build_accurate(arrays: dict[str, NDArray[Any]], encoder: Any) -> AccurateClassifier:
+    """Builds the classifier of a model file's arrays and a sentence encoder."""
     return AccurateClassifier(
-        base=base,
+        base=build(arrays),
         encoder=encoder,
         network=read_network(arrays, "accurate"),
         sentiment_cuts=arrays["accurate_sentiment_cuts"],

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from transforms.classifiers.features import Extract
 from transforms.classifiers.lanes import LANES, add_rows
+from transforms.classifiers.network import TOP
 
 LENGTH: Final = 180.0
 """Length of a vector; of 48 elements hardly one then reaches `TOP`."""
-
-TOP: Final = 127
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,17 @@ def _quantise(logits: NDArray[np.float64]) -> NDArray[np.int8]:
 
 def load(source: IO[bytes]) -> NgramClassifier:
     """Reads a model file, as `training.train` writes it."""
+    return build(read_arrays(source))
+
+
+def read_arrays(source: IO[bytes]) -> dict[str, NDArray[Any]]:
+    """Reads the arrays of a model file, by name."""
     with np.load(source, allow_pickle=False) as stored:
-        arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
+        return {name: stored[name] for name in stored.files}
+
+
+def build(arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
+    """Builds the classifier of a model file's arrays."""
     table = np.zeros((1 << BUCKET_BITS, arrays["table"].shape[1]), np.int8)
     table[arrays["table_rows"]] = arrays["table"]
     return NgramClassifier(
