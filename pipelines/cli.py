@@ -1,4 +1,4 @@
-"""The command line: `undertone simulate | import | run | report | classify`."""
+"""The command line: `undertone simulate | import | run | report | classify | publish`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ examples:
   undertone import conversations.json --output mine.avro
   undertone run --input mine.avro --output run/ --own_data
   undertone classify chats.jsonl --output classified.jsonl
+  undertone publish --input 'archive/*.avro' --topic projects/my-project/topics/events
 """
 
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_report(commands)
     _add_classify(commands)
+    _add_publish(commands)
     return parser
 
 
@@ -170,6 +172,52 @@ def _add_classify(commands: Any) -> None:
     parser.set_defaults(command=_classify)
 
 
+def _add_publish(commands: Any) -> None:
+    parser = commands.add_parser(
+        "publish",
+        allow_abbrev=False,
+        help="send archives of events to a Pub/Sub topic",
+        description="Publishes the events of archives to a Pub/Sub topic, in their order: to feed "
+        "a stream with a simulation, or to count again what was archived. Each is judged by when "
+        "it was published first. With PUBSUB_EMULATOR_HOST set it goes to the emulator there.",
+    )
+    parser.add_argument(
+        "--input",
+        action="append",
+        required=True,
+        metavar="PATTERN",
+        help="files of events, .avro, .jsonl or .jsonl.gz, or Avro archives of a subscription; may "
+        "be repeated",
+    )
+    parser.add_argument("--topic", required=True, metavar="projects/PROJECT/topics/NAME")
+    parser.add_argument(
+        "--rate", type=float, metavar="2000", help="messages a second at most (default: no limit)"
+    )
+    parser.add_argument(
+        "--speed_up",
+        type=float,
+        metavar="60",
+        help="space the messages as they were first published (or said, where the event tells no "
+        "more), so many times faster (default: no spacing)",
+    )
+    parser.add_argument(
+        "--encoding",
+        default="protobuf",
+        choices=("protobuf", "json", "mixed"),
+        help="of events from an Avro archive; JSON lines and archived messages stay as they are "
+        "(default protobuf)",
+    )
+    parser.add_argument(
+        "--repeat_share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="publish this share of the messages a second time, a little later (default 0)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    parser.set_defaults(command=_publish)
+
+
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
@@ -274,6 +322,21 @@ def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
             out.write(json.dumps(classified, ensure_ascii=False).encode() + b"\n")
             written += 1
     say(f"{written:,} conversations in {arguments.output}")
+
+
+def _publish(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.publish import Publishing, publish  # noqa: PLC0415
+
+    publishing = Publishing(
+        encoding=arguments.encoding,
+        rate=arguments.rate,
+        speed_up=arguments.speed_up,
+        repeat_share=arguments.repeat_share,
+        seed=arguments.seed,
+    )
+    published = publish(arguments.input, arguments.topic, publishing)
+    say(f"{published:,} messages published to {arguments.topic}")
 
 
 def _check_apart(source: Path, output: Path) -> None:

@@ -12,16 +12,18 @@ from schemas.records import (
     ClassifierRate,
     DeadLetter,
     LedgerEntry,
+    LedgerTotal,
+    LongConversation,
     PayloadChunk,
     ScoredMessage,
 )
-from transforms.aggregate import CountTallied, SumDays, SummarizeConversations, TallyDays
+from transforms.aggregate import CountTallied, SumGains, SummarizeConversations, TallyDays
 from transforms.changes import CountPeople, PublishChanges
 from transforms.decode import Decode
-from transforms.ledger import BalanceLedger
+from transforms.ledger import BalanceLedger, TotalLedger
 from transforms.release import ReleaseChanges, ReleaseDays
 from transforms.score import Score
-from transforms.sessionize import FoldConversations, JoinSessions
+from transforms.sessionize import FoldConversations, GatherConversations
 
 
 class Outputs(NamedTuple):
@@ -29,13 +31,16 @@ class Outputs(NamedTuple):
 
     aggregates: beam.PCollection[AggregateRow]
     dead_letters: beam.PCollection[DeadLetter]
-    ledger: beam.PCollection[LedgerEntry]
+    ledger: beam.PCollection[LedgerTotal]
     rates: beam.PCollection[ClassifierRate]
+    grown_long: beam.PCollection[LongConversation] | None
+    """Of an unbounded job: each conversation that grows past 50 human messages, as it does."""
 
 
 class _Counted(NamedTuple):
     aggregates: beam.PCollection[AggregateRow]
-    ledger: beam.PCollection[LedgerEntry]
+    ledger: tuple[beam.PCollection[LedgerEntry], ...]
+    grown_long: beam.PCollection[LongConversation] | None
 
 
 def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Outputs:
@@ -52,15 +57,13 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     scored = decoded.messages | "Score" >> Score(settings.load_classifier)
     if payloads.is_bounded:
         counted = count_bounded(scored, settings)
-        at_door = decoded.ledger
+        total = BalanceLedger(settings.revision)
     else:
         counted = count_unbounded(scored, settings)
-        at_door = decoded.ledger | "LedgerAtOnce" >> settings.firings.each_element()
-    entries = (at_door, counted.ledger) | "FlattenLedger" >> beam.Flatten()
-    if payloads.is_bounded:
-        entries = entries | "BalanceLedger" >> BalanceLedger()
+        total = TotalLedger(settings.firings, settings.clock)
+    ledger = (decoded.ledger, *counted.ledger) | "Ledger" >> total
     rates = payloads.pipeline | "Rates" >> beam.Create(settings.classifier_rates, reshuffle=False)
-    return Outputs(counted.aggregates, decoded.dead_letters, entries, rates)
+    return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
@@ -72,21 +75,24 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
         | "Tally" >> TallyDays()
     )
     tallied = sheets | "CountTallied" >> CountTallied()
-    entries = (conversations.ledger, tallied) | "FlattenCounts" >> beam.Flatten()
-    return _Counted(sheets | "Release" >> ReleaseDays(settings.stamp, settings.revision), entries)
+    aggregates = sheets | "Release" >> ReleaseDays(settings.stamp, settings.revision)
+    return _Counted(aggregates, (conversations.ledger, tallied), None)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
     """Counts an input that does not end: each conversation as it grows, by signed changes."""
     changes = (
         scored
-        | "Sessionize" >> JoinSessions(settings.session_gap, settings.firings)
-        | "Changes" >> PublishChanges(settings.load_classifier, settings.gap_us, settings.life_us)
+        | "Sessionize" >> GatherConversations(settings.session_gap, settings.firings)
+        | "Changes"
+        >> PublishChanges(
+            settings.load_classifier, settings.gap_us, settings.life_us, settings.clock
+        )
     )
-    aggregates = (
+    released = (
         changes.summaries
         | "CountPeople" >> CountPeople(settings.life_us)
-        | "Tally" >> SumDays(settings.firings)
-        | "Release" >> ReleaseChanges(settings.stamp, settings.clock)
+        | "Tally" >> SumGains(settings.firings)
+        | "Release" >> ReleaseChanges(settings.stamp, settings.clock, settings.life_us)
     )
-    return _Counted(aggregates, changes.ledger)
+    return _Counted(released.rows, (changes.ledger, released.ledger), changes.grown_long)

@@ -12,16 +12,18 @@ import os
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io import filebasedsource, iobase
 from apache_beam.io.filesystem import CompressedFile
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.io.range_trackers import OffsetRangeTracker
 from cramjam import DecompressionError
 from fastavro import block_reader
 from fastavro.schema import SchemaParseException
@@ -30,7 +32,7 @@ from zstandard import ZstdError
 from pipelines.progress import note_read
 from schemas.failures import InputError
 from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
-from schemas.wire import encoding_of
+from schemas.wire import encoding_of, instant_of
 
 ROWS_A_CHUNK: Final = 2048
 """Enough to make the cost of a batch vanish, few enough to keep a chunk in some megabytes."""
@@ -39,6 +41,10 @@ BYTES_A_CHUNK: Final = 8_000_000
 
 CONTENT_TYPE: Final = "content-type"
 """Pub/Sub attribute that says how a message is encoded."""
+
+ORIGINAL_PUBLISH_TIME: Final = "original-publish-time"
+"""Pub/Sub attribute of an event that is published again, in microseconds since the epoch: when it
+was published first. By that it is judged, or whatever is replayed would be late."""
 
 _REQUIRED: Final = {
     "event_id": {"string", "null"},
@@ -74,6 +80,24 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 
 
+class Record(NamedTuple):
+    """One record of a file or a subscription.
+
+    Attributes:
+      encoding: how `row` is encoded.
+      row: the event, as in `PayloadChunk`.
+      attributes: of the Pub/Sub message that holds the event; None where nothing does.
+      published_at_us: when that message was published first; None where nothing says it.
+      received_at_us: when a live message was published last; None in a file.
+    """
+
+    encoding: Encoding
+    row: Any
+    attributes: Mapping[str, str] | None = None
+    published_at_us: int | None = None
+    received_at_us: int | None = None
+
+
 class ReadAvro(beam.PTransform[Any, PayloadChunk]):
     """Reads Avro archives of events, or of Pub/Sub messages that hold events.
 
@@ -84,14 +108,15 @@ class ReadAvro(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
-        for file in _files_of(pattern):
+        self.files = _files_of(pattern)
+        for file in self.files:
             # Beam skips a file of no bytes, but even an archive without events has a header.
             if not file.size_in_bytes:
                 raise InputError(f"{file.path} is empty; restore it or take it out of the input")
-        self._source = _AvroSource(pattern, validate=False)
+        self.source = _AvroSource(pattern, validate=False)
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        return root | "ReadAvroBlocks" >> beam.io.Read(self._source)
+        return root | "ReadAvroBlocks" >> beam.io.Read(self.source)
 
 
 class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
@@ -103,11 +128,11 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, pattern: str) -> None:
         super().__init__()
-        _files_of(pattern)
-        self._source = _JsonLinesSource(pattern, splittable=False, validate=False)
+        self.files = _files_of(pattern)
+        self.source = _JsonLinesSource(pattern, splittable=False, validate=False)
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        return root | "ReadLines" >> beam.io.Read(self._source)
+        return root | "ReadLines" >> beam.io.Read(self.source)
 
 
 class ReadFiles(beam.PTransform[Any, PayloadChunk]):
@@ -155,6 +180,19 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
         )  # fmt: skip
 
 
+def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
+    """Yields the records of files as they stand in them, one by one and without a runner.
+
+    Pattern after pattern, and of each the files by name.
+
+    Raises:
+      InputError: as `ReadFiles`, before the first record; or where a file is damaged.
+    """
+    for read in [_read_of(literal_or_pattern(pattern)) for pattern in patterns]:
+        for path in sorted(file.path for file in read.files if file.size_in_bytes):
+            yield from read.source.records(path)
+
+
 def literal_or_pattern(pattern: str) -> str:
     """Returns a pattern that Beam's file systems match as the user means it.
 
@@ -174,8 +212,12 @@ def size_of(patterns: Sequence[str]) -> int:
     return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
 
-def _read_of(pattern: str) -> beam.PTransform[Any, PayloadChunk]:
-    endings = {".avro": ReadAvro, ".jsonl": ReadJsonLines, ".jsonl.gz": ReadJsonLines}
+def _read_of(pattern: str) -> ReadAvro | ReadJsonLines:
+    endings: Mapping[str, type[ReadAvro | ReadJsonLines]] = {
+        ".avro": ReadAvro,
+        ".jsonl": ReadJsonLines,
+        ".jsonl.gz": ReadJsonLines,
+    }
     for ending, read in endings.items():
         if pattern.endswith(ending):
             return read(pattern)
@@ -191,43 +233,20 @@ class _AvroSource(filebasedsource.FileBasedSource):
     def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
         name = PurePath(file_name).name
         with self.open_file(file_name) as file:
-            try:
-                # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one
-                # by one, where an error here would lose the block.
-                blocks = block_reader(file, handle_unicode_errors="surrogateescape")
-            except _NO_AVRO as error:
-                raise InputError(f"{name} is no Avro file; give an archive of events") from error
-            is_envelope = _is_envelope(blocks.writer_schema, name)
-            start = range_tracker.start_position() or 0
-            sync_marker = blocks._header["sync"]
-            # A bundle that begins at the end of a marker owns the block behind it.
-            position = _skip_past(file, sync_marker, max(0, start - len(sync_marker)))
-            if position is None:
-                return
-            range_tracker.set_split_points_unclaimed_callback(
-                lambda stop: 0 if position >= stop else iobase.RangeTracker.SPLIT_POINTS_UNKNOWN
-            )
-            rows: list[Any] = []
-            size_bytes = 0
-            while range_tracker.try_claim(position):
-                try:
-                    block = next(blocks)
-                    rows.extend(block)
-                    if block.bytes_.read(1):
-                        raise ValueError("bytes are left behind the block's last record")
-                except StopIteration:
-                    break
-                except _DAMAGE as error:
-                    raise InputError(
-                        f"{name} is damaged or cut short in the block at byte {position}; "
-                        "restore the file or take it out of the input"
-                    ) from error
-                position = block.offset + block.size
-                size_bytes += block.bytes_.getbuffer().nbytes
-                if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
-                    yield from _avro_chunks(rows, is_envelope, name)
-                    rows, size_bytes = [], 0
-            yield from _avro_chunks(rows, is_envelope, name)
+            for rows, is_envelope in _avro_rows(file, name, range_tracker):
+                note_read(len(rows))
+                if is_envelope:
+                    yield from _gathered(map(_opened, rows), name, is_live=False)
+                else:
+                    yield PayloadChunk(Encoding.AVRO, rows, None, name)
+
+    def records(self, path: str) -> Iterator[Record]:
+        """Yields the records of one file."""
+        whole = OffsetRangeTracker(0, OffsetRangeTracker.OFFSET_INFINITY)
+        with self.open_file(path) as file:
+            for rows, is_envelope in _avro_rows(file, PurePath(path).name, whole):
+                for row in rows:
+                    yield _opened(row) if is_envelope else Record(Encoding.AVRO, row)
 
 
 class _JsonLinesSource(filebasedsource.FileBasedSource):
@@ -239,8 +258,6 @@ class _JsonLinesSource(filebasedsource.FileBasedSource):
         size_bytes = 0
         with self.open_file(file_name) as file:
             for line in _lines(file, name):
-                if line.isspace():
-                    continue
                 rows.append(line)
                 size_bytes += len(line)
                 if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
@@ -249,6 +266,56 @@ class _JsonLinesSource(filebasedsource.FileBasedSource):
         if rows:
             yield _json_chunk(rows, name)
 
+    def records(self, path: str) -> Iterator[Record]:
+        """Yields the records of one file."""
+        with self.open_file(path) as file:
+            for line in _lines(file, PurePath(path).name):
+                yield Record(Encoding.JSON, line)
+
+
+def _avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[Any], bool]]:
+    """Yields a chunk's rows at a time, with whether they are Pub/Sub messages and no events."""
+    blocks = None
+    # Not raised in an except clause: a UnicodeDecodeError quotes what it could not decode.
+    with suppress(*_NO_AVRO):
+        # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one by one,
+        # where an error here would lose the block.
+        blocks = block_reader(file, handle_unicode_errors="surrogateescape")
+    if blocks is None:
+        raise InputError(f"{name} is no Avro file; give an archive of events")
+    is_envelope = _is_envelope(blocks.writer_schema, name)
+    start = range_tracker.start_position() or 0
+    sync_marker = blocks._header["sync"]
+    # A bundle that begins at the end of a marker owns the block behind it.
+    position = _skip_past(file, sync_marker, max(0, start - len(sync_marker)))
+    if position is None:
+        return
+    range_tracker.set_split_points_unclaimed_callback(
+        lambda stop: 0 if position >= stop else iobase.RangeTracker.SPLIT_POINTS_UNKNOWN
+    )
+    rows: list[Any] = []
+    size_bytes = 0
+    while range_tracker.try_claim(position):
+        try:
+            block = next(blocks)
+            rows.extend(block)
+            if block.bytes_.read(1):
+                raise ValueError("bytes are left behind the block's last record")
+        except StopIteration:
+            break
+        except _DAMAGE:
+            raise InputError(
+                f"{name} is damaged or cut short in the block at byte {position}; "
+                "restore the file or take it out of the input"
+            ) from None
+        position = block.offset + block.size
+        size_bytes += block.bytes_.getbuffer().nbytes
+        if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
+            yield rows, is_envelope
+            rows, size_bytes = [], 0
+    if rows:
+        yield rows, is_envelope
+
 
 def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
     note_read(len(rows))
@@ -256,19 +323,21 @@ def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
 
 
 def _lines(file: Any, name: str) -> Iterator[bytes]:
+    """Yields the lines that are not blank."""
     try:
         # Windows puts a byte order mark before the first line; JSON knows none.
-        if line := file.readline().removeprefix(codecs.BOM_UTF8):
-            yield line
-        while line := file.readline():
-            yield line
+        line = file.readline().removeprefix(codecs.BOM_UTF8)
+        while line:
+            if not line.isspace():
+                yield line
+            line = file.readline()
         # Beam takes the end of the file for the end of the packed stream.
         if isinstance(file, CompressedFile) and not file._decompressor.eof:
             raise EOFError("the packed stream has no end")
-    except _DAMAGE as error:
+    except _DAMAGE:
         raise InputError(
             f"{name} is damaged or cut short; restore the file or take it out of the input"
-        ) from error
+        ) from None
 
 
 def _files_of(pattern: str) -> list[Any]:
@@ -325,26 +394,42 @@ def _skip_past(file: Any, marker: bytes, start: int) -> int | None:
     return None
 
 
-def _avro_chunks(rows: list[Any], is_envelope: bool, name: str) -> Iterator[PayloadChunk]:
-    if not rows:
-        return
-    note_read(len(rows))
-    if not is_envelope:
-        yield PayloadChunk(Encoding.AVRO, rows, None, name)
-        return
-    by_encoding: defaultdict[Encoding, list[Any]] = defaultdict(list)
-    for row in rows:
-        attributes = row.get("attributes") or {}
-        by_encoding[encoding_of(attributes.get(CONTENT_TYPE))].append(row)
-    for encoding, group in by_encoding.items():
-        times = [(row["publish_time"] - _EPOCH) // _US for row in group]
-        yield PayloadChunk(encoding, [row["data"] for row in group], list(times), name)
-
-
 def _chunks_of(messages: Iterable[PubsubMessage], source: str) -> Iterator[PayloadChunk]:
-    by_encoding: defaultdict[Encoding, list[PubsubMessage]] = defaultdict(list)
+    received = (
+        _message(m.data, m.attributes, m.publish_time)._replace(
+            received_at_us=_instant_us(m.publish_time)
+        )
+        for m in messages
+    )
+    return _gathered(received, source, is_live=True)
+
+
+def _opened(row: Mapping[str, Any]) -> Record:
+    return _message(row["data"], row.get("attributes"), row["publish_time"])
+
+
+def _message(
+    data: bytes, attributes: Mapping[str, str] | None, publish_time: datetime | None
+) -> Record:
+    attributes = attributes or {}
+    published_at_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
+    if published_at_us is None:
+        published_at_us = _instant_us(publish_time)
+    encoding = encoding_of(attributes.get(CONTENT_TYPE))
+    return Record(encoding, data, attributes, published_at_us)
+
+
+def _gathered(messages: Iterable[Record], source: str, *, is_live: bool) -> Iterator[PayloadChunk]:
+    by_encoding: defaultdict[Encoding, list[Record]] = defaultdict(list)
     for message in messages:
-        by_encoding[encoding_of((message.attributes or {}).get(CONTENT_TYPE))].append(message)
+        by_encoding[message.encoding].append(message)
     for encoding, group in by_encoding.items():
-        times = [(m.publish_time - _EPOCH) // _US if m.publish_time else None for m in group]
-        yield PayloadChunk(encoding, [m.data for m in group], times, source)
+        published = [message.published_at_us for message in group]
+        received = [message.received_at_us for message in group] if is_live else None
+        yield PayloadChunk(
+            encoding, [message.row for message in group], published, source, received
+        )
+
+
+def _instant_us(publish_time: datetime | None) -> int | None:
+    return None if publish_time is None else (publish_time - _EPOCH) // _US

@@ -17,8 +17,9 @@ from schemas.wire import Limits
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate import load_accurate
 from transforms.classifiers.rates import Rate
+from transforms.ledger import Clock
 from transforms.policies import Firings
-from transforms.release import Clock, Stamp
+from transforms.release import Stamp
 from transforms.score import LoadClassifier
 from transforms.suppression import Thresholds
 
@@ -90,6 +91,10 @@ class Settings:
                 f"max_event_bytes must be at least 1024, got {self.max_event_bytes}; "
                 "the default is 4000000"
             )
+        if self.firings.early < timedelta(seconds=1):
+            raise ValueError(
+                f"firing_period must be at least 1s, got {self.firings.early}; the default is 60s"
+            )
         life = self.firings.conversation_life
         if life <= self.allowed_lateness + self.session_gap:
             raise ValueError(
@@ -103,6 +108,7 @@ class Settings:
         return Limits(
             allowed_lateness_us=self.allowed_lateness // _US,
             max_event_bytes=self.max_event_bytes,
+            max_age_us=self.life_us,
         )
 
     @property

@@ -33,3 +33,7 @@ class Reason(enum.StrEnum):
     """Said more than five minutes after it was published."""
     LATE = "late"
     """Published more than `allowed_lateness` after it was said."""
+    PAST_LIFE = "past_life"
+    """Published again later than `conversation_life` after it was said: for a backfill."""
+    REFUSED_BY_TABLE = "refused_by_table"
+    """No record that came in, but a row of numbers that BigQuery does not take."""

@@ -31,12 +31,15 @@ class PayloadChunk(msgspec.Struct, frozen=True):
       published_at_us: publish time of each row, or None where the row itself says it or nobody
         does.
       source: where they came from, for dead letters: a file's base name or a subscription.
+      received_at_us: time at which a live source got each row, later than `published_at_us` where
+        a row was published again; None for an archive.
     """
 
     encoding: Encoding
     rows: list[Any]
     published_at_us: list[int | None] | None
     source: str
+    received_at_us: list[int | None] | None = None
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -122,6 +125,8 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
       sent_at_us, published_at_us: where they could be read.
       size_bytes: of the payload, or of the text where the payload is no longer at hand.
       payload_sha256: hex digest that finds the payload again in the archive.
+      row: a row of numbers that the table refused, as JSON, so that it can be written again; None
+        for a record that came in.
     """
 
     stage: str
@@ -133,14 +138,49 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     published_at_us: int | None
     size_bytes: int
     payload_sha256: str
+    row: str | None = None
+
+
+class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Says that a conversation has grown long; it says nothing of what was said.
+
+    Attributes:
+      conversation: hash of the conversation id, 32 hex digits.
+      started_at_us, last_at_us: first and last message seen so far.
+      human_messages: seen so far, more than 50.
+    """
+
+    conversation: str
+    started_at_us: int
+    last_at_us: int
+    human_messages: int
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Some records met one fate: `account` is one of `transforms.ledger.ACCOUNTS`."""
+    """Some records met one fate: `account` is one of `transforms.ledger.ACCOUNTS`.
+
+    Entries are added up; a stream takes back with a negative one what turned out otherwise.
+    """
 
     account: str
     reason: str
     records: int
+
+
+class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All entries of one account and reason so far; the columns of `tables.LEDGER` in order.
+
+    Attributes:
+      run: start of the run, microseconds since the epoch; a stream keeps it through restarts that
+        keep its state.
+      revision: time of the sum, microseconds since the epoch; of a run the largest holds.
+    """
+
+    run: int
+    account: str
+    reason: str
+    records: int
+    revision: int
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

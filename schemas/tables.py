@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerEntry
+from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerTotal
 
 METRICS_VERSION: Final = "1"
 """Version of the definitions by which the rows were counted; raised when one of them changes."""
@@ -160,6 +160,7 @@ DEAD_LETTERS: Final = Table(
         Column("published_at_us", "INT64", "Publish time, microseconds since the epoch.", False),
         Column("size_bytes", "INT64", "Size of the payload."),
         Column("payload_sha256", "STRING", "SHA-256 of the payload, hex; finds it in the archive."),
+        Column("row", "STRING", "Where a table refused a row: the row, as JSON.", required=False),
     ),
     record=DeadLetter,
     partition_by=None,
@@ -168,17 +169,26 @@ DEAD_LETTERS: Final = Table(
 
 LEDGER: Final = Table(
     name="ledger",
-    description="Conservation: how many records were read and what became of them.",
-    columns=(
-        Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
-               "late, dead_letter. The fates add up to read. Besides, conversation and "
-               "tallied: conversations made up of messages, and those in the tables; equal."),
-        Column("reason", "STRING", "Of a dead letter, else empty."),
-        Column("records", "INT64", "How many."),
+    description=(
+        "Conservation: how many records a run has read so far, and what became of them. "
+        "Append-only; read it through the view ledger_latest."
     ),
-    record=LedgerEntry,
+    columns=(
+        Column("run", "INT64", "Start of the run, microseconds since the epoch; a stream keeps it "
+               "through restarts that keep its state."),
+        Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
+               "late, dead_letter. The fates add up to read. Besides, conversation, tallied and "
+               "past_life: conversations made up of messages, those in the tables and those that "
+               "came too late for a stream to add; the latter two add up to the first. "
+               "open_at_drain: conversations that a drain of the stream may have cut in two."),
+        Column("reason", "STRING", "Of a dead letter; of open_at_drain the day; else empty."),
+        Column("records", "INT64", "How many."),
+        Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
+               "largest holds."),
+    ),
+    record=LedgerTotal,
     partition_by=None,
-    cluster_by=("account",),
+    cluster_by=("run", "account"),
 )  # fmt: skip
 
 CLASSIFIER_RATES: Final = Table(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
@@ -31,10 +32,12 @@ RESERVED_ATTRIBUTE_VALUES: Final = frozenset({"all", "not_published"})
 """Words that the tables use for cells of their own."""
 UNKNOWN: Final = "unknown"
 
+PROTOBUF_TYPE: Final = "application/protobuf"
+JSON_TYPE: Final = "application/json"
 CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
-    "application/protobuf": Encoding.PROTOBUF,
+    PROTOBUF_TYPE: Encoding.PROTOBUF,
     "application/x-protobuf": Encoding.PROTOBUF,
-    "application/json": Encoding.JSON,
+    JSON_TYPE: Encoding.JSON,
 }
 """Values of the Pub/Sub attribute `content-type`; without it a payload is protobuf."""
 
@@ -48,6 +51,11 @@ _PROTOBUF_ROLES: Final = {
     ConversationEvent.ASSISTANT: "ASSISTANT",
     ConversationEvent.SYSTEM: "SYSTEM",
 }
+_ROLE_NUMBERS: Final = {role: number for number, role in _PROTOBUF_ROLES.items()}
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
+_NO_UTF8: Final = "\uffff" * (MAX_ID_BYTES + 1)
+"""Stands for an id, role or attribute that is no UTF-8, and is refused for the same reason: too
+long for an id, not printable, no role."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -57,11 +65,17 @@ class Limits(msgspec.Struct, frozen=True):
       allowed_lateness_us: an event published later than this after it was said is late.
       max_future_us: an event said later than this after it was published is from the future.
       max_event_bytes: a larger payload (in an Avro archive: text) is refused.
+      max_age_us: an event that a live source got later than this after it was said is refused: what
+        it would change may be forgotten already.
     """
 
     allowed_lateness_us: int
     max_future_us: int = 5 * 60 * 1_000_000
     max_event_bytes: int = 4_000_000
+    max_age_us: int = 2**63 - 1
+
+
+_NO_LIMITS: Final = Limits(allowed_lateness_us=2**63, max_event_bytes=2**63 - 1)
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -105,6 +119,7 @@ class _JsonEvent(msgspec.Struct, frozen=True):
 
 
 _decode_json = msgspec.json.Decoder(_JsonEvent).decode
+_JSON_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 @cache
@@ -115,6 +130,11 @@ def avro_schema() -> dict[str, Any]:
     return schema
 
 
+@cache
+def _archive_fields() -> tuple[str, ...]:
+    return tuple(field["name"] for field in avro_schema()["fields"])
+
+
 def encoding_of(content_type: str | None) -> Encoding:
     """Returns the encoding that a Pub/Sub message's `content-type` attribute names."""
     if content_type is None:
@@ -123,7 +143,11 @@ def encoding_of(content_type: str | None) -> Encoding:
 
 
 def read_event(
-    encoding: Encoding, row: Any, published_at_us: int | None, limits: Limits
+    encoding: Encoding,
+    row: Any,
+    published_at_us: int | None,
+    limits: Limits,
+    received_at_us: int | None = None,
 ) -> Decoded:
     """Reads one row into a valid message.
 
@@ -132,10 +156,28 @@ def read_event(
       row: bytes, or for AVRO the dict that fastavro read.
       published_at_us: publish time known from outside the row; it wins over the row's own.
       limits: what is valid.
+      received_at_us: when a live source got it, where that may be later than it was published.
 
     Returns:
       The message; or the rejection with its reason; or `SystemTurn`.
     """
+    decoded = _read(encoding, row, published_at_us, limits)
+    if (
+        type(decoded) is Message
+        and received_at_us is not None
+        and received_at_us - decoded.sent_at_us > limits.max_age_us
+    ):
+        return Rejection(
+            Reason.PAST_LIFE,
+            _id_or_none(decoded.event_id),
+            _id_or_none(decoded.conversation_id),
+            decoded.sent_at_us,
+            published_at_us,
+        )
+    return decoded
+
+
+def _read(encoding: Encoding, row: Any, published_at_us: int | None, limits: Limits) -> Decoded:
     if encoding == Encoding.AVRO:
         return _read_avro(row, published_at_us, limits)
     if len(row) > limits.max_event_bytes:
@@ -147,11 +189,106 @@ def read_event(
     return Rejection(Reason.UNSUPPORTED_CONTENT_TYPE, published_at_us=published_at_us)
 
 
+def payload_of(row: Mapping[str, Any], encoding: Encoding) -> tuple[bytes, str]:
+    """Writes a row of an archive as the payload of a Pub/Sub message.
+
+    `read_event` makes of the payload what it makes of the row: the same message, or a rejection
+    for the same reason. Hence it is JSON, whatever was asked, where protobuf can't say what the row
+    says: no text (against an empty one), the instant 0, a role or number outside its types, or
+    what is no UTF-8. Two things the payload alone can't keep. The size limit holds for a whole
+    payload, but in an archive for its text. And a protobuf event has no publish time: it has to go
+    beside it, as an attribute that `instant_of` reads.
+
+    Args:
+      row: as fastavro reads it, with lone surrogates for what is no UTF-8.
+      encoding: PROTOBUF or JSON.
+
+    Returns:
+      The payload, and the content type that tells `encoding_of` how to read it.
+    """
+    said = {name: row[name] for name in _archive_fields() if row.get(name) is not None}
+    if type(said.get("message_index")) is not int:  # Nobody reads it, so any type may stand there.
+        said.pop("message_index", None)
+    payload = _protobuf_of(said) if encoding == Encoding.PROTOBUF else None
+    return (_json_of(said), JSON_TYPE) if payload is None else (payload, PROTOBUF_TYPE)
+
+
+def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
+    """Returns when a row was said, and when it says itself that it was published.
+
+    Each in microseconds, and None where the row does not say, can't be read, or says what is no
+    int64. A row may be invalid for all that.
+    """
+    sent_at_us: int | None = None
+    published_at_us: int | None = None
+    if encoding == Encoding.AVRO:
+        sent_at_us, published_at_us = row.get("sent_at_us"), row.get("published_at_us")
+    elif encoding == Encoding.JSON:
+        with suppress(*_JSON_ERRORS):
+            event = _decode_json(row)
+            sent_at_us = _instant_us(event.sent_at, event.sent_at_us)
+            published_at_us = _instant_us(event.published_at, event.published_at_us)
+    elif encoding == Encoding.PROTOBUF:
+        with suppress(ProtobufDecodeError):
+            sent_at_us = ConversationEvent.FromString(row).sent_at_us or None
+    return _int64_or_none(sent_at_us), _int64_or_none(published_at_us)
+
+
+def instant_of(microseconds: str | None) -> int | None:
+    """Returns the instant that an attribute says in decimal digits; None for nonsense."""
+    if microseconds is None or not _DECIMAL.fullmatch(microseconds):
+        return None
+    return _int64_or_none(int(microseconds))
+
+
+def is_in_range(instant_us: int | None) -> bool:
+    """Tells whether an instant is one that a valid event may have."""
+    return instant_us is not None and _EARLIEST_US <= instant_us < _LATEST_US
+
+
 def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
     """Returns size in bytes and SHA-256 of a row, of its canonical JSON where it is a dict."""
     if encoding == Encoding.AVRO:
         row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
     return len(row), hashlib.sha256(row).hexdigest()
+
+
+def _protobuf_of(said: Mapping[str, Any]) -> bytes | None:
+    """Returns an event in protobuf; None where it would be read as another."""
+    fields = dict(said)
+    role = fields.pop("role", None)
+    published_at_us = fields.pop("published_at_us", None)
+    if role is not None:
+        fields["role"] = _ROLE_NUMBERS.get(role.upper())
+        if fields["role"] is None:
+            return None
+    # Beside the payload goes only a publish time that is an int64.
+    if "text" not in fields or fields.get("sent_at_us") == 0:
+        return None
+    if _int64_or_none(published_at_us) != published_at_us:
+        return None
+    try:
+        return ConversationEvent(**fields).SerializeToString()
+    except ValueError:  # A number out of its range, or a lone surrogate.
+        return None
+
+
+def _json_of(said: Mapping[str, Any]) -> bytes:
+    text = json.dumps(said, ensure_ascii=False)
+    if _encodes(text):
+        return text.encode()
+    read = _read_avro(said, None, _NO_LIMITS)
+    if isinstance(read, Rejection) and read.reason == Reason.INVALID_UTF8:
+        return text.encode("utf-8", "surrogatepass")
+    # It is refused for another field before its text is looked at, or for an attribute after that.
+    # As bytes that are no UTF-8 it would be refused as a whole, and for that.
+    readable = {
+        name: value
+        if not isinstance(value, str) or _encodes(value)
+        else ("" if name == "text" else _NO_UTF8)
+        for name, value in said.items()
+    }
+    return json.dumps(readable, ensure_ascii=False).encode()
 
 
 def _read_avro(row: Mapping[str, Any], published_at_us: int | None, limits: Limits) -> Decoded:
@@ -175,7 +312,7 @@ def _read_avro(row: Mapping[str, Any], published_at_us: int | None, limits: Limi
 def _read_json(row: bytes, published_at_us: int | None, limits: Limits) -> Decoded:
     try:
         event = _decode_json(row)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _JSON_ERRORS:
         reason = Reason.UNDECODABLE if _is_utf8(row) else Reason.INVALID_UTF8
         return Rejection(reason, published_at_us=published_at_us)
     if published_at_us is None:
@@ -238,7 +375,7 @@ def _validate(
         reason = Reason.UNSUPPORTED_SCHEMA_VERSION
     elif sent_at_us is None:
         reason = Reason.MISSING_SENT_AT
-    elif not _EARLIEST_US <= sent_at_us < _LATEST_US:
+    elif not is_in_range(sent_at_us):
         reason = Reason.SENT_AT_OUT_OF_RANGE
     elif role is None or isinstance(is_human, str):
         reason = Reason.INVALID_ROLE
@@ -346,6 +483,14 @@ def _instant_us(instant: datetime | None, instant_us: int | None) -> int | None:
         instant = instant.replace(tzinfo=UTC)
     since = instant - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_utf8(row: bytes) -> bool:

@@ -20,7 +20,7 @@ from schemas.records import (
     ClassifierRate,
     ConversationSummary,
     DeadLetter,
-    LedgerEntry,
+    LedgerTotal,
 )
 from schemas.tables import (
     AGGREGATES,
@@ -154,14 +154,14 @@ def write_run(
 
 
 LEDGER_ENTRIES = (
-    LedgerEntry("read", "", 412_907),
-    LedgerEntry("counted", "", 408_112),
-    LedgerEntry("duplicate", "", 2_941),
-    LedgerEntry("sampled", "", 402),
-    LedgerEntry("system_turn", "", 1_317),
-    LedgerEntry("late", "", 87),
-    LedgerEntry("dead_letter", "invalid_role", 31),
-    LedgerEntry("dead_letter", "missing_sent_at", 17),
+    LedgerTotal(1, "read", "", 412_907, 1),
+    LedgerTotal(1, "counted", "", 408_112, 1),
+    LedgerTotal(1, "duplicate", "", 2_941, 1),
+    LedgerTotal(1, "sampled", "", 402, 1),
+    LedgerTotal(1, "system_turn", "", 1_317, 1),
+    LedgerTotal(1, "late", "", 87, 1),
+    LedgerTotal(1, "dead_letter", "invalid_role", 31, 1),
+    LedgerTotal(1, "dead_letter", "missing_sent_at", 17, 1),
 )
 
 METADATA: Mapping[str, Any] = {

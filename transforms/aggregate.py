@@ -96,11 +96,11 @@ class CountTallied(beam.PTransform[DaySheet, LedgerEntry]):
         return sheets | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
 
 
-class SumDays(beam.PTransform[DaySheet, DaySheet]):
+class SumGains(beam.PTransform[DaySheet, DaySheet]):
     """Sums what the sheets of an unbounded job gain, day by day.
 
-    In: (day, `Sheet` to add), stamped within the day. Out: (day, whole `Sheet` so far) at each
-    firing. Windowing: fixed days, accumulating.
+    In: (day, `Sheet` to add). Out: (day, `Sheet` to add), one a day and firing period.
+    Windowing: the global window, discarding panes: each gain is in exactly one.
     """
 
     def __init__(self, firings: Firings) -> None:
@@ -110,8 +110,8 @@ class SumDays(beam.PTransform[DaySheet, DaySheet]):
     def expand(self, gains: beam.PCollection[DaySheet]) -> beam.PCollection[DaySheet]:
         return (
             gains
-            | "WindowIntoDays" >> self._firings.days()
-            | "SumGains" >> beam.CombinePerKey(_SumSheetsFn())
+            | "FireByPeriod" >> self._firings.each_period()
+            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
         )
 
 

@@ -12,10 +12,13 @@ route exceptions of a stateful step.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput as Tagged
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
@@ -25,48 +28,65 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.records import ConversationSummary, LedgerEntry, SignedSummary
+from schemas.records import ConversationSummary, LedgerEntry, LongConversation, SignedSummary
 from transforms import ledger
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.conversation import ConversationState
-from transforms.history import ConversationHistory, UserDay
+from transforms.history import ConversationHistory, UserDay, long_conversation
+from transforms.ledger import Clock
 from transforms.score import LoadClassifier
-from transforms.sessionize import ConversationId
+from transforms.sessionize import NewlyObserved, fates_of
 from transforms.tally import DAY_US, Sheet, day_of, sheet_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
 
 _NEW_HISTORY: Final = ConversationHistory()
+_HISTORY_BYTES: Final = Metrics.distribution("changes", "state_bytes")
+_SENT_TO_COUNTED_MS: Final = Metrics.distribution("changes", "sent_to_counted_ms")
+_PROFILES: Final = Metrics.distribution("people", "profiles")
 
 
-class PublishChanges(beam.PTransform[tuple[ConversationId, ConversationState], Any]):
-    """Turns the panes of conversations into signed summaries.
+class Changes(NamedTuple):
+    """What `PublishChanges` gives."""
 
-    In: (conversation, state so far). Out: `summaries` (`SignedSummary`, stamped with the start of
-    its conversation) and `ledger` (`LedgerEntry` of the messages newly counted).
-    Windowing: global, in and out. Guarantees: for each conversation the signed summaries add up to
-    those of its joined state, for any order and repetition of panes.
-    State: `ConversationHistory`, at most 16 KB a span, dropped `life_us` after the last message.
+    summaries: beam.PCollection[SignedSummary]
+    grown_long: beam.PCollection[LongConversation]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class PublishChanges(beam.PTransform[NewlyObserved, Any]):
+    """Turns what has newly come of conversations into signed summaries.
+
+    In: `NewlyObserved`. Out: `Changes`: signed summaries; each conversation that grows past 50
+    human messages, once; ledger entries of conversations and messages. Windowing: global.
+    Guarantees: for each conversation the signed summaries add up to those of its joined state, for
+    any order and repetition of messages.
+    State: `ConversationHistory`, at most 16 KB a span, dropped `life_us` and the gap after the last
+    message; a drain drops all of it, and what was still open then is counted.
+    Metrics: `changes/<account>`; distributions `changes/state_bytes` and
+    `changes/sent_to_counted_ms` (newest message of a pane to its counting).
     """
 
-    def __init__(self, load_classifier: LoadClassifier, gap_us: int, life_us: int) -> None:
+    def __init__(
+        self, load_classifier: LoadClassifier, gap_us: int, life_us: int, clock: Clock
+    ) -> None:
         super().__init__()
-        self._fn = _PublishChangesFn(load_classifier, gap_us, life_us)
+        self._fn = _PublishChangesFn(load_classifier, gap_us, life_us, clock)
 
-    def expand(self, panes: beam.PCollection[tuple[ConversationId, ConversationState]]) -> Any:
-        return panes | "SignChanges" >> beam.ParDo(self._fn).with_output_types(
-            SignedSummary, ledger=LedgerEntry
-        ).with_outputs("ledger", main="summaries")
+    def expand(self, panes: beam.PCollection[NewlyObserved]) -> Changes:
+        signed = panes | "SignChanges" >> beam.ParDo(self._fn).with_output_types(
+            SignedSummary, grown_long=LongConversation, ledger=LedgerEntry
+        ).with_outputs("grown_long", "ledger", main="summaries")
+        return Changes(signed["summaries"], signed["grown_long"], signed["ledger"])
 
 
 class CountPeople(beam.PTransform[SignedSummary, tuple[int, Sheet]]):
     """Turns signed summaries into what each day's sheet gains, counting every user once a cell.
 
-    In: `SignedSummary`. Out: (day, `Sheet` to add), stamped with the start of the day.
-    Windowing: global, in and out. State: `UserDay`, kept until the day's window is
-    dropped, `life_us` after the day.
+    In: `SignedSummary`. Out: (day, `Sheet` to add). Windowing: global, in and out.
+    State: `UserDay`, some 70 bytes a conversation, kept until a day after the day is closed.
+    Metrics: distribution `people/profiles`, of conversations that a user's day tells apart.
     """
 
     def __init__(self, life_us: int) -> None:
@@ -96,41 +116,69 @@ class _PublishChangesFn(beam.DoFn):
     HISTORY = ReadModifyWriteStateSpec("history", CanonicalCoder(ConversationHistory))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
-    def __init__(self, load_classifier: LoadClassifier, gap_us: int, life_us: int) -> None:
+    def __init__(
+        self, load_classifier: LoadClassifier, gap_us: int, life_us: int, clock: Clock
+    ) -> None:
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
         self._gap_us = gap_us
         self._life_us = life_us
+        self._clock = clock
+        self._fates: Counter[tuple[str, str]] = Counter()
 
     def setup(self) -> None:
         self._classifier = self._load_classifier()
 
+    def start_bundle(self) -> None:
+        self._fates = Counter()
+
     def process(
         self,
-        pane: tuple[ConversationId, ConversationState],
+        pane: NewlyObserved,
         state: Any = beam.DoFn.StateParam(HISTORY),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Any]:
         assert self._classifier is not None
-        before = state.read() or _NEW_HISTORY
-        history, changes = before.join(pane[1], self._classifier, self._gap_us)
-        if history is before:
+        conversation, seen = pane[0], list(pane[1])
+        if not seen:  # A runner may fire a last pane of nothing.
             return
+        before = state.read() or _NEW_HISTORY
+        history, changes, grown_long = before.join(seen, self._classifier, self._gap_us)
+        self._fates.update(fates_of(history.spans))
+        self._fates.subtract(fates_of(before.spans))
         # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
         keep_from_us = history.last_at_us - self._life_us - self._gap_us
-        state.write(history.forget_before(keep_from_us))
-        forget.set(Timestamp(micros=history.last_at_us + self._life_us))
-        for change in changes:
-            at = Timestamp(micros=change.summary.started_at_us)
-            yield beam.window.TimestampedValue(change, at)
-        newly_counted = history.held_messages - before.held_messages
-        if newly_counted:
-            entry = LedgerEntry(ledger.COUNTED, "", newly_counted)
+        history = history.forget_before(keep_from_us)
+        state.write(history)
+        forget.set(Timestamp(micros=history.last_at_us + self._gap_us + self._life_us))
+        for span in grown_long:
+            yield Tagged("grown_long", long_conversation(conversation, span))
+        yield from changes
+        newest_us = max(partial.last_at_us for partial in seen)
+        _SENT_TO_COUNTED_MS.update(max(0, self._clock() - newest_us) // 1000)
+        _HISTORY_BYTES.update(len(history.encode()))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        ledger.count_metrics("changes", self._fates)
+        for entry in ledger.at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
 
     @on_timer(FORGET)
-    def forget(self, state: Any = beam.DoFn.StateParam(HISTORY)) -> None:
+    def forget(
+        self,
+        state: Any = beam.DoFn.StateParam(HISTORY),
+        due: Any = beam.DoFn.TimestampParam,
+    ) -> Iterator[Any]:
+        history = state.read()
         state.clear()
+        now_us = self._clock()
+        # No watermark passes the clock but that of a drain, which sends it to the end of time.
+        if history is not None and due.micros > now_us:
+            for span in history.spans:
+                if span.last_at_us + self._gap_us > now_us:
+                    day = datetime.fromtimestamp(day_of(span.first_at_us) / 1e6, UTC)
+                    entry = LedgerEntry(ledger.OPEN_AT_DRAIN, f"{day:%Y-%m-%d}", 1)
+                    yield Tagged("ledger", entry)
 
 
 class _CountPeopleFn(beam.DoFn):
@@ -149,10 +197,11 @@ class _CountPeopleFn(beam.DoFn):
         (_, day_us), change = keyed
         user_day, gain = (state.read() or UserDay({})).apply(change)
         state.write(user_day)
-        # Not before the day's window in `SumDays` is gone, which drops what comes then: from an
-        # empty memory a retraction would leave its user behind.
+        _PROFILES.update(len(user_day.conversations))
+        # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
+        # an empty memory a retraction would leave its user behind.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._life_us))
-        yield beam.window.TimestampedValue((day_us, gain), Timestamp(micros=day_us))
+        yield day_us, gain
 
     @on_timer(FORGET)
     def forget(self, state: Any = beam.DoFn.StateParam(CELLS)) -> None:
@@ -176,7 +225,7 @@ def _has_no_user(change: SignedSummary) -> bool:
     return not change.summary.user
 
 
-def _gain_without_user(change: SignedSummary) -> Any:
+def _gain_without_user(change: SignedSummary) -> tuple[int, Sheet]:
     day_us = day_of(change.summary.started_at_us)
     gain = Sheet().add_all(sheet_of([change.summary]), change.sign)
-    return beam.window.TimestampedValue((day_us, gain), Timestamp(micros=day_us))
+    return day_us, gain

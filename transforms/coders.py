@@ -17,6 +17,8 @@ from schemas.records import (
     ConversationSummary,
     DeadLetter,
     LedgerEntry,
+    LedgerTotal,
+    LongConversation,
     SignedSummary,
     StructCodec,
 )
@@ -32,6 +34,8 @@ CODED: Final = (
     ConversationSummary,
     DeadLetter,
     LedgerEntry,
+    LedgerTotal,
+    LongConversation,
     Observed,
     Sheet,
     SignedSummary,

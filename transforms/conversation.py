@@ -24,7 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final, NamedTuple
+from operator import add
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -222,6 +223,20 @@ class Observed:
     messages: int
     state: ConversationState
 
+    @property
+    def first_at_us(self) -> int:
+        """Time of the earliest message seen."""
+        return self.state.first_at_us
+
+    @property
+    def last_at_us(self) -> int:
+        """Time of the latest message seen."""
+        return self.state.last_at_us
+
+    def __add__(self, other: Observed) -> Observed:
+        """Adds what was observed elsewhere of the same conversation, of other messages."""
+        return Observed(self.messages + other.messages, self.state + other.state)
+
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
         return self.messages.to_bytes(4, "big") + self.state.encode()
@@ -245,22 +260,33 @@ def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Observed]:
     return [Observed(len(span), ConversationState.of(span)) for span in spans]
 
 
-def merge_spans(states: Iterable[ConversationState], gap_us: int) -> list[ConversationState]:
-    """Joins the states of one conversation id that are no further apart than the gap.
+class _Span(Protocol):
+    @property
+    def first_at_us(self) -> int: ...
+    @property
+    def last_at_us(self) -> int: ...
+    def __add__(self, other: Any, /) -> Any: ...
 
-    Each state must itself have no longer gap inside. The result is in time order and depends on
-    the messages seen only, not on how they were split among the states.
+
+SpanT = TypeVar("SpanT", bound=_Span)
+
+
+def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
+    """Adds up the spans of one conversation id that are no further apart than the gap.
+
+    Each span must itself have no longer gap inside. The result is in time order and depends on
+    the messages seen only, not on how they were split among the spans.
     """
-    groups: list[list[ConversationState]] = []
+    groups: list[list[SpanT]] = []
     last_at_us = 0
-    for state in sorted(states, key=lambda s: s.first_at_us):
-        if groups and state.first_at_us - last_at_us <= gap_us:
-            groups[-1].append(state)
-            last_at_us = max(last_at_us, state.last_at_us)
+    for span in sorted(spans, key=lambda s: s.first_at_us):
+        if groups and span.first_at_us - last_at_us <= gap_us:
+            groups[-1].append(span)
+            last_at_us = max(last_at_us, span.last_at_us)
         else:
-            groups.append([state])
-            last_at_us = state.last_at_us
-    return [reduce(ConversationState.__add__, group) for group in groups]
+            groups.append([span])
+            last_at_us = span.last_at_us
+    return [reduce(add, group) for group in groups]
 
 
 def scores_of(record: bytes) -> bytes:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.failures import Reason
@@ -35,7 +34,8 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
     Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
     Guarantees: every row of a chunk is a message, a system turn or a dead letter, and counted.
     Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
-    Metrics: `decode/<account or reason>`, records.
+    Metrics: `decode/<account>` and `decode/dead_letter/<reason>`, records; distribution
+    `decode/sent_to_published_ms`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -55,8 +55,7 @@ class _DecodeFn(beam.DoFn):
 
     def process(self, chunk: PayloadChunk) -> Iterator[Any]:
         messages, dead_letters, counts = decode_chunk(chunk, self._limits)
-        for (account, reason), records in counts.items():
-            Metrics.counter(STAGE, reason or account).inc(records)
+        ledger.count_metrics(STAGE, counts)
         if messages:
             yield messages
         for letter in dead_letters:
@@ -72,9 +71,10 @@ def decode_chunk(
     messages: list[Message] = []
     dead_letters: list[DeadLetter] = []
     counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
-    times: Iterable[int | None] = chunk.published_at_us or [None] * len(chunk.rows)
-    for row, published_at_us in zip(chunk.rows, times, strict=True):
-        decoded = read_event(chunk.encoding, row, published_at_us, limits)
+    unsaid = [None] * len(chunk.rows)
+    times = zip(chunk.published_at_us or unsaid, chunk.received_at_us or unsaid, strict=True)
+    for row, (published_at_us, received_at_us) in zip(chunk.rows, times, strict=True):
+        decoded = read_event(chunk.encoding, row, published_at_us, limits, received_at_us)
         if type(decoded) is Message:
             messages.append(decoded)
         elif isinstance(decoded, Rejection):

@@ -8,18 +8,33 @@ memories are values here; `changes` keeps them in Beam's state. No Beam here.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas.records import ConversationSummary, SignedSummary
+from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
-from transforms.conversation import ConversationState, merge_spans
-from transforms.summary import summarize
-from transforms.tally import ONE_USER, Cell, Sheet, cells_of
+from transforms.conversation import Observed, merge_spans
+from transforms.summary import LONG_OVER, summarize
+from transforms.tally import ONE_USER, Cell, Profile, Sheet, cells_of, profile_of
 
 _VERSION: Final = 1
+
+
+class Joined(NamedTuple):
+    """What comes of joining news to a history.
+
+    Attributes:
+      history: with the news.
+      changes: signed; they add up to the new summaries less those published before.
+      grown_long: the spans that are long now and, whole or in parts, were not before.
+    """
+
+    history: ConversationHistory
+    changes: list[SignedSummary]
+    grown_long: list[Observed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +44,33 @@ class ConversationHistory:
     A span is what METRICS calls a conversation: messages with no longer gap than the session gap.
     """
 
-    spans: tuple[ConversationState, ...] = ()
+    spans: tuple[Observed, ...] = ()
     published: tuple[ConversationSummary, ...] = ()
 
-    def join(
-        self, seen: ConversationState, classifier: Classifier, gap_us: int
-    ) -> tuple[ConversationHistory, list[SignedSummary]]:
-        """Joins what a pane has seen; returns the new history and the signed changes.
+    def join(self, seen: Iterable[Observed], classifier: Classifier, gap_us: int) -> Joined:
+        """Joins what has newly been seen.
 
-        The changes add up to the summaries of the joined spans less what was published before,
-        whatever the order of the panes and however often one is seen.
+        Guarantees: the summaries depend on the messages seen only, whatever the order in which they
+        came and however often one was repeated; a conversation grows long at most once.
         """
-        spans = tuple(merge_spans([*self.spans, seen], gap_us))
-        if spans == self.spans:
-            return self, []
-        summaries = tuple(summarize(spans, classifier))
+        spans = tuple(merge_spans([*self.spans, *seen], gap_us))
+        if [s.state for s in spans] == [s.state for s in self.spans]:
+            return Joined(ConversationHistory(spans, self.published), [], [])
+        summaries = tuple(summarize([s.state for s in spans], classifier))
         before, after = Counter(self.published), Counter(summaries)
         changes = [SignedSummary(-1, s) for s in (before - after).elements()]
         changes += [SignedSummary(1, s) for s in (after - before).elements()]
-        return ConversationHistory(spans, summaries), changes
+        return Joined(ConversationHistory(spans, summaries), changes, self._grown_long(spans))
+
+    def _grown_long(self, spans: Iterable[Observed]) -> list[Observed]:
+        # Spans only ever merge, so what was long lies within what is long now.
+        long_before = [s.first_at_us for s in self.spans if s.state.human_messages > LONG_OVER]
+        return [
+            span
+            for span in spans
+            if span.state.human_messages > LONG_OVER
+            and not any(span.first_at_us <= at <= span.last_at_us for at in long_before)
+        ]
 
     def forget_before(self, instant_us: int) -> ConversationHistory:
         """Returns the history without the spans that ended before an instant."""
@@ -60,11 +83,6 @@ class ConversationHistory:
         """Time of the last message seen."""
         return max(span.last_at_us for span in self.spans)
 
-    @property
-    def held_messages(self) -> int:
-        """Number of distinct messages held one by one."""
-        return sum(span.held_messages for span in self.spans)
-
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
         return _encode((_VERSION, [span.encode() for span in self.spans], self.published))
@@ -75,14 +93,21 @@ class ConversationHistory:
         version, spans, published = _decode_history(encoded)
         if version != _VERSION:
             raise ValueError(f"conversation history has version {version}, not {_VERSION}")
-        return cls(tuple(map(ConversationState.decode, spans)), tuple(published))
+        return cls(tuple(map(Observed.decode, spans)), tuple(published))
+
+
+def long_conversation(conversation: bytes, span: Observed) -> LongConversation:
+    """Returns what is told of a conversation that has grown long."""
+    return LongConversation(
+        conversation.hex(), span.first_at_us, span.last_at_us, span.state.human_messages
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class UserDay:
-    """How many conversations of one user, started on one day, are in each cell."""
+    """The conversations of one user that started on one day: how many of each profile."""
 
-    conversations: dict[Cell, int]
+    conversations: dict[Profile, int]
 
     def apply(self, change: SignedSummary) -> tuple[UserDay, Sheet]:
         """Applies one signed summary of this user and day; returns what the sheet gains by it.
@@ -90,23 +115,25 @@ class UserDay:
         The user is added to a cell with the first conversation in it, and taken away with the last.
         A retraction may come before what it retracts: the sums are right once both have come.
         """
-        counts = dict(self.conversations)
+        profile = profile_of(change.summary)
+        before: Counter[Cell] = Counter()
+        for other, count in self.conversations.items():
+            for cell in profile.cells_shared_with(other):
+                before[cell] += count
         gain = Sheet()
         for cell, tally in cells_of(change.summary):
-            before = counts.get(cell, 0)
-            after = before + change.sign
-            counts[cell] = after
-            if after == 0:
-                del counts[cell]
-            user = (after > 0) - (before > 0)
+            was_in, is_in = before[cell] > 0, before[cell] + change.sign > 0
             gain.add(cell, tally, change.sign)
-            gain.add(cell, ONE_USER, user)
+            gain.add(cell, ONE_USER, is_in - was_in)
+        counts = dict(self.conversations)
+        counts[profile] = counts.get(profile, 0) + change.sign
+        if not counts[profile]:
+            del counts[profile]
         return UserDay(counts), gain
 
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
-        rows = [(*cell, count) for cell, count in sorted(self.conversations.items())]
-        return _encode((_VERSION, rows))
+        return _encode((_VERSION, sorted(self.conversations.items())))
 
     @classmethod
     def decode(cls, encoded: bytes) -> UserDay:
@@ -114,9 +141,9 @@ class UserDay:
         version, rows = _decode_user_day(encoded)
         if version != _VERSION:
             raise ValueError(f"user-day state has version {version}, not {_VERSION}")
-        return cls({Cell(*row[:4]): row[4] for row in rows})
+        return cls(dict(rows))
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_history = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[ConversationSummary]]).decode
-_decode_user_day = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, int, str, int, int]]]).decode
+_decode_user_day = msgspec.msgpack.Decoder(tuple[int, list[tuple[Profile, int]]]).decode

@@ -2,17 +2,27 @@
 
 The entries come from both ends of the job: `read` is counted at the door, the fates where they
 befall a record; conversations are counted where messages become them, and again in the finished
-sheets. What is lost or doubled in between leaves two sides unequal, and the run fails.
+sheets. What is lost or doubled in between leaves two sides unequal. A bounded run then fails; a
+stream writes its totals again and again, and what is under way is the difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
-from schemas.records import LedgerEntry
+from schemas.records import LedgerEntry, LedgerTotal
+from transforms.policies import Firings
 
 READ: Final = "read"
 COUNTED: Final = "counted"
@@ -31,23 +41,33 @@ CONVERSATION: Final = "conversation"
 """Conversations that the messages make up."""
 TALLIED: Final = "tallied"
 """Conversations that stand in the sheets of the days."""
+PAST_LIFE: Final = "past_life"
+"""Conversations of days that a stream no longer changes: they wait for the next backfill."""
+OPEN_AT_DRAIN: Final = "open_at_drain"
+"""Conversations, by the day they started (the reason), that a drain may have cut in two: what
+comes of them later a new job takes for another conversation, until a backfill of that day."""
 
-ACCOUNTS: Final = (READ, *FATES, CONVERSATION, TALLIED)
+ACCOUNTS: Final = (READ, *FATES, CONVERSATION, TALLIED, PAST_LIFE, OPEN_AT_DRAIN)
+
+Clock = Callable[[], int]
+"""Returns microseconds since the epoch."""
+
+_VERSION: Final = 1
 
 
 class LedgerImbalanceError(RuntimeError):
     """Raised when records were lost or made up on the way."""
 
 
-def imbalance(entries: Iterable[LedgerEntry]) -> str | None:
+def imbalance(entries: Iterable[LedgerEntry | LedgerTotal]) -> str | None:
     """Returns one sentence saying by how much the two sides differ, or None if they agree."""
     sums = dict.fromkeys(ACCOUNTS, 0)
     for entry in entries:
         sums[entry.account] += entry.records
-    if sums[CONVERSATION] != sums[TALLIED]:
+    if sums[CONVERSATION] != sums[TALLIED] + sums[PAST_LIFE]:
         return (
             f"the ledger does not balance: {sums[CONVERSATION]} conversations were made up of "
-            f"messages, but {sums[TALLIED]} were tallied"
+            f"messages, but {sums[TALLIED]} were tallied and {sums[PAST_LIFE]} past their life"
         )
     met = sum(sums[fate] for fate in FATES)
     if met == sums[READ]:
@@ -56,35 +76,147 @@ def imbalance(entries: Iterable[LedgerEntry]) -> str | None:
     return f"the ledger does not balance: read {sums[READ]}, but {parts} = {met}"
 
 
-class BalanceLedger(beam.PTransform[LedgerEntry, LedgerEntry]):
+class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of a bounded run and checks that they balance.
 
-    In: `LedgerEntry`, in the global window. Out: one `LedgerEntry` an account and reason.
+    In: collections of `LedgerEntry`, in the global window. Out: one `LedgerTotal` an account and
+    reason, run and revision those of the run.
     Raises: `LedgerImbalanceError` while the pipeline runs, so that the run fails.
     """
 
-    def expand(self, entries: beam.PCollection[LedgerEntry]) -> beam.PCollection[LedgerEntry]:
+    def __init__(self, revision: int) -> None:
+        super().__init__()
+        self._revision = revision
+
+    def expand(
+        self, entries: tuple[beam.PCollection[LedgerEntry], ...]
+    ) -> beam.PCollection[LedgerTotal]:
         return (
             entries
+            | "FlattenEntries" >> beam.Flatten()
             | "KeyByAccount" >> beam.Map(_key).with_output_types(tuple[tuple[str, str], int])
             | "SumAccounts" >> beam.CombinePerKey(sum)
             | "GatherAccounts" >> beam.combiners.ToList()
-            | "CheckBalance" >> beam.FlatMap(_checked).with_output_types(LedgerEntry)
+            | "CheckBalance" >> beam.FlatMap(_checked, self._revision)
+            .with_output_types(LedgerTotal)
+        )  # fmt: skip
+
+
+class TotalLedger(beam.PTransform[Any, LedgerTotal]):
+    """Sums the ledger entries of an unbounded job, for as long as it runs.
+
+    In: collections of `LedgerEntry`. Out: all `LedgerTotal`s of the run so far, once a firing
+    period in which one has changed, together under one revision. Windowing: the global window.
+    Guarantees: the totals are of the state that the runner keeps, so that after a failure they
+    count what is replayed once; a later revision supersedes what a lost attempt wrote.
+    State: `_Totals`, some hundred bytes in all.
+    """
+
+    def __init__(self, firings: Firings, clock: Clock) -> None:
+        super().__init__()
+        self._firings = firings
+        self._fn = _TotalFn(clock)
+
+    def expand(
+        self, entries: tuple[beam.PCollection[LedgerEntry], ...]
+    ) -> beam.PCollection[LedgerTotal]:
+        at_once = (
+            branch | f"AtOnce{number}" >> self._firings.each_element()
+            for number, branch in enumerate(entries)
         )
+        return (
+            tuple(at_once)
+            | "FlattenEntries" >> beam.Flatten()
+            | "UnderOneKey" >> beam.Map(_under_one_key).with_output_types(tuple[bytes, LedgerEntry])
+            | "FireByPeriod" >> self._firings.each_period()
+            | "GroupEntries" >> beam.GroupByKey()
+            | "AddUp" >> beam.ParDo(self._fn).with_output_types(LedgerTotal)
+        )
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Everything added up since the run began."""
+
+    run: int
+    revision: int
+    sums: Counter[tuple[str, str]]
+
+    def encode(self) -> bytes:
+        rows = [(*key, records) for key, records in sorted(self.sums.items())]
+        return _encode((_VERSION, self.run, self.revision, rows))
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> _Totals:
+        version, run, revision, rows = _decode(encoded)
+        if version != _VERSION:
+            raise ValueError(f"ledger state has version {version}, not {_VERSION}")
+        return cls(run, revision, Counter({(row[0], row[1]): row[2] for row in rows}))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[int, int, int, list[tuple[str, str, int]]]).decode
+
+
+class _TotalFn(beam.DoFn):
+    TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def process(
+        self,
+        keyed: tuple[bytes, Iterable[LedgerEntry]],
+        state: Any = beam.DoFn.StateParam(TOTALS),
+    ) -> Iterator[LedgerTotal]:
+        entries = list(keyed[1])
+        if not entries:  # A runner may fire a last pane of nothing.
+            return
+        encoded = state.read()
+        now_us = self._clock()
+        before = _Totals.decode(encoded) if encoded else _Totals(now_us, 0, Counter())
+        sums = before.sums.copy()
+        for entry in entries:
+            sums[entry.account, entry.reason] += entry.records
+        revision = max(now_us, before.revision + 1)
+        state.write(_Totals(before.run, revision, sums).encode())
+        for (account, reason), records in sorted(sums.items()):
+            yield LedgerTotal(before.run, account, reason, records, revision)
 
 
 def _key(entry: LedgerEntry) -> tuple[tuple[str, str], int]:
     return (entry.account, entry.reason), entry.records
 
 
-def _checked(sums: Iterable[tuple[tuple[str, str], int]]) -> list[LedgerEntry]:
-    entries = [LedgerEntry(account, reason, records) for (account, reason), records in sums]
-    problem = imbalance(entries)
+def _under_one_key(entry: LedgerEntry) -> tuple[bytes, LedgerEntry]:
+    return b"", entry
+
+
+def _checked(sums: Iterable[tuple[tuple[str, str], int]], revision: int) -> list[LedgerTotal]:
+    totals = [
+        LedgerTotal(revision, account, reason, records, revision)
+        for (account, reason), records in sums
+    ]
+    problem = imbalance(totals)
     if problem is not None:
         raise LedgerImbalanceError(problem)
-    return sorted(entries, key=lambda e: (ACCOUNTS.index(e.account), e.reason))
+    return sorted(totals, key=lambda e: (ACCOUNTS.index(e.account), e.reason))
 
 
 def entries_of(counts: Mapping[tuple[str, str], int]) -> list[LedgerEntry]:
     """Returns an entry for each (account, reason) that was met at least once."""
     return [LedgerEntry(account, reason, n) for (account, reason), n in counts.items() if n]
+
+
+def at_end_of_bundle(counts: Mapping[tuple[str, str], int]) -> Iterator[WindowedValue]:
+    """Yields the entries of what a step in the global window counted over a bundle."""
+    window = GlobalWindow()
+    for entry in entries_of(counts):
+        yield WindowedValue(entry, window.max_timestamp(), (window,))
+
+
+def count_metrics(step: str, counts: Mapping[tuple[str, str], int]) -> None:
+    """Adds the counts to Beam's counters `<step>/<account>` or `<step>/<account>/<reason>`."""
+    for (account, reason), records in counts.items():
+        # Beam's counters may go down: a stream takes back what turned out otherwise.
+        Metrics.counter(step, f"{account}/{reason}" if reason else account).inc(records)

@@ -7,25 +7,41 @@ versions of a cell meet, and so where the guard between them belongs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 import msgspec
 from apache_beam.coders import BytesCoder
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput as Tagged
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 
-from schemas.records import AggregateRow
+from schemas.records import AggregateRow, LedgerEntry
+from transforms import ledger
 from transforms.aggregate import DaySheet
+from transforms.ledger import Clock
 from transforms.suppression import Thresholds, published_cells
-from transforms.tally import BREAKDOWNS, DAY, HOUR_US, SLICES, WHOLE_DAY, Cell, Sheet, Tally
-
-Clock = Callable[[], int]
-"""Returns microseconds since the epoch."""
+from transforms.tally import (
+    BREAKDOWNS,
+    DAY,
+    DAY_US,
+    HOUR_US,
+    NOTHING,
+    SLICES,
+    WHOLE_DAY,
+    Cell,
+    Sheet,
+    Tally,
+)
 
 _VERSION: Final = 1
 _CHANGE_FACET: Final = "sentiment"
+_ROWS: Final = Metrics.distribution("release", "rows")
 
 
 @dataclass(frozen=True)
@@ -54,27 +70,48 @@ class ReleaseDays(beam.PTransform[DaySheet, AggregateRow]):
         ).with_output_types(AggregateRow)
 
 
-class ReleaseChanges(beam.PTransform[DaySheet, AggregateRow]):
+class Released(NamedTuple):
+    """What `ReleaseChanges` gives."""
+
+    rows: beam.PCollection[AggregateRow]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class ReleaseChanges(beam.PTransform[DaySheet, Any]):
     """Releases a day's sheet again and again as it fills; writes the cells that differ.
 
-    In: (day, whole `Sheet` so far), accumulating panes of fixed windows of a day. Out:
-    `AggregateRow`, the changed cells only. Windowing: as it came.
-    Guarantees: a pane that comes after a later one changes nothing.
-    State: what was released last, dropped with the window.
+    In: (day, `Sheet` to add). Out: `Released`: rows of the changed cells, and ledger entries of the
+    conversations that stand in the sheets. Windowing: the global window.
+    Guarantees: the rows that hold are those of the sum of all gains, in any order. After a failure
+    that took the state back, which may leave rows of a lost attempt in the table, the first release
+    of a day is a complete new snapshot of it.
+    State: the day's sheet and what was released of it, some 100 KB; dropped `life_us` after the end
+    of the day. What comes then is counted as past its life, and left to a backfill.
+    Metrics: `release/<account>`, distribution `release/rows`.
     """
 
-    def __init__(self, stamp: Stamp, clock: Clock) -> None:
+    def __init__(self, stamp: Stamp, clock: Clock, life_us: int) -> None:
         super().__init__()
-        self._fn = _ReleaseChangesFn(stamp, clock)
+        self._fn = _ReleaseChangesFn(stamp, clock, life_us)
 
-    def expand(self, sheets: beam.PCollection[DaySheet]) -> beam.PCollection[AggregateRow]:
-        return sheets | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(AggregateRow)
+    def expand(self, gains: beam.PCollection[DaySheet]) -> Released:
+        released = gains | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
+            AggregateRow, ledger=LedgerEntry
+        ).with_outputs("ledger", main="rows")
+        return Released(released["rows"], released["ledger"])
 
 
 def release_day(day_sheet: DaySheet, stamp: Stamp, revision: int) -> list[AggregateRow]:
     """Returns the complete snapshot of a day, in the order of its cells."""
     day_us, sheet = day_sheet
-    released: dict[Cell, Tally | None] = dict(published_cells(sheet, stamp.thresholds))
+    return snapshot_rows(day_us, published_cells(sheet, stamp.thresholds), stamp, revision)
+
+
+def snapshot_rows(
+    day_us: int, cells: Mapping[Cell, Tally], stamp: Stamp, revision: int
+) -> list[AggregateRow]:
+    """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
+    released: dict[Cell, Tally | None] = dict(cells)
     # A snapshot must have a row, or an older one with more in it would go on holding.
     released.setdefault(WHOLE_DAY, None)
     return [
@@ -109,53 +146,115 @@ def row_of(
 
 
 @dataclass(frozen=True)
-class _Released:
-    """What was released last of a day."""
+class _Day:
+    """A day as it stands: all that was counted, and what of it was released last."""
 
-    pane: int = -1
     snapshot: int = 0
     revision: int = 0
-    cells: Sheet = field(default_factory=Sheet)
+    sheet: Sheet = field(default_factory=Sheet)
+    released: Sheet = field(default_factory=Sheet)
+    is_closed: bool = False
 
     def encode(self) -> bytes:
-        return _encode((_VERSION, self.pane, self.snapshot, self.revision, self.cells.encode()))
+        return _encode(
+            (
+                _VERSION,
+                self.snapshot,
+                self.revision,
+                self.sheet.encode(),
+                self.released.encode(),
+                self.is_closed,
+            )
+        )
 
     @classmethod
-    def decode(cls, encoded: bytes) -> _Released:
-        version, pane, snapshot, revision, cells = _decode(encoded)
+    def decode(cls, encoded: bytes) -> _Day:
+        version, snapshot, revision, sheet, released, is_closed = _decode(encoded)
         if version != _VERSION:
             raise ValueError(f"release state has version {version}, not {_VERSION}")
-        return cls(pane, snapshot, revision, Sheet.decode(cells))
+        return cls(snapshot, revision, Sheet.decode(sheet), Sheet.decode(released), is_closed)
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[int, int, int, int, bytes]).decode
+_decode = msgspec.msgpack.Decoder(tuple[int, int, int, bytes, bytes, bool]).decode
+_CLOSED: Final = _Day(is_closed=True)
+
+
+@dataclass
+class _Worker:
+    """What a worker process knows of its own: when it started, and what it released last."""
+
+    started_at_us: int
+    revisions: dict[int, int] = field(default_factory=dict)
+
+
+_WORKERS: Final[dict[str, _Worker]] = {}
+"""By job, because tests run several in one process."""
 
 
 class _ReleaseChangesFn(beam.DoFn):
-    RELEASED = ReadModifyWriteStateSpec("released", BytesCoder())
+    DAY = ReadModifyWriteStateSpec("day", BytesCoder())
+    CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
 
-    def __init__(self, stamp: Stamp, clock: Clock) -> None:
+    def __init__(self, stamp: Stamp, clock: Clock, life_us: int) -> None:
         self._stamp = stamp
         self._clock = clock
+        self._life_us = life_us
+        self._job = uuid.uuid4().hex
+
+    def setup(self) -> None:
+        # Not in the object: a runner may make a new one for each bundle.
+        self._known = _WORKERS.setdefault(self._job, _Worker(self._clock()))
 
     def process(
         self,
-        day_sheet: DaySheet,
-        pane: Any = beam.DoFn.PaneInfoParam,
-        state: Any = beam.DoFn.StateParam(RELEASED),
-    ) -> Iterator[AggregateRow]:
-        day_us, sheet = day_sheet
-        encoded = state.read()
-        last = _Released.decode(encoded) if encoded else _Released()
-        if pane.index < last.pane:
+        day_gain: DaySheet,
+        state: Any = beam.DoFn.StateParam(DAY),
+        close: Any = beam.DoFn.TimerParam(CLOSE),
+    ) -> Iterator[Any]:
+        day_us, gain = day_gain
+        if not gain:  # What was added was taken back at once, or a last pane of nothing.
             return
+        encoded = state.read()
+        last = _Day.decode(encoded) if encoded else _Day()
+        gained = gain.get(WHOLE_DAY, NOTHING).conversations
+        fate = ledger.PAST_LIFE if last.is_closed else ledger.TALLIED
+        ledger.count_metrics("release", {(fate, ""): gained})
+        if gained:
+            yield Tagged("ledger", LedgerEntry(fate, "", gained))
+        if last.is_closed:
+            return
+        close.set(Timestamp(micros=day_us + DAY_US + self._life_us))
+        day, rows = self._release(day_us, last, gain)
+        state.write(day.encode())
+        _ROWS.update(len(rows))
+        yield from rows
+
+    @on_timer(CLOSE)
+    def close(self, state: Any = beam.DoFn.StateParam(DAY)) -> None:
+        state.write(_CLOSED.encode())
+
+    def _release(self, day_us: int, last: _Day, gain: Sheet) -> tuple[_Day, list[AggregateRow]]:
+        # The state is older than this worker, or than what it released itself: rows may stand in
+        # the table that the state does not know, a lost attempt's or an earlier job's.
+        released_at_us = self._known.revisions.get(day_us, self._known.started_at_us)
+        is_whole = last.revision < released_at_us
         # The clock may stand still or go back between two firings; revisions must not.
-        revision = max(self._clock(), last.revision + 1)
-        snapshot = last.snapshot or revision
+        revision = max(self._clock(), last.revision + 1, released_at_us + 1)
+        self._known.revisions[day_us] = revision
+        snapshot = revision if is_whole else last.snapshot
+        sheet = Sheet(last.sheet).add_all(gain)
         cells = published_cells(sheet, self._stamp.thresholds)
-        for cell in sorted(cells.keys() | last.cells.keys()):
-            tally = cells.get(cell)
-            if tally != last.cells.get(cell):
-                yield row_of(day_us, cell, tally, self._stamp, revision, snapshot)
-        state.write(_Released(pane.index, snapshot, revision, cells).encode())
+        if is_whole:
+            rows = snapshot_rows(day_us, cells, self._stamp, revision)
+        else:
+            changed = [
+                cell
+                for cell in sorted(cells.keys() | last.released.keys())
+                if cells.get(cell) != last.released.get(cell)
+            ]
+            rows = [
+                row_of(day_us, cell, cells.get(cell), self._stamp, revision, snapshot)
+                for cell in changed
+            ]
+        return _Day(snapshot, revision, sheet, cells), rows

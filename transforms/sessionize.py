@@ -1,9 +1,14 @@
 """Sessionize: from scored messages to one state a conversation, by either of two roads.
 
-Bounded input folds chunk by chunk, groups by conversation in the global window and merges spans no
-further apart than the gap. Unbounded input goes through Beam's session windows. Both build the same
-`ConversationState` by the same join, so they agree to the byte; the local runner's session windows
-are about 19 times dearer than a global grouping, which is why there are two.
+Both fold messages into one partial a conversation and span, and group the partials by
+conversation in the global window; spans no further apart than the gap are one conversation. A
+bounded input is grouped once, when all of it is there. An unbounded one is grouped again and
+again: each firing hands over what has come since the last, and `changes` joins it to what it
+remembers.
+
+Beam's own session windows are not used. They drop what comes behind the watermark without a count,
+hold each open session a second time, cost about 19 times as much as a global grouping, and give the
+same conversations.
 """
 
 from __future__ import annotations
@@ -11,25 +16,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from functools import reduce
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam import window
 from apache_beam.pvalue import TaggedOutput as Tagged
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.typehints import with_input_types, with_output_types
-from apache_beam.utils.timestamp import Duration, Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry, ScoredMessage
 from transforms import ledger
-from transforms.coders import CanonicalCoder
-from transforms.conversation import ZERO, ConversationState, Observed, fold, merge_spans
+from transforms.conversation import ConversationState, Observed, fold, merge_spans
 from transforms.policies import Firings
 
 ConversationId = bytes
 """16-byte hash of the conversation id."""
+
+NewlyObserved = tuple[ConversationId, Iterable[Observed]]
+"""A conversation, and what has come of it since the last firing: partials, each without a gap."""
 
 
 class Conversations(NamedTuple):
@@ -65,14 +66,13 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
         return Conversations(merged["states"], merged["ledger"])
 
 
-class JoinSessions(beam.PTransform[list[ScoredMessage], tuple[ConversationId, ConversationState]]):
-    """Joins the messages of an unbounded input, conversation by conversation, as they arrive.
+class GatherConversations(beam.PTransform[list[ScoredMessage], NewlyObserved]):
+    """Gathers what has newly come of each conversation of an unbounded input.
 
-    In: lists of `ScoredMessage`. Out: (conversation, state of one session so far), each time the
-    session fires; panes accumulate, so a later pane of a session has seen all of an earlier one.
-    Windowing: out in the global window, firing on every element. It must not stay in sessions: a
-    second grouping there merges the windows of different keys (apache/beam#20438).
-    Guarantees: nothing is dropped here as late; `Decode` has decided that before.
+    In: lists of `ScoredMessage`. Out: `NewlyObserved`, each conversation once a firing period in
+    which it has new messages. Windowing: the global window, discarding panes.
+    Guarantees: every message is in exactly one pane; nothing is dropped here as late, for the
+    global window has no end to be late for.
     """
 
     def __init__(self, gap: timedelta, firings: Firings) -> None:
@@ -82,16 +82,13 @@ class JoinSessions(beam.PTransform[list[ScoredMessage], tuple[ConversationId, Co
 
     def expand(
         self, scored: beam.PCollection[list[ScoredMessage]]
-    ) -> beam.PCollection[tuple[ConversationId, ConversationState]]:
-        # Beam's sessions end before start + gap; METRICS still joins at exactly the gap.
-        gap = Duration(micros=self._gap_us + 1)
+    ) -> beam.PCollection[NewlyObserved]:
         return (
             scored
-            | "StampEventTimes" >> beam.FlatMap(_stamp)
-            .with_output_types(tuple[ConversationId, ConversationState])
-            | "WindowIntoSessions" >> self._firings.sessions(gap)
-            | "JoinPerConversation" >> beam.CombinePerKey(_JoinStatesFn())
-            | "LeaveSessions" >> self._firings.each_element()
+            | "FoldChunks" >> beam.FlatMap(fold_chunk, self._gap_us)
+            .with_output_types(tuple[ConversationId, Observed])
+            | "FireByPeriod" >> self._firings.each_period()
+            | "GroupByConversation" >> beam.GroupByKey()
         )  # fmt: skip
 
 
@@ -107,15 +104,20 @@ def fold_chunk(
             yield conversation, partial
 
 
-def fates_of(messages: int, spans: Iterable[ConversationState]) -> Counter[tuple[str, str]]:
-    """Returns what became of a conversation id's messages, duplicates counted each time."""
-    held = 0
-    is_sampled = False
+def fates_of(spans: Iterable[Observed]) -> Counter[tuple[str, str]]:
+    """Returns how many conversations these are, and what became of their messages.
+
+    Duplicates are counted each time; past the messages that a state holds one by one, nobody can
+    tell them from sampled ones.
+    """
+    fates: Counter[tuple[str, str]] = Counter()
     for span in spans:
-        held += span.held_messages
-        is_sampled |= span.is_sampled
-    rest = ledger.SAMPLED if is_sampled else ledger.DUPLICATE
-    return Counter({(ledger.COUNTED, ""): held, (rest, ""): messages - held})
+        held = span.state.held_messages
+        rest = ledger.SAMPLED if span.state.is_sampled else ledger.DUPLICATE
+        fates[ledger.CONVERSATION, ""] += 1
+        fates[ledger.COUNTED, ""] += held
+        fates[rest, ""] += span.messages - held
+    return fates
 
 
 class _MergeSpansFn(beam.DoFn):
@@ -126,45 +128,15 @@ class _MergeSpansFn(beam.DoFn):
     def start_bundle(self) -> None:
         self._fates = Counter()
 
-    def process(self, keyed: tuple[ConversationId, Iterable[Observed]]) -> Iterator[Any]:
-        partials = list(keyed[1])
-        spans = merge_spans((p.state for p in partials), self._gap_us)
-        self._fates.update(fates_of(sum(p.messages for p in partials), spans))
-        self._fates[ledger.CONVERSATION, ""] += len(spans)
-        yield from spans
+    def process(self, keyed: NewlyObserved) -> Iterator[Any]:
+        spans = merge_spans(keyed[1], self._gap_us)
+        self._fates.update(fates_of(spans))
+        for span in spans:
+            yield span.state
 
     def finish_bundle(self) -> Iterator[Any]:
-        window_ = GlobalWindow()
-        for entry in ledger.entries_of(self._fates):
-            at_end = WindowedValue(entry, window_.max_timestamp(), (window_,))
-            yield Tagged("ledger", at_end)
-
-
-@with_input_types(ConversationState)
-@with_output_types(ConversationState)
-class _JoinStatesFn(beam.CombineFn):
-    def create_accumulator(self) -> ConversationState:
-        return ZERO
-
-    def add_input(self, joined: ConversationState, seen: ConversationState) -> ConversationState:
-        return joined + seen
-
-    def merge_accumulators(self, joined: Iterable[ConversationState]) -> ConversationState:
-        return reduce(ConversationState.__add__, joined, ZERO)
-
-    def extract_output(self, joined: ConversationState) -> ConversationState:
-        return joined
-
-    def get_accumulator_coder(self) -> CanonicalCoder:
-        return CanonicalCoder(ConversationState)
-
-
-def _stamp(
-    messages: Iterable[ScoredMessage],
-) -> Iterator[window.TimestampedValue[tuple[ConversationId, ConversationState]]]:
-    for message in messages:
-        keyed = (message.conversation, ConversationState.of([message]))
-        yield window.TimestampedValue(keyed, Timestamp(micros=message.sent_at_us))
+        for entry in ledger.at_end_of_bundle(self._fates):
+            yield Tagged("ledger", entry)
 
 
 def _us(duration: timedelta) -> int:

@@ -184,9 +184,17 @@ class Placed(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def _placed(
-    length: str, is_long: bool, has_change: bool, types: int, use: int, drift: str, reasons: int
+    length: str,
+    is_long: bool,
+    has_change: bool,
+    types: int,
+    use: int,
+    opening_type: int,
+    closing_type: int,
+    reasons: int,
 ) -> Placed:
     """Returns the slices that conversations of this description are in."""
+    drift = f"{_TYPE_OR_NONE[opening_type]}>{_TYPE_OR_NONE[closing_type]}"
     names = [TYPES[i] for i in range(len(TYPES)) if types >> i & 1]
     slices = [Slice("all", ALL), Slice("use", USES[use]), Slice("length", length)]
     slices += [Slice("type", name) for name in names]
@@ -217,14 +225,14 @@ def slices_of(summary: ConversationSummary) -> Placed:
     of `length`, because the cells of `length` already say the same.
     """
     human = summary.human_messages
-    opening, closing = _TYPE_OR_NONE[summary.opening_type], _TYPE_OR_NONE[summary.closing_type]
     return _placed(
         length_of(human),
         human > LONG_OVER,
         summary.sentiment_change_sixths is not None,
         summary.types,
         summary.use,
-        f"{opening}>{closing}",
+        summary.opening_type,
+        summary.closing_type,
         summary.pushback_reasons,
     )
 
@@ -249,6 +257,62 @@ def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Tally]]:
             for index in by_breakdown[breakdown]:
                 cell = Cell(hour, breakdown, value, index)
                 yield cell, with_change if index in changing else plain
+
+
+class Profile(NamedTuple):
+    """What decides in which cells of its day a conversation is: small enough to be remembered.
+
+    Attributes:
+      hour: hour of the day it started in.
+      breakdowns: its values of `ATTRIBUTES`.
+      length: name of its length bin.
+      has_change: whether the change of its mood is defined.
+      types, use, opening_type, closing_type, pushback_reasons: as in `ConversationSummary`.
+    """
+
+    hour: int
+    breakdowns: tuple[str, ...]
+    length: str
+    has_change: bool
+    types: int
+    use: int
+    opening_type: int
+    closing_type: int
+    pushback_reasons: int
+
+    def cells_shared_with(self, other: Profile) -> Iterator[Cell]:
+        """Yields every cell that conversations of both profiles are in."""
+        mine, its = self._slices(), other._slices()
+        values = zip(
+            (ALL, *self.breakdowns, self.length),
+            (ALL, *other.breakdowns, other.length),
+            strict=True,
+        )
+        hours = (DAY, self.hour) if self.hour == other.hour else (DAY,)
+        for breakdown, (value, its_value) in enumerate(values):
+            if value == its_value:
+                for index in set(mine[breakdown]).intersection(its[breakdown]):
+                    for hour in hours:
+                        yield Cell(hour, breakdown, value, index)
+
+    def _slices(self) -> tuple[tuple[int, ...], ...]:
+        is_long = LENGTH_BINS[LENGTHS.index(self.length)][0] > LONG_OVER
+        return _placed(self.length, is_long, *self[3:]).by_breakdown
+
+
+def profile_of(summary: ConversationSummary) -> Profile:
+    """Returns what decides in which cells the conversation is."""
+    return Profile(
+        _hour_of(summary),
+        summary.breakdowns,
+        length_of(summary.human_messages),
+        summary.sentiment_change_sixths is not None,
+        summary.types,
+        summary.use,
+        summary.opening_type,
+        summary.closing_type,
+        summary.pushback_reasons,
+    )
 
 
 class SheetBuilder:

@@ -12,6 +12,7 @@ from typing import Final
 VIEWS: Final = (
     "aggregates_latest",
     "classifier_rates_latest",
+    "ledger_latest",
     "daily_totals",
     "period_totals",
     "cells",

@@ -69,7 +69,7 @@ def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
     ours = {
         label: coder
         for label, coder in grouped(build()).items()
-        if not label.startswith(("Chunks/", "BalanceLedger/GatherAccounts/"))
+        if not label.startswith(("Chunks/", "Ledger/GatherAccounts/"))
     }
     assert len(ours) >= 4
     pickled = {
@@ -85,7 +85,7 @@ def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
 def test_keys_have_deterministic_coders(build: Any) -> None:
     """Equal keys have equal bytes, or groups would fall apart."""
     for label, coder in grouped(build()).items():
-        if not label.startswith(("Chunks/", "BalanceLedger/GatherAccounts/")):
+        if not label.startswith(("Chunks/", "Ledger/GatherAccounts/")):
             assert coder.key_coder().is_deterministic(), label
 
 
@@ -99,7 +99,7 @@ def test_every_step_is_named(build: Any) -> None:
             labels.append(node.full_label)
 
     build().visit(Visitor())
-    beams_own = ("Chunks/", "Rates/", "BalanceLedger/GatherAccounts/", "Read/GatherMessages/")
+    beams_own = ("Chunks/", "Rates/", "Ledger/GatherAccounts/", "Read/GatherMessages/")
     unnamed = [x for x in labels if "lambda" in x and not x.startswith(beams_own)]
     assert not unnamed
 

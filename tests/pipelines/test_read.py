@@ -618,10 +618,11 @@ def test_pubsub_messages_are_gathered_by_encoding() -> None:
         )
     )
     later_us = MONDAY_US + 400 * 24 * HOUR_US * 13
+    times: list[int | None] = [MONDAY_US + 1, later_us]
     assert chunks == [
-        PayloadChunk(Encoding.PROTOBUF, [b"a", b"c"], [MONDAY_US + 1, later_us], "s"),
-        PayloadChunk(Encoding.JSON, [b"b"], [None], "s"),
-        PayloadChunk(Encoding.UNKNOWN, [b"d"], [MONDAY_US], "s"),
+        PayloadChunk(Encoding.PROTOBUF, [b"a", b"c"], times, "s", times),
+        PayloadChunk(Encoding.JSON, [b"b"], [None], "s", [None]),
+        PayloadChunk(Encoding.UNKNOWN, [b"d"], [MONDAY_US], "s", [MONDAY_US]),
     ]
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerEntry
+from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerTotal
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
 from tests.builders import MONDAY_US
 
@@ -22,9 +22,9 @@ _FULL: Final[dict[str, msgspec.Struct]] = {
         1, 1, 15, 15, "1", "c-1",
     ),
     "dead_letters": DeadLetter(
-        "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32
+        "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}"
     ),
-    "ledger": LedgerEntry("read", "", 7),
+    "ledger": LedgerTotal(3, "read", "", 7, 4),
     "classifier_rates": ClassifierRate("c-1", "en", "use", "affective", 14, 28, 34, 1573, 1),
 }  # fmt: skip
 _BARE: Final[dict[str, msgspec.Struct]] = {
@@ -35,7 +35,7 @@ _BARE: Final[dict[str, msgspec.Struct]] = {
     "dead_letters": DeadLetter(
         "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32
     ),
-    "ledger": LedgerEntry("late", "", 0),
+    "ledger": LedgerTotal(0, "late", "", 0, 0),
     "classifier_rates": ClassifierRate("", "all", "pushback", "all", 0, 0, 0, 0, 0),
 }  # fmt: skip
 EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -128,7 +128,20 @@ def test_refuses_bytes_for_their_reason(encoding: Encoding, row: Any, reason: Re
 
 def test_every_reason_is_reached() -> None:
     """No reason of the contract is dead, and none is untested."""
-    assert {*_BY_FIELDS, *(reason for _, _, reason in _BY_BYTES)} == set(Reason)
+    reached = {*_BY_FIELDS, *(reason for _, _, reason in _BY_BYTES), Reason.PAST_LIFE}
+    assert reached == set(Reason) - {Reason.REFUSED_BY_TABLE}
+
+
+def test_an_event_past_its_life_is_refused() -> None:
+    """An old event that a live source gets now is refused, one at the bound or in a file is not."""
+    row, limits = encoded(Encoding.JSON), Limits(SECOND_US, max_age_us=30 * SECOND_US)
+    bound_us = MONDAY_US + limits.max_age_us
+    decoded = [
+        read_event(Encoding.JSON, row, MONDAY_US, limits, received_at_us)
+        for received_at_us in (None, bound_us, bound_us + 1)
+    ]
+    assert [type(each) for each in decoded] == [Message, Message, Rejection]
+    assert decoded[-1] == Rejection(Reason.PAST_LIFE, "e0", "c0", MONDAY_US, MONDAY_US)
 
 
 @EACH_ENCODING

@@ -111,7 +111,7 @@ def test_late_is_judged_by_each_rows_own_publish_time() -> None:
 
 def test_publish_times_that_do_not_fit_the_rows_are_an_error() -> None:
     """A chunk with fewer times than rows is a mistake of ours and must not lose rows."""
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
 
 

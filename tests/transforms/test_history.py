@@ -23,7 +23,7 @@ from tests.builders import (
     talk,
 )
 from transforms import conversation
-from transforms.conversation import ConversationState, fold, merge_spans
+from transforms.conversation import ConversationState, Observed, fold
 from transforms.history import ConversationHistory, UserDay
 from transforms.summary import summarize
 from transforms.tally import Sheet, sheet_of
@@ -44,14 +44,19 @@ def batch_of(messages: list[ScoredMessage]) -> Counter[ConversationSummary]:
     return Counter(summarize([o.state for o in fold(messages, GAP_US)], READER))
 
 
-def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[ConversationState]:
-    """Draws panes: partials, cumulative ones, and whole spans of what had come by then."""
+def pane(*messages: ScoredMessage) -> list[Observed]:
+    """Returns a pane that has seen these messages of one span."""
+    return [Observed(len(messages), ConversationState.of(messages))]
+
+
+def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Observed]]:
+    """Draws panes: partials, cumulative ones, and some seen again."""
     parts = draw.draw(splits(messages))
-    panes: list[ConversationState] = []
+    panes: list[list[Observed]] = []
     for seen in range(1, len(parts) + 1):
         arrived = [m for part in parts[:seen] for m in part]
         fresh = parts[seen - 1] if draw.draw(st.booleans()) else arrived
-        panes += [o.state for o in fold(fresh, GAP_US)]
+        panes.append(fold(fresh, GAP_US))
     again = draw.draw(st.lists(st.sampled_from(panes), max_size=3))
     return draw.draw(st.permutations(panes + again))
 
@@ -65,8 +70,8 @@ def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
         patch.setattr(conversation, "MAX_ASSISTANT", cap)
         messages = data.draw(conversations(spans=4))
         history, signed = ConversationHistory(), list[SignedSummary]()
-        for pane in panes_of(data, messages):
-            history, changes = history.join(pane, READER, GAP_US)
+        for seen in panes_of(data, messages):
+            history, changes, _ = history.join(seen, READER, GAP_US)
             signed += changes
             assert total_of(signed) == Counter(history.published)
         assert total_of(signed) == batch_of(messages)
@@ -78,27 +83,30 @@ def test_history_survives_its_encoding_at_any_point(data: st.DataObject) -> None
     """A history read back from state goes on as if it had never been written."""
     messages = data.draw(conversations(spans=3))
     history = stored = ConversationHistory()
-    for pane in panes_of(data, messages):
-        history, changes = history.join(pane, READER, GAP_US)
-        stored, same = ConversationHistory.decode(stored.encode()).join(pane, READER, GAP_US)
-        assert same == changes
+    for seen in panes_of(data, messages):
+        history, changes, grown_long = history.join(seen, READER, GAP_US)
+        again = ConversationHistory.decode(stored.encode()).join(seen, READER, GAP_US)
+        stored = again.history
+        assert (again.changes, again.grown_long) == (changes, grown_long)
     assert stored.encode() == history.encode()
 
 
 def test_a_pane_seen_before_changes_nothing() -> None:
-    """A repeated or an older pane gives back the very same history and no change."""
-    old, new = (ConversationState.of(talk(n)) for n in (2, 5))
-    history, _ = ConversationHistory().join(new, READER, GAP_US)
-    for pane in (new, old):
-        again, changes = history.join(pane, READER, GAP_US)
-        assert again is history
-        assert changes == []
+    """A repeated or an older pane makes no change; its messages are counted as seen again."""
+    old, new = (pane(*talk(n)) for n in (2, 5))
+    history = ConversationHistory().join(new, READER, GAP_US).history
+    for seen, messages in ((new, 10), (old, 7)):
+        again, changes, grown_long = history.join(seen, READER, GAP_US)
+        assert [(o.messages, o.state) for o in again.spans] == [(messages, new[0].state)]
+        assert again.published == history.published
+        assert not changes
+        assert not grown_long
 
 
 def test_growth_takes_back_what_it_replaces() -> None:
     """A longer conversation retracts its shorter summary once and adds the new one once."""
-    history, first = ConversationHistory().join(ConversationState.of(talk(2)), READER, GAP_US)
-    _, second = history.join(ConversationState.of(talk(3)), READER, GAP_US)
+    history, first, _ = ConversationHistory().join(pane(*talk(2)), READER, GAP_US)
+    second = history.join(pane(*talk(3)), READER, GAP_US).changes
     assert [(c.sign, c.summary.human_messages) for c in first + second] == [(1, 2), (-1, 2), (1, 3)]
 
 
@@ -106,23 +114,21 @@ def test_a_bridge_retracts_both_spans() -> None:
     """A late message between two spans takes both back and adds the one that they are."""
     history = ConversationHistory()
     for at_us in (0, 2 * GAP_US):
-        pane = ConversationState.of([scored(at_us, at_us=at_us)])
-        history, _ = history.join(pane, READER, GAP_US)
-    bridge = ConversationState.of([scored("bridge", at_us=GAP_US)])
-    history, changes = history.join(bridge, READER, GAP_US)
+        history = history.join(pane(scored(at_us, at_us=at_us)), READER, GAP_US).history
+    bridge = scored("bridge", at_us=GAP_US)
+    history, changes, _ = history.join(pane(bridge), READER, GAP_US)
     assert sorted((c.sign, c.summary.human_messages) for c in changes) == [(-1, 1), (-1, 1), (1, 3)]
-    assert history.last_at_us == bridge.first_at_us + GAP_US
+    assert history.last_at_us == bridge.sent_at_us + GAP_US
 
 
 def test_two_spans_have_two_summaries() -> None:
     """Spans further apart than the gap are published each by itself, and held both."""
-    spans = [scored(i, at_us=i * 2 * GAP_US) for i in range(2)]
-    states = [ConversationState.of([m]) for m in spans]
+    panes = [pane(scored(i, at_us=i * 2 * GAP_US)) for i in range(2)]
     history = ConversationHistory()
-    for state in states:
-        history, _ = history.join(state, READER, GAP_US)
-    assert len(history.published) == 2 == history.held_messages
-    assert history.spans == tuple(merge_spans(states, GAP_US))
+    for seen in panes:
+        history = history.join(seen, READER, GAP_US).history
+    assert len(history.published) == 2
+    assert history.spans == tuple(partial for seen in panes for partial in seen)
 
 
 def test_histories_of_another_version_are_refused() -> None:
@@ -162,14 +168,34 @@ def test_a_user_day_is_a_value() -> None:
 def test_a_later_statement_moves_the_conversation_to_its_user() -> None:
     """A first message that comes last and names another user takes the conversation there."""
     late, first = scored("b", 9, user="bob"), scored("a", 0, user="ada")
-    history, _ = ConversationHistory().join(ConversationState.of([late]), READER, GAP_US)
-    _, changes = history.join(ConversationState.of([first]), READER, GAP_US)
+    history = ConversationHistory().join(pane(late), READER, GAP_US).history
+    changes = history.join(pane(first), READER, GAP_US).changes
     assert [(c.sign, c.summary.user) for c in changes] == [(-1, late.user), (1, first.user)]
 
 
 def test_a_type_that_needs_length_comes_with_it() -> None:
     """Roleplay counts from the fourth human message on, and the day's sheet is revised to it."""
     said = talk(4, scores=human_scores(["roleplay"]))
-    history, before = ConversationHistory().join(ConversationState.of(said[:3]), READER, GAP_US)
-    _, after = history.join(ConversationState.of(said), READER, GAP_US)
+    history, before, _ = ConversationHistory().join(pane(*said[:3]), READER, GAP_US)
+    after = history.join(pane(*said), READER, GAP_US).changes
     assert [c.summary.types for c in before + after] == [0, 0, 0b100000]
+
+
+def test_a_conversation_grows_long_once() -> None:
+    """The 51st human message makes it long; neither the 50th, more, nor repetition says so."""
+    said = talk(60)
+    history, told = ConversationHistory(), list[int]()
+    for seen in (said[:50], said[:51], said[:51], said[51:], said):
+        history, _, grown_long = history.join(pane(*seen), READER, GAP_US)
+        told.append(len(grown_long))
+    assert told == [0, 1, 0, 0, 0]
+
+
+def test_a_long_conversation_that_takes_in_another_stays_told() -> None:
+    """A bridge from a long conversation tells nothing; between two that become long it does."""
+    said = [scored(f"h{i}", at_us=i * GAP_US) for i in range(80)]
+    for first, tells in ((60, 0), (45, 1)):
+        history = ConversationHistory().join(pane(*said[:first]), READER, GAP_US).history
+        history = history.join(pane(*said[first + 1 :]), READER, GAP_US).history
+        grown_long = history.join(pane(said[first]), READER, GAP_US).grown_long
+        assert [o.state.human_messages for o in grown_long] == [80] * tells

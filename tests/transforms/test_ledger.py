@@ -11,12 +11,13 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.records import LedgerEntry
+from schemas.records import LedgerEntry, LedgerTotal
 from transforms.ledger import (
     ACCOUNTS,
     CONVERSATION,
     COUNTED,
     FATES,
+    PAST_LIFE,
     READ,
     TALLIED,
     BalanceLedger,
@@ -80,25 +81,26 @@ def test_entries_leave_out_what_was_not_met() -> None:
 def test_balance_sums_by_account_and_reason() -> None:
     """A balanced run gives one entry for each account and reason."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        sums = pipeline | beam.Create(BALANCED) | BalanceLedger()
+        sums = (pipeline | beam.Create(BALANCED),) | BalanceLedger(5)
         assert_that(
             sums | beam.combiners.ToList() | beam.Map(lambda entries: sorted(entries, key=_place)),
             equal_to([[
-                LedgerEntry("read", "", 7), LedgerEntry("counted", "", 3),
-                LedgerEntry("late", "", 1), LedgerEntry("dead_letter", "invalid_role", 1),
-                LedgerEntry("dead_letter", "oversize", 2),
+                LedgerTotal(5, "read", "", 7, 5), LedgerTotal(5, "counted", "", 3, 5),
+                LedgerTotal(5, "late", "", 1, 5),
+                LedgerTotal(5, "dead_letter", "invalid_role", 1, 5),
+                LedgerTotal(5, "dead_letter", "oversize", 2, 5),
             ]]),
         )  # fmt: skip
 
 
-def _place(entry: LedgerEntry) -> tuple[int, str]:
+def _place(entry: LedgerTotal) -> tuple[int, str]:
     return ACCOUNTS.index(entry.account), entry.reason
 
 
 def test_an_unbalanced_run_fails() -> None:
     """A run that lost a record ends in an error that says by how much."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    _ = pipeline | beam.Create(BALANCED[1:]) | BalanceLedger()
+    _ = (pipeline | beam.Create(BALANCED[1:]),) | BalanceLedger(5)
     with pytest.raises(Exception, match=r"ledger does not balance: read 2, but .* = 7"):
         pipeline.run().wait_until_finish()
 
@@ -107,7 +109,7 @@ def test_a_run_that_read_nothing_passes() -> None:
     """Without a single entry the ledger is empty and balanced."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         entries = pipeline | beam.Create([]).with_output_types(LedgerEntry)
-        assert_that(entries | BalanceLedger(), equal_to([]))
+        assert_that((entries,) | BalanceLedger(5), equal_to([]))
 
 
 def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
@@ -116,3 +118,5 @@ def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
     made = [*messages, LedgerEntry(CONVERSATION, "", 2)]
     assert imbalance([*made, LedgerEntry(TALLIED, "", 2)]) is None
     assert "1 were tallied" in str(imbalance([*made, LedgerEntry(TALLIED, "", 1)]))
+    past = [LedgerEntry(TALLIED, "", 1), LedgerEntry(PAST_LIFE, "", 1)]
+    assert imbalance([*made, *past]) is None

@@ -1,0 +1,309 @@
+"""Publish: sends an archive to a Pub/Sub topic, in its order, as a chat product would send it.
+
+No Beam job: no runner keeps an order or a pace. It feeds a stream with a simulation, replays an
+archive, or publishes once more what was refused.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from apache_beam.io.gcp.pubsub import parse_topic
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.types import PublishRequest, PubsubMessage
+
+from pipelines.progress import EVERY_S, say
+from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
+from schemas.failures import InputError
+from schemas.records import Encoding
+from schemas.wire import JSON_TYPE, instant_of, instants_of, is_in_range, payload_of
+
+SENT_AT: Final = "sent-at-ms"
+"""Pub/Sub attribute with the event time in milliseconds since the epoch: the form that a reader's
+`timestamp_attribute` takes."""
+
+MIXED: Final = "mixed"
+ENCODINGS: Final = (str(Encoding.PROTOBUF), str(Encoding.JSON), MIXED)
+
+MESSAGES_A_REQUEST: Final = 1000
+"""Pub/Sub takes no more: https://cloud.google.com/pubsub/quotas#resource_limits."""
+BYTES_A_REQUEST: Final = 1_000_000
+"""A slow line takes so much within `TIMEOUT_S`."""
+BYTES_A_MESSAGE: Final = 10_000_000
+"""Pub/Sub takes no larger message and no larger request; its emulator does."""
+TIMEOUT_S: Final = 10.0
+"""How long a request is tried before publishing is given up."""
+
+_REPEATED_WITHIN: Final = 1000
+"""A message that is published again follows its first copy within so many messages."""
+_BURST_S: Final = 0.05
+"""What a pause overslept is made up for, and no more: so long a burst is within the rate."""
+_PAUSE_S: Final = 0.02
+"""The shortest pause: one a message would cost more than the message."""
+# The plain protobuf classes: the client library's own wrap them at ten times their cost.
+_RawMessage: Final = PubsubMessage.pb()
+_RawRequest: Final = PublishRequest.pb()
+_EMULATOR: Final = "PUBSUB_EMULATOR_HOST"
+
+_RETRY: Final = Retry(
+    predicate=if_exception_type(
+        exceptions.Aborted,
+        exceptions.InternalServerError,
+        exceptions.ResourceExhausted,
+        exceptions.ServiceUnavailable,
+    ),
+    initial=0.1,
+    maximum=2.0,
+    timeout=TIMEOUT_S,
+)
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """How to publish.
+
+    Attributes:
+      encoding: of the events of an Avro archive, one of `ENCODINGS`; `mixed` draws one for each.
+      rate: messages a second at most; None for as many as the server takes.
+      speed_up: how much faster than they were first published, or said, the messages are spaced;
+        None for no spacing.
+      repeat_share: share of the messages that are published a second time.
+      seed: of what is drawn.
+    """
+
+    encoding: str = str(Encoding.PROTOBUF)
+    rate: float | None = None
+    speed_up: float | None = None
+    repeat_share: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise InputError(f"encoding must be one of {', '.join(ENCODINGS)}, got {self.encoding}")
+        for name, example in (("rate", 2000), ("speed_up", 60)):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} must be positive, got {value:g}; use e.g. {example}")
+        if not 0 <= self.repeat_share <= 1:
+            raise InputError(f"repeat_share must be within 0 and 1, got {self.repeat_share:g}")
+
+
+class _Outgoing(NamedTuple):
+    """A message to publish, and the instant it is spaced by, if it has one."""
+
+    message: Any
+    at_us: int | None
+
+
+def publish(
+    patterns: Sequence[str],
+    topic: str,
+    publishing: Publishing | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Publishes the records of files to a topic, in their order.
+
+    A row of an Avro archive is written as `payload_of` does, a line of JSON as it is, and so are
+    data and attributes of an archived Pub/Sub message. Beside them go event time and first publish
+    time as attributes, where the record says them and no attribute does.
+
+    Guarantees: one request at a time, so that messages reach the server in order. A request that is
+    tried again may come twice, as Pub/Sub's own delivery may.
+
+    Args:
+      patterns: files of .avro, .jsonl or .jsonl.gz, as `undertone run` takes them.
+      topic: projects/<project>/topics/<name>; at PUBSUB_EMULATOR_HOST, where that is set.
+      publishing: how.
+      clock: seconds, monotonic.
+      sleep: waits so many seconds.
+
+    Returns:
+      How many messages were published, repeated ones among them.
+
+    Raises:
+      InputError: the files can't be read, the topic does not exist, or the server can't be reached
+        or refuses. What was published before that stays published.
+    """
+    publishing = publishing or Publishing()
+    _check_topic(topic)
+    pace = _Pace(publishing.rate, publishing.speed_up)
+    with closing(_Outbox(topic, clock)) as outbox:
+        for outgoing in _repeated(_outgoing(patterns, publishing), publishing):
+            due_s = pace.due_s(outgoing.at_us, clock())
+            if due_s > clock():
+                outbox.flush()
+                if (pause_s := due_s - clock()) > 0:
+                    sleep(max(pause_s, _PAUSE_S))
+            outbox.add(outgoing.message)
+        outbox.flush()
+        return outbox.published
+
+
+class _Outbox:
+    """Gathers messages into requests, and sends one after the other."""
+
+    def __init__(self, topic: str, clock: Callable[[], float]) -> None:
+        self.published = 0
+        self._topic = topic
+        self._clock = clock
+        self._said_at = clock()
+        self._messages: list[Any] = []
+        self._size_bytes = 0
+        with self._in_a_sentence():
+            self._client = PublisherClient()
+
+    def close(self) -> None:
+        """Gives the connection up, and what was not sent."""
+        self._client.transport.close()  # type: ignore[no-untyped-call]
+
+    def add(self, message: Any) -> None:
+        """Takes a message, and sends what is there where it would become too much."""
+        size_bytes = message.ByteSize()
+        if size_bytes > BYTES_A_MESSAGE:
+            number = self.published + len(self._messages) + 1
+            raise InputError(
+                f"message {number:,} has {size_bytes:,} bytes, more than the {BYTES_A_MESSAGE:,} "
+                f"that Pub/Sub takes; take it out of the input{self._before()}"
+            )
+        is_full = len(self._messages) >= MESSAGES_A_REQUEST
+        if is_full or self._size_bytes + size_bytes > BYTES_A_REQUEST:
+            self.flush()
+        self._messages.append(message)
+        self._size_bytes += size_bytes
+
+    def flush(self) -> None:
+        """Sends what is there and waits until the server has it."""
+        if not self._messages:
+            return
+        request = PublishRequest.wrap(_RawRequest(topic=self._topic, messages=self._messages))
+        with self._in_a_sentence():
+            self._client.publish(request, retry=_RETRY, timeout=TIMEOUT_S)
+        self.published += len(self._messages)
+        self._messages, self._size_bytes = [], 0
+        if self._clock() - self._said_at >= EVERY_S:
+            self._said_at = self._clock()
+            say(f"{self.published:,} messages published …")
+
+    @contextmanager
+    def _in_a_sentence(self) -> Iterator[None]:
+        """Turns what the server or the way to it does wrong into an `InputError`."""
+        try:
+            yield
+        except exceptions.NotFound:
+            said = f"topic {self._topic} does not exist; create it first"
+        except (exceptions.PermissionDenied, exceptions.Unauthenticated):
+            said = f"publishing to {self._topic} is not allowed; ask for the role Pub/Sub Publisher"
+        except (exceptions.RetryError, exceptions.ServiceUnavailable, exceptions.DeadlineExceeded):
+            where = os.environ.get(_EMULATOR)
+            check = f"check {_EMULATOR}" if where else "check the network"
+            said = f"{where or 'Pub/Sub'} did not answer within {TIMEOUT_S:.0f} s; {check}"
+        except exceptions.GoogleAPICallError as error:
+            said = f"{self._topic} refused the messages ({error.message})"
+        except GoogleAuthError:
+            said = (
+                "no credentials for Google Cloud; run gcloud auth application-default login, "
+                f"or set {_EMULATOR}"
+            )
+        else:
+            return
+        # From nothing: the chain may quote what was sent.
+        raise InputError(said + self._before()) from None
+
+    def _before(self) -> str:
+        return f" ({self.published:,} messages were published before)" if self.published else ""
+
+
+class _Pace:
+    """Says when a message is due: a token bucket, and the spacing of the archive."""
+
+    def __init__(self, rate: float | None, speed_up: float | None) -> None:
+        self._rate = rate
+        self._speed_up = speed_up
+        self._next_s: float | None = None
+        self._origin: tuple[int, float] | None = None
+
+    def due_s(self, at_us: int | None, now_s: float) -> float:
+        """Returns when the next message is due, on the clock that says it is `now_s`."""
+        due_s = now_s
+        if self._rate is not None:
+            if self._next_s is None:
+                self._next_s = now_s
+            else:
+                self._next_s = max(self._next_s + 1 / self._rate, now_s - _BURST_S)
+            due_s = max(due_s, self._next_s)
+        if self._speed_up is not None and at_us is not None:
+            self._origin = self._origin or (at_us, now_s)
+            origin_us, origin_s = self._origin
+            due_s = max(due_s, origin_s + (at_us - origin_us) / 1e6 / self._speed_up)
+        return due_s
+
+
+def _repeated(messages: Iterable[_Outgoing], publishing: Publishing) -> Iterator[_Outgoing]:
+    """Yields each message, and a share of them once more a little later."""
+    chance = random.Random(f"repeated {publishing.seed}")
+    again: list[tuple[int, int, _Outgoing]] = []
+    for index, message in enumerate(messages):
+        while again and again[0][0] <= index:
+            yield heapq.heappop(again)[-1]
+        yield message
+        if chance.random() < publishing.repeat_share:
+            at = index + chance.randint(1, _REPEATED_WITHIN)
+            heapq.heappush(again, (at, index, message))
+    yield from (message for _, _, message in sorted(again))
+
+
+def _outgoing(patterns: Sequence[str], publishing: Publishing) -> Iterator[_Outgoing]:
+    chance = random.Random(publishing.seed)
+    wire = (Encoding.PROTOBUF, Encoding.JSON)
+    for record in records_in_order(patterns):
+        is_mixed = publishing.encoding == MIXED
+        encoding = chance.choice(wire) if is_mixed else Encoding(publishing.encoding)
+        yield _outgoing_of(record, encoding)
+
+
+def _outgoing_of(record: Record, encoding: Encoding) -> _Outgoing:
+    """Returns a record as the message to publish; an Avro row in the encoding."""
+    sent_at_us, published_at_us = instants_of(record.encoding, record.row)
+    data = record.row
+    attributes = dict(record.attributes or {})
+    if record.attributes is not None:
+        published_at_us = record.published_at_us
+    elif record.encoding == Encoding.AVRO:
+        data, attributes[CONTENT_TYPE] = payload_of(record.row, encoding)
+    else:
+        data, attributes[CONTENT_TYPE] = data.rstrip(b"\r\n"), JSON_TYPE
+    if sent_at_us is not None:
+        attributes.setdefault(SENT_AT, str(sent_at_us // 1000))
+    # Where nobody says, an event was published as soon as it was said (conversation_event.avsc).
+    published_at_us = sent_at_us if published_at_us is None else published_at_us
+    if published_at_us is not None and instant_of(attributes.get(ORIGINAL_PUBLISH_TIME)) is None:
+        attributes[ORIGINAL_PUBLISH_TIME] = str(published_at_us)
+    # Archives lie in the order of publishing, in which a late event's own time would be no time.
+    at_us = sent_at_us if published_at_us is None else published_at_us
+    try:
+        message = _RawMessage(data=data, attributes=attributes)
+    except ValueError:
+        raise InputError(
+            "an archived Pub/Sub message has an attribute that is no UTF-8; archive it anew"
+        ) from None
+    return _Outgoing(message, at_us if is_in_range(at_us) else None)
+
+
+def _check_topic(topic: str) -> None:
+    try:
+        parse_topic(topic)
+    except ValueError:
+        raise InputError(f"{topic!r} is no topic; write projects/<project>/topics/<name>") from None

@@ -1,0 +1,209 @@
+"""Publishing to Google's own Pub/Sub emulator, and counting what a subscription gives back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+
+from pipelines.archive import write_archive
+from pipelines.cli import main
+from pipelines.read import ReadFiles, _chunks_of
+from schemas.records import DeadLetter, Message, PayloadChunk
+from schemas.wire import Limits
+from tests.builders import HOUR_US, MONDAY_US, avro_event
+from tests.schemas.payloads import ENVELOPE_SCHEMA, json_event, write_avro
+from transforms.decode import decode_chunk
+
+PROJECT: Final = "projects/my-project"
+LIMITS: Final = Limits(allowed_lateness_us=48 * HOUR_US)
+STARTS_WITHIN_S: Final = 60.0
+EMULATOR: Final = "cloud-pubsub-emulator"
+_SDK: Final = Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/bin")
+
+
+def emulator_command() -> str:
+    """Returns the path of the emulator; skips the test where it is missing, and fails it in CI."""
+    found = shutil.which(EMULATOR) or shutil.which(EMULATOR, path=_SDK)
+    if found is None or shutil.which("java") is None:
+        reason = f"needs {EMULATOR}, of the Google Cloud CLI, and Java"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """Runs the emulator on a free port; gives its address."""
+    command = emulator_command()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # The script hands its process over to Java, so that the process ends when it is told to.
+    process = subprocess.Popen(
+        [command, "--host=127.0.0.1", f"--port={port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail(f"{EMULATOR} did not start within {STARTS_WITHIN_S:.0f} s")
+
+
+@pytest.fixture
+def topic(emulator: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes a topic with a subscription of the same name, both the test's own."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator)
+    name = f"t-{abs(hash(request.node.name))}"
+    path = f"{PROJECT}/topics/{name}"
+    PublisherClient().create_topic(name=path)
+    SubscriberClient().create_subscription(name=subscription_of(path), topic=path)
+    return path
+
+
+def subscription_of(topic: str) -> str:
+    """Returns the name of a topic's subscription."""
+    return topic.replace("/topics/", "/subscriptions/")
+
+
+def pulled(topic: str, count: int) -> list[Any]:
+    """Pulls and acknowledges so many messages, and asserts that there are no more."""
+    client = SubscriberClient()
+    name = subscription_of(topic)
+    messages: list[Any] = []
+    while len(messages) < count:
+        received = client.pull(subscription=name, max_messages=1000, timeout=30).received_messages
+        client.acknowledge(subscription=name, ack_ids=[each.ack_id for each in received])
+        messages += [each.message for each in received]
+    more = client.pull(
+        request={"subscription": name, "max_messages": 1, "return_immediately": True}
+    )
+    assert not more.received_messages
+    assert len(messages) == count
+    return messages
+
+
+def send(topic: str, *inputs: Path, flags: Sequence[str] = ()) -> None:
+    """Runs the command, which must succeed."""
+    patterns = [f"--input={path}" for path in inputs]
+    assert main(["publish", f"--topic={topic}", *patterns, *flags]) == 0
+
+
+def decoded(chunks: Iterable[PayloadChunk]) -> tuple[list[Message], list[DeadLetter], Any]:
+    """Decodes chunks; returns messages, dead letters and the ledger's counts."""
+    messages: list[Message] = []
+    letters: list[DeadLetter] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for chunk in chunks:
+        some, dead, counted = decode_chunk(chunk, LIMITS)
+        messages += some
+        letters += dead
+        counts += counted
+    return messages, letters, counts
+
+
+def as_beam_reads(messages: Iterable[Any]) -> Iterator[PayloadChunk]:
+    """Yields messages as `ReadPubSub` gathers them."""
+    return _chunks_of([PubsubMessage._from_message(each) for each in messages], "s")
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json", "mixed"])
+def test_a_simulation_through_pubsub_is_counted_as_its_archive(
+    encoding: str, topic: str, tmp_path: Path
+) -> None:
+    """Messages, late events and dead letters of a stream are those of the archive, by reason.
+
+    Late, damaged and repeated events are among them, and all of them are published long after.
+    """
+    shares = ["--duplicates=0.05", "--late=0.05", "--malformed=0.05"]
+    argv = ["simulate", "--conversations=300", "--days=1", *shares, f"--output={tmp_path}"]
+    assert main(argv) == 0
+    archive = tmp_path / "events-00000.avro"
+    reads = ReadFiles([str(archive)])._reads
+    source = reads[0].source
+    chunks = list(source.read(source.get_range_tracker(None, None)))
+    send(topic, archive, flags=[f"--encoding={encoding}"])
+    expected = decoded(chunks)
+    messages, letters, counts = decoded(
+        as_beam_reads(pulled(topic, sum(len(chunk.rows) for chunk in chunks)))
+    )
+    assert counts == expected[2]
+    assert len(counts) > 6
+    assert sorted(messages, key=repr) == sorted(expected[0], key=repr)
+    assert Counter(map(_told, letters)) == Counter(map(_told, expected[1]))
+
+
+def _told(letter: DeadLetter) -> tuple[Any, ...]:
+    """Returns what a dead letter says of the event, and not of its payload."""
+    return (
+        letter.reason, letter.event_id, letter.conversation_id, letter.sent_at_us,
+        letter.published_at_us,
+    )  # fmt: skip
+
+
+def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
+    """Every kind of record arrives with its bytes and attributes, in the order of the files."""
+    write_archive(tmp_path / "a.avro", [avro_event(published_at_us=MONDAY_US + 1)])
+    line = json_event(text="日本")
+    (tmp_path / "b.jsonl").write_bytes(line + b"\n" + b"\xff{\n")
+    own = {"retry": "日本", "data": "x", "content-type": "text/plain"}
+    row = {
+        "subscription_name": "s", "message_id": "1", "publish_time": MONDAY_US, "attributes": own,
+        "data": b"\x00\xff",
+    }  # fmt: skip
+    write_avro(tmp_path / "c.avro", [row], ENVELOPE_SCHEMA)
+    send(topic, *(tmp_path / name for name in ("a.avro", "b.jsonl", "c.avro")))
+    first, *others = [(each.data, dict(each.attributes)) for each in pulled(topic, 4)]
+    times = {"sent-at-ms": str(MONDAY_US // 1000)}
+    published = {"original-publish-time": str(MONDAY_US + 1)}
+    assert first[1] == {"content-type": "application/protobuf"} | times | published
+    assert others == [
+        (line, {"content-type": "application/json"} | times),
+        (b"\xff{", {"content-type": "application/json"}),
+        (b"\x00\xff", own | {"original-publish-time": str(MONDAY_US)}),
+    ]
+
+
+def test_a_topic_that_does_not_exist(
+    topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong topic is one sentence with its name."""
+    write_archive(tmp_path / "a.avro", [avro_event()])
+    argv = ["publish", f"--topic={topic}-2", f"--input={tmp_path / 'a.avro'}"]
+    assert main(argv) == 2
+    assert capsys.readouterr().err == (
+        f"undertone: topic {topic}-2 does not exist; create it first\n"
+    )
+
+
+def test_the_rate_is_kept(topic: str, tmp_path: Path) -> None:
+    """A thousand messages at two thousand a second take half a second."""
+    write_archive(tmp_path / "a.avro", [avro_event(event_id=str(i)) for i in range(1000)])
+    started_s = time.monotonic()
+    send(topic, tmp_path / "a.avro", flags=["--rate=2000"])
+    assert time.monotonic() - started_s > 0.45
+    pulled(topic, 1000)
