@@ -8,18 +8,21 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from pipelines.bigquery import Dataset
 from pipelines.errors import exit_code_of
 from pipelines.graph import assemble
 from pipelines.options import add_settings_arguments, beam_options, settings_of
 from pipelines.read import ReadFiles
 from pipelines.settings import Settings
-from pipelines.write import write_bigquery
+from pipelines.write import load_bigquery
 
 
-def build(pipeline: beam.Pipeline, inputs: Sequence[str], dataset: str, settings: Settings) -> None:
+def build(
+    pipeline: beam.Pipeline, inputs: Sequence[str], dataset: Dataset, settings: Settings
+) -> None:
     """Builds the backfill in a pipeline."""
     payloads = pipeline | "Read" >> ReadFiles(inputs)
-    write_bigquery(assemble(payloads, settings), dataset, is_streaming=False)
+    load_bigquery(assemble(payloads, settings), dataset)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -42,9 +45,10 @@ def run(argv: Sequence[str]) -> None:
     add_settings_arguments(parser)
     arguments, flags = parser.parse_known_args(argv)
     settings = settings_of(arguments)
+    dataset = Dataset.of(arguments.dataset)
     options = beam_options(flags, save_main_session=False)
     with beam.Pipeline(options=options) as pipeline:
-        build(pipeline, arguments.input, arguments.dataset, settings)
+        build(pipeline, arguments.input, dataset, settings)
 
 
 def main() -> int:

@@ -104,6 +104,21 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long a conversation and its day may still change; state is kept that long "
         "(default 28d)",
     )
+    group.add_argument(
+        "--outage",
+        type=_duration,
+        metavar="10m",
+        help="how long an outage of BigQuery is waited out before the work is given back to the "
+        "runner to try again (default: for ever)",
+    )
+
+
+def add_bigquery_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say where the tables are."""
+    parser.add_argument("--dataset", required=True, help="<project>.<dataset> of BigQuery")
+    parser.add_argument(
+        "--bigquery_url", default="", metavar="http://…", help="of an emulator, in BigQuery's place"
+    )
 
 
 def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = None) -> Settings:

@@ -13,7 +13,6 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
@@ -58,7 +57,11 @@ _OPTIONAL: Final = {
     "schema_version": {"int", "long"},
     "published_at_us": {"long", "int", "null"},
 }
-_ENVELOPE: Final = {"data": {"bytes"}, "publish_time": {"long timestamp-micros"}}
+_ENVELOPE: Final = {
+    "data": {"bytes"},
+    "publish_time": {"long timestamp-micros"},
+    "attributes": {"map of string", "map of null", "null", ""},
+}
 """How a Pub/Sub subscription to Cloud Storage archives messages, with metadata, in Avro."""
 
 _DAMAGE: Final = (
@@ -75,7 +78,14 @@ _DAMAGE: Final = (
 )
 """What fastavro and the decompressors raise on bytes that are not what they should be."""
 
-_NO_AVRO: Final = (*_DAMAGE, AttributeError, KeyError, TypeError, SchemaParseException)
+_NO_AVRO: Final = (
+    *_DAMAGE,
+    AttributeError,
+    KeyError,
+    RecursionError,  # A schema nested a thousand deep.
+    TypeError,
+    SchemaParseException,
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 
@@ -159,10 +169,14 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
     Raises: `InputError` at construction for a name that is none.
     """
 
-    def __init__(self, subscription: str) -> None:
+    def __init__(self, subscription: str, timestamp_attribute: str | None = None) -> None:
         super().__init__()
         try:
-            self._read = beam.io.ReadFromPubSub(subscription=subscription, with_attributes=True)
+            self._read = beam.io.ReadFromPubSub(
+                subscription=subscription,
+                with_attributes=True,
+                timestamp_attribute=timestamp_attribute,
+            )
         except ValueError:
             raise InputError(
                 f"{subscription!r} is no subscription; "
@@ -174,7 +188,9 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
         return (
             root
             | "ReadSubscription" >> self._read
-            | "GatherMessages" >> beam.BatchElements(max_batch_size=ROWS_A_CHUNK)
+            # All that a bundle brings: the adaptive sizes of the default begin at one.
+            | "GatherMessages"
+            >> beam.BatchElements(min_batch_size=ROWS_A_CHUNK, max_batch_size=ROWS_A_CHUNK)
             | "ToChunks" >> beam.FlatMap(_chunks_of, self._subscription.rsplit("/", 1)[-1])
             .with_output_types(PayloadChunk)
         )  # fmt: skip
@@ -275,15 +291,19 @@ class _JsonLinesSource(filebasedsource.FileBasedSource):
 
 def _avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[Any], bool]]:
     """Yields a chunk's rows at a time, with whether they are Pub/Sub messages and no events."""
-    blocks = None
-    # Not raised in an except clause: a UnicodeDecodeError quotes what it could not decode.
-    with suppress(*_NO_AVRO):
+    is_envelope = None
+    try:
         # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one by one,
         # where an error here would lose the block.
         blocks = block_reader(file, handle_unicode_errors="surrogateescape")
-    if blocks is None:
+        is_envelope = _is_envelope(blocks.writer_schema, name)
+    except InputError:
+        raise
+    except _NO_AVRO:
+        pass
+    if is_envelope is None:
+        # Raised out here without a cause: that one may hold what was said, as bytes.
         raise InputError(f"{name} is no Avro file; give an archive of events")
-    is_envelope = _is_envelope(blocks.writer_schema, name)
     start = range_tracker.start_position() or 0
     sync_marker = blocks._header["sync"]
     # A bundle that begins at the end of a marker owns the block behind it.
@@ -353,6 +373,11 @@ def _is_envelope(schema: Any, name: str) -> bool:
     """Tells Pub/Sub messages from events; raises InputError where it is neither."""
     if not isinstance(schema, dict):  # A union, or the name of a primitive type.
         schema = {}
+    if _holds_itself(schema):
+        raise InputError(
+            f"{name} holds records of schema {schema.get('name', 'unnamed')!r} that may hold "
+            "themselves; write the archive with schemas/conversation_event.avsc"
+        )
     types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
     if all(types.get(field, {""}) <= allowed for field, allowed in _ENVELOPE.items()):
         return True
@@ -370,10 +395,30 @@ def _is_envelope(schema: Any, name: str) -> bool:
 def _type_names(type_: Any) -> set[str]:
     if isinstance(type_, list):
         return set().union(*(_type_names(t) for t in type_))
+    if isinstance(type_, dict) and type_["type"] == "map":
+        return {f"map of {each}" for each in _type_names(type_["values"])}
     if isinstance(type_, dict):
         # fastavro turns a value of a logical type into an object of its own.
         return {" ".join(str(type_[key]) for key in ("type", "logicalType") if key in type_)}
     return {str(type_)}
+
+
+def _holds_itself(schema: Any) -> bool:
+    """Tells whether a record is among its own parts: fastavro dies of rows nested too deeply."""
+    parts: list[tuple[Any, frozenset[str]]] = [(schema, frozenset())]
+    while parts:
+        type_, around = parts.pop()
+        if isinstance(type_, list):
+            parts += [(each, around) for each in type_]
+        elif not isinstance(type_, dict):
+            if type_ in around:
+                return True
+        elif "fields" in type_:
+            within = around | {type_["name"]}
+            parts += [(field["type"], within) for field in type_["fields"]]
+        else:
+            parts += [(type_[key], around) for key in ("type", "items", "values") if key in type_]
+    return False
 
 
 def _skip_past(file: Any, marker: bytes, start: int) -> int | None:

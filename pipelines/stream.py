@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from pipelines.bigquery import Dataset
 from pipelines.errors import exit_code_of
 from pipelines.graph import assemble
 from pipelines.options import (
+    add_bigquery_argument,
     add_settings_arguments,
     add_streaming_arguments,
     beam_options,
@@ -18,17 +20,36 @@ from pipelines.options import (
 )
 from pipelines.read import ReadPubSub
 from pipelines.settings import Settings
-from pipelines.write import write_bigquery
+from pipelines.write import Sinks, stream_bigquery
 
 
-def build(pipeline: beam.Pipeline, subscription: str, dataset: str, settings: Settings) -> None:
+def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Settings) -> None:
     """Builds the streaming job in a pipeline."""
-    payloads = pipeline | "Read" >> ReadPubSub(subscription)
-    write_bigquery(assemble(payloads, settings), dataset, is_streaming=True)
+    stream_bigquery(assemble(pipeline | "Read" >> read, settings), sinks)
 
 
 def run(argv: Sequence[str]) -> None:
     """Runs the streaming job until it is cancelled or drained."""
+    arguments, flags = _parser().parse_known_args(argv)
+    settings = settings_of(arguments)
+    sinks = Sinks(
+        Dataset.of(arguments.dataset, arguments.bigquery_url),
+        arguments.dead_letter_topic,
+        arguments.alert_topic,
+        arguments.outage,
+    )
+    read = ReadPubSub(arguments.subscription, arguments.timestamp_attribute)
+    options = beam_options(flags, streaming=True, save_main_session=False)
+    with beam.Pipeline(options=options) as pipeline:
+        build(pipeline, read, sinks, settings)
+
+
+def main() -> int:
+    """Runs with the command line's arguments; returns the exit code."""
+    return exit_code_of(lambda: run(sys.argv[1:]))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.stream",
@@ -38,19 +59,26 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--subscription", required=True, help="projects/<project>/subscriptions/<subscription>"
     )
-    parser.add_argument("--dataset", required=True, help="<project>.<dataset> of BigQuery")
+    parser.add_argument(
+        "--timestamp_attribute",
+        metavar="sent-at-ms",
+        help="attribute of the messages that holds the event time, for the runner's watermark; "
+        "without it the watermark is of the publish times. No count depends on it",
+    )
+    add_bigquery_argument(parser)
+    parser.add_argument(
+        "--dead_letter_topic",
+        metavar="projects/…/topics/…",
+        help="is told of each dead letter, never of its text, beside the table",
+    )
+    parser.add_argument(
+        "--alert_topic",
+        metavar="projects/…/topics/…",
+        help="is told of each conversation that grows past 50 human messages",
+    )
     add_settings_arguments(parser)
     add_streaming_arguments(parser)
-    arguments, flags = parser.parse_known_args(argv)
-    settings = settings_of(arguments)
-    options = beam_options(flags, streaming=True, save_main_session=False)
-    with beam.Pipeline(options=options) as pipeline:
-        build(pipeline, arguments.subscription, arguments.dataset, settings)
-
-
-def main() -> int:
-    """Runs with the command line's arguments; returns the exit code."""
-    return exit_code_of(lambda: run(sys.argv[1:]))
+    return parser
 
 
 if __name__ == "__main__":

@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
+from apache_beam.io.gcp.bigquery import RetryStrategy, WriteToBigQuery
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.metrics import Metrics
 
+from pipelines.bigquery import Dataset, InsertClient
 from pipelines.graph import Outputs
-from schemas.failures import InputError
-from schemas.tables import AGGREGATES, CLASSIFIER_RATES, DEAD_LETTERS, LEDGER, Table
+from schemas.failures import InputError, Reason
+from schemas.records import DeadLetter, LongConversation
+from schemas.tables import AGGREGATES, CLASSIFIER_RATES, DEAD_LETTERS, LEDGER, Table, instant
+from schemas.wire import JSON_TYPE
+from transforms.logs import log_event
+from transforms.policies import each_element
 
-_DATASET: Final = re.compile(r"[a-z][a-z0-9:.\-]{4,}\.[A-Za-z0-9_]+")
+STAGE: Final = "write"
+
+_METHODS: Final = WriteToBigQuery.Method
+_SHARDS: Final = 4
+"""Keys over which a table's rows are spread: each costs a request a firing."""
+_REFUSED: Final = Metrics.counter(STAGE, "refused_rows")
+_ALERTS: Final = Metrics.counter(STAGE, "alerts")
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where a deployed job writes.
+
+    Attributes:
+      dataset: of BigQuery, with the tables in it.
+      dead_letter_topic: Pub/Sub topic that is told of each dead letter as well, or None.
+      alert_topic: Pub/Sub topic that is told of each conversation that grows long, or None.
+      outage: how long an outage of BigQuery is waited out before the bundle fails; None for ever.
+    """
+
+    dataset: Dataset
+    dead_letter_topic: str | None = None
+    alert_topic: str | None = None
+    outage: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        for topic in (self.dead_letter_topic, self.alert_topic):
+            if topic is not None:
+                _topic(topic)
 
 
 def write_parquet(outputs: Outputs, folder: Path) -> None:
@@ -27,34 +67,118 @@ def write_parquet(outputs: Outputs, folder: Path) -> None:
         )
 
 
-def write_bigquery(outputs: Outputs, dataset: str, *, is_streaming: bool) -> None:
-    """Appends each table's rows to the table of its name in `project.dataset`.
-
-    Streaming inserts retry transient errors only: a row that BigQuery refuses would otherwise be
-    sent for ever. A bounded run loads files.
-
-    Raises:
-      InputError: the dataset's name is none.
-    """
-    if not _DATASET.fullmatch(dataset):
-        raise InputError(f"{dataset!r} is no BigQuery dataset; write <project>.<dataset>")
-    bigquery = beam.io.gcp.bigquery
-    method = bigquery.WriteToBigQuery.Method
+def load_bigquery(outputs: Outputs, dataset: Dataset) -> None:
+    """Appends a bounded run's rows to the tables of a dataset, by loading files."""
     for rows, table in _tables(outputs):
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
             | f"WriteBigQuery{_label(table)}"
-            >> bigquery.WriteToBigQuery(
-                f"{dataset.replace('.', ':', 1)}.{table.name}",
+            >> WriteToBigQuery(
+                _reference(dataset, table),
                 schema=table.bigquery_schema(),
-                additional_bq_parameters=table.bigquery_parameters(),
-                method=method.STREAMING_INSERTS if is_streaming else method.FILE_LOADS,
-                insert_retry_strategy=bigquery.RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
-                create_disposition=beam.io.BigQueryDisposition.CREATE_IF_NEEDED,
+                method=_METHODS.FILE_LOADS,
+                create_disposition=beam.io.BigQueryDisposition.CREATE_NEVER,
                 write_disposition=beam.io.BigQueryDisposition.WRITE_APPEND,
             )
         )
+
+
+def stream_bigquery(outputs: Outputs, sinks: Sinks) -> None:
+    """Appends a stream's rows as they come, and tells its topics.
+
+    Guarantees: an outage is waited out, and then fails the bundle; a row that BigQuery refuses is a
+    dead letter, with the row in it, and the others of its request are written. Rows may be written
+    more than once; the views take each once.
+    Metrics: `write/refused_rows`, `write/alerts`.
+    """
+    refused = [
+        _stream(rows, table, sinks) for rows, table in _tables(outputs) if table is not DEAD_LETTERS
+    ]
+    letters = [
+        branch | f"DeadLettersAtOnce{number}" >> each_element()
+        for number, branch in enumerate((outputs.dead_letters, *refused))
+    ]
+    dead_letters = letters | "FlattenDeadLetters" >> beam.Flatten()
+    # What is refused here has nowhere to go but the log and the topic.
+    _stream(dead_letters, DEAD_LETTERS, sinks)
+    if sinks.dead_letter_topic:
+        _ = (
+            dead_letters
+            | "DeadLettersToJson" >> beam.Map(_dead_letter_message)
+            | "PublishDeadLetters" >> _topic(sinks.dead_letter_topic)
+        )
+    if sinks.alert_topic and outputs.grown_long is not None:
+        _ = (
+            outputs.grown_long
+            | "AlertsAtOnce" >> each_element()
+            | "AlertsToJson" >> beam.Map(alert_message)
+            | "PublishAlerts" >> _topic(sinks.alert_topic)
+        )
+
+
+def alert_message(grown: LongConversation) -> PubsubMessage:
+    """Returns what the alert topic is told. `alert_id` tells one that comes twice."""
+    _ALERTS.inc()
+    said = {
+        "alert": "long_conversation",
+        "alert_id": f"{grown.conversation}-{grown.started_at_us}",
+        "conversation": grown.conversation,
+        "started_at": instant(grown.started_at_us).isoformat(),
+        "last_at": instant(grown.last_at_us).isoformat(),
+        "human_messages": grown.human_messages,
+    }
+    attributes = {"content-type": JSON_TYPE, "alert-id": said["alert_id"]}
+    return PubsubMessage(json.dumps(said).encode(), attributes)
+
+
+def _dead_letter_message(letter: DeadLetter) -> PubsubMessage:
+    data = json.dumps(DEAD_LETTERS.bigquery_row(letter)).encode()
+    return PubsubMessage(data, {"content-type": JSON_TYPE, "reason": letter.reason})
+
+
+def _stream(
+    rows: beam.PCollection[Any], table: Table, sinks: Sinks
+) -> beam.PCollection[DeadLetter]:
+    outage_s = sinks.outage.total_seconds() if sinks.outage else None
+    written = (
+        rows
+        | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
+        | f"WriteBigQuery{_label(table)}"
+        >> WriteToBigQuery(
+            _reference(sinks.dataset, table),
+            schema=table.bigquery_schema(),
+            method=_METHODS.STREAMING_INSERTS,
+            insert_retry_strategy=RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
+            create_disposition=beam.io.BigQueryDisposition.CREATE_NEVER,
+            write_disposition=beam.io.BigQueryDisposition.WRITE_APPEND,
+            num_streaming_keys=_SHARDS,
+            test_client=InsertClient(sinks.dataset, outage_s),
+        )
+    )
+    return written.failed_rows_with_errors | f"Refused{_label(table)}" >> beam.Map(
+        refusal
+    ).with_output_types(DeadLetter)
+
+
+def refusal(failed: tuple[str, dict[str, Any], Iterable[dict[str, Any]]]) -> DeadLetter:
+    """Returns the dead letter of a row that a table refused; the row is numbers, never text."""
+    table, row, errors = failed
+    encoded = json.dumps(row, sort_keys=True)
+    source = table.rsplit(".", 1)[-1]
+    _REFUSED.inc()
+    log_event("row_refused", table=source, errors=sorted({e.get("reason", "") for e in errors}))
+    return DeadLetter(
+        STAGE, str(Reason.REFUSED_BY_TABLE), source, None, None, None, None,
+        len(encoded), hashlib.sha256(encoded.encode()).hexdigest(), encoded,
+    )  # fmt: skip
+
+
+def _topic(topic: str) -> beam.PTransform[Any, Any]:
+    try:
+        return beam.io.WriteToPubSub(topic, with_attributes=True)
+    except ValueError:
+        raise InputError(f"{topic!r} is no topic; write projects/<project>/topics/<name>") from None
 
 
 def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]:
@@ -64,6 +188,10 @@ def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]
         (outputs.ledger, LEDGER),
         (outputs.rates, CLASSIFIER_RATES),
     )
+
+
+def _reference(dataset: Dataset, table: Table) -> str:
+    return f"{dataset.project}:{dataset.name}.{table.name}"
 
 
 def _label(table: Table) -> str:

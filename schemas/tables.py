@@ -27,6 +27,11 @@ _ARROW: Final[Mapping[str, pa.DataType]] = {
 }
 
 
+def instant(at_us: int) -> datetime:
+    """Returns the instant, microseconds since the epoch, as a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: BigQuery type and what it means."""
@@ -88,9 +93,7 @@ class Table:
         """Returns the record as a row: column name to value, instants as datetimes in UTC."""
         values = msgspec.structs.astuple(record)
         return {
-            c.name: _EPOCH + timedelta(microseconds=value)
-            if c.type == "TIMESTAMP" and value is not None
-            else value
+            c.name: instant(value) if c.type == "TIMESTAMP" and value is not None else value
             for c, value in zip(self.columns, values, strict=True)
         }
 

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from schemas.conversation_event_pb2 import ConversationEvent
 from schemas.failures import Reason
-from schemas.records import Encoding, Message
+from schemas.records import ATTRIBUTES, Encoding, Message
 
 SCHEMA_VERSION: Final = 1
 MAX_ID_BYTES: Final = 256
@@ -45,6 +45,11 @@ _EARLIEST_US: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_
 _LATEST_US: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKS_LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9._:/+=\-]{1,256}")
+_AVRO_FIELDS: Final = (
+    "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", *ATTRIBUTES,
+    "schema_version", "published_at_us",
+)  # fmt: skip
+"""What is read of an archive's row; its other fields may hold anything, however deeply nested."""
 _IS_HUMAN: Final = {"HUMAN": True, "ASSISTANT": False, "SYSTEM": None}
 _PROTOBUF_ROLES: Final = {
     ConversationEvent.HUMAN: "HUMAN",
@@ -247,8 +252,9 @@ def is_in_range(instant_us: int | None) -> bool:
 
 
 def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
-    """Returns size in bytes and SHA-256 of a row, of its canonical JSON where it is a dict."""
+    """Returns size in bytes and SHA-256 of a row; of a dict those of the fields read, as JSON."""
     if encoding == Encoding.AVRO:
+        row = {name: row[name] for name in _AVRO_FIELDS if name in row}
         row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
     return len(row), hashlib.sha256(row).hexdigest()
 

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
 from schemas.wire import Limits, Rejection, SystemTurn, payload_size_and_sha256, read_event
 from transforms import ledger
+from transforms.logs import log_event
 
 STAGE: Final = "decode"
 _DEAD_LETTERS: Final = "dead_letters"
 _LEDGER: Final = "ledger"
+_ROWS: Final = Metrics.distribution(STAGE, "rows_per_chunk")
 
 
 class Decoded(NamedTuple):
@@ -35,7 +38,7 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
     Guarantees: every row of a chunk is a message, a system turn or a dead letter, and counted.
     Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
     Metrics: `decode/<account>` and `decode/dead_letter/<reason>`, records; distribution
-    `decode/sent_to_published_ms`.
+    `decode/rows_per_chunk`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -56,9 +59,11 @@ class _DecodeFn(beam.DoFn):
     def process(self, chunk: PayloadChunk) -> Iterator[Any]:
         messages, dead_letters, counts = decode_chunk(chunk, self._limits)
         ledger.count_metrics(STAGE, counts)
+        _ROWS.update(len(chunk.rows))
         if messages:
             yield messages
         for letter in dead_letters:
+            log_event("dead_letter", key=letter.reason, reason=letter.reason, source=letter.source)
             yield Tagged(_DEAD_LETTERS, letter)
         for entry in ledger.entries_of(counts):
             yield Tagged(_LEDGER, entry)

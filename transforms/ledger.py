@@ -22,7 +22,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry, LedgerTotal
-from transforms.policies import Firings
+from transforms.policies import Firings, each_element
 
 READ: Final = "read"
 COUNTED: Final = "counted"
@@ -121,8 +121,7 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
         self, entries: tuple[beam.PCollection[LedgerEntry], ...]
     ) -> beam.PCollection[LedgerTotal]:
         at_once = (
-            branch | f"AtOnce{number}" >> self._firings.each_element()
-            for number, branch in enumerate(entries)
+            branch | f"AtOnce{number}" >> each_element() for number, branch in enumerate(entries)
         )
         return (
             tuple(at_once)

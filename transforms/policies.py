@@ -43,10 +43,11 @@ class Firings:
             accumulation_mode=trigger.AccumulationMode.DISCARDING,
         )
 
-    def each_element(self) -> beam.WindowInto:
-        """Hands each element over by itself."""
-        return beam.WindowInto(
-            window.GlobalWindows(),
-            trigger=trigger.Repeatedly(trigger.AfterCount(1)),
-            accumulation_mode=trigger.AccumulationMode.DISCARDING,
-        )
+
+def each_element() -> beam.WindowInto:
+    """Hands each element over by itself."""
+    return beam.WindowInto(
+        window.GlobalWindows(),
+        trigger=trigger.Repeatedly(trigger.AfterCount(1)),
+        accumulation_mode=trigger.AccumulationMode.DISCARDING,
+    )

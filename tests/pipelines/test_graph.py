@@ -13,9 +13,11 @@ from apache_beam.coders import coders, registry
 from apache_beam.transforms.userstate import is_stateful_dofn
 
 from pipelines.backfill import build as build_backfill
+from pipelines.bigquery import Dataset
 from pipelines.graph import assemble
 from pipelines.read import ReadPubSub
 from pipelines.stream import build as build_stream
+from pipelines.write import Sinks
 from schemas.records import ClassifierRate
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
@@ -107,10 +109,11 @@ def test_every_step_is_named(build: Any) -> None:
 def test_both_mains_build(tmp_path: Path) -> None:
     """Both deployments assemble from their flags, down to the BigQuery writes."""
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
-    build_stream(
-        beam.Pipeline(), "projects/my-project/subscriptions/events", "my-project.undertone", EXACT
-    )
-    build_backfill(beam.Pipeline(), [str(archive)], "my-project.undertone", EXACT)
+    dataset = Dataset.of("my-project.undertone")
+    sinks = Sinks(dataset, "projects/my-project/topics/dead", "projects/my-project/topics/alerts")
+    read = ReadPubSub("projects/my-project/subscriptions/events", "sent-at-ms")
+    build_stream(beam.Pipeline(), read, sinks, EXACT)
+    build_backfill(beam.Pipeline(), [str(archive)], dataset, EXACT)
 
 
 @pytest.mark.parametrize("run", [run_bounded, run_unbounded])

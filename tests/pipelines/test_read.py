@@ -41,6 +41,7 @@ from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from schemas.wire import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
+from tests.schemas.mutants import varint
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
     LATENESS_US,
@@ -239,6 +240,59 @@ def test_records_of_another_schema_are_an_input_error(
     assert not betrays_secret(*chain_of(caught.value))
 
 
+_NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type": ["null", "N"]}]}
+
+
+@pytest.mark.parametrize(
+    ("type_", "extra"),
+    [
+        (["null", _NESTED], None),
+        ({"type": "array", "items": _NESTED}, []),
+        ({"type": "map", "values": _NESTED}, {}),
+    ],
+    ids=["union", "array", "map"],
+)
+def test_records_that_may_hold_themselves_are_an_input_error(
+    type_: Any, extra: Any, tmp_path: Path
+) -> None:
+    """Nothing bounds the depth of such rows, and fastavro ends the process at some thousands."""
+    schema = schema_with()
+    schema["fields"].append({"name": "extra", "type": type_})
+    path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
+    with pytest.raises(InputError, match=r"a\.avro holds .* may hold themselves"):
+        read_avro(path)
+
+
+def test_records_used_twice_do_not_hold_themselves(tmp_path: Path) -> None:
+    """A record type that two fields share, whatever its name, is read."""
+    schema = schema_with()
+    point = {"type": "record", "name": "record", "fields": [{"name": "x", "type": "int"}]}
+    schema["fields"] += [{"name": "from", "type": point}, {"name": "to", "type": "record"}]
+    row = {**avro_event(), "from": {"x": 1}, "to": {"x": 2}}
+    assert rows_of(read_avro(write_avro(tmp_path / "a.avro", [row], schema))) == [row]
+
+
+def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> None:
+    """A schema that no parser takes is no crash."""
+    schema = b'{"type":"array","items":' * 5_000
+    path = tmp_path / "a.avro"
+    path.write_bytes(b"Obj\x01\x02\x16avro.schema" + varint(2 * len(schema)) + schema + bytes(17))
+    with pytest.raises(InputError, match=r"a\.avro is no Avro file"):
+        read_avro(path)
+
+
+def test_a_header_that_runs_into_the_events_is_not_quoted(tmp_path: Path) -> None:
+    """What a damaged length takes for the schema is not kept in the error, nor in its cause."""
+    path = write_avro(tmp_path / "a.avro", events(1))
+    said = SECRET.encode() + b"\xff"
+    archive = path.read_bytes()
+    at = archive.index(b"The archive form")
+    path.write_bytes(archive[:at] + said + archive[at + len(said) :])
+    with pytest.raises(InputError, match=r"a\.avro is no Avro file") as caught:
+        read_avro(path)
+    assert not betrays_secret(*chain_of(caught.value))
+
+
 # Avro: damage.
 
 
@@ -365,6 +419,35 @@ def test_an_envelope_without_attributes_holds_protobuf(tmp_path: Path) -> None:
     chunks = read_avro(write_avro(tmp_path / "a.avro", [row], schema))
     chunks += read_avro(write_avro(tmp_path / "b.avro", [row], _without_attributes()))
     assert [chunk.encoding for chunk in chunks] == [Encoding.PROTOBUF] * 2
+
+
+@pytest.mark.parametrize(
+    ("type_", "attributes"),
+    [
+        ({"type": "map", "values": "bytes"}, {"content-type": b"application/json"}),
+        ({"type": "map", "values": ["null", "int"]}, {"content-type": 3}),
+        ({"type": "array", "items": "string"}, ["content-type"]),
+        ("string", "content-type"),
+    ],
+)
+def test_attributes_that_are_no_map_of_strings_are_an_input_error(
+    type_: Any, attributes: Any, tmp_path: Path
+) -> None:
+    """An envelope whose attributes can't say a content type is of nobody's making."""
+    row = {**envelope(LINE), "attributes": attributes}
+    path = write_avro(tmp_path / "a.avro", [row], _envelope_schema("attributes", type_))
+    with pytest.raises(InputError, match=r"a\.avro holds records of schema"):
+        read_avro(path)
+
+
+@pytest.mark.parametrize(
+    "values", ["string", {"type": "string", "avro.java.string": "String"}, ["null", "string"]]
+)
+def test_attributes_of_any_string_name_the_content_type(values: Any, tmp_path: Path) -> None:
+    """Whoever wrote the envelope, attributes that are strings are read."""
+    schema = _envelope_schema("attributes", {"type": "map", "values": values})
+    path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
+    assert [chunk.encoding for chunk in read_avro(path)] == [Encoding.JSON]
 
 
 def _without_attributes() -> dict[str, Any]:

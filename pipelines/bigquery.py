@@ -1,0 +1,210 @@
+"""All knowledge of BigQuery as a service: its names, its clients, and what its answers mean.
+
+Beam's own sink takes some outages for refusals (a missing table, a spent quota or an expired token
+would send good rows to the dead letters) and has no option for another endpoint. Its one hook for
+both is `test_client`: `InsertClient` goes there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import requests.exceptions
+from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.auth import exceptions as auth_exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from schemas.failures import InputError
+from schemas.tables import TABLES, Table
+from schemas.views import VIEWS, view_description, view_sql
+
+_DATASET: Final = re.compile(r"(?P<project>[a-z][a-z0-9:.\-]{4,})\.(?P<name>[A-Za-z0-9_]+)")
+_ABOUT_THE_ROWS: Final = (400, 413)
+"""HTTP answers that are about what was sent: bad request, and too large."""
+_OUTAGES: Final = (
+    ConnectionError,
+    exceptions.GoogleAPICallError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.Timeout,
+    auth_exceptions.TransportError,
+    auth_exceptions.RefreshError,
+)
+_REQUEST_S: Final = 60.0
+_UNREACHABLE: Final = (*_OUTAGES, exceptions.RetryError, auth_exceptions.GoogleAuthError)
+
+
+class Dataset(NamedTuple):
+    """A dataset, and where it is.
+
+    Attributes:
+      project: of Google Cloud.
+      name: within the project.
+      url: of an emulator; empty for BigQuery itself.
+    """
+
+    project: str
+    name: str
+    url: str = ""
+
+    @classmethod
+    def of(cls, text: str, url: str = "") -> Dataset:
+        """Reads `project.dataset`.
+
+        Raises:
+          InputError: it is none.
+        """
+        match = _DATASET.fullmatch(text)
+        if match is None:
+            raise InputError(f"{text!r} is no BigQuery dataset; write <project>.<dataset>")
+        return cls(match["project"], match["name"], url)
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.name}"
+
+    def client(self) -> bigquery.Client:
+        """Returns a client of the service that holds the dataset.
+
+        Raises:
+          InputError: there are no credentials for it.
+        """
+        try:
+            return bigquery.Client(
+                project=self.project,
+                credentials=AnonymousCredentials() if self.url else None,  # type: ignore[no-untyped-call]
+                client_options={"api_endpoint": self.url} if self.url else None,
+            )
+        except auth_exceptions.DefaultCredentialsError:
+            raise InputError(
+                "no credentials for Google Cloud; run gcloud auth application-default login"
+            ) from None
+
+
+def create_dataset(dataset: Dataset, location: str | None = None) -> None:
+    """Creates the dataset, its tables and views, as far as they are not there.
+
+    Views are replaced, tables are left as they are: what is missing is added, nothing is lost.
+
+    Raises:
+      InputError: BigQuery can't be reached or refuses.
+    """
+    try:
+        client = dataset.client()
+        wanted = bigquery.Dataset(str(dataset))
+        wanted.location = location
+        client.create_dataset(wanted, exists_ok=True, timeout=_REQUEST_S)
+        for table in TABLES:
+            client.create_table(_table(dataset, table), exists_ok=True, timeout=_REQUEST_S)
+        for name in VIEWS:
+            view = bigquery.Table(f"{dataset}.{name}")
+            view.description = view_description(name)
+            view.view_query = view_sql(name, str(dataset))
+            client.delete_table(view, not_found_ok=True, timeout=_REQUEST_S)
+            client.create_table(view, timeout=_REQUEST_S)
+    except _UNREACHABLE as error:
+        raise InputError(_sentence(dataset, error)) from None
+
+
+def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
+    """Returns the rows of a query, in which `{dataset}` stands for the dataset.
+
+    Raises:
+      InputError: BigQuery can't be reached or refuses.
+    """
+    try:
+        rows = dataset.client().query_and_wait(
+            sql.replace("{dataset}", str(dataset)), wait_timeout=_REQUEST_S
+        )
+        return [dict(row.items()) for row in rows]
+    except _UNREACHABLE as error:
+        raise InputError(_sentence(dataset, error)) from None
+
+
+class OutageError(RuntimeError):
+    """Raised when BigQuery took none of the rows, and refused none: the bundle must be retried."""
+
+
+class InsertClient:
+    """What Beam's streaming inserts go through: waits out outages, and returns refusals alone.
+
+    Picklable; the connection is made on the worker.
+
+    Args:
+      dataset: where the tables are.
+      deadline_s: how long an outage is waited out before the bundle fails, and is left to the
+        runner to try again; None for ever.
+    """
+
+    def __init__(self, dataset: Dataset, deadline_s: float | None = None) -> None:
+        self._dataset = dataset
+        self._deadline_s = deadline_s
+        self._client: bigquery.Client | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InsertClient, (self._dataset, self._deadline_s)
+
+    def insert_rows_json(
+        self, table: Any, json_rows: Sequence[Any], row_ids: Sequence[str], **options: Any
+    ) -> list[dict[str, Any]]:
+        """Inserts rows; returns {"index", "errors"} of each that BigQuery refuses.
+
+        Raises:
+          OutageError: the deadline has passed.
+        """
+        self._client = self._client or self._dataset.client()
+        retry = Retry(predicate=_is_outage, initial=0.5, maximum=30.0, timeout=self._deadline_s)
+        try:
+            return list(
+                self._client.insert_rows_json(
+                    table, json_rows, row_ids=row_ids, retry=retry, **options
+                )
+            )
+        except (*_OUTAGES, exceptions.RetryError) as error:
+            if _is_outage(error) or isinstance(error, exceptions.RetryError):
+                raise OutageError(_sentence(self._dataset, error)) from None
+            if len(json_rows) == 1:  # Alone it is refused: the row is to blame.
+                refusal = {"reason": "invalid", "message": type(error).__name__}
+                return [{"index": 0, "errors": [refusal]}]
+        half = len(json_rows) // 2  # The request as a whole is refused: find the row.
+        first = self.insert_rows_json(table, json_rows[:half], row_ids[:half], **options)
+        second = self.insert_rows_json(table, json_rows[half:], row_ids[half:], **options)
+        return first + [{**each, "index": each["index"] + half} for each in second]
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, exceptions.GoogleAPICallError) and error.code in _ABOUT_THE_ROWS:
+        return False
+    return isinstance(error, _OUTAGES)
+
+
+def _table(dataset: Dataset, table: Table) -> bigquery.Table:
+    parameters = table.bigquery_parameters()
+    resource = {
+        "tableReference": {
+            "projectId": dataset.project, "datasetId": dataset.name, "tableId": table.name,
+        },
+        "description": table.description,
+        "schema": table.bigquery_schema(),
+        **parameters,
+    }  # fmt: skip
+    return bigquery.Table.from_api_repr(resource)
+
+
+def _sentence(dataset: Dataset, error: BaseException) -> str:
+    where = dataset.url or "BigQuery"
+    if isinstance(error, exceptions.NotFound):
+        return (
+            f"{dataset} or a table of it is not there; "
+            f"make it with: undertone create --dataset {dataset}"
+        )
+    if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
+        return f"{where} does not allow this on {dataset}; ask for the role BigQuery Data Editor"
+    if isinstance(error, exceptions.GoogleAPICallError) and error.code in _ABOUT_THE_ROWS:
+        return f"{where} refused the request: {error.message}"
+    if isinstance(error, auth_exceptions.GoogleAuthError):
+        return "no valid credentials for Google Cloud; run gcloud auth application-default login"
+    return f"{where} can't be reached ({type(error).__name__}); check the network and try again"

@@ -1,0 +1,48 @@
+"""Logs: one JSON object a line, never text of a conversation, and never a flood.
+
+Fields are names, numbers and reasons that the code chose; what a record says is not logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+PERIOD_S: Final = 60.0
+"""Of each event a worker logs one line in so long, and with the next how many it left out."""
+
+LOGGER: Final = logging.getLogger("undertone")
+
+_last: dict[str, float] = {}
+_left_out: dict[str, int] = {}
+
+
+def log_event(
+    event: str,
+    *,
+    level: int = logging.WARNING,
+    key: str = "",
+    clock: Callable[[], float] = time.monotonic,
+    **fields: object,
+) -> None:
+    """Logs an event, unless one of the same name and key was logged within `PERIOD_S`.
+
+    Args:
+      event: its name.
+      level: of logging.
+      key: tells apart events of one name that are limited apart, such as a reason.
+      clock: seconds, monotonic.
+      **fields: what can be written as JSON.
+    """
+    limited = f"{event} {key}"
+    now_s = clock()
+    last_s = _last.get(limited)
+    if last_s is not None and now_s - last_s < PERIOD_S:
+        _left_out[limited] = _left_out.get(limited, 0) + 1
+        return
+    _last[limited] = now_s
+    said = {"event": event, **fields, "left_out": _left_out.pop(limited, 0)}
+    LOGGER.log(level, "%s", json.dumps(said, sort_keys=True, default=str))
