@@ -1,0 +1,138 @@
+"""A BigQuery emulator (local-bigquery, on DuckDB) in an environment of its own.
+
+Of the two on PyPI it is the one that refuses single rows as BigQuery does and forgets repeated
+inserts. It needs Python 3.13 and libraries that Undertone does not, hence the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from deploy.local.processes import LOOPBACK, Process, ServiceError, free_port
+
+_LOCK: Final = Path(__file__).with_name("requirements.lock")
+_START_S: Final = 60.0
+_PYTHONS: Final = ("python3.14", "python3.13")
+_EXTENSIONS: Final = ("icu", "json", "ducklake", "spatial")
+_IMPORT_EXTENSIONS: Final = (
+    f"from duckdb_extensions import import_extension as add\nfor name in {_EXTENSIONS!r}: add(name)"
+)
+
+
+class BigQueryEmulator:
+    """A running emulator, which can be killed and started again over the same data."""
+
+    def __init__(self, environment: Path, folder: Path, project: str) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._folder = folder
+        self._project = project
+        self._command: list[str | Path] = [
+            environment / "bin" / "local-bigquery",
+            "--host", LOOPBACK, "--port", str(self.port), "--grpc-port", str(free_port()),
+            "--data-dir", folder / "bigquery", "--project", project,
+        ]  # fmt: skip
+        self._environment = {"HOME": str(environment / "home")}
+        self.process = self._started()
+
+    def start_again(self) -> None:
+        """Starts the emulator again after it was killed, on the same port."""
+        self.process = self._started()
+
+    def _started(self) -> Process:
+        process = Process(
+            "the BigQuery emulator", self._command, self._folder / "bigquery.log", self._environment
+        )
+        try:
+            process.wait_until(self._is_ready, _START_S)
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    def _is_ready(self) -> bool:
+        # The port opens, and answers 400, even where the engine behind it is broken.
+        try:
+            with urllib.request.urlopen(
+                f"{self.url}/bigquery/v2/projects/{self._project}/datasets", timeout=5
+            ) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@contextmanager
+def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
+    """Runs the emulator; its data and log lie in the folder."""
+    emulator = BigQueryEmulator(installed(), folder, project)
+    try:
+        yield emulator
+    finally:
+        emulator.process.stop()
+
+
+def installed() -> Path:
+    """Returns the emulator's environment, made anew where it is missing or of another lock.
+
+    Raises:
+      ServiceError: there is no Python 3.13, or a package can't be installed.
+    """
+    environment = Path(__file__).parents[2] / ".venv-bigquery"
+    stamp = environment / ".ready"
+    wanted = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return environment
+    python = _python()
+    shutil.rmtree(environment, ignore_errors=True)
+    home = environment / "home"
+    _run([python, "-m", "venv", environment], {})
+    home.mkdir()
+    pip: list[str | Path] = [
+        environment / "bin" / "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    _run([*pip, "--require-hashes", "--requirement", _LOCK], {})
+    _run([environment / "bin" / "python", "-c", _IMPORT_EXTENSIONS], {"HOME": str(home)})
+    stamp.write_text(wanted)
+    return environment
+
+
+def _python() -> str:
+    named = [os.environ.get("UNDERTONE_PYTHON_313", ""), *_PYTHONS]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    named += [str(path) for path in sorted(pyenv.glob("3.1[34].*/bin/python3"), reverse=True)]
+    if sys.version_info >= (3, 13):
+        named.insert(0, sys.executable)
+    for name in filter(None, named):
+        path = shutil.which(name)
+        # A shim may be there for a Python that is not.
+        if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: PLW1510
+            return path
+    raise ServiceError(
+        "the BigQuery emulator needs Python 3.13 or newer; install it, or say where it is in "
+        "UNDERTONE_PYTHON_313"
+    )
+
+
+def _run(command: list[str | Path], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise ServiceError(f"the BigQuery emulator can't be installed: {' '.join(last)}")

@@ -1,0 +1,121 @@
+"""The local cloud as a whole: Pub/Sub, BigQuery, and the streaming job between them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.types import PubsubMessage
+
+from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
+from deploy.local.processes import Process
+from deploy.local.pubsub import Names, pubsub
+from pipelines.bigquery import Dataset, create_dataset
+from schemas.records import Encoding
+from schemas.wire import payload_of
+
+DIRECT: Final = "direct"
+DIRECT_RUNNER: Final = "apache_beam.runners.direct.direct_runner.BundleBasedDirectRunner"
+"""Named, because Beam's DirectRunner is a switch that picks another engine elsewhere."""
+
+_HEARTBEAT_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """What runs.
+
+    Attributes:
+      folder: logs and data.
+      names: of topics and subscriptions.
+      dataset: tables and views, in the emulator.
+      bigquery: the emulator itself.
+      pubsub_host: where the Pub/Sub emulator listens.
+    """
+
+    folder: Path
+    names: Names
+    dataset: Dataset
+    bigquery: BigQueryEmulator
+    pubsub_host: str
+
+    def job_arguments(self, settings: Sequence[str], bigquery_url: str = "") -> list[str]:
+        """Returns the flags of `pipelines.stream` that connect it to this cloud."""
+        return [
+            f"--subscription={self.names.subscription}",
+            f"--dataset={self.dataset}",
+            f"--bigquery_url={bigquery_url or self.dataset.url}",
+            f"--dead_letter_topic={self.names.dead_letters}",
+            f"--alert_topic={self.names.alerts}",
+            *settings,
+        ]
+
+    def direct_job(self, settings: Sequence[str], bigquery_url: str = "") -> Process:
+        """Starts the streaming job on Beam's in-process streaming runner."""
+        command = [sys.executable, "-m", "pipelines.stream", f"--runner={DIRECT_RUNNER}"]
+        arguments = self.job_arguments(settings, bigquery_url)
+        return Process("the streaming job", [*command, *arguments], self.folder / "job.log")
+
+
+@contextmanager
+def local_cloud(folder: Path) -> Iterator[LocalCloud]:
+    """Runs the services, with topics, subscriptions, tables and views; ends them afterwards.
+
+    Raises:
+      ServiceError: one of them can't be had; the sentence says how to get it.
+    """
+    names = Names()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        pubsub(folder, names) as host,
+        bigquery_emulator(folder, names.project) as emulator,
+    ):
+        dataset = Dataset(names.project, "undertone", emulator.url)
+        create_dataset(dataset)
+        yield LocalCloud(folder, names, dataset, emulator, host)
+
+
+@contextmanager
+def heartbeats(topic: str) -> Iterator[list[int]]:
+    """Publishes a system turn twice a second; yields a list whose length is how many.
+
+    Beam's in-process runner stands still for half a minute where a pull finds nothing. A system
+    turn is read and accounted for, and counts in no table.
+    """
+    sent: list[int] = []
+    is_over = threading.Event()
+
+    def beat() -> None:
+        publisher = PublisherClient()
+        while not is_over.is_set():
+            now_us = time.time_ns() // 1000
+            event = {
+                "event_id": f"heartbeat-{now_us}", "conversation_id": "heartbeat",
+                "role": "SYSTEM", "text": "", "sent_at_us": now_us, "schema_version": 1,
+            }  # fmt: skip
+            data, content_type = payload_of(event, Encoding.PROTOBUF)
+            message = PubsubMessage(data=data, attributes={"content-type": content_type})
+            publisher.publish(topic=topic, messages=[message])
+            sent.append(now_us)
+            is_over.wait(_HEARTBEAT_S)
+
+    thread = threading.Thread(target=beat, name="heartbeats", daemon=True)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def now() -> datetime:
+    """Returns the time now, in UTC."""
+    return datetime.now(UTC)

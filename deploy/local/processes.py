@@ -1,0 +1,129 @@
+"""Processes of the local cloud: started on free loopback ports, awaited, and ended by their id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+LOOPBACK: Final = "127.0.0.1"
+_PAUSE_S: Final = 0.1
+_TERM_S: Final = 15.0
+_LAST_LINES: Final = 15
+
+
+class ServiceError(RuntimeError):
+    """Raised when a service can't be had, does not start, or ends early: one sentence."""
+
+
+def free_port() -> int:
+    """Returns a port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Tells whether something listens on the port."""
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False
+
+
+class Process:
+    """One process in a group of its own, its output in a file; ended when the block is left.
+
+    Args:
+      name: for messages.
+      command: program and arguments.
+      log: file that takes what it prints; appended to.
+      environment: variables besides those of this process.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        """Waits until it is ready.
+
+        Raises:
+          ServiceError: it has ended, or is not ready in time.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not is_ready():
+            if not self.is_running:
+                raise ServiceError(
+                    f"{self.name} ended at once; see {self.log}: {self.last_words()}"
+                )
+            if time.monotonic() > deadline_s:
+                raise ServiceError(
+                    f"{self.name} is not ready after {timeout_s:.0f} s; see {self.log}"
+                )
+            time.sleep(_PAUSE_S)
+
+    def last_words(self) -> str:
+        """Returns the last lines that it printed."""
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        return " | ".join(lines[-_LAST_LINES:])
+
+    def stop(self) -> None:
+        """Ends it and its children: first asks, then makes."""
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_TERM_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends it and its children with SIGKILL, as a crash does."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
