@@ -34,6 +34,7 @@ TRAINING = [
 ]
 DEVELOPMENT = [
     *TRAINING,
+    "dill==0.3.1.1",  # Beam asks for it where a job must suit the older Java side of Flink.
     "gcp-storage-emulator>=2024.8",
     "grpcio-tools==1.81.1",  # The newest whose generated code protobuf 6 runs.
     "hypothesis>=6.130",

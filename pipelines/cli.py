@@ -226,6 +226,8 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
     # Beam logs a failure as a traceback, a worker's twice; what it raises tells it all.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    # The report tells of dead letters, by reason.
+    logging.getLogger("undertone").setLevel(logging.ERROR)
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
     settings = settings_of(arguments)

@@ -121,6 +121,19 @@ def add_bigquery_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class JavaPubSubOptions(PipelineOptions):
+    """Where the Java source finds an emulator of Pub/Sub.
+
+    Beam's own option for it does not reach Java: the job server reads the destinations' names, and
+    takes snake case for its camel case.
+    """
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--java_pubsub_url", dest="pubsub_root_url")
+        parser.add_argument("--java_credentials", dest="credential_factory_class")
+
+
 def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = None) -> Settings:
     """Returns the settings that parsed flags ask for.
 

@@ -19,9 +19,10 @@ from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io import filebasedsource, iobase
+from apache_beam.io.external.gcp import pubsub as java_pubsub
 from apache_beam.io.filesystem import CompressedFile
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.io.gcp.pubsub import PubsubMessage, parse_subscription
 from apache_beam.io.range_trackers import OffsetRangeTracker
 from cramjam import DecompressionError
 from fastavro import block_reader
@@ -167,33 +168,72 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
     Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
     de-duplicated by their own id later on.
     Raises: `InputError` at construction for a name that is none.
+
+    Args:
+      subscription: projects/<project>/subscriptions/<name>.
+      timestamp_attribute: of the messages, event time for the runner's watermark; None takes the
+        publish time.
+      expansion_service: host and port of a Java expansion service, for a runner that has no Pub/Sub
+        source of its own for Python (Flink); None for Dataflow and the direct runner.
     """
 
-    def __init__(self, subscription: str, timestamp_attribute: str | None = None) -> None:
+    def __init__(
+        self,
+        subscription: str,
+        timestamp_attribute: str | None = None,
+        expansion_service: str | None = None,
+    ) -> None:
         super().__init__()
         try:
-            self._read = beam.io.ReadFromPubSub(
-                subscription=subscription,
-                with_attributes=True,
-                timestamp_attribute=timestamp_attribute,
-            )
+            parse_subscription(subscription)
         except ValueError:
             raise InputError(
                 f"{subscription!r} is no subscription; "
                 "write projects/<project>/subscriptions/<name>"
             ) from None
+        if expansion_service and timestamp_attribute:
+            raise InputError(
+                "timestamp_attribute can't be had through an expansion service, whose only sign of "
+                "the publish time is the timestamp; leave it out"
+            )
         self._subscription = subscription
+        self._timestamp_attribute = timestamp_attribute
+        self._expansion_service = expansion_service
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         return (
-            root
-            | "ReadSubscription" >> self._read
+            self._messages(root)
             # All that a bundle brings: the adaptive sizes of the default begin at one.
             | "GatherMessages"
             >> beam.BatchElements(min_batch_size=ROWS_A_CHUNK, max_batch_size=ROWS_A_CHUNK)
             | "ToChunks" >> beam.FlatMap(_chunks_of, self._subscription.rsplit("/", 1)[-1])
             .with_output_types(PayloadChunk)
         )  # fmt: skip
+
+    def _messages(self, root: Any) -> beam.PCollection[PubsubMessage]:
+        if self._expansion_service is None:
+            return root | "ReadSubscription" >> beam.io.ReadFromPubSub(
+                subscription=self._subscription,
+                with_attributes=True,
+                timestamp_attribute=self._timestamp_attribute,
+            )
+        return (
+            root
+            | "ReadSubscription"
+            >> java_pubsub.ReadFromPubSub(
+                subscription=self._subscription,
+                with_attributes=True,
+                expansion_service=self._expansion_service,
+            )
+            | "RestorePublishTimes" >> beam.Map(_with_publish_time)
+            .with_output_types(PubsubMessage)
+        )  # fmt: skip
+
+
+def _with_publish_time(message: PubsubMessage, at: Any = beam.DoFn.TimestampParam) -> PubsubMessage:
+    # Java's source hands the publish time over as the timestamp, and not in the message.
+    at_us: int = at.micros
+    return PubsubMessage(message.data, message.attributes, message.message_id, _EPOCH + at_us * _US)
 
 
 def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:

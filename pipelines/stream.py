@@ -38,7 +38,9 @@ def run(argv: Sequence[str]) -> None:
         arguments.alert_topic,
         arguments.outage,
     )
-    read = ReadPubSub(arguments.subscription, arguments.timestamp_attribute)
+    read = ReadPubSub(
+        arguments.subscription, arguments.timestamp_attribute, arguments.expansion_service
+    )
     options = beam_options(flags, streaming=True, save_main_session=False)
     with beam.Pipeline(options=options) as pipeline:
         build(pipeline, read, sinks, settings)
@@ -64,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="sent-at-ms",
         help="attribute of the messages that holds the event time, for the runner's watermark; "
         "without it the watermark is of the publish times. No count depends on it",
+    )
+    parser.add_argument(
+        "--expansion_service",
+        metavar="localhost:8097",
+        help="Beam's Java expansion service, for a runner without a Pub/Sub source for Python, "
+        "such as Flink",
     )
     add_bigquery_argument(parser)
     parser.add_argument(

@@ -1,0 +1,94 @@
+"""Compares what a stream left in BigQuery with a batch run over the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from pipelines.bigquery import Dataset, query
+from pipelines.database import DATABASE_FILE
+from schemas.tables import AGGREGATES
+from transforms import ledger
+
+_VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot")
+_COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
+_SHOWN: Final = 3
+
+Accounts = dict[tuple[str, str], int]
+"""Records by account and reason."""
+
+
+def differences(dataset: Dataset, run: Path, heartbeats: int = 0) -> list[str]:
+    """Returns how the latest tables of a stream differ from those of a batch run; none if equal.
+
+    Args:
+      dataset: that the stream wrote, alone.
+      run: folder of `undertone run` over the same events.
+      heartbeats: system turns that the stream read besides.
+    """
+    streamed, batch = _rows_of(dataset), _rows_of_run(run)
+    found = [f"only the stream has {row}" for row in sorted(streamed - batch, key=str)[:_SHOWN]]
+    found += [f"only the batch has {row}" for row in sorted(batch - streamed, key=str)[:_SHOWN]]
+    mine, its = accounts_of(dataset), _accounts_of_run(run)
+    for account in (ledger.READ, ledger.SYSTEM_TURN):
+        mine[account, ""] = mine.get((account, ""), 0) - heartbeats
+    found += [
+        f"{account} {reason or ''}: {mine.get((account, reason), 0)} in the stream, "
+        f"{its.get((account, reason), 0)} in the batch"
+        for account, reason in sorted(mine.keys() | its.keys())
+        if mine.get((account, reason), 0) != its.get((account, reason), 0)
+    ]
+    return found
+
+
+def accounts_of(dataset: Dataset) -> Accounts:
+    """Returns the ledger of the newest run in a dataset; nothing before its first row."""
+    rows = query(dataset, _accounts_sql("`{dataset}.ledger_latest`"))
+    return {(row["account"], row["reason"]): row["records"] for row in rows}
+
+
+def under_way(accounts: Accounts) -> int:
+    """Returns how many records were read that have met no fate yet."""
+    return accounts.get((ledger.READ, ""), 0) - sum(
+        records for (account, _), records in accounts.items() if account in ledger.FATES
+    )
+
+
+def is_settled(accounts: Accounts, events: int) -> bool:
+    """Tells whether at least so many records were read, and all of them stand in the tables."""
+    conversations = accounts.get((ledger.CONVERSATION, ""), 0)
+    placed = sum(accounts.get((name, ""), 0) for name in (ledger.TALLIED, ledger.PAST_LIFE))
+    is_read = accounts.get((ledger.READ, ""), 0) >= events
+    return is_read and under_way(accounts) == 0 and conversations == placed
+
+
+def _rows_of(dataset: Dataset) -> set[tuple[Any, ...]]:
+    rows = query(dataset, _rows_sql("`{dataset}.aggregates_latest`", "UNIX_MICROS"))
+    return {tuple(row.values()) for row in rows}
+
+
+def _rows_of_run(run: Path) -> set[tuple[Any, ...]]:
+    return set(_fetch(run, lambda name: _rows_sql(name, "epoch_us"), "aggregates_latest"))
+
+
+def _accounts_of_run(run: Path) -> Accounts:
+    rows = _fetch(run, _accounts_sql, "ledger_latest")
+    return {(account, reason): records for account, reason, records in rows}
+
+
+def _fetch(run: Path, sql_of: Callable[[str], str], view: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
+        rows: list[tuple[Any, ...]] = connection.execute(sql_of(view)).fetchall()
+        return rows
+
+
+def _rows_sql(view: str, to_us: str) -> str:
+    return f"SELECT {to_us}(window_start) AS window_start_us, {', '.join(_COLUMNS)} FROM {view}"
+
+
+def _accounts_sql(view: str) -> str:
+    newest = f"(SELECT MAX(run) FROM {view})"
+    return f"SELECT account, reason, records FROM {view} WHERE run = {newest} AND records != 0"
