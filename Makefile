@@ -6,10 +6,13 @@ READY := $(VENV)/.ready
 DEMO ?= out/demo
 DEMO_CONVERSATIONS ?= 20000
 
-.PHONY: help setup demo test lint train evaluate bench generate lock clean
+RUNNER ?= direct
+LIVE_CONVERSATIONS ?= 500
+
+.PHONY: help setup demo live test test-live lint train evaluate bench generate golden lock clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv with the locked dependencies
 
@@ -24,8 +27,14 @@ demo: $(READY) ## Simulate conversations, run the job over them, write the repor
 	$(BIN)/undertone simulate --conversations $(DEMO_CONVERSATIONS) --days 2 --output $(DEMO)/archive
 	$(BIN)/undertone run --input '$(DEMO)/archive/*.avro' --output $(DEMO)/run
 
+live: $(READY) ## Run the streaming job on emulators of Pub/Sub and BigQuery (RUNNER=direct|flink)
+	$(BIN)/python -m deploy.local.live --runner=$(RUNNER) --conversations=$(LIVE_CONVERSATIONS)
+
 test: $(READY) ## Run every test that this machine can run
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+
+test-live: $(READY) ## Run the faults on real emulators and Flink (needs Java, Maven, gcloud)
+	$(BIN)/python -m pytest -m live -p no:xdist tests/live
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -46,10 +55,13 @@ bench: $(READY) ## Measure speeds, as ratios against something run beside
 generate: $(READY) ## Generate the protobuf code anew
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
 
+golden: $(READY) ## Write the golden graph anew, after a change of it that is meant
+	$(BIN)/python -m tests.golden.write_graph
+
 lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
 
 clean: ## Remove what was made
-	rm -rf $(VENV) out build dist *.egg-info
+	rm -rf $(VENV) .venv-bigquery .flink out build dist *.egg-info

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ from google.pubsub_v1.types import PubsubMessage
 
 from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
 from deploy.local.processes import Process
-from deploy.local.pubsub import Names, pubsub
+from deploy.local.pubsub import Names, create_topics, pubsub
 from pipelines.bigquery import Dataset, create_dataset
 from schemas.records import Encoding
 from schemas.wire import payload_of
@@ -47,6 +46,10 @@ class LocalCloud:
     bigquery: BigQueryEmulator
     pubsub_host: str
 
+    def another(self, suffix: str) -> LocalCloud:
+        """Returns another deployment on the same services: topics, subscriptions and tables."""
+        return _deployed(self.folder, suffix, self.bigquery, self.pubsub_host)
+
     def job_arguments(self, settings: Sequence[str], bigquery_url: str = "") -> list[str]:
         """Returns the flags of `pipelines.stream` that connect it to this cloud."""
         return [
@@ -72,15 +75,22 @@ def local_cloud(folder: Path) -> Iterator[LocalCloud]:
     Raises:
       ServiceError: one of them can't be had; the sentence says how to get it.
     """
-    names = Names()
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        pubsub(folder, names) as host,
-        bigquery_emulator(folder, names.project) as emulator,
+        pubsub(folder) as host,
+        bigquery_emulator(folder, Names().project) as emulator,
     ):
-        dataset = Dataset(names.project, "undertone", emulator.url)
-        create_dataset(dataset)
-        yield LocalCloud(folder, names, dataset, emulator, host)
+        yield _deployed(folder, "", emulator, host)
+
+
+def _deployed(
+    folder: Path, suffix: str, emulator: BigQueryEmulator, pubsub_host: str
+) -> LocalCloud:
+    names = Names(suffix=suffix)
+    create_topics(names)
+    dataset = Dataset(names.project, f"undertone{suffix.replace('-', '_')}", emulator.url)
+    create_dataset(dataset)
+    return LocalCloud(folder, names, dataset, emulator, pubsub_host)
 
 
 @contextmanager
@@ -114,8 +124,3 @@ def heartbeats(topic: str) -> Iterator[list[int]]:
     finally:
         is_over.set()
         thread.join()
-
-
-def now() -> datetime:
-    """Returns the time now, in UTC."""
-    return datetime.now(UTC)

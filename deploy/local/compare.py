@@ -10,24 +10,28 @@ import duckdb
 
 from pipelines.bigquery import Dataset, query
 from pipelines.database import DATABASE_FILE
+from schemas.records import LedgerEntry
 from schemas.tables import AGGREGATES
 from transforms import ledger
 
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot")
 _COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
 _SHOWN: Final = 3
+_UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
+"""Accounts that an event read twice leaves as they are."""
 
 Accounts = dict[tuple[str, str], int]
 """Records by account and reason."""
 
 
-def differences(dataset: Dataset, run: Path, heartbeats: int = 0) -> list[str]:
+def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0) -> list[str]:
     """Returns how the latest tables of a stream differ from those of a batch run; none if equal.
 
     Args:
       dataset: that the stream wrote, alone.
       run: folder of `undertone run` over the same events.
       heartbeats: system turns that the stream read besides.
+      repeated: events that the stream may have read once more, as its source may deliver them.
     """
     streamed, batch = _rows_of(dataset), _rows_of_run(run)
     found = [f"only the stream has {row}" for row in sorted(streamed - batch, key=str)[:_SHOWN]]
@@ -35,6 +39,10 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0) -> list[str]:
     mine, its = accounts_of(dataset), _accounts_of_run(run)
     for account in (ledger.READ, ledger.SYSTEM_TURN):
         mine[account, ""] = mine.get((account, ""), 0) - heartbeats
+    found += [problem] if (problem := imbalance_of(mine)) else []
+    if repeated:
+        mine = {key: n for key, n in mine.items() if key[0] in _UNREPEATED}
+        its = {key: n for key, n in its.items() if key[0] in _UNREPEATED}
     found += [
         f"{account} {reason or ''}: {mine.get((account, reason), 0)} in the stream, "
         f"{its.get((account, reason), 0)} in the batch"
@@ -55,6 +63,12 @@ def under_way(accounts: Accounts) -> int:
     return accounts.get((ledger.READ, ""), 0) - sum(
         records for (account, _), records in accounts.items() if account in ledger.FATES
     )
+
+
+def imbalance_of(accounts: Accounts) -> str | None:
+    """Returns how the two sides of a ledger differ, or None."""
+    entries = [LedgerEntry(*key, records) for key, records in accounts.items()]
+    return ledger.imbalance(entries)
 
 
 def is_settled(accounts: Accounts, events: int) -> bool:

@@ -29,6 +29,7 @@ class Names:
 
     Attributes:
       project: of Google Cloud.
+      suffix: tells several deployments in one project apart.
       topic: conversation events.
       subscription: of it, that the job reads.
       undelivered: topic for events that the job failed on again and again.
@@ -37,26 +38,27 @@ class Names:
     """
 
     project: str = "undertone-local"
+    suffix: str = ""
 
     @property
     def topic(self) -> str:
-        return f"projects/{self.project}/topics/conversation-events"
+        return f"projects/{self.project}/topics/conversation-events{self.suffix}"
 
     @property
     def subscription(self) -> str:
-        return f"projects/{self.project}/subscriptions/undertone"
+        return f"projects/{self.project}/subscriptions/undertone{self.suffix}"
 
     @property
     def undelivered(self) -> str:
-        return f"projects/{self.project}/topics/conversation-events-undelivered"
+        return f"projects/{self.project}/topics/conversation-events-undelivered{self.suffix}"
 
     @property
     def dead_letters(self) -> str:
-        return f"projects/{self.project}/topics/undertone-dead-letters"
+        return f"projects/{self.project}/topics/undertone-dead-letters{self.suffix}"
 
     @property
     def alerts(self) -> str:
-        return f"projects/{self.project}/topics/undertone-alerts"
+        return f"projects/{self.project}/topics/undertone-alerts{self.suffix}"
 
     def listener(self, topic: str) -> str:
         """Returns the subscription of a topic that the job writes."""
@@ -86,8 +88,8 @@ def launcher() -> Path:
 
 
 @contextmanager
-def pubsub(folder: Path, names: Names) -> Iterator[str]:
-    """Runs the emulator with topics and subscriptions; yields its host and port.
+def pubsub(folder: Path) -> Iterator[str]:
+    """Runs the emulator; yields its host and port.
 
     PUBSUB_EMULATOR_HOST is set for as long as the block lasts, for this process and its children.
     """
@@ -104,13 +106,13 @@ def pubsub(folder: Path, names: Names) -> Iterator[str]:
         process.wait_until(lambda: answers(port), _START_S)
         os.environ[EMULATOR_HOST] = host
         try:
-            _create(names)
             yield host
         finally:
             del os.environ[EMULATOR_HOST]
 
 
-def _create(names: Names) -> None:
+def create_topics(names: Names) -> None:
+    """Creates topics and subscriptions as a deployment has them."""
     with _publisher() as publisher, subscriber() as reader:
         for topic in (names.topic, names.undelivered, names.dead_letters, names.alerts):
             publisher.create_topic(name=topic)

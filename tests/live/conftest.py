@@ -1,0 +1,121 @@
+"""The real services, started once for all tests, and the table of what was tried."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from deploy.local.cloud import LocalCloud, local_cloud
+from deploy.local.flink import FlinkCluster, flink_cluster
+from deploy.local.processes import ServiceError
+from pipelines.archive import read_events
+from pipelines.simulator import SimulationSettings, write_simulation
+from tests.live.stage import Stage
+from tests.live.traffic import Event, with_faults, write_messages
+
+CONVERSATIONS: Final = 150
+_RESULTS = pytest.StashKey[list[tuple[str, ...]]]()
+_HEAD: Final = ("fault", "runner", "events", "seconds", "losses")
+
+Record = Callable[..., None]
+"""Notes a row of the table: fault, runner, events and losses."""
+
+
+def _have(make: Any) -> Any:
+    try:
+        return make()
+    except ServiceError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """Pub/Sub and BigQuery emulators."""
+    manager = local_cloud(tmp_path_factory.mktemp("cloud"))
+    running = _have(manager.__enter__)
+    try:
+        yield running
+    finally:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
+    """A Flink cluster with Beam's job server."""
+    manager = flink_cluster(tmp_path_factory.mktemp("flink"))
+    cluster = _have(manager.__enter__)
+    try:
+        yield cluster
+    finally:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
+    """A simulation of the last days, long conversations among them."""
+    folder = tmp_path_factory.mktemp("events")
+    days_ago = time.time() - 3 * 86_400
+    settings = SimulationSettings(
+        conversations=CONVERSATIONS, start=_midnight(days_ago), days=2, duplicates=0.02
+    )
+    summary = write_simulation(folder, settings)
+    return [event for name in summary.files for event in read_events(folder / name)]
+
+
+@pytest.fixture
+def stage(
+    request: pytest.FixtureRequest, cloud: LocalCloud, events: list[Event], tmp_path: Path
+) -> Stage:
+    """A deployment of its own, and the simulated events as its archive, in random order."""
+    suffix = f"-{len(request.session.stash.setdefault(_STAGES, []))}"
+    request.session.stash[_STAGES].append(suffix)
+    archive = write_messages(tmp_path / "sent.avro", with_faults(events, 0.0, seed=1))
+    return Stage(cloud.another(suffix), tmp_path, archive)
+
+
+_STAGES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    """Notes a row of the table that ends the run."""
+    started_s = time.monotonic()
+
+    def note(fault: str, runner: str, events: int, losses: object) -> None:
+        rows = request.config.stash.setdefault(_RESULTS, [])
+        seconds = f"{time.monotonic() - started_s:.0f}"
+        rows.append((fault, runner, f"{events:,}", seconds, str(losses)))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Prints the table of faults, events and losses."""
+    rows = config.stash.get(_RESULTS, [])
+    if rows:
+        table = [_HEAD, *rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(_HEAD))]
+        terminalreporter.section("faults, events and losses")
+        for row in table:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            terminalreporter.write_line("  ".join(cells).rstrip())
+
+
+def _midnight(at_s: float) -> Any:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.fromtimestamp(at_s - at_s % 86_400, UTC)
+
+
+def children(pid: int) -> list[int]:
+    """Returns the ids of a process's children."""
+    found = subprocess.run(["pgrep", "--parent", str(pid)], capture_output=True, text=True)  # noqa: PLW1510
+    return [int(line) for line in found.stdout.split()]

@@ -1,0 +1,97 @@
+"""An HTTP proxy that answers with errors when told to: an outage that a test begins and ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from deploy.local.processes import LOOPBACK
+
+
+class FaultyProxy(ThreadingHTTPServer):
+    """Forwards to a target; `fail` makes it answer a share of the requests with errors instead."""
+
+    daemon_threads = True
+
+    def __init__(self, target: str) -> None:
+        super().__init__((LOOPBACK, 0), _Handler)
+        self.target = urlsplit(target).netloc
+        self.url = f"http://{LOOPBACK}:{self.server_address[1]}"
+        self.failed = 0
+        self._share = 0.0
+        self._statuses: tuple[int, ...] = ()
+        self._chance = random.Random(7)
+
+    def fail(self, share: float, *statuses: int) -> None:
+        """Answers that share of the requests with one of the statuses; 0 resets the connection."""
+        self._share, self._statuses = share, statuses
+
+    def next_fault(self) -> int | None:
+        """Returns the status to answer with, or None to forward."""
+        if self._chance.random() >= self._share:
+            return None
+        self.failed += 1
+        return self._chance.choice(self._statuses)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyProxy
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    def do_POST(self) -> None:
+        self._forward()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        del format, args
+
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status = self.server.next_fault()
+        if status == 0:
+            self.close_connection = True
+            self.connection.close()
+            return
+        if status is not None:
+            error = {"code": status, "message": "injected", "errors": [{"reason": "injected"}]}
+            self._answer(status, json.dumps({"error": error}).encode())
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() in ("content-type", "accept")}
+        try:
+            upstream = http.client.HTTPConnection(self.server.target, timeout=60)
+            upstream.request(self.command, self.path, body, headers)
+            answer = upstream.getresponse()
+            self._answer(answer.status, answer.read())
+            upstream.close()
+        except OSError:  # The service behind is down: so is this.
+            self.close_connection = True
+            self.connection.close()
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def faulty_proxy(target: str) -> Iterator[FaultyProxy]:
+    """Runs a proxy in front of a service."""
+    proxy = FaultyProxy(target)
+    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        thread.join()

@@ -1,0 +1,118 @@
+"""One deployment under test: what was sent to it, and whether its tables end as a batch run's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from deploy.local.cloud import LocalCloud
+from deploy.local.compare import accounts_of, differences, is_settled
+from deploy.local.processes import Process
+from deploy.local.pubsub import take
+from pipelines.bigquery import query
+from pipelines.cli import main as undertone
+from pipelines.publish import publish
+from schemas.failures import InputError
+from tests.live.traffic import MAX_EVENT_BYTES
+
+SETTINGS: Final = (
+    "--min_users=1", "--min_conversations=1", f"--max_event_bytes={MAX_EVENT_BYTES}",
+)  # fmt: skip
+"""Every cell is published, so that every loss shows."""
+FIRING: Final = "--firing_period=2s"
+_SETTLED_S: Final = 150.0
+_PAUSE_S: Final = 1.0
+
+
+class Stage:
+    """Feeds a deployment and compares it with a batch run over the same messages."""
+
+    def __init__(self, cloud: LocalCloud, folder: Path, archive: Path) -> None:
+        self.cloud = cloud
+        self.archive = archive
+        self.published = 0
+        self._batch = folder / "batch"
+
+    @property
+    def settings(self) -> list[str]:
+        """Flags of the job under test."""
+        return [*SETTINGS, FIRING]
+
+    def publish(self, archive: Path | None = None) -> None:
+        """Publishes all messages of the archive."""
+        self.published += publish([str(archive or self.archive)], self.cloud.names.topic)
+
+    def await_read(self, job: Process, share: float) -> None:
+        """Waits until the job has read at least that share of what was published."""
+        self._await(job, lambda: accounts_of(self.cloud.dataset).get(("read", ""), 0)
+                    >= share * self.published, f"{share:.0%} read")  # fmt: skip
+
+    def await_settled(self, job: Process) -> None:
+        """Waits until all that was published stands in the tables."""
+        self._await(
+            job, lambda: is_settled(accounts_of(self.cloud.dataset), self.published), "settled"
+        )
+
+    def losses(self, *, repeated: int = 0) -> list[str]:
+        """Returns every difference from a batch run over the archive."""
+        flags = ["--input", str(self.archive), "--output", str(self._batch)]
+        assert undertone(["run", *flags, *SETTINGS]) == 0
+        found = differences(self.cloud.dataset, self._batch, repeated=repeated)
+        return found + self._missing_dead_letters() + self._wrong_alerts()
+
+    def accounts(self) -> dict[tuple[str, str], int]:
+        """Returns the ledger of the stream."""
+        return accounts_of(self.cloud.dataset)
+
+    def _missing_dead_letters(self) -> list[str]:
+        sql = "SELECT DISTINCT reason, payload_sha256 FROM `{dataset}.dead_letters`"
+        streamed = {tuple(row.values()) for row in query(self.cloud.dataset, sql)}
+        told = {
+            (letter["reason"], letter["payload_sha256"])
+            for message in take(self.cloud.names.listener(self.cloud.names.dead_letters))
+            for letter in [json.loads(message.data)]
+        }
+        batch = _distinct_dead_letters(self._batch)
+        return [
+            f"dead letters of {where} differ in {len(found ^ batch)}"
+            for where, found in (("the table", streamed), ("the topic", told))
+            if found != batch
+        ]
+
+    def _wrong_alerts(self) -> list[str]:
+        messages = take(self.cloud.names.listener(self.cloud.names.alerts))
+        alerted = {message.attributes["alert-id"] for message in messages}
+        sql = (
+            "SELECT COALESCE(SUM(conversations), 0) AS n FROM `{dataset}.aggregates_latest` "
+            "WHERE granularity = 'day' AND breakdown = 'overall' AND facet = 'long' "
+            "AND facet_value = 'all'"
+        )
+        (row,) = query(self.cloud.dataset, sql)
+        if len(alerted) == row["n"]:
+            return []
+        return [f"{len(alerted)} conversations were told to be long, {row['n']} are"]
+
+    def _await(self, job: Process, is_met: Callable[[], bool], what: str) -> None:
+        deadline_s = time.monotonic() + _SETTLED_S
+        while True:
+            assert job.is_running, f"{job.name} ended: {job.last_words()}"
+            try:
+                if is_met():
+                    return
+            except InputError:
+                pass  # The emulator is down just now; that is the test.
+            assert time.monotonic() < deadline_s, f"not {what}: {accounts_of(self.cloud.dataset)}"
+            time.sleep(_PAUSE_S)
+
+
+def _distinct_dead_letters(run: Path) -> set[tuple[str, str]]:
+    import duckdb  # noqa: PLC0415
+
+    from pipelines.database import DATABASE_FILE  # noqa: PLC0415
+
+    with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
+        rows = connection.execute("SELECT DISTINCT reason, payload_sha256 FROM dead_letters")
+        return {(reason, sha256) for reason, sha256 in rows.fetchall()}

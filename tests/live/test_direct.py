@@ -1,0 +1,41 @@
+"""The streaming job on Beam's in-process runner: it counts right, and forgets it in a crash.
+
+That runner acknowledges messages before it works on them and keeps its state in memory. It is for a
+look at the job; Flink and Dataflow are for data.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.local.cloud import heartbeats
+from tests.live.conftest import Record
+from tests.live.stage import Stage
+from tests.live.traffic import Event, with_faults, write_messages
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+RUNNER = "direct"
+EVENTS = 400
+"""Few: the runner pulls ten messages at a time."""
+
+
+def test_the_direct_runner_counts(stage: Stage, events: list[Event], record: Record) -> None:
+    """Without faults its tables equal the batch run's, heartbeats apart; killed, it loses them."""
+    write_messages(stage.archive, with_faults(events[:EVENTS], 0.05, seed=3))
+    topic = stage.cloud.names.topic
+    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+        stage.publish()
+        stage.await_settled(job)
+        accounts = stage.accounts()
+        losses = stage.losses(repeated=EVENTS)
+        record("none", RUNNER, stage.published, len(losses))
+        assert losses == []
+        job.kill()
+    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+        first = stage.published
+        stage.published = 5
+        stage.await_read(job, 1.0)
+        forgotten = accounts["counted", ""] - stage.accounts().get(("counted", ""), 0)
+        record("killed and restarted (promises nothing)", RUNNER, first, f"{forgotten} messages")
+        assert forgotten > 0

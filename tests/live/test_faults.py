@@ -1,0 +1,147 @@
+"""The streaming job on Flink, between real emulators, under faults: nothing lost, nothing twice.
+
+After each fault the ledger balances, and the latest tables, the dead letters and the alerts equal
+those of a batch run over the same messages.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from deploy.local.cloud import LocalCloud
+from deploy.local.flink import FlinkCluster
+from deploy.local.processes import Process
+from tests.live.conftest import Record
+from tests.live.proxy import faulty_proxy
+from tests.live.stage import Stage
+from tests.live.traffic import FAULTS, Event, with_faults, write_messages
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+RUNNER = "Flink"
+
+
+@contextmanager
+def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iterator[Process]:
+    """Runs the job on the cluster, and cancels it afterwards."""
+    with flink.stream(stage.cloud, stage.settings, bigquery_url=bigquery_url) as job:
+        try:
+            yield job
+        finally:
+            flink.cancel()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 1.0])
+def test_faulty_traffic(
+    share: float, stage: Stage, flink: FlinkCluster, events: list[Event], record: Record
+) -> None:
+    """Faulty senders change nothing but what they say: each message has the fate of a batch run."""
+    write_messages(stage.archive, with_faults(events, share, seed=int(100 * share)))
+    with streaming(flink, stage) as job:
+        stage.publish()
+        stage.await_settled(job)
+    losses = stage.losses()
+    record(f"{', '.join(FAULTS)}, reordering: {share:.0%}", RUNNER, stage.published, len(losses))
+    assert losses == []
+
+
+def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: Record) -> None:
+    """A second delivery of every event is a duplicate each, and no table moves."""
+    with streaming(flink, stage) as job:
+        stage.publish()
+        stage.publish()
+        stage.await_settled(job)
+    losses = stage.losses(repeated=stage.published // 2)
+    accounts = stage.accounts()
+    record("Pub/Sub delivers everything twice", RUNNER, stage.published, len(losses))
+    assert losses == []
+    assert accounts["read", ""] == stage.published
+    assert accounts["duplicate", ""] >= accounts["counted", ""]
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record: Record) -> None:
+    """While BigQuery answers with errors rows wait; no good row becomes a dead letter."""
+    with (
+        faulty_proxy(stage.cloud.dataset.url) as proxy,
+        streaming(flink, stage, proxy.url) as job,
+    ):
+        proxy.fail(share, 503, 500, 429, 403, 404, 0)
+        stage.publish()
+        while proxy.failed < 10:
+            assert job.is_running
+        proxy.fail(0.0)
+        stage.await_settled(job)
+        failed = proxy.failed
+    losses = stage.losses()
+    record(f"BigQuery fails {share:.0%} ({failed} requests)", RUNNER, stage.published, len(losses))
+    assert losses == []
+
+
+def test_bigquery_is_killed(
+    stage: Stage, flink: FlinkCluster, cloud: LocalCloud, record: Record
+) -> None:
+    """BigQuery dies and comes back: what was in its tables stays, what was not is written then."""
+    with streaming(flink, stage) as job:
+        stage.publish()
+        stage.await_read(job, 0.1)
+        cloud.bigquery.process.kill()
+        cloud.bigquery.start_again()
+        stage.await_settled(job)
+    losses = stage.losses()
+    record("BigQuery is killed and restarted", RUNNER, stage.published, len(losses))
+    assert losses == []
+
+
+def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
+    """A Python worker dies: Flink goes back to its checkpoint and on from there."""
+    with streaming(flink, stage) as job:
+        stage.publish()
+        stage.await_read(job, 0.1)
+        workers = flink.workers()
+        assert workers
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        stage.publish()
+        stage.await_settled(job)
+    losses = stage.losses(repeated=stage.published)
+    record("a Python worker is killed", RUNNER, stage.published, len(losses))
+    assert losses == []
+
+
+def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
+    """The task manager dies with the source in it: its successor goes on from the checkpoint."""
+    with streaming(flink, stage) as job:
+        stage.publish()
+        stage.await_read(job, 0.1)
+        flink.processes["task manager"].kill()
+        flink.start()
+        stage.publish()
+        stage.await_settled(job)
+    losses = stage.losses(repeated=stage.published)
+    record("the task manager is killed", RUNNER, stage.published, len(losses))
+    assert losses == []
+
+
+def test_everything_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
+    """Job, cluster and workers die at once: a new cluster goes on from the last checkpoint."""
+    with flink.stream(stage.cloud, stage.settings) as job:
+        stage.publish()
+        stage.await_read(job, 0.1)
+        job.kill()
+        for process in flink.processes.values():
+            process.kill()
+    checkpoint = flink.newest_checkpoint()
+    flink.start()
+    with flink.stream(stage.cloud, stage.settings, resume_from=checkpoint) as job:
+        stage.publish()
+        stage.await_settled(job)
+        flink.cancel()
+    losses = stage.losses(repeated=stage.published)
+    record("job and cluster are killed, and resumed", RUNNER, stage.published, len(losses))
+    assert losses == []
