@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from transforms import ledger
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot")
 _COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
 _SHOWN: Final = 3
+_ON_THEIR_WAY_S: Final = 40.0
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
 """Accounts that an event read twice leaves as they are."""
 
@@ -50,6 +52,18 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
         if mine.get((account, reason), 0) != its.get((account, reason), 0)
     ]
     return found
+
+
+def settled_differences(
+    dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0
+) -> list[str]:
+    """Returns the `differences` once there are none, or as they stay: rows may be on their way."""
+    deadline_s = time.monotonic() + _ON_THEIR_WAY_S
+    while True:
+        found = differences(dataset, run, heartbeats, repeated)
+        if not found or time.monotonic() > deadline_s:
+            return found
+        time.sleep(1.0)
 
 
 def accounts_of(dataset: Dataset) -> Accounts:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.cloud import DIRECT, LocalCloud, heartbeats, local_cloud
-from deploy.local.compare import accounts_of, differences, is_settled, under_way
+from deploy.local.compare import accounts_of, is_settled, settled_differences, under_way
 from deploy.local.flink import FLINK
 from deploy.local.processes import Process, ServiceError
 from pipelines.bigquery import query
@@ -128,7 +128,7 @@ def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, beats: int)
     flags = [flag for pattern in inputs for flag in ("--input", pattern)]
     if undertone(["run", *flags, "--output", str(batch)]):
         raise ServiceError("the batch run to compare with failed")
-    return differences(cloud.dataset, batch, beats)
+    return settled_differences(cloud.dataset, batch, beats)
 
 
 def _simulated(folder: Path, conversations: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.cloud import LocalCloud
-from deploy.local.compare import accounts_of, differences, is_settled
+from deploy.local.compare import accounts_of, is_settled, settled_differences
 from deploy.local.processes import Process
 from deploy.local.pubsub import take
 from pipelines.bigquery import query
@@ -57,10 +57,13 @@ class Stage:
         )
 
     def losses(self, *, repeated: int = 0) -> list[str]:
-        """Returns every difference from a batch run over the archive."""
+        """Returns every difference from a batch run over the archive.
+
+        The last rows may be on their way when the ledger is settled; they are given some seconds.
+        """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) == 0
-        found = differences(self.cloud.dataset, self._batch, repeated=repeated)
+        found = settled_differences(self.cloud.dataset, self._batch, repeated=repeated)
         return found + self._missing_dead_letters() + self._wrong_alerts()
 
     def accounts(self) -> dict[tuple[str, str], int]:
