@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -51,9 +52,39 @@ def build_database(folder: Path) -> Path:
     return target
 
 
+@cache
 def duckdb_view_sql(name: str) -> str:
     """Returns the query of a view in DuckDB's dialect."""
-    (query,) = sqlglot.transpile(view_sql(name, _DATASET), read="bigquery", write="duckdb")
+    return _translated(view_sql(name, _DATASET))
+
+
+def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
+    """Returns the rows of a query over a run's database, as `bigquery.query` does over a dataset.
+
+    Args:
+      folder: of the run.
+      sql: in BigQuery's dialect; `{dataset}` stands for the database.
+
+    Raises:
+      InputError: there is no database in the folder, or it is another version's.
+    """
+    file = folder / DATABASE_FILE
+    if not file.exists():
+        raise InputError(f"{folder} has no {DATABASE_FILE}; give the folder of a finished run")
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            cursor = connection.execute(_translated(sql.replace("{dataset}", _DATASET)))
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error:
+        raise InputError(
+            f"{file} can't be read; it is damaged or of another version, so run again into a new "
+            "folder"
+        ) from None
+
+
+def _translated(sql: str) -> str:
+    (query,) = sqlglot.transpile(sql, read="bigquery", write="duckdb")
     return query
 
 

@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
+from schemas.wire import Limits
 from transforms.classifiers.rates import load_rates
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
@@ -33,13 +34,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="24h",
         help="idle time after which a conversation id begins a new conversation (default 24h)",
     )
-    group.add_argument(
-        "--allowed_lateness",
-        type=_duration,
-        default=_DEFAULT.allowed_lateness,
-        metavar="48h",
-        help="events published later than this after they were said are not counted (default 48h)",
-    )
+    _add_allowed_lateness(group)
     group.add_argument(
         "--min_users",
         type=int,
@@ -54,13 +49,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="15",
         help="publish a cell only with this many conversations (default 15)",
     )
-    group.add_argument(
-        "--max_event_bytes",
-        type=int,
-        default=_DEFAULT.max_event_bytes,
-        metavar="4000000",
-        help="refuse larger events (default 4000000)",
-    )
+    _add_max_event_bytes(group)
 
 
 def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
@@ -96,14 +85,7 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="60s",
         help="processing time between two publications of a changing cell (default 60s)",
     )
-    group.add_argument(
-        "--conversation_life",
-        type=_duration,
-        default=_DEFAULT.firings.conversation_life,
-        metavar="28d",
-        help="how long a conversation and its day may still change; state is kept that long "
-        "(default 28d)",
-    )
+    _add_conversation_life(group)
     group.add_argument(
         "--outage",
         type=_duration,
@@ -113,9 +95,17 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_bigquery_argument(parser: argparse.ArgumentParser) -> None:
+def add_limits_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say which events a stream refuses."""
+    group = parser.add_argument_group("how to count")
+    _add_allowed_lateness(group)
+    _add_max_event_bytes(group)
+    _add_conversation_life(group)
+
+
+def add_bigquery_argument(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Adds the flags that say where the tables are."""
-    parser.add_argument("--dataset", required=True, help="<project>.<dataset> of BigQuery")
+    parser.add_argument("--dataset", required=required, help="<project>.<dataset> of BigQuery")
     parser.add_argument(
         "--bigquery_url", default="", metavar="http://…", help="of an emulator, in BigQuery's place"
     )
@@ -147,6 +137,23 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
     """
     try:
         return _settings_of(arguments, started_at_us)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """Returns what a valid event may be, of flags that `add_limits_arguments` added.
+
+    Raises:
+      InputError: a value that makes no sense, shown, with one that does.
+    """
+    try:
+        return Settings(
+            session_gap=timedelta(seconds=1),  # Says nothing of an event.
+            allowed_lateness=arguments.allowed_lateness,
+            max_event_bytes=arguments.max_event_bytes,
+            firings=Firings(conversation_life=arguments.conversation_life),
+        ).limits
     except ValueError as error:
         raise InputError(str(error)) from None
 
@@ -212,6 +219,37 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         classifier_version=version,
         rates=load_rates(version),
         revision=wall_clock_us() if started_at_us is None else started_at_us,
+    )
+
+
+def _add_allowed_lateness(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--allowed_lateness",
+        type=_duration,
+        default=_DEFAULT.allowed_lateness,
+        metavar="48h",
+        help="events published later than this after they were said are not counted (default 48h)",
+    )
+
+
+def _add_max_event_bytes(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--max_event_bytes",
+        type=int,
+        default=_DEFAULT.max_event_bytes,
+        metavar="4000000",
+        help="refuse larger events (default 4000000)",
+    )
+
+
+def _add_conversation_life(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--conversation_life",
+        type=_duration,
+        default=_DEFAULT.firings.conversation_life,
+        metavar="28d",
+        help="how long a conversation and its day may still change; state is kept that long "
+        "(default 28d)",
     )
 
 

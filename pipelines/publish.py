@@ -99,7 +99,7 @@ class Publishing:
             raise InputError(f"repeat_share must be within 0 and 1, got {self.repeat_share:g}")
 
 
-class _Outgoing(NamedTuple):
+class Outgoing(NamedTuple):
     """A message to publish, and the instant it is spaced by, if it has one."""
 
     message: Any
@@ -138,9 +138,9 @@ def publish(
         or refuses. What was published before that stays published.
     """
     publishing = publishing or Publishing()
-    _check_topic(topic)
+    check_topic(topic)
     pace = _Pace(publishing.rate, publishing.speed_up)
-    with closing(_Outbox(topic, clock)) as outbox:
+    with closing(Outbox(topic, clock)) as outbox:
         for outgoing in _repeated(_outgoing(patterns, publishing), publishing):
             due_s = pace.due_s(outgoing.at_us, clock())
             if due_s > clock():
@@ -152,10 +152,14 @@ def publish(
         return outbox.published
 
 
-class _Outbox:
-    """Gathers messages into requests, and sends one after the other."""
+class Outbox:
+    """Gathers messages into requests, and sends one after the other.
 
-    def __init__(self, topic: str, clock: Callable[[], float]) -> None:
+    Raises:
+      InputError: wherever the server or the way to it does something wrong.
+    """
+
+    def __init__(self, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.published = 0
         self._topic = topic
         self._clock = clock
@@ -251,10 +255,10 @@ class _Pace:
         return due_s
 
 
-def _repeated(messages: Iterable[_Outgoing], publishing: Publishing) -> Iterator[_Outgoing]:
+def _repeated(messages: Iterable[Outgoing], publishing: Publishing) -> Iterator[Outgoing]:
     """Yields each message, and a share of them once more a little later."""
     chance = random.Random(f"repeated {publishing.seed}")
-    again: list[tuple[int, int, _Outgoing]] = []
+    again: list[tuple[int, int, Outgoing]] = []
     for index, message in enumerate(messages):
         while again and again[0][0] <= index:
             yield heapq.heappop(again)[-1]
@@ -265,16 +269,16 @@ def _repeated(messages: Iterable[_Outgoing], publishing: Publishing) -> Iterator
     yield from (message for _, _, message in sorted(again))
 
 
-def _outgoing(patterns: Sequence[str], publishing: Publishing) -> Iterator[_Outgoing]:
+def _outgoing(patterns: Sequence[str], publishing: Publishing) -> Iterator[Outgoing]:
     chance = random.Random(publishing.seed)
     wire = (Encoding.PROTOBUF, Encoding.JSON)
     for record in records_in_order(patterns):
         is_mixed = publishing.encoding == MIXED
         encoding = chance.choice(wire) if is_mixed else Encoding(publishing.encoding)
-        yield _outgoing_of(record, encoding)
+        yield outgoing_of(record, encoding)
 
 
-def _outgoing_of(record: Record, encoding: Encoding) -> _Outgoing:
+def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
     """Returns a record as the message to publish; an Avro row in the encoding."""
     sent_at_us, published_at_us = instants_of(record.encoding, record.row)
     data = record.row
@@ -299,10 +303,11 @@ def _outgoing_of(record: Record, encoding: Encoding) -> _Outgoing:
         raise InputError(
             "an archived Pub/Sub message has an attribute that is no UTF-8; archive it anew"
         ) from None
-    return _Outgoing(message, at_us if is_in_range(at_us) else None)
+    return Outgoing(message, at_us if is_in_range(at_us) else None)
 
 
-def _check_topic(topic: str) -> None:
+def check_topic(topic: str) -> None:
+    """Raises InputError where a topic's name is none."""
     try:
         parse_topic(topic)
     except ValueError:

@@ -22,6 +22,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines import report_charts as charts
+from pipelines.plain import aligned
 from pipelines.report_figures import AFFECTIVE, Change, Figures, Rate, Share, read_figures
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
@@ -218,8 +219,8 @@ def summary_lines(folder: Path) -> list[str]:
     header = ("", "corrected", "95% interval", "raw", "95% interval", "conversations")
     table = [header, *rows]
     if not figures.is_corrected:
-        return [title, "", *_aligned([(line[0], *line[3:]) for line in table])]
-    return [title, "", *_aligned(table)]
+        return [title, "", *aligned([(line[0], *line[3:]) for line in table])]
+    return [title, "", *aligned(table)]
 
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
@@ -434,13 +435,3 @@ def _share_row(label: str, share: Share, words: charts.Words) -> _Line:
 def _change_row(label: str, change: Change, words: charts.Words) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
     return label, "", "", words.mean(change), charts.points_interval(change), count
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """Writes a table as lines, names to the left and figures to the right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for first, *others in table:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return lines

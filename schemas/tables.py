@@ -184,7 +184,8 @@ LEDGER: Final = Table(
                "past_life: conversations made up of messages, those in the tables and those that "
                "came too late for a stream to add; the latter two add up to the first. "
                "open_at_drain: conversations that a drain of the stream may have cut in two."),
-        Column("reason", "STRING", "Of a dead letter; of open_at_drain the day; else empty."),
+        Column("reason", "STRING", "Of a dead letter; of past_life and open_at_drain the day; else "
+               "empty."),
         Column("records", "INT64", "How many."),
         Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
                "largest holds."),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
@@ -36,7 +35,7 @@ from transforms.history import ConversationHistory, UserDay, long_conversation
 from transforms.ledger import Clock
 from transforms.score import LoadClassifier
 from transforms.sessionize import NewlyObserved, fates_of
-from transforms.tally import DAY_US, Sheet, day_of, sheet_of
+from transforms.tally import DAY_US, Sheet, day_of, name_of, sheet_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
@@ -176,9 +175,8 @@ class _PublishChangesFn(beam.DoFn):
         if history is not None and due.micros > now_us:
             for span in history.spans:
                 if span.last_at_us + self._gap_us > now_us:
-                    day = datetime.fromtimestamp(day_of(span.first_at_us) / 1e6, UTC)
-                    entry = LedgerEntry(ledger.OPEN_AT_DRAIN, f"{day:%Y-%m-%d}", 1)
-                    yield Tagged("ledger", entry)
+                    day = name_of(day_of(span.first_at_us))
+                    yield Tagged("ledger", LedgerEntry(ledger.OPEN_AT_DRAIN, day, 1))
 
 
 class _CountPeopleFn(beam.DoFn):

@@ -42,7 +42,7 @@ CONVERSATION: Final = "conversation"
 TALLIED: Final = "tallied"
 """Conversations that stand in the sheets of the days."""
 PAST_LIFE: Final = "past_life"
-"""Conversations of days that a stream no longer changes: they wait for the next backfill."""
+"""Conversations, by day (the reason), of days that a stream no longer changes: for a backfill."""
 OPEN_AT_DRAIN: Final = "open_at_drain"
 """Conversations, by the day they started (the reason), that a drain may have cut in two: what
 comes of them later a new job takes for another conversation, until a backfill of that day."""

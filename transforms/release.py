@@ -37,6 +37,7 @@ from transforms.tally import (
     Cell,
     Sheet,
     Tally,
+    name_of,
 )
 
 _VERSION: Final = 1
@@ -218,10 +219,10 @@ class _ReleaseChangesFn(beam.DoFn):
         encoded = state.read()
         last = _Day.decode(encoded) if encoded else _Day()
         gained = gain.get(WHOLE_DAY, NOTHING).conversations
-        fate = ledger.PAST_LIFE if last.is_closed else ledger.TALLIED
-        ledger.count_metrics("release", {(fate, ""): gained})
+        fate = (ledger.PAST_LIFE, name_of(day_us)) if last.is_closed else (ledger.TALLIED, "")
+        ledger.count_metrics("release", {fate: gained})
         if gained:
-            yield Tagged("ledger", LedgerEntry(fate, "", gained))
+            yield Tagged("ledger", LedgerEntry(*fate, gained))
         if last.is_closed:
             return
         close.set(Timestamp(micros=day_us + DAY_US + self._life_us))

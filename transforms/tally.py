@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -160,6 +161,11 @@ class Sheet(dict[Cell, Tally]):
 def day_of(instant_us: int) -> int:
     """Returns the start of the UTC day, in microseconds."""
     return instant_us - instant_us % DAY_US
+
+
+def name_of(day_us: int) -> str:
+    """Returns the day as YYYY-MM-DD."""
+    return f"{datetime.fromtimestamp(day_us / 1e6, UTC):%Y-%m-%d}"
 
 
 def length_of(human_messages: int) -> str:

@@ -88,7 +88,11 @@ def imbalance_of(accounts: Accounts) -> str | None:
 def is_settled(accounts: Accounts, events: int) -> bool:
     """Tells whether at least so many records were read, and all of them stand in the tables."""
     conversations = accounts.get((ledger.CONVERSATION, ""), 0)
-    placed = sum(accounts.get((name, ""), 0) for name in (ledger.TALLIED, ledger.PAST_LIFE))
+    placed = sum(
+        records
+        for (account, _), records in accounts.items()
+        if account in (ledger.TALLIED, ledger.PAST_LIFE)
+    )
     is_read = accounts.get((ledger.READ, ""), 0) >= events
     return is_read and under_way(accounts) == 0 and conversations == placed
 

@@ -180,9 +180,10 @@ def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
     first, *others = [(each.data, dict(each.attributes)) for each in pulled(topic, 4)]
     times = {"sent-at-ms": str(MONDAY_US // 1000)}
     published = {"original-publish-time": str(MONDAY_US + 1)}
+    said = {"original-publish-time": str(MONDAY_US)}
     assert first[1] == {"content-type": "application/protobuf"} | times | published
     assert others == [
-        (line, {"content-type": "application/json"} | times),
+        (line, {"content-type": "application/json"} | times | said),
         (b"\xff{", {"content-type": "application/json"}),
         (b"\x00\xff", own | {"original-publish-time": str(MONDAY_US)}),
     ]

@@ -16,7 +16,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from google.pubsub_v1.types import PublishRequest, PublishResponse
 
 from pipelines.cli import main
-from pipelines.publish import _RETRY, Publishing, _Outgoing, _Pace, _repeated, publish
+from pipelines.publish import _RETRY, Outgoing, Publishing, _Pace, _repeated, publish
 from pipelines.read import _chunks_of
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
@@ -310,7 +310,7 @@ def test_repeated_messages_follow_their_first(
 
 def test_a_share_of_messages_is_repeated_soon() -> None:
     """A tenth of the messages come again, none much later, the same ones for the same seed."""
-    messages = [_Outgoing(i, None) for i in range(5000)]
+    messages = [Outgoing(i, None) for i in range(5000)]
     once, again = (
         [each.message for each in _repeated(messages, Publishing(repeat_share=0.1, seed=3))]
         for _ in range(2)

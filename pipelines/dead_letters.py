@@ -1,0 +1,399 @@
+"""Dead letters: what they are, and how they are counted once their cause is mended.
+
+A dead letter names its payload by SHA-256 and never holds it. To count it after all, the payload is
+found in an archive and published again; a row that a table refused is in the dead letter itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipelines.bigquery import Dataset, InsertClient, OutageError
+from pipelines.plain import NOTHING, aligned, at
+from pipelines.publish import BYTES_A_MESSAGE, ENCODINGS, Outbox, check_topic, outgoing_of
+from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
+from pipelines.status import Query
+from schemas.failures import InputError, Reason
+from schemas.records import Encoding
+from schemas.tables import DEAD_LETTERS, TABLES
+from schemas.wire import (
+    Limits,
+    Rejection,
+    encoding_of,
+    instant_of,
+    payload_size_and_sha256,
+    read_event,
+)
+from transforms.ledger import Clock
+
+EXAMPLES: Final = 5
+
+_SHOWN_OF_SHA256: Final = 12
+_ROWS_A_REQUEST: Final = 500
+"""BigQuery's advice: https://cloud.google.com/bigquery/quotas#streaming_inserts."""
+_OUTAGE_S: Final = 60.0
+_WIRE: Final = (Encoding.PROTOBUF, Encoding.JSON)
+_WAITS_FOR_A_BACKFILL: Final = {
+    Reason.LATE: "an event stays late however often it is published, for it is judged by when it "
+    "was published first; count it with a backfill of its days that allows for more: "
+    "python -m pipelines.backfill --allowed_lateness=7d",
+    Reason.PAST_LIFE: "the stream no longer changes the days of these events, however often they "
+    "are published; count them with a backfill of those days: python -m pipelines.backfill",
+}
+
+_GROUPS: Final = """\
+SELECT
+  stage, reason, source, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
+  MIN(published_at_us) AS first_us, MAX(published_at_us) AS last_us
+FROM `{dataset}.dead_letters`
+WHERE {condition}
+GROUP BY stage, reason, source
+ORDER BY letters DESC, stage, reason, source
+"""
+_EXAMPLES: Final = """\
+WITH payloads AS (
+  SELECT
+    stage, reason, source, payload_sha256, MAX(event_id) AS event_id,
+    MAX(conversation_id) AS conversation_id, MAX(size_bytes) AS size_bytes,
+    MAX(published_at_us) AS published_at_us
+  FROM `{dataset}.dead_letters`
+  WHERE {condition}
+  GROUP BY stage, reason, source, payload_sha256
+),
+
+placed AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY stage, reason, source
+      ORDER BY COALESCE(published_at_us, 0) DESC, payload_sha256
+    ) AS place
+  FROM payloads
+)
+
+SELECT stage, reason, source, event_id, conversation_id, size_bytes, payload_sha256
+FROM placed
+WHERE place <= {limit}
+ORDER BY stage, reason, source, place
+"""
+_PAYLOADS: Final = """\
+SELECT DISTINCT payload_sha256 FROM `{dataset}.dead_letters` WHERE {condition}
+"""
+_ROWS: Final = """\
+SELECT DISTINCT source, `row` FROM `{dataset}.dead_letters`
+WHERE {condition} AND `row` IS NOT NULL
+ORDER BY source, `row`
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One payload of a group, the newest first; never its text."""
+
+    event_id: str | None
+    conversation_id: str | None
+    size_bytes: int
+    payload_sha256: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The dead letters of one stage, reason and source.
+
+    Attributes:
+      letters: rows; a write that was retried may have left one twice.
+      payloads: distinct ones.
+      first_us, last_us: publish times of the earliest and the latest, where any is known.
+      examples: the latest.
+    """
+
+    stage: str
+    reason: str
+    source: str
+    letters: int
+    payloads: int
+    first_us: int | None
+    last_us: int | None
+    examples: tuple[Example, ...]
+
+
+@dataclass
+class Redriven:
+    """What became of the dead letters of one reason, by distinct payload.
+
+    Attributes:
+      wanted: how many there are.
+      found: how many of them the archive holds.
+      refused: how many of the found are refused today, by reason.
+      sent: how many were published, or would be in a dry run. An event that was refused in both
+        encodings is two payloads, and published once.
+    """
+
+    wanted: int
+    found: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+
+    def lines(self, reason: str, *, dry_run: bool) -> list[str]:
+        """Writes it as lines of plain text."""
+        why = ", ".join(f"{name} {count:,}" for name, count in sorted(self.refused.items()))
+        sent = "would be published" if dry_run else "published again"
+        rows = [
+            (f"payloads refused as {reason}", f"{self.wanted:,}"),
+            ("  not in the archive", f"{self.wanted - self.found:,}"),
+            ("  found", f"{self.found:,}"),
+            ("    still refused", f"{self.refused.total():,}"),
+            (f"    {sent}", f"{self.sent:,}"),
+        ]
+        lines = aligned(rows)
+        lines[3] += f"  ({why})" if why else ""
+        return lines
+
+
+@dataclass
+class Reinserted:
+    """What became of the rows that tables refused.
+
+    Attributes:
+      wanted: distinct rows.
+      inserted: how many the tables took this time, or would be offered in a dry run.
+      refused: how many they refused again, by table and what BigQuery says.
+    """
+
+    wanted: int
+    inserted: int = 0
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def lines(self, *, dry_run: bool) -> list[str]:
+        """Writes it as lines of plain text."""
+        rows = [
+            ("rows refused by a table", f"{self.wanted:,}"),
+            (f"  {'would be inserted' if dry_run else 'inserted'}", f"{self.inserted:,}"),
+            ("  refused again", f"{self.refused.total():,}"),
+        ]
+        rows += [
+            (f"    {table}: {said}", f"{count:,}")
+            for (table, said), count in sorted(self.refused.items())
+        ]
+        return aligned(rows)
+
+
+def list_groups(query: Query, reason: str | None = None, limit: int = EXAMPLES) -> list[Group]:
+    """Returns the dead letters by stage, reason and source, the most frequent first.
+
+    Args:
+      query: of the tables.
+      reason: only these; None for all.
+      limit: examples a group at most.
+
+    Raises:
+      InputError: the limit is negative, or the tables can't be read.
+    """
+    if limit < 0:
+        raise InputError(f"limit must be 0 or more, got {limit}")
+    condition = "TRUE" if reason is None else _is(reason)
+    examples: dict[tuple[str, str, str], list[Example]] = {}
+    for row in query(_EXAMPLES.replace("{condition}", condition).replace("{limit}", str(limit))):
+        key = (row.pop("stage"), row.pop("reason"), row.pop("source"))
+        examples.setdefault(key, []).append(Example(**row))
+    return [
+        Group(**row, examples=tuple(examples.get((row["stage"], row["reason"], row["source"]), ())))
+        for row in query(_GROUPS.replace("{condition}", condition))
+    ]
+
+
+def group_lines(groups: Sequence[Group]) -> list[str]:
+    """Writes groups, and examples under each, as lines of plain text."""
+    if not groups:
+        return ["no dead letters"]
+    lines: list[str] = []
+    for group in groups:
+        lines += [
+            f"{group.stage}: {group.reason}, from {group.source}: {group.letters:,} "
+            f"({group.payloads:,} distinct), published {at(group.first_us)} to {at(group.last_us)}"
+        ]
+        rows = [
+            (x.event_id or NOTHING, x.conversation_id or NOTHING,
+             f"{x.size_bytes:,} bytes", x.payload_sha256[:_SHOWN_OF_SHA256])
+            for x in group.examples
+        ]  # fmt: skip
+        header = ("  event", "conversation", "size", "sha256")
+        lines += aligned([header, *((f"  {x[0]}", *x[1:]) for x in rows)], names=2) if rows else []
+        lines += [""]
+    return lines[:-1]
+
+
+def check_mendable(reason: str) -> None:
+    """Raises InputError, saying what to do, where publishing again mends nothing."""
+    if (said := _WAITS_FOR_A_BACKFILL.get(Reason(reason))) is not None:
+        raise InputError(said)
+    if reason == Reason.REFUSED_BY_TABLE:
+        raise InputError(f"{reason} is no payload; its rows are inserted again, without an archive")
+
+
+def redrive(
+    query: Query,
+    reason: str,
+    patterns: Sequence[str],
+    topic: str,
+    limits: Limits,
+    clock: Clock,
+    *,
+    encoding: str = str(Encoding.PROTOBUF),
+    dry_run: bool = False,
+) -> Redriven:
+    """Publishes the dead letters of a reason again, as far as they are decoded today.
+
+    A payload is known by its SHA-256, taken as the job took it: of the bytes of an archived Pub/Sub
+    message; of a row of an event archive as it was published, in either encoding, or as a backfill
+    read it. Each is published with the time of its first publication, by which it is judged.
+
+    Guarantees: nothing is published that the job would refuse under these limits. Running it again
+    publishes the same again and ends in the same tables, because the job counts an event id once;
+    dead letters stay in their table, and what is redriven is read, and accounted for, once more.
+
+    Args:
+      query: of the tables.
+      reason: of the dead letters.
+      patterns: the archive, files as `undertone publish` takes them.
+      topic: projects/<project>/topics/<name>.
+      limits: of the job that reads the topic.
+      clock: microseconds since the epoch.
+      encoding: in which a row is published that was refused elsewhere than on a topic.
+      dry_run: look, and publish nothing.
+
+    Raises:
+      InputError: the reason is none that publishing mends, the archive can't be read, or the topic
+        does not take the messages.
+    """
+    check_mendable(reason)
+    check_topic(topic)
+    if encoding not in ENCODINGS[:2]:
+        raise InputError(f"encoding must be one of {', '.join(ENCODINGS[:2])}, got {encoding}")
+    wanted = {row["payload_sha256"] for row in query(_PAYLOADS.replace("{condition}", _is(reason)))}
+    done = Redriven(len(wanted))
+    if not wanted:
+        return done
+    encodings = sorted(_WIRE, key=lambda each: each != encoding)
+    matches = _matches(records_in_order(patterns), wanted, encodings)
+    if dry_run:
+        _send(matches, wanted, limits, clock, done, lambda _: None)
+        return done
+    with closing(Outbox(topic)) as outbox:
+        _send(matches, wanted, limits, clock, done, outbox.add)
+        outbox.flush()
+    return done
+
+
+def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinserted:
+    """Inserts the rows that tables refused once more, after the tables were mended.
+
+    Guarantees: rows are versions, of which the views take each once and the newest; so it may be
+    run again and again.
+
+    Raises:
+      InputError: BigQuery can't be reached.
+    """
+    condition = _is(Reason.REFUSED_BY_TABLE)
+    by_table: dict[str, list[str]] = {}
+    for row in query(_ROWS.replace("{condition}", condition)):
+        by_table.setdefault(row["source"], []).append(row["row"])
+    done = Reinserted(sum(map(len, by_table.values())))
+    client = InsertClient(dataset, _OUTAGE_S)
+    for table, rows in by_table.items():
+        if table not in {known.name for known in TABLES if known is not DEAD_LETTERS}:
+            done.refused[table, "takes no rows"] += len(rows)
+        elif dry_run:
+            done.inserted += len(rows)
+        else:
+            _insert(client, f"{dataset}.{table}", rows, done)
+    return done
+
+
+def _matches(
+    records: Iterable[Record], wanted: set[str], encodings: Sequence[Encoding]
+) -> Iterator[tuple[set[str], Any]]:
+    """Yields what is wanted of an archive: its hashes, and the message to publish."""
+    for record in records:
+        hashes = {payload_size_and_sha256(record.encoding, record.row)[1]}
+        message = None
+        if record.encoding == Encoding.AVRO:
+            for encoding in encodings:
+                candidate = outgoing_of(record, encoding).message
+                sha256 = hashlib.sha256(candidate.data).hexdigest()
+                hashes.add(sha256)
+                # As it was published before; a backfill's row as was asked.
+                if message is None and sha256 in wanted:
+                    message = candidate
+        elif record.attributes is None:  # A line of JSON goes without its end.
+            hashes.add(hashlib.sha256(record.row.rstrip(b"\r\n")).hexdigest())
+        if hashes := hashes & wanted:
+            yield hashes, message or outgoing_of(record, encodings[0]).message
+
+
+def _send(
+    matches: Iterable[tuple[set[str], Any]],
+    wanted: set[str],
+    limits: Limits,
+    clock: Clock,
+    done: Redriven,
+    send: Callable[[Any], None],
+) -> None:
+    """Sends each payload once, at its first record that is not refused."""
+    sent: set[str] = set()
+    refused: dict[str, str] = {}
+    for hashes, message in matches:
+        if hashes <= sent:
+            continue
+        if reason := _refusal(message, limits, clock()):
+            refused.update(dict.fromkeys(hashes - sent, reason))
+            continue
+        send(message)
+        sent |= hashes
+        if sent == wanted:
+            break
+    still = {sha256: reason for sha256, reason in refused.items() if sha256 not in sent}
+    done.found, done.sent = len(sent) + len(still), len(sent)
+    done.refused.update(still.values())
+
+
+def _refusal(message: Any, limits: Limits, now_us: int) -> str | None:
+    """Returns why the stream would refuse a message that is published now; None where it won't."""
+    if message.ByteSize() > BYTES_A_MESSAGE:
+        return str(Reason.OVERSIZE)
+    published_at_us = instant_of(message.attributes.get(ORIGINAL_PUBLISH_TIME))
+    decoded = read_event(
+        encoding_of(message.attributes.get(CONTENT_TYPE)),
+        message.data,
+        now_us if published_at_us is None else published_at_us,
+        limits,
+        now_us,
+    )
+    return str(decoded.reason) if isinstance(decoded, Rejection) else None
+
+
+def _insert(client: InsertClient, table: str, rows: Sequence[str], done: Reinserted) -> None:
+    name = table.rsplit(".", 1)[-1]
+    for start in range(0, len(rows), _ROWS_A_REQUEST):
+        batch = rows[start : start + _ROWS_A_REQUEST]
+        ids = [hashlib.sha256(row.encode()).hexdigest() for row in batch]
+        try:
+            decoded = [json.loads(row) for row in batch]
+            errors = client.insert_rows_json(table, decoded, ids, skip_invalid_rows=True)
+        except OutageError as error:
+            raise InputError(str(error)) from None
+        done.inserted += len(batch) - len(errors)
+        for each in errors:
+            said = ", ".join(sorted({x.get("reason", "") for x in each["errors"]}))
+            done.refused[name, said] += 1
+
+
+def _is(reason: str) -> str:
+    """Returns the condition; of the closed list of reasons none needs quoting."""
+    return f"reason = '{Reason(reason)}'"

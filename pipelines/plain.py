@@ -1,0 +1,50 @@
+"""Plain text for a terminal: aligned tables, instants, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.tables import instant
+
+NOTHING: Final = "–"
+"""Stands where a figure is not known."""
+
+_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_SECOND_US: Final = 1_000_000
+
+
+def aligned(table: Sequence[Sequence[str]], names: int = 1) -> list[str]:
+    """Writes a table as lines, its first columns (`names`) to the left and figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if place < names else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def at(instant_us: int | None) -> str:
+    """Writes an instant to the second, in UTC; a dash for none, its number outside the calendar."""
+    if instant_us is None:
+        return NOTHING
+    try:
+        return f"{instant(instant_us):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:
+        return str(instant_us)
+
+
+def ago(now_us: int, then_us: int | None) -> str:
+    """Writes how long ago something was, in its two largest units; a dash for never."""
+    if then_us is None:
+        return NOTHING
+    rest_s = max(0, (now_us - then_us) // _SECOND_US)
+    parts = []
+    for unit, seconds in _UNITS:
+        count, rest_s = divmod(rest_s, seconds)
+        parts.append((count, unit))
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"

@@ -1,0 +1,323 @@
+"""Status: how a job stands, read off its tables: does it balance, how far behind is it, what fails.
+
+The same over a dataset of BigQuery and over the folder of a local run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from pipelines.plain import ago, aligned, at
+from schemas.failures import InputError
+from schemas.records import LedgerTotal
+from transforms.ledger import (
+    ACCOUNTS,
+    CONVERSATION,
+    FATES,
+    OPEN_AT_DRAIN,
+    PAST_LIFE,
+    READ,
+    TALLIED,
+    imbalance,
+)
+
+Query = Callable[[str], list[dict[str, Any]]]
+"""Returns the rows of a query in BigQuery's dialect, in which `{dataset}` stands for the tables."""
+
+DAYS_SHOWN: Final = 7
+"""Days that still change are the most recent ones."""
+
+_LEDGER: Final = """\
+SELECT run, account, reason, records, revision FROM `{dataset}.ledger_latest`
+"""
+# Of a day only the largest snapshot holds, as in the view aggregates_latest; unlike there, versions
+# that withdraw a cell tell that the day was released, too.
+_DAYS: Final = f"""\
+WITH written AS (
+  SELECT DATE(window_start) AS day, snapshot, MAX(revision) AS revision
+  FROM `{{dataset}}.aggregates`
+  GROUP BY DATE(window_start), snapshot
+),
+
+newest AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY day ORDER BY snapshot DESC) AS age
+  FROM written
+),
+
+holding AS (
+  SELECT
+    DATE(window_start) AS day,
+    COUNT(*) AS cells,
+    MAX(
+      IF(
+        granularity = 'day' AND breakdown = 'overall' AND facet = 'all' AND facet_value = 'all',
+        conversations, NULL
+      )
+    ) AS conversations
+  FROM `{{dataset}}.aggregates_latest`
+  GROUP BY DATE(window_start)
+)
+
+SELECT n.day, n.snapshot, n.revision, COALESCE(h.cells, 0) AS cells, h.conversations
+FROM newest AS n
+LEFT JOIN holding AS h ON n.day = h.day
+WHERE n.age = 1
+ORDER BY n.day DESC
+LIMIT {DAYS_SHOWN}
+"""
+_RELEASED: Final = "SELECT MAX(revision) AS revision FROM `{dataset}.aggregates`"
+_DEAD_LETTERS: Final = """\
+SELECT reason, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads
+FROM `{dataset}.dead_letters`
+GROUP BY reason
+ORDER BY letters DESC, reason
+"""
+
+
+@dataclass(frozen=True)
+class RunLedger:
+    """The ledger of one run.
+
+    Attributes:
+      run: when it began, microseconds since the epoch.
+      totals: by account and reason, in the order of `ACCOUNTS`.
+    """
+
+    run: int
+    totals: tuple[LedgerTotal, ...]
+
+    @property
+    def revision(self) -> int:
+        """When it was last written, microseconds since the epoch."""
+        return max(total.revision for total in self.totals)
+
+    @property
+    def under_way(self) -> int:
+        """Records that were read and have met no fate so far."""
+        return self.records(READ) - sum(map(self.records, FATES))
+
+    @property
+    def conversations_under_way(self) -> int:
+        """Conversations that are made up of messages and stand in no table so far."""
+        return self.records(CONVERSATION) - self.records(TALLIED) - self.records(PAST_LIFE)
+
+    @property
+    def imbalance(self) -> str | None:
+        """By how much the two sides differ, in a sentence; None where they agree."""
+        return imbalance(self.totals)
+
+    def records(self, account: str) -> int:
+        """Returns the total of an account over all reasons."""
+        return sum(total.records for total in self.totals if total.account == account)
+
+    def notes(self) -> list[str]:
+        """Explains in sentences what is not zero and waits for a backfill."""
+        notes = []
+        if late := self.records(PAST_LIFE):
+            notes.append(
+                f"{PAST_LIFE}: {_counted(late)} of {self._days_of(PAST_LIFE)} came after "
+                "conversation_life, when the stream no longer changes a day; a backfill of those "
+                "days counts them"
+            )
+        if cut := self.records(OPEN_AT_DRAIN):
+            notes.append(
+                f"{OPEN_AT_DRAIN}: {_counted(cut)} begun on {self._days_of(OPEN_AT_DRAIN)} may "
+                "have been cut in two by a drain of the stream; a backfill of those days joins them"
+            )
+        return notes
+
+    def _days_of(self, account: str) -> str:
+        days = [f"{total.reason} ({total.records:,})" for total in self.totals
+                if total.account == account and total.reason and total.records]  # fmt: skip
+        return ", ".join(days) or "days that the ledger does not name"
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was last released of a UTC day.
+
+    Attributes:
+      day: it.
+      snapshot: revision of its complete release that holds, microseconds since the epoch.
+      revision: of its newest row, microseconds since the epoch.
+      cells: how many hold.
+      conversations: overall; None where that was not published.
+    """
+
+    day: date
+    snapshot: int
+    revision: int
+    cells: int
+    conversations: int | None
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """How many dead letters the table holds of one reason, and of how many distinct payloads."""
+
+    reason: str
+    letters: int
+    payloads: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job stands.
+
+    Attributes:
+      now_us: when it was asked, microseconds since the epoch.
+      runs: those asked for, the newest first.
+      released_us: newest revision of the aggregates, or None.
+      days: the most recent ones, the newest first.
+      dead_letters: of all runs, by reason.
+    """
+
+    now_us: int
+    runs: tuple[RunLedger, ...]
+    released_us: int | None
+    days: tuple[Day, ...]
+    dead_letters: tuple[DeadLetters, ...]
+
+
+def read_status(
+    query: Query, now_us: int, run: int | None = None, *, all_runs: bool = False
+) -> Status:
+    """Reads how a job stands.
+
+    Args:
+      query: of the tables.
+      now_us: microseconds since the epoch.
+      run: the one to show, as the column `run` names it; None for the newest.
+      all_runs: show every run.
+
+    Raises:
+      InputError: there is no such run, or the tables can't be read.
+    """
+    totals = [LedgerTotal(**row) for row in query(_LEDGER)]
+    runs = sorted({total.run for total in totals}, reverse=True)
+    if run is not None and run not in runs:
+        known = f"the newest is {runs[0]}" if runs else "there is none so far"
+        raise InputError(f"no run {run} is in the ledger; {known}")
+    chosen = runs if all_runs else [run] if run is not None else runs[:1]
+    return Status(
+        now_us,
+        tuple(_ledger_of(number, totals) for number in chosen),
+        next(iter(query(_RELEASED)))["revision"],
+        tuple(Day(**row) for row in query(_DAYS)),
+        tuple(DeadLetters(**row) for row in query(_DEAD_LETTERS)),
+    )
+
+
+def status_lines(status: Status) -> list[str]:
+    """Writes a status as lines of plain text."""
+    lines = [f"at {at(status.now_us)} UTC"]
+    for run in status.runs:
+        lines += ["", f"run {run.run}, begun {at(run.run)}", *_ledger_lines(run)]
+    if not status.runs:
+        lines += ["", "no run has written a ledger so far"]
+    lines += ["", *aligned(_lags(status), names=2), "", *_day_lines(status.days), ""]
+    if status.dead_letters:
+        header = ("dead letters of all runs", "rows", "payloads")
+        rows = [(x.reason, f"{x.letters:,}", f"{x.payloads:,}") for x in status.dead_letters]
+        return lines + aligned([header, *rows])
+    return [*lines, "no dead letters"]
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """Returns a status as JSON takes it; runs, snapshots and revisions as in the tables."""
+    return {
+        "now": status.now_us,
+        "runs": [
+            {
+                "run": run.run,
+                "revision": run.revision,
+                "ledger": [
+                    {"account": x.account, "reason": x.reason, "records": x.records}
+                    for x in run.totals
+                ],
+                "under_way": run.under_way,
+                "conversations_under_way": run.conversations_under_way,
+                "balances": run.imbalance is None,
+                "imbalance": run.imbalance,
+                "notes": run.notes(),
+                "lag_s": _lag_s(status.now_us, run.revision),
+            }
+            for run in status.runs
+        ],
+        "aggregates": {
+            "revision": status.released_us,
+            "lag_s": _lag_s(status.now_us, status.released_us),
+        },
+        "days": [
+            {
+                "day": x.day.isoformat(),
+                "snapshot": x.snapshot,
+                "revision": x.revision,
+                "cells": x.cells,
+                "conversations": x.conversations,
+            }
+            for x in status.days
+        ],
+        "dead_letters": [
+            {"reason": x.reason, "letters": x.letters, "payloads": x.payloads}
+            for x in status.dead_letters
+        ],
+    }
+
+
+def _ledger_of(run: int, totals: Iterable[LedgerTotal]) -> RunLedger:
+    mine = [total for total in totals if total.run == run]
+    return RunLedger(run, tuple(sorted(mine, key=lambda x: (ACCOUNTS.index(x.account), x.reason))))
+
+
+def _ledger_lines(run: RunLedger) -> list[str]:
+    rows = [(x.account, x.reason, f"{x.records:,}") for x in run.totals]
+    rows.append(("under way", "records", f"{run.under_way:,}"))
+    rows.append(("", "conversations", f"{run.conversations_under_way:,}"))
+    lines = aligned([("account", "reason", "records"), *rows], names=2)
+    if run.imbalance is None:
+        return [*lines, "the ledger balances", *run.notes()]
+    return [
+        *lines,
+        run.imbalance,
+        "(of a running stream what is under way makes the difference; a bounded or drained run has "
+        "none)",
+        *run.notes(),
+    ]
+
+
+def _lags(status: Status) -> list[tuple[str, str, str]]:
+    written_us = max((run.revision for run in status.runs), default=None)
+    return [
+        ("last written", "at", "ago"),
+        ("ledger", at(written_us), ago(status.now_us, written_us)),
+        ("aggregates", at(status.released_us), ago(status.now_us, status.released_us)),
+    ]
+
+
+def _day_lines(days: Sequence[Day]) -> list[str]:
+    if not days:
+        return ["no day was released so far"]
+    header = ("day", "snapshot", "revision", "cells", "conversations")
+    rows = [
+        (
+            x.day.isoformat(),
+            at(x.snapshot),
+            at(x.revision),
+            f"{x.cells:,}",
+            "not published" if x.conversations is None else f"{x.conversations:,}",
+        )
+        for x in days
+    ]
+    return aligned([header, *rows])
+
+
+def _counted(conversations: int) -> str:
+    return f"{conversations:,} conversation{'' if conversations == 1 else 's'}"
+
+
+def _lag_s(now_us: int, then_us: int | None) -> float | None:
+    return None if then_us is None else (now_us - then_us) / 1e6

@@ -1,0 +1,186 @@
+"""Status and dead letters over emulators of Pub/Sub and BigQuery."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from apache_beam.io.gcp.pubsub import PubsubMessage
+
+from deploy.local.cloud import LocalCloud, local_cloud
+from deploy.local.processes import ServiceError
+from deploy.local.pubsub import take
+from pipelines.bigquery import InsertClient, query
+from pipelines.cli import main
+from pipelines.database import build_database, query_run
+from pipelines.dead_letters import list_groups
+from pipelines.read import _chunks_of
+from pipelines.status import read_status
+from pipelines.write import refusal
+from schemas.failures import Reason
+from schemas.records import DeadLetter, LedgerTotal, Message
+from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
+from schemas.views import VIEWS
+from schemas.wire import Limits
+from tests.builders import HOUR_US, MONDAY_US, avro_event
+from tests.builders_report import LEDGER_ENTRIES, row, write_table
+from tests.schemas.payloads import write_avro
+from transforms.decode import decode_chunk
+
+PATIENCE_S: Final = 20.0
+LONG: Final = "x" * 2000
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """Runs the local cloud; skips where a part of it is missing, and fails in CI."""
+    try:
+        running = local_cloud(tmp_path_factory.mktemp("cloud"))
+        started = running.__enter__()
+    except ServiceError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    try:
+        yield started
+    finally:
+        running.__exit__(None, None, None)
+
+
+def undertone(cloud: LocalCloud, *argv: str) -> None:
+    """Runs a command over the cloud's dataset; it must succeed."""
+    where = [f"--dataset={cloud.dataset}", f"--bigquery_url={cloud.dataset.url}"]
+    assert main([*argv, *where]) == 0
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Returns the lines that were printed, without their columns."""
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -> None:
+    """Writes records as the streaming job does."""
+    rows = [table.bigquery_row(record) for record in records]
+    client = InsertClient(cloud.dataset, PATIENCE_S)
+    ids = [f"{time.monotonic_ns()}-{n}" for n in range(len(rows))]
+    assert client.insert_rows_json(f"{cloud.dataset}.{table.name}", rows, ids) == []
+
+
+def taken(cloud: LocalCloud, count: int) -> list[Any]:
+    """Takes so many messages from the job's subscription, and asserts that there are no more."""
+    messages: list[Any] = []
+    until_s = time.monotonic() + PATIENCE_S
+    while len(messages) < count and time.monotonic() < until_s:
+        messages += take(cloud.names.subscription)
+    messages += take(cloud.names.subscription)
+    assert len(messages) == count
+    return messages
+
+
+def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], list[DeadLetter]]:
+    """Returns ids of the events that the job takes of messages, and dead letters of the others."""
+    limits = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=max_event_bytes)
+    ids: set[str] = set()
+    letters: list[DeadLetter] = []
+    for chunk in _chunks_of([PubsubMessage._from_message(each) for each in messages], "s"):
+        some, dead, _ = decode_chunk(chunk, limits)
+        assert all(type(each) is Message for each in some)
+        ids |= {each.event_id for each in some}
+        letters += dead
+    return ids, letters
+
+
+def test_events_come_back_once_their_cause_is_mended(
+    cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was too large arrives again where the limit was raised, and as often as it is asked."""
+    now_us = time.time_ns() // 1000
+    rows = [
+        avro_event(event_id="fine", sent_at_us=now_us),
+        avro_event(event_id="long-1", sent_at_us=now_us, text=LONG),
+        avro_event(event_id="long-2", sent_at_us=now_us, text=LONG),
+        avro_event(event_id="long-3", sent_at_us=now_us, text=LONG, role="CAT"),
+    ]
+    archive = write_avro(tmp_path / "a.avro", rows)
+    topic = f"--topic={cloud.names.topic}"
+    assert main(["publish", f"--input={archive}", topic]) == 0
+    published = taken(cloud, 4)
+    ids, letters = decoded(published, 1024)
+    assert ids == {"fine"}
+    insert(cloud, DEAD_LETTERS, [*letters, letters[0]])
+    redrive = partial(
+        undertone, cloud, "dead-letters", "redrive", "--reason=oversize", topic,
+        f"--archive={archive}",
+    )  # fmt: skip
+    redrive("--max_event_bytes=1024")
+    assert "still refused 3 (oversize 3)" in said(capsys)
+    redrive("--max_event_bytes=4000", "--dry_run")
+    taken(cloud, 0)
+    for _ in range(2):
+        redrive("--max_event_bytes=4000")
+        lines = said(capsys)
+        assert "payloads refused as oversize 3" in lines
+        assert "still refused 1 (invalid_role 1)" in lines
+        again = taken(cloud, 2)
+        assert decoded(again, 4000) == ({"long-1", "long-2"}, [])
+        sent = [(each.data, dict(each.attributes)) for each in published[1:3]]
+        assert sorted((each.data, dict(each.attributes)) for each in again) == sorted(sent)
+
+
+def test_a_refused_row_is_inserted_again(
+    cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row that its table takes by now stands in the view once; another is refused again."""
+    good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
+    bad = good | {"records": None}
+    letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
+    insert(cloud, DEAD_LETTERS, letters)
+    for _ in range(2):
+        undertone(cloud, "dead-letters", "redrive", f"--reason={Reason.REFUSED_BY_TABLE}")
+        lines = said(capsys)
+        assert "inserted 1" in lines
+        assert "ledger: invalid 1" in lines
+    found = query(cloud.dataset, "SELECT records FROM `{dataset}.ledger_latest` WHERE run = 7")
+    assert found == [{"records": 5}]
+
+
+def test_bigquery_and_a_folder_tell_the_same(
+    cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Equal tables give an equal status and equal lists, whichever engine holds them."""
+    letters = [
+        DeadLetter("decode", "undecodable", source, None, None, None, at_us, 9, sha256 * 64)
+        for source, at_us, sha256 in (("s", MONDAY_US, "a"), ("s", None, "b"), ("t", 1, "c"))
+    ]
+    tables: list[tuple[Table, list[Any]]] = [
+        (AGGREGATES, [row(20), row(30, revision=2), row(16, "use", "affective")]),
+        (LEDGER, [msgspec.structs.replace(each, run=MONDAY_US) for each in LEDGER_ENTRIES]),
+        (DEAD_LETTERS, letters),
+    ]
+    for table, records in tables:
+        insert(cloud, table, records)
+        write_table(tmp_path, table, records)
+    build_database(tmp_path)
+    bigquery, folder = partial(query, cloud.dataset), partial(query_run, tmp_path)
+    assert list_groups(bigquery, "undecodable") == list_groups(folder, "undecodable")
+    one, other = (read_status(each, MONDAY_US, run=MONDAY_US) for each in (bigquery, folder))
+    assert (one.runs, one.days, one.released_us) == (other.runs, other.days, other.released_us)
+    assert other.dead_letters[0] in one.dead_letters
+    undertone(cloud, "status", "--all")
+    assert "2025-06-02" in capsys.readouterr().out
+
+
+def test_creating_again_says_what_is_there(
+    cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dataset that is there is made whole, and its tables and views are named."""
+    undertone(cloud, "create")
+    text = capsys.readouterr().out
+    assert str(cloud.dataset) in text
+    assert all(name in text for name in (*(table.name for table in TABLES), *VIEWS))

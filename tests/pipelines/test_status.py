@@ -1,0 +1,253 @@
+"""The status of a job, read off the tables of a run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.database import query_run
+from pipelines.plain import ago, aligned, at
+from pipelines.status import Status, read_status, status_json, status_lines
+from schemas.failures import InputError
+from schemas.records import AggregateRow, DeadLetter, LedgerTotal
+from schemas.tables import DEAD_LETTERS, LEDGER
+from tests.builders import HOUR_US, MONDAY_US, SECOND_US
+from tests.builders_report import database_of, row, write_table
+from transforms.tally import DAY_US
+
+NOW_US: Final = MONDAY_US + DAY_US
+RUN: Final = MONDAY_US
+BALANCED: Final = (
+    ("read", "", 9),
+    ("counted", "", 5),
+    ("late", "", 1),
+    ("dead_letter", "oversize", 2),
+    ("dead_letter", "invalid_role", 1),
+    ("conversation", "", 4),
+    ("tallied", "", 4),
+)
+
+
+def ledger(
+    accounts: Iterable[tuple[str, str, int]], run: int = RUN, revision: int = RUN
+) -> list[LedgerTotal]:
+    """Builds the totals of a run; of a repeated account the last one is a later revision."""
+    return [
+        LedgerTotal(run, account, reason, records, revision + place)
+        for place, (account, reason, records) in enumerate(accounts)
+    ]
+
+
+def letter(reason: str, sha256: str = "0") -> DeadLetter:
+    """Builds a dead letter."""
+    return DeadLetter("decode", reason, "s", "e0", None, None, MONDAY_US, 9, sha256 * 64)
+
+
+def status_of(
+    folder: Path,
+    totals: Sequence[LedgerTotal] = (),
+    rows: Iterable[AggregateRow] = (),
+    letters: Iterable[DeadLetter] = (),
+    **options: Any,
+) -> Status:
+    """Reads the status of a run with these rows, a day after it began."""
+    write_table(folder, LEDGER, totals)
+    write_table(folder, DEAD_LETTERS, letters)
+    return read_status(partial(query_run, database_of(folder, *rows)), NOW_US, **options)
+
+
+def test_what_is_under_way_is_read_and_not_yet_met(tmp_path: Path) -> None:
+    """Records under way are those read less all fates, and the ledger does not balance so far."""
+    accounts = [("read", "", 12), *BALANCED[1:5], ("conversation", "", 7), ("tallied", "", 4)]
+    (run,) = status_of(tmp_path, ledger(accounts)).runs
+    assert (run.under_way, run.conversations_under_way) == (3, 3)
+    assert run.imbalance is not None
+    assert "7 conversations" in run.imbalance
+
+
+def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
+    """Of a run that has met every record the last line of the ledger is good news."""
+    status = status_of(tmp_path, ledger(BALANCED))
+    assert status.runs[0].under_way == 0
+    lines = status_lines(status)
+    assert "the ledger balances" in lines
+    assert [line.split() for line in lines if line.startswith("dead_letter ")] == [
+        ["dead_letter", "invalid_role", "1"], ["dead_letter", "oversize", "2"],
+    ]  # fmt: skip
+
+
+def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
+    """Where records are missing the sentence of a failing run stands under the ledger."""
+    text = "\n".join(status_lines(status_of(tmp_path, ledger([("read", "", 5), *BALANCED[1:]]))))
+    assert "the ledger does not balance: read 5, but counted 5" in text
+    assert "the ledger balances" not in text
+    assert ["under", "way", "records", "-4"] in [line.split() for line in text.splitlines()]
+
+
+def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> None:
+    """Older revisions of a total, and older runs, are left out unless asked for."""
+    old = ledger([("read", "", 77), ("counted", "", 77)], run=RUN - 1)
+    new = ledger([("read", "", 1), ("read", "", 2), ("counted", "", 2)])
+    (run,) = status_of(tmp_path, [*new, *old]).runs
+    assert (run.run, run.revision, run.records("read")) == (RUN, RUN + 2, 2)
+    query = partial(query_run, tmp_path)
+    assert [each.run for each in read_status(query, NOW_US, RUN - 1).runs] == [RUN - 1]
+    assert [each.run for each in read_status(query, NOW_US, all_runs=True).runs] == [RUN, RUN - 1]
+
+
+def test_a_run_that_is_not_there(tmp_path: Path) -> None:
+    """A wrong number is answered with the newest one."""
+    with pytest.raises(InputError, match=f"no run 5 is in the ledger; the newest is {RUN}"):
+        status_of(tmp_path, ledger(BALANCED), run=5)
+    with pytest.raises(InputError, match="there is none so far"):
+        status_of(tmp_path / "empty", run=5)
+
+
+def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
+    """Conversations past their life or cut by a drain are told in words, with their days."""
+    accounts = [
+        *BALANCED[:5], ("conversation", "", 6), ("tallied", "", 4), ("past_life", "", 2),
+        ("open_at_drain", "2025-06-01", 1), ("open_at_drain", "2025-06-02", 1200),
+        ("open_at_drain", "2025-05-31", 0),
+    ]  # fmt: skip
+    (run,) = status_of(tmp_path, ledger(accounts)).runs
+    late, cut = run.notes()
+    assert (run.imbalance, run.conversations_under_way) == (None, 0)
+    assert late.startswith("past_life: 2 conversations of days that the ledger does not name")
+    assert "1,201 conversations begun on 2025-06-01 (1), 2025-06-02 (1,200) may" in cut
+
+
+def test_nothing_to_explain(tmp_path: Path) -> None:
+    """A total of zero needs no words."""
+    (run,) = status_of(tmp_path, ledger([*BALANCED, ("past_life", "", 0)])).runs
+    assert run.notes() == []
+
+
+def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
+    """What an older snapshot has of a day counts for nothing, and its newer revision neither."""
+    rows = [
+        row(99, snapshot=1, revision=9),
+        row(20, snapshot=2, revision=3),
+        row(17, "use", "affective", snapshot=2, revision=4),
+        row(20, granularity="hour", window_start_us=MONDAY_US + 5 * HOUR_US, snapshot=2),
+    ]
+    status = status_of(tmp_path, rows=rows)
+    (day,) = status.days
+    assert (day.snapshot, day.revision, day.cells, day.conversations) == (2, 4, 3, 20)
+    assert status.released_us == 9
+
+
+def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
+    """A day whose cells were withdrawn was released, and says that it has no count."""
+    status = status_of(tmp_path, rows=[row(20), row(None, revision=2)])
+    (day,) = status.days
+    assert (day.revision, day.cells, day.conversations) == (2, 0, None)
+    assert any(line.endswith("not published") for line in status_lines(status))
+
+
+def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
+    """The newest day comes first, and a week of them is enough."""
+    rows = [row(20 + n, window_start_us=MONDAY_US + n * DAY_US) for n in range(9)]
+    days = status_of(tmp_path, rows=rows).days
+    assert [day.conversations for day in days] == [28, 27, 26, 25, 24, 23, 22]
+    assert days[0].day.isoformat() == "2025-06-10"
+
+
+def test_dead_letters_by_reason(tmp_path: Path) -> None:
+    """The most frequent reason comes first; a letter written twice is one payload."""
+    letters = [letter("late"), letter("oversize", "1"), letter("oversize", "1")]
+    status = status_of(tmp_path, letters=letters)
+    assert [(x.reason, x.letters, x.payloads) for x in status.dead_letters] == [
+        ("oversize", 2, 1), ("late", 1, 1),
+    ]  # fmt: skip
+
+
+def test_lag_is_since_the_last_write(tmp_path: Path) -> None:
+    """Ledger and aggregates each say when they were last written, and how long ago."""
+    status = status_of(
+        tmp_path,
+        ledger([("read", "", 0)], revision=NOW_US - 90 * SECOND_US),
+        [row(20, revision=NOW_US - 25 * HOUR_US)],
+    )
+    lines = status_lines(status)
+    assert "ledger        2025-06-02 23:58:30  1 min 30 s" in lines
+    assert "aggregates    2025-06-01 23:00:00     1 d 1 h" in lines
+    said = status_json(status)
+    assert said["runs"][0]["lag_s"] == 90
+    assert said["aggregates"]["lag_s"] == 25 * 3600
+
+
+def test_an_empty_dataset(tmp_path: Path) -> None:
+    """Tables without a row are a status, too."""
+    status = status_of(tmp_path)
+    lines = status_lines(status)
+    assert "no run has written a ledger so far" in lines
+    assert "no day was released so far" in lines
+    assert lines[-1] == "no dead letters"
+    assert status_json(status)["aggregates"] == {"revision": None, "lag_s": None}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "0 s"), (0.9, "0 s"), (59, "59 s"), (60, "1 min"), (3601, "1 h"), (7500, "2 h 5 min"),
+     (86_400 * 3 + 7200, "3 d 2 h")],
+)  # fmt: skip
+def test_how_long_ago(seconds: float, said: str) -> None:
+    """Two units tell a lag, and a clock that runs behind none at all."""
+    assert ago(NOW_US, NOW_US - round(seconds * SECOND_US)) == said
+
+
+def test_an_instant_outside_the_calendar() -> None:
+    """A dead letter may have any publish time; it is shown as it is."""
+    assert at(2**62) == str(2**62)
+    assert at(None) == ago(NOW_US, None) == "–"
+
+
+def test_columns_line_up() -> None:
+    """Names stand to the left, figures to the right."""
+    assert aligned([("a", "bb", "1"), ("aa", "b", "10")], names=2) == ["a   bb   1", "aa  b   10"]
+
+
+def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder of a run is asked as a dataset is, in words or as JSON."""
+    status_of(tmp_path, ledger(BALANCED), [row(20)], [letter("oversize")])
+    assert main(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert f"run {RUN}, begun 2025-06-02 00:00:00" in text
+    assert main(["status", str(tmp_path), "--all", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["runs"][0]["balances"] is True
+    assert said["days"][0]["conversations"] == 20
+    assert said["dead_letters"] == [{"reason": "oversize", "letters": 1, "payloads": 1}]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "name one of --dataset"),
+        (["folder", "--dataset=my-project.undertone"], "name one of --dataset"),
+        (["folder"], "folder has no undertone.duckdb"),
+        (["--dataset=undertone"], "is no BigQuery dataset"),
+        (["folder", "--watch=0"], "watch must be at least 1 second, got 0"),
+        (["folder", "--watch=nan"], "watch must be at least 1 second, got nan"),
+    ],
+)
+def test_wrong_flags(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong place or pace is one sentence."""
+    assert main(["status", *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
+    """A database that is none, or of another version, is named."""
+    (tmp_path / "undertone.duckdb").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(InputError, match=r"undertone\.duckdb can't be read"):
+        query_run(tmp_path, "SELECT 1")
