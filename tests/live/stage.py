@@ -50,6 +50,10 @@ class Stage:
         self._await(job, lambda: accounts_of(self.cloud.dataset).get(("read", ""), 0)
                     >= share * self.published, f"{share:.0%} read")  # fmt: skip
 
+    def await_new_run(self, job: Process, read: int) -> None:
+        """Waits until the newest run has read something, but less than the one before."""
+        self._await(job, lambda: 0 < self.accounts().get(("read", ""), 0) < read, "a new run")
+
     def await_settled(self, job: Process) -> None:
         """Waits until all that was published stands in the tables."""
         self._await(

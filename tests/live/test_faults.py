@@ -45,7 +45,7 @@ def test_faulty_traffic(
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_settled(job)
-    losses = stage.losses()
+        losses = stage.losses()
     record(f"{', '.join(FAULTS)}, reordering: {share:.0%}", RUNNER, stage.published, len(losses))
     assert losses == []
 
@@ -56,7 +56,7 @@ def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: R
         stage.publish()
         stage.publish()
         stage.await_settled(job)
-    losses = stage.losses(repeated=stage.published // 2)
+        losses = stage.losses(repeated=stage.published // 2)
     accounts = stage.accounts()
     record("Pub/Sub delivers everything twice", RUNNER, stage.published, len(losses))
     assert losses == []
@@ -78,7 +78,7 @@ def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record:
         proxy.fail(0.0)
         stage.await_settled(job)
         failed = proxy.failed
-    losses = stage.losses()
+        losses = stage.losses()
     record(f"BigQuery fails {share:.0%} ({failed} requests)", RUNNER, stage.published, len(losses))
     assert losses == []
 
@@ -93,7 +93,7 @@ def test_bigquery_is_killed(
         cloud.bigquery.process.kill()
         cloud.bigquery.start_again()
         stage.await_settled(job)
-    losses = stage.losses()
+        losses = stage.losses()
     record("BigQuery is killed and restarted", RUNNER, stage.published, len(losses))
     assert losses == []
 
@@ -109,7 +109,7 @@ def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -
             os.kill(worker, signal.SIGKILL)
         stage.publish()
         stage.await_settled(job)
-    losses = stage.losses(repeated=stage.published)
+        losses = stage.losses(repeated=stage.published)
     record("a Python worker is killed", RUNNER, stage.published, len(losses))
     assert losses == []
 
@@ -123,7 +123,7 @@ def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: R
         flink.start()
         stage.publish()
         stage.await_settled(job)
-    losses = stage.losses(repeated=stage.published)
+        losses = stage.losses(repeated=stage.published)
     record("the task manager is killed", RUNNER, stage.published, len(losses))
     assert losses == []
 
@@ -141,7 +141,7 @@ def test_everything_is_killed(stage: Stage, flink: FlinkCluster, record: Record)
     with flink.stream(stage.cloud, stage.settings, resume_from=checkpoint) as job:
         stage.publish()
         stage.await_settled(job)
+        losses = stage.losses(repeated=stage.published)
         flink.cancel()
-    losses = stage.losses(repeated=stage.published)
     record("job and cluster are killed, and resumed", RUNNER, stage.published, len(losses))
     assert losses == []
