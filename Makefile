@@ -51,12 +51,14 @@ evaluate: $(READY) ## Measure the shipped classifier (needs UNDERTONE_DATA)
 bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_run
 	$(BIN)/python -m tests.benchmarks.bench_classifier
+	$(BIN)/python -m tests.benchmarks.bench_state
 
 generate: $(READY) ## Generate the protobuf code anew
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
 
-golden: $(READY) ## Write the golden graph anew, after a change of it that is meant
+golden: $(READY) ## Write the golden graphs anew, after a change that is meant, and missing golden state
 	$(BIN)/python -m tests.golden.write_graph
+	$(BIN)/python -m tests.golden.write_state
 
 lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock

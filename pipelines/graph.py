@@ -91,7 +91,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
     )
     released = (
         changes.summaries
-        | "CountPeople" >> CountPeople(settings.life_us)
+        | "CountPeople" >> CountPeople(settings.life_us, settings.clock)
         | "Tally" >> SumGains(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp, settings.clock, settings.life_us)
     )

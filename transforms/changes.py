@@ -25,6 +25,7 @@ from apache_beam.transforms.userstate import (
     TimerSpec,
     on_timer,
 )
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import ConversationSummary, LedgerEntry, LongConversation, SignedSummary
@@ -39,6 +40,13 @@ from transforms.tally import DAY_US, Sheet, day_of, name_of, sheet_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
+
+END_OF_TIME: Final = GlobalWindow().max_timestamp()
+"""Where a drain sends the watermark, and the time of the panes that it fires.
+
+No watermark passes the clock but that of a drain: so a timer that fires before it is due, by the
+clock, knows one. It does not know that the last panes have come; one due at the end of time does.
+"""
 
 _NEW_HISTORY: Final = ConversationHistory()
 _HISTORY_BYTES: Final = Metrics.distribution("changes", "state_bytes")
@@ -88,9 +96,9 @@ class CountPeople(beam.PTransform[SignedSummary, tuple[int, Sheet]]):
     Metrics: distribution `people/profiles`, of conversations that a user's day tells apart.
     """
 
-    def __init__(self, life_us: int) -> None:
+    def __init__(self, life_us: int, clock: Clock) -> None:
         super().__init__()
-        self._fn = _CountPeopleFn(life_us)
+        self._fn = _CountPeopleFn(life_us, clock)
 
     def expand(
         self, summaries: beam.PCollection[SignedSummary]
@@ -166,25 +174,30 @@ class _PublishChangesFn(beam.DoFn):
     def forget(
         self,
         state: Any = beam.DoFn.StateParam(HISTORY),
+        forget: Any = beam.DoFn.TimerParam(FORGET),
         due: Any = beam.DoFn.TimestampParam,
     ) -> Iterator[Any]:
+        now_us = self._clock()
+        if due.micros > now_us and due < END_OF_TIME:
+            forget.set(END_OF_TIME)  # A drain: its last panes may be under way.
+            return
         history = state.read()
         state.clear()
-        now_us = self._clock()
-        # No watermark passes the clock but that of a drain, which sends it to the end of time.
-        if history is not None and due.micros > now_us:
-            for span in history.spans:
-                if span.last_at_us + self._gap_us > now_us:
-                    day = name_of(day_of(span.first_at_us))
-                    yield Tagged("ledger", LedgerEntry(ledger.OPEN_AT_DRAIN, day, 1))
+        if due < END_OF_TIME or history is None:
+            return
+        for span in history.spans:
+            if span.last_at_us + self._gap_us > now_us:
+                day = name_of(day_of(span.first_at_us))
+                yield Tagged("ledger", LedgerEntry(ledger.OPEN_AT_DRAIN, day, 1))
 
 
 class _CountPeopleFn(beam.DoFn):
     CELLS = ReadModifyWriteStateSpec("cells", CanonicalCoder(UserDay))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
-    def __init__(self, life_us: int) -> None:
+    def __init__(self, life_us: int, clock: Clock) -> None:
         self._life_us = life_us
+        self._clock = clock
 
     def process(
         self,
@@ -202,8 +215,13 @@ class _CountPeopleFn(beam.DoFn):
         yield day_us, gain
 
     @on_timer(FORGET)
-    def forget(self, state: Any = beam.DoFn.StateParam(CELLS)) -> None:
-        state.clear()
+    def forget(
+        self,
+        state: Any = beam.DoFn.StateParam(CELLS),
+        due: Any = beam.DoFn.TimestampParam,
+    ) -> None:
+        if due.micros <= self._clock():  # Else it is a drain, and changes may be under way.
+            state.clear()
 
 
 def key_by_user_and_day(summary: ConversationSummary) -> UserDayKey:

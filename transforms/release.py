@@ -232,8 +232,13 @@ class _ReleaseChangesFn(beam.DoFn):
         yield from rows
 
     @on_timer(CLOSE)
-    def close(self, state: Any = beam.DoFn.StateParam(DAY)) -> None:
-        state.write(_CLOSED.encode())
+    def close(
+        self,
+        state: Any = beam.DoFn.StateParam(DAY),
+        due: Any = beam.DoFn.TimestampParam,
+    ) -> None:
+        if due.micros <= self._clock():  # Else it is a drain, and gains may be under way.
+            state.write(_CLOSED.encode())
 
     def _release(self, day_us: int, last: _Day, gain: Sheet) -> tuple[_Day, list[AggregateRow]]:
         # The state is older than this worker, or than what it released itself: rows may stand in

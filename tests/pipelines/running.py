@@ -14,7 +14,7 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_stream import TestStream
 
-from pipelines.graph import Outputs, assemble
+from pipelines.graph import assemble
 from pipelines.settings import Settings
 from schemas.records import (
     AggregateRow,
@@ -26,6 +26,7 @@ from schemas.records import (
     PayloadChunk,
 )
 from tests.doubles import LabelReader
+from transforms.ledger import Clock
 from transforms.suppression import Thresholds
 from transforms.tally import day_of
 
@@ -35,11 +36,19 @@ Counts = tuple[int, int, int | None, int | None]
 _COLLECTED: Final[defaultdict[str, list[Any]]] = defaultdict(list)
 
 FIRING_S: Final = 5
+
+
+def stopped_at(at_us: int) -> Clock:
+    """Returns a clock that always says this instant."""
+    return lambda: at_us
+
+
 EXACT: Final = Settings(
     thresholds=Thresholds(1, 1),
     load_classifier=LabelReader,
     classifier_version=LabelReader.version,
     revision=1,
+    clock=stopped_at(4_102_444_800_000_000),  # 2100: later than any timeline, so no end is a drain.
 )
 """Settings under which every cell is published and every label is known."""
 
@@ -53,6 +62,8 @@ class Result:
         self.ledger: list[LedgerTotal] = collected["ledger"]
         self.rates: list[ClassifierRate] = collected["rates"]
         self.grown_long: list[LongConversation] = collected["grown_long"]
+        self.order: list[str] = collected["order"]
+        """What came one after the other: `payloads`, or the name of an output."""
 
     def cells(self) -> dict[tuple[Any, ...], Counts]:
         """Returns the cells that hold: of each day the last snapshot's last revisions."""
@@ -92,8 +103,7 @@ def chunk(events: Iterable[dict[str, Any]]) -> PayloadChunk:
 def run_bounded(chunks: Sequence[PayloadChunk], settings: Settings = EXACT) -> Result:
     """Runs the graph over chunks that end."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    source = pipeline | "Chunks" >> beam.Create(chunks, reshuffle=False)
-    return _run(pipeline, assemble(source, settings))
+    return _run(pipeline, beam.Create(chunks, reshuffle=False), settings)
 
 
 def run_unbounded(
@@ -106,9 +116,6 @@ def run_unbounded(
         then advances.
       settings: how to count.
     """
-    settings = replace(
-        settings, firings=replace(settings.firings, early=timedelta(seconds=FIRING_S))
-    )
     stream = TestStream()
     for step in timeline:
         if isinstance(step, int):
@@ -119,19 +126,30 @@ def run_unbounded(
     for _ in range(3):  # A firing feeds the next windows, whose own timers fire a period later.
         stream.advance_processing_time(4 * FIRING_S)
     stream.advance_watermark_to_infinity()
+    return run_stream(stream, settings)
+
+
+def run_stream(stream: TestStream, settings: Settings = EXACT) -> Result:
+    """Runs the graph over a stream of chunks, with a firing period of `FIRING_S`."""
+    firings = replace(settings.firings, early=timedelta(seconds=FIRING_S))
     options = PipelineOptions(["--streaming"])
     pipeline = beam.Pipeline(runner=BundleBasedDirectRunner(), options=options)
-    return _run(pipeline, assemble(pipeline | stream, settings))
+    return _run(pipeline, stream, replace(settings, firings=firings))
 
 
-def _run(pipeline: beam.Pipeline, outputs: Outputs) -> Result:
+def _run(
+    pipeline: beam.Pipeline, source: beam.PTransform[Any, PayloadChunk], settings: Settings
+) -> Result:
     _COLLECTED.clear()
-    for name, rows in outputs._asdict().items():
+    payloads = pipeline | "Chunks" >> source
+    outputs = assemble(payloads, settings)
+    for name, rows in {"payloads": payloads, **outputs._asdict()}.items():
         if rows is not None:
             _ = rows | f"Collect{name}" >> beam.Map(_collect, name)
     pipeline.run().wait_until_finish()
-    return Result({name: list(_COLLECTED[name]) for name in outputs._fields})
+    return Result({name: list(_COLLECTED[name]) for name in (*outputs._fields, "order")})
 
 
 def _collect(element: Any, name: str) -> None:
     _COLLECTED[name].append(element)
+    _COLLECTED["order"].append(name)

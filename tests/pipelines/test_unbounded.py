@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import pytest
+from apache_beam.testing import test_stream
 
-from schemas.records import ATTRIBUTES
-from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
+from pipelines.settings import wall_clock_us
+from schemas.records import ATTRIBUTES, LedgerTotal
+from tests.pipelines.running import (
+    EXACT,
+    FIRING_S,
+    Result,
+    chunk,
+    run_bounded,
+    run_stream,
+    run_unbounded,
+    stopped_at,
+)
+from transforms.ledger import imbalance
+from transforms.tally import day_of
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -34,13 +50,14 @@ def said(
     }
 
 
-def ends_as_batch(timeline: list[list[dict[str, Any]] | int]) -> dict[tuple[Any, ...], Any]:
-    """Runs a timeline both ways, asserts that the cells agree, and returns them."""
+def ends_as_batch(timeline: Sequence[list[dict[str, Any]] | int]) -> dict[tuple[Any, ...], Any]:
+    """Runs a timeline both ways, asserts that cells and ledger agree, and returns the cells."""
     steps = [step if isinstance(step, list) else START_S + step for step in timeline]
     streamed = run_unbounded(steps)
     batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)])
     assert streamed.cells() == batch.cells()
     assert streamed.cells()
+    assert streamed.accounts() == batch.accounts()
     return streamed.cells()
 
 
@@ -141,3 +158,136 @@ def test_any_arrival_ends_as_the_batch(seed: int) -> None:
     cuts = sorted(chance.sample(range(1, len(arriving)), 4))
     parts = [arriving[a:b] for a, b in zip([0, *cuts], [*cuts, len(arriving)], strict=True)]
     ends_as_batch([*parts[:3], 30 * HOUR_S, *parts[3:]])
+
+
+def one_of_every_fate() -> list[dict[str, Any]]:
+    """Returns events of every account: among them a conversation too long to hold each message."""
+    days_later = said("late", 0, published_at_us=(START_S + 3 * DAY_S) * 1_000_000)
+    refused = [said("r1", 1, role="ROBOT"), said("r2", 2, role="ROBOT"), said("", 3)]
+    system = said("s", 9, role="SYSTEM")
+    long = [said(f"l{i}", i, "long") for i in range(300)]
+    return [said("1", 0), said("1", 0), said("2", 5), said("3", 5, "d"), days_later,
+            *refused, system, *long, long[7]]  # fmt: skip
+
+
+def test_every_account_of_the_ledger_ends_as_the_batch_run_s() -> None:
+    """Each fate, conversation and tallying is counted once, by reason, however it arrives."""
+    events = one_of_every_fate()
+    steps = [events[:100], events[50:], events[:2]]
+    streamed = run_unbounded(steps)
+    assert streamed.accounts() == {
+        ("read", ""): 100 + 260 + 2, ("counted", ""): 3 + 256, ("duplicate", ""): 3,
+        ("sampled", ""): 91 + 260 - 256, ("system_turn", ""): 1, ("late", ""): 1,
+        ("dead_letter", "invalid_role"): 2, ("dead_letter", "missing_event_id"): 1,
+        ("conversation", ""): 3, ("tallied", ""): 3,
+    }  # fmt: skip
+    assert streamed.accounts() == run_bounded([chunk(step) for step in steps]).accounts()
+
+
+def last_revision(result: Result) -> list[LedgerTotal]:
+    """Returns the totals under the largest revision."""
+    newest = max(total.revision for total in result.ledger)
+    return [total for total in result.ledger if total.revision == newest]
+
+
+def test_the_last_revision_of_a_run_is_its_whole_ledger() -> None:
+    """Every account met so far stands once in the last revision, and all are of one run."""
+    events = one_of_every_fate()
+    clocked = replace(EXACT, clock=wall_clock_us)
+    result = run_unbounded([events[:5], events[5:]], clocked)
+    assert len({total.run for total in result.ledger}) == 1
+    assert len({total.revision for total in result.ledger}) > 1
+    last = [(total.account, total.reason) for total in last_revision(result)]
+    assert sorted(last) == sorted({(t.account, t.reason) for t in result.ledger})
+    assert imbalance(last_revision(result)) is None
+
+
+def told(result: Result) -> list[tuple[str, int]]:
+    """Returns the conversations told of as grown long, with the messages that they had by then."""
+    return sorted((g.conversation, g.human_messages) for g in result.grown_long)
+
+
+def hashed(conversation: str) -> str:
+    """Returns the hash under which a conversation is told of."""
+    return blake2b(conversation.encode(), digest_size=16).hexdigest()
+
+
+def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:
+    """A firing period after the 51st message came it is told of, and not before."""
+    stream = test_stream.TestStream()
+    stream.add_elements([chunk([said(str(i), i) for i in range(50)])])
+    stream.advance_processing_time(4 * FIRING_S)
+    stream.add_elements([chunk([said("50", 50)])])
+    for seconds in (FIRING_S - 1, 1):
+        stream.advance_processing_time(seconds).add_elements([chunk([])])
+    stream.advance_watermark_to_infinity()
+    order = [name for name in run_stream(stream).order if name in ("payloads", "grown_long")]
+    assert order == [*["payloads"] * 3, "grown_long", "payloads"]
+
+
+def test_a_conversation_that_grows_long_is_told_once() -> None:
+    """Not by more messages, by an earlier one or by the same ones; 50 do not tell."""
+    events = [said(str(i), 60 - i) for i in range(53)]
+    short = [said(f"s{i}", i, "short") for i in range(50)]
+    other = [said(f"o{i}", i, "other") for i in range(60)]
+    result = run_unbounded(
+        [events[:50] + short, events[50:51], events[50:51], events[51:] + short, other, events]
+    )
+    assert told(result) == sorted([(hashed("c"), 51), (hashed("other"), 60)])
+
+
+@pytest.mark.parametrize(("each", "in_all"), [(25, [51]), (51, [51, 51])])
+def test_a_bridge_between_two_conversations(each: int, in_all: list[int]) -> None:
+    """Two that are long only together are told of once; two that were told of, not again."""
+    first = [said(f"a{i}", i) for i in range(each)]
+    second = [said(f"b{i}", 40 * HOUR_S + i) for i in range(each)]
+    bridge = said("bridge", 20 * HOUR_S)
+    result = run_unbounded([first, second, [bridge], [bridge]])
+    assert told(result) == [(hashed("c"), messages) for messages in in_all]
+    assert result.accounts() == {
+        ("read", ""): 2 * each + 2, ("counted", ""): 2 * each + 1, ("duplicate", ""): 1,
+        ("conversation", ""): 1, ("tallied", ""): 1,
+    }  # fmt: skip
+
+
+def open_at_drain(result: Result) -> dict[str, int]:
+    """Returns the conversations open at the end, by day."""
+    return {day: n for (account, day), n in result.accounts().items() if account == "open_at_drain"}
+
+
+def test_a_drain_counts_the_conversations_that_are_open() -> None:
+    """By the day they started; what the gap has closed by the clock is not among them."""
+    gap = int(EXACT.session_gap.total_seconds())
+    now_s = DAY_S + 3 * HOUR_S
+    events = [said("1", DAY_S - 60), said("2", DAY_S + 60), said("3", DAY_S, "d"),
+              said("4", now_s - gap, "closed"), said("5", now_s - gap + 1, "e")]  # fmt: skip
+    now = stopped_at((START_S + now_s) * 1_000_000)
+    result = run_unbounded([events], replace(EXACT, clock=now))
+    assert open_at_drain(result) == {"2026-01-01": 2, "2026-01-02": 1}
+    assert open_at_drain(run_unbounded([events])) == {}
+
+
+def test_a_drain_takes_in_what_has_not_fired() -> None:
+    """What came in the last firing period joins what was published, and is open once."""
+    first, last = [said("1", 0), said("2", 5, "d")], [said("3", 10), said("4", 15, "e")]
+    stream = test_stream.TestStream().add_elements([chunk(first)])
+    for _ in range(4):
+        stream.advance_processing_time(FIRING_S)
+    stream.add_elements([chunk(last)]).advance_watermark_to_infinity()
+    drained = run_stream(stream, replace(EXACT, clock=stopped_at((START_S + 20) * 1_000_000)))
+    batch = run_bounded([chunk([*first, *last])])
+    assert drained.cells() == batch.cells()
+    assert drained.accounts() == batch.accounts() | {("open_at_drain", "2026-01-01"): 3}
+
+
+def test_a_day_past_its_life_changes_no_more() -> None:
+    """What comes for it then writes no row, and the ledger says how many conversations it was."""
+    days = EXACT.firings.conversation_life.days + 2
+    old, new = said("2", 60, "d"), said("3", days * DAY_S, "e")
+    before = run_unbounded([[said("1", 0)]])
+    result = run_unbounded([[said("1", 0)], START_S + days * DAY_S, [old, new]])
+    assert result.accounts()["past_life", "2026-01-01"] == 1
+    assert imbalance(last_revision(result)) is None
+    of_the_day = [r for r in result.rows if day_of(r.window_start_us) == START_S * 1_000_000]
+    assert of_the_day == before.rows
+    assert len(result.rows) == 2 * len(of_the_day)

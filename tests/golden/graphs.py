@@ -1,0 +1,144 @@
+"""The deployed graphs as text: what Dataflow compares when a running job is updated.
+
+Of every step its full label, URN, state and timers, and the coder and windowing of each output;
+nothing that is pickled, numbered at random, or of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability import common_urns
+from apache_beam.portability.api import beam_runner_api_pb2 as proto
+
+from pipelines import backfill, stream
+from pipelines.bigquery import Dataset
+from pipelines.read import ReadPubSub
+from pipelines.write import Sinks
+from tests.builders import avro_event
+from tests.pipelines.running import EXACT
+from tests.schemas.payloads import write_avro
+from transforms.coders import CanonicalCoder
+
+FOLDER: Final = Path(__file__).parent
+ADVICE: Final = "if meant, see deploy/runbook.md 'Changing the graph' and run `make golden`"
+
+_DATASET: Final = Dataset.of("my-project.undertone")
+
+Graph = Mapping[str, Mapping[str, Any]]
+"""What is said of each step, by its label."""
+
+
+def stream_graph() -> Graph:
+    """Returns the graph of the streaming job with all its sinks."""
+    pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
+    read = ReadPubSub("projects/my-project/subscriptions/events")
+    topics = ("projects/my-project/topics/dead", "projects/my-project/topics/alerts")
+    stream.build(pipeline, read, Sinks(_DATASET, *topics), EXACT)
+    return describe(pipeline)
+
+
+def backfill_graph() -> Graph:
+    """Returns the graph of the backfill."""
+    pipeline = beam.Pipeline(options=PipelineOptions([]))
+    with tempfile.TemporaryDirectory() as folder:
+        archive = write_avro(Path(folder) / "a.avro", [avro_event()])
+        backfill.build(pipeline, [str(archive)], _DATASET, EXACT)
+        return describe(pipeline)
+
+
+GRAPHS: Final[Mapping[str, Callable[[], Graph]]] = {
+    "graph_stream.json": stream_graph,
+    "graph_backfill.json": backfill_graph,
+}
+"""The golden files, and what makes each."""
+
+
+def describe(pipeline: beam.Pipeline) -> Graph:
+    """Returns what is said of each step of a pipeline."""
+    built, context = pipeline.to_runner_api(return_context=True)
+    parts = built.components
+    steps = {}
+    for step in parts.transforms.values():
+        said: dict[str, Any] = {"urn": step.spec.urn}
+        if step.spec.urn == common_urns.primitives.PAR_DO.urn:
+            said |= _memory(step, context)
+        if not step.subtransforms:
+            said["outputs"] = {
+                tag: _collection(parts.pcollections[pcollection], context)
+                for tag, pcollection in sorted(step.outputs.items())
+            }
+        steps[step.unique_name] = said
+    return dict(sorted(steps.items()))
+
+
+def text_of(graph: Graph) -> str:
+    """Returns a graph as its file says it."""
+    return json.dumps(graph, indent=1) + "\n"
+
+
+def difference(golden: Graph, graph: Graph, most: int = 5) -> str | None:
+    """Returns one sentence that names the first few steps that differ, or None if none does."""
+    changes = [f"{label} is gone" for label in golden if label not in graph]
+    changes += [f"{label} is new" for label in graph if label not in golden]
+    changes += [
+        f"{label} had {was.get(what)}, now {graph[label].get(what)}"
+        for label, was in golden.items()
+        if label in graph
+        for what in sorted(was.keys() | graph[label].keys())
+        if was.get(what) != graph[label].get(what)
+    ]
+    if not changes:
+        return None
+    more = f"; and {len(changes) - most} more" if len(changes) > most else ""
+    return f"the graph changed: {'; '.join(changes[:most])}{more}; {ADVICE}"
+
+
+def _memory(step: Any, context: Any) -> dict[str, Any]:
+    """Returns the states and timers of a ParDo, if it has some."""
+    payload = proto.ParDoPayload.FromString(step.spec.payload)
+    states = {
+        name: f"{spec.WhichOneof('spec')} of "
+        + _coder(context.coders.get_by_id(getattr(spec, spec.WhichOneof("spec")).coder_id))
+        for name, spec in sorted(payload.state_specs.items())
+    }
+    timers = {
+        name: proto.TimeDomain.Enum.Name(spec.time_domain)
+        for name, spec in sorted(payload.timer_family_specs.items())
+    }
+    said = {"states": states, "timers": timers}
+    return {what: specs for what, specs in said.items() if specs}
+
+
+def _collection(collection: Any, context: Any) -> str:
+    windowing = context.windowing_strategies.get_by_id(collection.windowing_strategy_id)
+    coder = _coder(context.coders.get_by_id(collection.coder_id))
+    return f"{coder} in {_windowing(windowing)}"
+
+
+def _windowing(windowing: Any) -> str:
+    """Returns what of a windowing is not as Beam has it by default."""
+    modes, times = proto.AccumulationMode.Enum, proto.OutputTime.Enum
+    said = [
+        type(windowing.windowfn).__name__,
+        str(windowing.triggerfn),
+        modes.Name(windowing.accumulation_mode),
+        f"lateness {windowing.allowed_lateness.micros} us",
+        times.Name(windowing.timestamp_combiner),
+    ]
+    usual = ("DefaultTrigger()", "DISCARDING", "lateness 0 us", "END_OF_WINDOW")
+    return ", ".join(each for each in said if each not in usual)
+
+
+def _coder(coder: Any) -> str:
+    if isinstance(coder, CanonicalCoder):
+        return coder.to_type_hint().__name__
+    name = type(coder).__name__.removesuffix("Coder")
+    components = coder._get_component_coders()
+    return f"{name}[{', '.join(map(_coder, components))}]" if components else name

@@ -1,0 +1,300 @@
+"""Fixed values of everything that lives in state or crosses a shuffle, and where their bytes are.
+
+A running job's state outlives its code: an update reads what the code before it wrote. So each
+layout ever deployed keeps a file in `state/`, named by type, case and layout version, and every
+version of the code must read it. A field that is appended stays at its default in the values here:
+so files of the layout before it still give the same values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from schemas.records import (
+    AggregateRow,
+    ClassifierRate,
+    ConversationSummary,
+    DeadLetter,
+    LedgerEntry,
+    LedgerTotal,
+    LongConversation,
+    SignedSummary,
+)
+from transforms.coders import CanonicalCoder
+from transforms.conversation import ConversationState, Observed, Stated
+from transforms.history import ConversationHistory, UserDay
+from transforms.ledger import _Totals
+from transforms.release import _Day
+from transforms.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, Tally
+
+FOLDER: Final = Path(__file__).parent / "state"
+
+LAYOUTS: Final[Mapping[type[Any], int]] = {
+    AggregateRow: 1,
+    ClassifierRate: 1,
+    ConversationHistory: 1,
+    ConversationState: 1,
+    ConversationSummary: 1,
+    DeadLetter: 1,
+    LedgerEntry: 1,
+    LedgerTotal: 1,
+    LongConversation: 1,
+    Observed: 1,
+    Sheet: 1,
+    SignedSummary: 1,
+    UserDay: 1,
+    _Day: 1,
+    _Totals: 1,
+}
+"""Version of the bytes that today's code writes; of those in `SELF_VERSIONED` the bytes say it."""
+
+SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
+    ConversationHistory: 0,
+    ConversationState: 0,
+    Observed: 4,  # Behind the number of messages.
+    UserDay: 0,
+    _Day: 0,
+    _Totals: 0,
+}
+"""Where in the bytes a version stands, behind the one byte that opens a MessagePack array."""
+
+STATES: Final[Mapping[str, type[Any]]] = {
+    "cells": UserDay,
+    "day": _Day,
+    "history": ConversationHistory,
+    "totals": _Totals,
+}
+"""What each state of the unbounded job holds, by the name of its spec."""
+
+
+class Golden(NamedTuple):
+    """A value of which the bytes are kept."""
+
+    value: Any
+    case: str = "plain"
+
+    @property
+    def name(self) -> str:
+        """Type and case."""
+        return f"{type(self.value).__name__.strip('_')}-{self.case}"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file with the bytes of today's layout."""
+        return f"{self.name}.v{LAYOUTS[type(self.value)]}.bin"
+
+    @property
+    def coder(self) -> CanonicalCoder:
+        """Writes and reads the value."""
+        return CanonicalCoder(type(self.value))
+
+
+_AT_US: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
+_MINUTE_US: Final = 60_000_000
+_USER: Final = "0011223344556677"
+
+
+def _event(number: int) -> bytes:
+    return bytes([number]) * 8
+
+
+def _human(minute: int) -> bytes:
+    at_us = _AT_US + minute * _MINUTE_US
+    return at_us.to_bytes(8, "big") + _event(minute) + bytes(range(240, 256)) + bytes([minute])
+
+
+def _said(minute: int, value: str) -> Stated:
+    return Stated(_AT_US + minute * _MINUTE_US, _event(minute), value)
+
+
+_SHORT: Final = ConversationState(
+    first_at_us=_AT_US,
+    last_at_us=_AT_US + 2 * _MINUTE_US,
+    human=frozenset([_human(0), _human(2)]),
+    human_ends=frozenset(),
+    is_human_sampled=False,
+    assistant=frozenset([_event(1)]),
+    is_assistant_sampled=False,
+    stated=(_said(0, _USER), _said(0, "web"), None, _said(2, "zh-Hant"), None, None),
+    pushback=bytes([0, 170, 0, 0, 0, 0, 0, 1]),
+)
+_SAMPLED: Final = ConversationState(
+    first_at_us=_AT_US - 9 * _MINUTE_US,
+    last_at_us=_AT_US + 99 * _MINUTE_US,
+    human=frozenset(map(_human, range(10, 15))),
+    human_ends=frozenset([_human(3), _human(98)]),
+    is_human_sampled=True,
+    assistant=frozenset(map(_event, range(20, 24))),
+    is_assistant_sampled=True,
+    stated=(None,) * 6,
+    pushback=bytes(8),
+)
+_BRIEF: Final = ConversationSummary(
+    started_at_us=_AT_US,
+    user=_USER,
+    breakdowns=("web", "unknown", "zh-Hant", "unknown", "unknown"),
+    human_messages=2,
+    assistant_messages=1,
+    types=0,
+    use=1,
+    opening_type=-1,
+    closing_type=-1,
+    sentiment_change_sixths=None,
+    pushback_reasons=0b10000010,
+)
+_LENGTHY: Final = ConversationSummary(
+    started_at_us=_AT_US - 9 * _MINUTE_US,
+    user="",
+    breakdowns=("ios", "DE", "de", "plus", "m-1"),
+    human_messages=300,
+    assistant_messages=298,
+    types=0b100001,
+    use=0,
+    opening_type=0,
+    closing_type=5,
+    sentiment_change_sixths=-7,
+    pushback_reasons=0,
+)
+_PROFILE: Final = Profile(
+    hour=23,
+    breakdowns=_LENGTHY.breakdowns,
+    length="201+",
+    has_change=True,
+    types=0b100001,
+    use=0,
+    opening_type=0,
+    closing_type=5,
+    pushback_reasons=1,
+)
+_CELL: Final = Cell(hour=23, breakdown=0, value="all", slice_index=40)
+_SHEET: Final = Sheet(
+    {
+        WHOLE_DAY: Tally(conversations=1200, users=900, change=0, change_squares=0),
+        _CELL: Tally(conversations=70_000, users=66_000, change=-1234, change_squares=98_765),
+        _CELL._replace(hour=DAY, value="zh-Hant", breakdown=3): Tally(15, 12, 0, 0),
+        _CELL._replace(hour=0, value="DE", breakdown=2): Tally(-1, -1, -3, 9),
+    }
+)
+_ROW: Final = AggregateRow(
+    window_start_us=_AT_US,
+    granularity="hour",
+    breakdown="country",
+    breakdown_value="DE",
+    facet="sentiment",
+    facet_value="coaching",
+    conversations=25,
+    users=21,
+    sentiment_change_sixths=-7,
+    sentiment_change_squares=60,
+    revision=_AT_US + 5,
+    snapshot=_AT_US,
+    min_users=20,
+    min_conversations=15,
+    metrics_version="m1",
+    classifier_version="labels",
+)
+_WITHDRAWN: Final = msgspec.structs.replace(
+    _ROW,
+    conversations=None,
+    users=None,
+    sentiment_change_sixths=None,
+    sentiment_change_squares=None,
+)
+_LATE: Final = DeadLetter(
+    stage="decode",
+    reason="late",
+    source="events",
+    event_id="e-1",
+    conversation_id="c-1",
+    sent_at_us=_AT_US,
+    published_at_us=_AT_US + _MINUTE_US,
+    size_bytes=321,
+    payload_sha256="0f" * 32,
+)
+_UNREADABLE: Final = msgspec.structs.replace(
+    _LATE, event_id=None, conversation_id=None, sent_at_us=None, published_at_us=None
+)
+
+# Fields are named: those of two that changed places would come out right without.
+GOLDEN: Final[tuple[Golden, ...]] = (
+    Golden(_SHORT, "short"),
+    Golden(_SAMPLED, "sampled"),
+    Golden(Observed(messages=5, state=_SHORT)),
+    Golden(
+        ConversationHistory(spans=(Observed(messages=3, state=_SHORT),), published=(_BRIEF,)),
+        "one-span",
+    ),
+    Golden(
+        ConversationHistory(
+            spans=(Observed(messages=3, state=_SHORT), Observed(messages=640, state=_SAMPLED)),
+            published=(_BRIEF, _LENGTHY),
+        ),
+        "two-spans",
+    ),
+    Golden(UserDay({_PROFILE: 1})),
+    Golden(
+        UserDay({_PROFILE: 3, _PROFILE._replace(hour=0, has_change=False): -1}),
+        "retracted-first",
+    ),
+    Golden(_SHEET),
+    Golden(
+        _Day(
+            snapshot=_AT_US,
+            revision=_AT_US + 3,
+            sheet=_SHEET,
+            released=Sheet({WHOLE_DAY: Tally(1190, 895, 0, 0)}),
+        ),
+        "open",
+    ),
+    Golden(_Day(is_closed=True), "closed"),
+    Golden(
+        _Totals(
+            run=_AT_US,
+            revision=_AT_US + 5,
+            sums=Counter({("read", ""): 7, ("dead_letter", "invalid_role"): 2, ("late", ""): 0}),
+        )
+    ),
+    Golden(_BRIEF, "brief"),
+    Golden(_LENGTHY, "lengthy"),
+    Golden(SignedSummary(sign=-1, summary=_BRIEF)),
+    Golden(
+        LongConversation(
+            conversation=bytes(range(16)).hex(),
+            started_at_us=_AT_US,
+            last_at_us=_AT_US + _MINUTE_US,
+            human_messages=51,
+        )
+    ),
+    Golden(LedgerEntry(account="open_at_drain", reason="2026-01-01", records=-2)),
+    Golden(
+        LedgerTotal(
+            run=_AT_US,
+            account="dead_letter",
+            reason="oversize",
+            records=12,
+            revision=_AT_US + 9,
+        )
+    ),
+    Golden(_LATE, "late"),
+    Golden(_UNREADABLE, "unreadable"),
+    Golden(_ROW),
+    Golden(_WITHDRAWN, "withdrawn"),
+    Golden(
+        ClassifierRate(
+            classifier_version="labels",
+            language="de",
+            facet="type",
+            facet_value="coaching",
+            true_positives=14,
+            positives=28,
+            false_positives=34,
+            negatives=1573,
+            revision=_AT_US,
+        )
+    ),
+)

@@ -1,0 +1,93 @@
+"""State outlives code: what a job once wrote is read today, and today's bytes are as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.transforms.userstate import get_dofn_specs, is_stateful_dofn
+
+from pipelines.graph import assemble
+from pipelines.read import ReadPubSub
+from tests.golden.states import FOLDER, GOLDEN, LAYOUTS, SELF_VERSIONED, STATES, Golden
+from tests.golden.write_state import write
+from tests.pipelines.running import EXACT
+from transforms.coders import CODED, CanonicalCoder
+
+by_name = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.name)
+
+
+@by_name
+def test_todays_bytes_are_the_golden_ones(golden: Golden) -> None:
+    """The same value is written in the same bytes, or the layout has a new version."""
+    assert golden.coder.encode(golden.value) == (FOLDER / golden.file_name).read_bytes()
+
+
+@by_name
+def test_every_layout_ever_deployed_is_read(golden: Golden) -> None:
+    """The bytes of each version give the value that they were written from."""
+    files = sorted(FOLDER.glob(f"{golden.name}.v*.bin"))
+    assert FOLDER / golden.file_name in files
+    for file in files:
+        assert golden.coder.decode(file.read_bytes()) == golden.value, file.name
+
+
+@pytest.mark.parametrize(
+    "golden", [g for g in GOLDEN if type(g.value) in SELF_VERSIONED], ids=lambda g: g.name
+)
+def test_an_unknown_version_is_refused(golden: Golden) -> None:
+    """State that a later version of the code wrote is not misread."""
+    encoded = bytearray((FOLDER / golden.file_name).read_bytes())
+    place = SELF_VERSIONED[type(golden.value)] + 1
+    assert encoded[place] == LAYOUTS[type(golden.value)]
+    encoded[place] = 99
+    with pytest.raises(ValueError, match="version 99"):
+        golden.coder.decode(bytes(encoded))
+
+
+def test_every_coded_type_has_a_golden_file() -> None:
+    """Whatever crosses a shuffle or lives in state is held to its bytes, and nothing else is."""
+    assert {type(golden.value) for golden in GOLDEN} == {*CODED, *STATES.values()} == {*LAYOUTS}
+    named = {golden.name for golden in GOLDEN}
+    assert len(named) == len(GOLDEN)
+    assert {file.name.split(".")[0] for file in FOLDER.iterdir()} == named
+
+
+def test_every_state_has_a_golden_file() -> None:
+    """Each state spec of the unbounded graph is known, with the type that it holds."""
+    held = state_specs()
+    assert held.keys() == STATES.keys()
+    for name, coder in held.items():
+        if isinstance(coder, CanonicalCoder):
+            assert coder.to_type_hint() is STATES[name]
+
+
+def state_specs() -> dict[str, Any]:
+    """Returns the coder of each state spec of the unbounded graph."""
+    pipeline = beam.Pipeline()
+    assemble(pipeline | "Read" >> ReadPubSub("projects/my-project/subscriptions/events"), EXACT)
+    coders: dict[str, Any] = {}
+
+    class Visitor(beam.pipeline.PipelineVisitor):
+        def visit_transform(self, node: Any) -> None:
+            fn = getattr(node.transform, "fn", None)
+            if isinstance(fn, beam.DoFn) and is_stateful_dofn(fn):
+                coders.update((spec.name, spec.coder) for spec in get_dofn_specs(fn)[0])
+
+    pipeline.visit(Visitor())
+    return coders
+
+
+def test_golden_files_are_not_replaced_unasked(tmp_path: Path) -> None:
+    """A file that differs stays, and the sentence names it; told to, it is written anew."""
+    write(tmp_path, replace=False)
+    file = tmp_path / GOLDEN[0].file_name
+    written = file.read_bytes()
+    file.write_bytes(b"older")
+    with pytest.raises(SystemExit, match=file.name):
+        write(tmp_path, replace=False)
+    assert file.read_bytes() == b"older"
+    write(tmp_path, replace=True)
+    assert file.read_bytes() == written

@@ -1,0 +1,284 @@
+"""Versions of a day: whatever befalls worker and state, the rows that hold are those of its sum."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Final
+
+import msgspec
+import pytest
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.timestamp import Timestamp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import AggregateRow, LedgerEntry
+from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
+from transforms.ledger import PAST_LIFE, TALLIED
+from transforms.release import Stamp, _ReleaseChangesFn, release_day
+from transforms.suppression import Thresholds
+from transforms.tally import DAY_US, Sheet, sheet_of
+
+OPEN: Final = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1")
+GUARDED: Final = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1")
+LIFE_US: Final = 28 * DAY_US
+
+ADA, BOB, EVE, DAN = (sheet_of([summary(user)]) for user in ("ada", "bob", "eve", "dan"))
+
+
+class Kept:
+    """A day's state as a runner keeps it, which may be taken back to what it was."""
+
+    def __init__(self) -> None:
+        self.encoded: bytes | None = None
+
+    def read(self) -> bytes | None:
+        return self.encoded
+
+    def write(self, encoded: bytes) -> None:
+        self.encoded = encoded
+
+
+class Alarm:
+    """A timer that remembers for when it was set last."""
+
+    def __init__(self) -> None:
+        self.due: Timestamp | None = None
+
+    def set(self, due: Timestamp) -> None:
+        self.due = due
+
+
+class Clock:
+    """A clock that goes as the test says."""
+
+    def __init__(self) -> None:
+        self.now_us = MONDAY_US + DAY_US
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+class Monday:
+    """A day that one worker after the other releases: its state, and every row ever written."""
+
+    def __init__(self, stamp: Stamp = OPEN) -> None:
+        self.stamp = stamp
+        self.clock, self.state, self.alarm = Clock(), Kept(), Alarm()
+        self.written: list[AggregateRow] = []
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """Starts a worker that knows nothing but the state."""
+        self.use(_ReleaseChangesFn(self.stamp, self.clock, LIFE_US))
+
+    def use(self, step: _ReleaseChangesFn) -> None:
+        """Goes on with another object of the step."""
+        self.step = step
+        step.setup()
+
+    def gain(self, *sheets: Sheet) -> list[AggregateRow]:
+        """Adds sheets to the day at once; returns the rows written."""
+        given = list(self.step.process((MONDAY_US, total(*sheets)), self.state, self.alarm))
+        self.entries: list[LedgerEntry] = [e.value for e in given if isinstance(e, TaggedOutput)]
+        rows = [e for e in given if isinstance(e, AggregateRow)]
+        self.written += rows
+        return rows
+
+    def come_due(self) -> None:
+        """Fires the timer."""
+        self.step.close(self.state, self.alarm.due)
+
+    @property
+    def holding(self) -> set[AggregateRow]:
+        """The rows that hold, as the tables' views read them, versions aside."""
+        ordered = sorted(self.written, key=lambda row: (row.snapshot, row.revision))
+        newest = [row for row in ordered if row.snapshot == ordered[-1].snapshot]
+        return {row for row in {cell_of(row): plain(row) for row in newest}.values() if shows(row)}
+
+
+def total(*sheets: Sheet) -> Sheet:
+    """Returns the sum."""
+    sums = Sheet()
+    for sheet in sheets:
+        sums.add_all(sheet)
+    return sums
+
+
+def minus(sheet: Sheet) -> Sheet:
+    """Returns what takes a sheet back."""
+    return Sheet().add_all(sheet, -1)
+
+
+def plain(row: AggregateRow) -> AggregateRow:
+    """Returns a row without its version."""
+    return msgspec.structs.replace(row, revision=0, snapshot=0)
+
+
+def shows(row: AggregateRow) -> bool:
+    """Tells a row from a withdrawal."""
+    return row.conversations is not None
+
+
+def cell_of(row: AggregateRow) -> tuple[object, ...]:
+    """Returns what names the cell of a row."""
+    return msgspec.structs.astuple(row)[:6]
+
+
+def rows_of(*sheets: Sheet, stamp: Stamp = OPEN) -> set[AggregateRow]:
+    """Returns the rows that a backfill of the same sum writes, versions aside."""
+    return set(filter(shows, release_day((MONDAY_US, total(*sheets)), stamp, 0)))
+
+
+def test_the_first_release_is_a_whole_snapshot() -> None:
+    """It is what a backfill of the same sheet writes, under a revision later than the worker."""
+    monday = Monday()
+    rows = monday.gain(ADA, BOB)
+    assert rows == release_day((MONDAY_US, total(ADA, BOB)), OPEN, rows[0].revision)
+    assert rows[0].revision > monday.clock()
+    assert monday.entries == [LedgerEntry(TALLIED, "", 2)]
+    assert monday.alarm.due == Timestamp(micros=MONDAY_US + DAY_US + LIFE_US)
+
+
+def test_a_later_release_is_of_the_changed_cells() -> None:
+    """What another length does not touch is not written again, and the snapshot stays."""
+    monday = Monday()
+    first = monday.gain(ADA)
+    longer = sheet_of([summary("bob", human_messages=9)])
+    second = monday.gain(longer)
+    assert set(map(plain, second)) == rows_of(ADA, longer) - rows_of(ADA)
+    assert {row.snapshot for row in second} == {first[0].snapshot}
+    assert {row.revision for row in second} == {first[0].revision + 1}
+
+
+@pytest.mark.parametrize("steps_us", [0, -3600 * SECOND_US, 1, 60 * SECOND_US])
+def test_revisions_increase_whatever_the_clock_does(steps_us: int) -> None:
+    """A clock that stands still or goes back makes no version older than the one before."""
+    monday = Monday()
+    revisions = []
+    for gain in (ADA, BOB, EVE, DAN):
+        revisions.append({row.revision for row in monday.gain(gain)})
+        monday.clock.now_us += steps_us
+    assert [len(revision) for revision in revisions] == [1] * 4
+    ordered = [max(revision) for revision in revisions]
+    assert ordered == sorted(set(ordered))
+    assert monday.holding == rows_of(ADA, BOB, EVE, DAN)
+
+
+def test_a_worker_that_starts_later_writes_a_whole_snapshot_first() -> None:
+    """It does not know what a lost attempt wrote; from then on it writes what changes."""
+    monday = Monday()
+    first = monday.gain(ADA)
+    monday.clock.now_us += 60 * SECOND_US
+    monday.start_worker()
+    again, after = monday.gain(BOB), monday.gain(EVE)
+    assert again == release_day((MONDAY_US, total(ADA, BOB)), OPEN, again[0].revision)
+    assert again[0].revision > first[0].revision
+    assert {row.snapshot for row in after} == {again[0].revision}
+    assert monday.holding == rows_of(ADA, BOB, EVE)
+
+
+def test_another_object_in_the_same_worker_goes_on() -> None:
+    """A runner may copy the step for each bundle; that starts no snapshot."""
+    monday = Monday()
+    first = monday.gain(ADA)
+    monday.clock.now_us += 60 * SECOND_US
+    monday.use(pickle.loads(pickle.dumps(monday.step)))
+    assert {row.snapshot for row in monday.gain(BOB)} == {first[0].snapshot}
+
+
+def test_a_state_taken_back_leads_to_a_whole_snapshot() -> None:
+    """It supersedes every row of the lost attempt, also those that nobody counts again."""
+    monday = Monday()
+    monday.gain(ADA)
+    saved = monday.state.encoded
+    lost = monday.gain(BOB) + monday.gain(sheet_of([summary("eve", types=["coaching"])]))
+    monday.state.encoded = saved
+    monday.clock.now_us -= 60 * SECOND_US
+    rows = monday.gain(DAN)
+    assert {row.snapshot for row in rows} == {row.revision for row in rows}
+    assert rows[0].revision > max(row.revision for row in lost)
+    assert monday.holding == rows_of(ADA, DAN)
+    assert {row.snapshot for row in monday.gain(EVE)} == {rows[0].snapshot}
+
+
+def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
+    """Its last version has no counts; once it has enough again it is shown again."""
+    monday = Monday(GUARDED)
+    shown = monday.gain(ADA, BOB, EVE, DAN)
+    assert monday.holding == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
+    withdrawn = monday.gain(minus(DAN))
+    assert {cell_of(row) for row in withdrawn} == {cell_of(row) for row in shown}
+    assert not any(map(shows, withdrawn))
+    assert monday.entries == [LedgerEntry(TALLIED, "", -1)]
+    assert set(map(plain, monday.gain(DAN))) == set(map(plain, shown))
+
+
+def test_below_the_thresholds_the_first_snapshot_alone_is_written() -> None:
+    """It supersedes whatever an earlier job showed; then there is nothing to show or withdraw."""
+    monday = Monday(GUARDED)
+    (row,) = monday.gain(ADA)
+    assert not shows(row)
+    assert monday.gain(BOB) == monday.gain(EVE) == []
+    assert set(map(plain, monday.gain(DAN))) == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
+
+
+def test_gains_that_cancel_out_write_nothing() -> None:
+    """A summary taken back in the firing period in which it came leaves no trace."""
+    monday = Monday()
+    assert monday.gain(ADA, minus(ADA)) == []
+    assert (monday.state.encoded, monday.alarm.due, monday.entries) == (None, None, [])
+    monday.gain(ADA)
+    assert len(monday.gain(BOB, minus(ADA))) == 0
+    assert monday.holding == rows_of(BOB)
+
+
+def test_a_closed_day_is_written_no_more() -> None:
+    """What comes past its life is counted by whole conversations, and its rows stay."""
+    monday = Monday()
+    monday.gain(ADA)
+    monday.clock.now_us = MONDAY_US + DAY_US + LIFE_US
+    monday.come_due()
+    assert monday.gain(BOB, EVE) == []
+    assert monday.entries == [LedgerEntry(PAST_LIFE, "2025-06-02", 2)]
+    assert monday.gain(minus(ADA), sheet_of([summary("ada", human_messages=9)])) == []
+    assert monday.entries == []
+    assert monday.holding == rows_of(ADA)
+
+
+def test_a_drain_does_not_close_a_day() -> None:
+    """Its timer fires before its time, by the clock, and what is under way is still counted."""
+    monday = Monday()
+    monday.gain(ADA)
+    monday.come_due()
+    monday.gain(BOB)
+    assert monday.entries == [LedgerEntry(TALLIED, "", 1)]
+    assert monday.holding == rows_of(ADA, BOB)
+
+
+EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint", "failure"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(EVENTS, max_size=16))
+def test_the_rows_that_hold_are_those_of_the_sum(events: list[str]) -> None:
+    """Gains, retractions, new workers and failures may follow each other as they like."""
+    monday, coming = Monday(), busy_day(20, seed=len(events))
+    present: list[Sheet] = []
+    checkpoint = (monday.state.encoded, present)
+    for event in [*events, "add"]:
+        monday.clock.now_us += SECOND_US
+        if event == "new worker":
+            monday.start_worker()
+        elif event == "checkpoint":
+            checkpoint = (monday.state.encoded, present)
+        elif event == "failure":
+            monday.state.encoded, present = checkpoint
+        elif event == "add":
+            present = [*present, sheet_of([coming.pop()])]
+            monday.gain(present[-1])
+            assert monday.holding == rows_of(*present)
+        elif present:
+            monday.gain(minus(present[-1]))
+            present = present[:-1]
+            assert monday.holding == rows_of(*present)
