@@ -52,6 +52,8 @@ bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_run
 	$(BIN)/python -m tests.benchmarks.bench_classifier
 	$(BIN)/python -m tests.benchmarks.bench_state
+	$(BIN)/python -m tests.benchmarks.bench_stream --runner direct
+	$(BIN)/python -m tests.benchmarks.bench_stream --runner flink
 
 generate: $(READY) ## Generate the protobuf code anew
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto

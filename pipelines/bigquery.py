@@ -35,6 +35,8 @@ _OUTAGES: Final = (
     auth_exceptions.RefreshError,
 )
 _REQUEST_S: Final = 60.0
+_SHORTLY: Final = bigquery.DEFAULT_RETRY.with_timeout(15.0)
+"""For what somebody waits for: the default tries for ten minutes."""
 _UNREACHABLE: Final = (*_OUTAGES, exceptions.RetryError, auth_exceptions.GoogleAuthError)
 
 
@@ -96,15 +98,15 @@ def create_dataset(dataset: Dataset, location: str | None = None) -> None:
         client = dataset.client()
         wanted = bigquery.Dataset(str(dataset))
         wanted.location = location
-        client.create_dataset(wanted, exists_ok=True, timeout=_REQUEST_S)
+        client.create_dataset(wanted, exists_ok=True, retry=_SHORTLY)
         for table in TABLES:
-            client.create_table(_table(dataset, table), exists_ok=True, timeout=_REQUEST_S)
+            client.create_table(_table(dataset, table), exists_ok=True, retry=_SHORTLY)
         for name in VIEWS:
             view = bigquery.Table(f"{dataset}.{name}")
             view.description = view_description(name)
             view.view_query = view_sql(name, str(dataset))
-            client.delete_table(view, not_found_ok=True, timeout=_REQUEST_S)
-            client.create_table(view, timeout=_REQUEST_S)
+            client.delete_table(view, not_found_ok=True, retry=_SHORTLY)
+            client.create_table(view, retry=_SHORTLY)
     except _UNREACHABLE as error:
         raise InputError(_sentence(dataset, error)) from None
 
@@ -117,7 +119,10 @@ def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
     """
     try:
         rows = dataset.client().query_and_wait(
-            sql.replace("{dataset}", str(dataset)), wait_timeout=_REQUEST_S
+            sql.replace("{dataset}", str(dataset)),
+            wait_timeout=_REQUEST_S,
+            retry=_SHORTLY,
+            job_retry=_SHORTLY,
         )
         return [dict(row.items()) for row in rows]
     except _UNREACHABLE as error:

@@ -104,6 +104,27 @@ class FlinkCluster:
           bigquery_url: another endpoint than the cloud's.
           resume_from: checkpoint whose state the job takes over.
         """
+        command = [sys.executable, "-m", "pipelines.stream"]
+        arguments = cloud.job_arguments(settings, bigquery_url)
+        log = cloud.folder / "job.log"
+        return self.submit([*command, *arguments], log, cloud.pubsub_host, resume_from=resume_from)
+
+    def submit(
+        self,
+        command: Sequence[str],
+        log: Path,
+        pubsub_host: str,
+        *,
+        resume_from: Path | None = None,
+    ) -> Process:
+        """Submits a streaming job, and waits until all its tasks run.
+
+        Args:
+          command: that builds the job, with its own flags; the runner's are added.
+          log: file that takes what it prints.
+          pubsub_host: where Pub/Sub listens.
+          resume_from: checkpoint whose state the job takes over.
+        """
         before = self._ids()
         flags = [
             "--runner=PortableRunner",
@@ -125,16 +146,13 @@ class FlinkCluster:
             "--experiments=use_deprecated_read",
             # A newer Python SDK shuffles windowed values in a form that this runner can't read.
             f"--update_compatibility_version={RUNNER_VERSION}",
-            f"--java_pubsub_url=http://{cloud.pubsub_host}",
+            f"--java_pubsub_url=http://{pubsub_host}",
             f"--java_credentials={_NO_CREDENTIALS}",
             f"--expansion_service={LOOPBACK}:{self._expansion}",
         ]
         if resume_from is not None:
             flags.append(f"--savepoint_path=file://{resume_from}")
-        command = [sys.executable, "-m", "pipelines.stream"]
-        arguments = cloud.job_arguments(settings, bigquery_url)
-        log = cloud.folder / "job.log"
-        process = Process("the streaming job", [*command, *arguments, *flags], log)
+        process = Process("the streaming job", [*command, *flags], log)
         process.wait_until(
             lambda: any(
                 self._is_whole(job["id"]) for job in self._jobs() if job["id"] not in before
@@ -193,7 +211,7 @@ class FlinkCluster:
 
     def _commands(self) -> dict[str, list[str]]:
         java = [
-            "java", "-XX:+UseSerialGC",
+            "java", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED),
             "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
         ]  # fmt: skip

@@ -6,12 +6,17 @@ import http.client
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.local.processes import LOOPBACK
+
+_TIMEOUT_S: Final = 120.0
+_PAUSE_S: Final = 0.1
 
 
 class FaultyProxy(ThreadingHTTPServer):
@@ -31,6 +36,13 @@ class FaultyProxy(ThreadingHTTPServer):
     def fail(self, share: float, *statuses: int) -> None:
         """Answers that share of the requests with one of the statuses; 0 resets the connection."""
         self._share, self._statuses = share, statuses
+
+    def await_failures(self, failures: int) -> None:
+        """Waits until so many requests have failed."""
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while self.failed < failures:
+            assert time.monotonic() < deadline_s, f"{self.failed} requests have failed"
+            time.sleep(_PAUSE_S)
 
     def next_fault(self) -> int | None:
         """Returns the status to answer with, or None to forward."""

@@ -24,6 +24,8 @@ from tests.live.traffic import FAULTS, Event, with_faults, write_messages
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 RUNNER = "Flink"
+_FAILURES = 6
+"""Requests that fail before BigQuery answers again: one of each kind, about."""
 
 
 @contextmanager
@@ -73,8 +75,7 @@ def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record:
     ):
         proxy.fail(share, 503, 500, 429, 403, 404, 0)
         stage.publish()
-        while proxy.failed < 10:
-            assert job.is_running
+        proxy.await_failures(_FAILURES)
         proxy.fail(0.0)
         stage.await_settled(job)
         failed = proxy.failed
