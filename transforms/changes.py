@@ -129,7 +129,8 @@ class _PublishChangesFn(beam.DoFn):
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
         self._gap_us = gap_us
-        self._life_us = life_us
+        # Neither before a later message is another conversation, nor before the day is closed.
+        self._keep_us = life_us + max(gap_us, DAY_US)
         self._clock = clock
         self._fates: Counter[tuple[str, str]] = Counter()
 
@@ -154,10 +155,10 @@ class _PublishChangesFn(beam.DoFn):
         self._fates.update(fates_of(history.spans))
         self._fates.subtract(fates_of(before.spans))
         # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
-        keep_from_us = history.last_at_us - self._life_us - self._gap_us
+        keep_from_us = history.last_at_us - self._keep_us
         history = history.forget_before(keep_from_us)
         state.write(history)
-        forget.set(Timestamp(micros=history.last_at_us + self._gap_us + self._life_us))
+        forget.set(Timestamp(micros=history.last_at_us + self._keep_us))
         for span in grown_long:
             yield Tagged("grown_long", long_conversation(conversation, span))
         yield from changes
