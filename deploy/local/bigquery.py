@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from deploy.local.processes import LOOPBACK, Process, ServiceError, free_port
+from deploy.local.processes import LOOPBACK, Process, ServiceError, alone, free_port
 
 _LOCK: Final = Path(__file__).with_name("requirements.lock")
 _START_S: Final = 60.0
@@ -87,6 +87,11 @@ def installed() -> Path:
       ServiceError: there is no Python 3.13, or a package can't be installed.
     """
     environment = Path(__file__).parents[2] / ".venv-bigquery"
+    with alone(environment):
+        return _installed(environment)
+
+
+def _installed(environment: Path) -> Path:
     stamp = environment / ".ready"
     wanted = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:

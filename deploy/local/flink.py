@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.cloud import LocalCloud
-from deploy.local.processes import LOOPBACK, Process, ServiceError, answers, free_port
+from deploy.local.processes import LOOPBACK, Process, ServiceError, alone, answers, free_port
 
 FLINK: Final = "flink"
 JOB_NAME: Final = "undertone"
@@ -310,6 +310,12 @@ def jar() -> Path:
     version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     folder = Path(__file__).parents[2] / ".flink" / version
     built = folder / "undertone-flink.jar"
+    with alone(folder):
+        _build(folder, built)
+    return built
+
+
+def _build(folder: Path, built: Path) -> None:
     if not built.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         command = ["mvn", "-B", "-q", "-f", str(_POM), f"-Dtarget={folder}.part", "package"]
@@ -318,4 +324,3 @@ def jar() -> Path:
             last = [line for line in done.stdout.splitlines() if "ERROR" in line][:1]
             raise ServiceError(f"Maven can't build the Flink jar: {' '.join(last)}")
         os.rename(f"{folder}.part", folder)
-    return built
