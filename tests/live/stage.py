@@ -23,8 +23,8 @@ SETTINGS: Final = (
 )  # fmt: skip
 """Every cell is published, so that every loss shows."""
 FIRING: Final = "--firing_period=2s"
-_SETTLED_S: Final = 150.0
-_PAUSE_S: Final = 1.0
+_SETTLED_S: Final = 240.0
+_PAUSE_S: Final = 2.0
 
 
 class Stage:

@@ -13,7 +13,7 @@ from tests.live.conftest import Record
 from tests.live.stage import Stage
 from tests.live.traffic import Event, with_faults, write_messages
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 RUNNER = "direct"
 EVENTS = 400

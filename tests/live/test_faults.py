@@ -21,7 +21,7 @@ from tests.live.proxy import faulty_proxy
 from tests.live.stage import Stage
 from tests.live.traffic import FAULTS, Event, with_faults, write_messages
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 RUNNER = "Flink"
 _FAILURES = 6
