@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
-from transforms.logs import PERIOD_S, log_event
+from transforms.logs import LOGGER, PERIOD_S, log_event
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The command line of another test may have asked for less."""
+    caplog.set_level(logging.WARNING, LOGGER.name)
 
 
 def test_a_flood_is_one_line_a_period(caplog: pytest.LogCaptureFixture) -> None:
