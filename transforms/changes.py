@@ -69,8 +69,8 @@ class PublishChanges(beam.PTransform[NewlyObserved, Any]):
     human messages, once; ledger entries of conversations and messages. Windowing: global.
     Guarantees: for each conversation the signed summaries add up to those of its joined state, for
     any order and repetition of messages.
-    State: `ConversationHistory`, at most 16 KB a span, dropped `life_us` and the gap after the last
-    message; a drain drops all of it, and what was still open then is counted.
+    State: `ConversationHistory`, at most 16 KB a span, dropped `life_us` and the gap (at least a
+    day) after the last message; a drain drops all of it, and what was still open is counted.
     Metrics: `changes/<account>`; distributions `changes/state_bytes` and
     `changes/sent_to_counted_ms` (newest message of a pane to its counting).
     """
@@ -188,8 +188,9 @@ class _PublishChangesFn(beam.DoFn):
             return
         for span in history.spans:
             if span.last_at_us + self._gap_us > now_us:
-                day = name_of(day_of(span.first_at_us))
-                yield Tagged("ledger", LedgerEntry(ledger.OPEN_AT_DRAIN, day, 1))
+                cut = (ledger.OPEN_AT_DRAIN, name_of(day_of(span.first_at_us)))
+                ledger.count_metrics("changes", {cut: 1})
+                yield Tagged("ledger", LedgerEntry(*cut, 1))
 
 
 class _CountPeopleFn(beam.DoFn):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,9 +112,3 @@ def _midnight(at_s: float) -> Any:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     return datetime.fromtimestamp(at_s - at_s % 86_400, UTC)
-
-
-def children(pid: int) -> list[int]:
-    """Returns the ids of a process's children."""
-    found = subprocess.run(["pgrep", "--parent", str(pid)], capture_output=True, text=True)  # noqa: PLW1510
-    return [int(line) for line in found.stdout.split()]
