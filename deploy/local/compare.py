@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from pipelines.bigquery import Dataset, query
-from pipelines.database import DATABASE_FILE
+from pipelines.database import query_run
 from schemas.records import LedgerEntry
 from schemas.tables import AGGREGATES
 from transforms import ledger
 
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot")
 _COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
+_ROWS_SQL: Final = (
+    f"SELECT UNIX_MICROS(window_start) AS window_start_us, {', '.join(_COLUMNS)} "
+    "FROM `{dataset}.aggregates_latest`"
+)
+_ACCOUNTS_SQL: Final = (
+    "SELECT account, reason, records FROM `{dataset}.ledger_latest` "
+    "WHERE run = (SELECT MAX(run) FROM `{dataset}.ledger_latest`) AND records != 0"
+)
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 40.0
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
@@ -68,8 +74,7 @@ def settled_differences(
 
 def accounts_of(dataset: Dataset) -> Accounts:
     """Returns the ledger of the newest run in a dataset; nothing before its first row."""
-    rows = query(dataset, _accounts_sql("`{dataset}.ledger_latest`"))
-    return {(row["account"], row["reason"]): row["records"] for row in rows}
+    return _accounts(query(dataset, _ACCOUNTS_SQL))
 
 
 def under_way(accounts: Accounts) -> int:
@@ -98,29 +103,16 @@ def is_settled(accounts: Accounts, events: int) -> bool:
 
 
 def _rows_of(dataset: Dataset) -> set[tuple[Any, ...]]:
-    rows = query(dataset, _rows_sql("`{dataset}.aggregates_latest`", "UNIX_MICROS"))
-    return {tuple(row.values()) for row in rows}
+    return {tuple(row.values()) for row in query(dataset, _ROWS_SQL)}
 
 
 def _rows_of_run(run: Path) -> set[tuple[Any, ...]]:
-    return set(_fetch(run, lambda name: _rows_sql(name, "epoch_us"), "aggregates_latest"))
+    return {tuple(row.values()) for row in query_run(run, _ROWS_SQL)}
 
 
 def _accounts_of_run(run: Path) -> Accounts:
-    rows = _fetch(run, _accounts_sql, "ledger_latest")
-    return {(account, reason): records for account, reason, records in rows}
+    return _accounts(query_run(run, _ACCOUNTS_SQL))
 
 
-def _fetch(run: Path, sql_of: Callable[[str], str], view: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
-        rows: list[tuple[Any, ...]] = connection.execute(sql_of(view)).fetchall()
-        return rows
-
-
-def _rows_sql(view: str, to_us: str) -> str:
-    return f"SELECT {to_us}(window_start) AS window_start_us, {', '.join(_COLUMNS)} FROM {view}"
-
-
-def _accounts_sql(view: str) -> str:
-    newest = f"(SELECT MAX(run) FROM {view})"
-    return f"SELECT account, reason, records FROM {view} WHERE run = {newest} AND records != 0"
+def _accounts(rows: Iterable[dict[str, Any]]) -> Accounts:
+    return {(row["account"], row["reason"]): row["records"] for row in rows}

@@ -14,6 +14,7 @@ from deploy.local.processes import Process
 from deploy.local.pubsub import take
 from pipelines.bigquery import query
 from pipelines.cli import main as undertone
+from pipelines.database import query_run
 from pipelines.publish import publish
 from schemas.failures import InputError
 from tests.live.traffic import MAX_EVENT_BYTES
@@ -77,12 +78,12 @@ class Stage:
     def _missing_dead_letters(self) -> list[str]:
         sql = "SELECT DISTINCT reason, payload_sha256 FROM `{dataset}.dead_letters`"
         streamed = {tuple(row.values()) for row in query(self.cloud.dataset, sql)}
+        batch = {tuple(row.values()) for row in query_run(self._batch, sql)}
         told = {
             (letter["reason"], letter["payload_sha256"])
             for message in take(self.cloud.names.listener(self.cloud.names.dead_letters))
             for letter in [json.loads(message.data)]
         }
-        batch = _distinct_dead_letters(self._batch)
         return [
             f"dead letters of {where} differ in {len(found ^ batch)}"
             for where, found in (("the table", streamed), ("the topic", told))
@@ -113,13 +114,3 @@ class Stage:
                 pass  # The emulator is down just now; that is the test.
             assert time.monotonic() < deadline_s, f"not {what}: {accounts_of(self.cloud.dataset)}"
             time.sleep(_PAUSE_S)
-
-
-def _distinct_dead_letters(run: Path) -> set[tuple[str, str]]:
-    import duckdb  # noqa: PLC0415
-
-    from pipelines.database import DATABASE_FILE  # noqa: PLC0415
-
-    with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
-        rows = connection.execute("SELECT DISTINCT reason, payload_sha256 FROM dead_letters")
-        return {(reason, sha256) for reason, sha256 in rows.fetchall()}
