@@ -2,7 +2,8 @@
 
 Beam's own sink takes some outages for refusals (a missing table, a spent quota or an expired token
 would send good rows to the dead letters) and has no option for another endpoint. Its one hook for
-both is `test_client`: `InsertClient` goes there.
+both is `test_client`: `InsertClient` goes there for a stream, `LoadClient` for a backfill into an
+emulator.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import requests.exceptions
+from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.auth import exceptions as auth_exceptions
@@ -127,6 +129,20 @@ def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
         return [dict(row.items()) for row in rows]
     except _UNREACHABLE as error:
         raise InputError(_sentence(dataset, error)) from None
+
+
+class LoadClient(BigqueryV2):  # type: ignore[misc]
+    """What Beam's file loads go through on the way to an emulator.
+
+    Picklable; Beam makes a client of its own for BigQuery itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url}/bigquery/v2/", get_credentials=False)
+        self._emulator = url
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LoadClient, (self._emulator,)
 
 
 class OutageError(RuntimeError):

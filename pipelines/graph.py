@@ -17,6 +17,7 @@ from schemas.records import (
     PayloadChunk,
     ScoredMessage,
 )
+from schemas.tables import BATCH, STREAM
 from transforms.aggregate import CountTallied, SumGains, SummarizeConversations, TallyDays
 from transforms.changes import CountPeople, PublishChanges
 from transforms.decode import Decode
@@ -53,7 +54,7 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     Returns:
       Rows to write. A bounded run checks its ledger and fails if it does not balance.
     """
-    decoded = payloads | "Decode" >> Decode(settings.limits)
+    decoded = payloads | "Decode" >> Decode(settings.limits, settings.asked)
     scored = decoded.messages | "Score" >> Score(settings.load_classifier)
     if payloads.is_bounded:
         counted = count_bounded(scored, settings)
@@ -68,14 +69,14 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
     """Counts an input that ends: each conversation once, when all of it is known."""
-    conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap)
+    conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap, settings.asked)
     sheets = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
-        | "Tally" >> TallyDays()
+        | "Tally" >> TallyDays(settings.asked)
     )
     tallied = sheets | "CountTallied" >> CountTallied()
-    aggregates = sheets | "Release" >> ReleaseDays(settings.stamp, settings.revision)
+    aggregates = sheets | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
     return _Counted(aggregates, (conversations.ledger, tallied), None)
 
 
@@ -93,6 +94,6 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         changes.summaries
         | "CountPeople" >> CountPeople(settings.life_us, settings.clock)
         | "Tally" >> SumGains(settings.firings)
-        | "Release" >> ReleaseChanges(settings.stamp, settings.clock, settings.life_us)
+        | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.life_us)
     )
     return _Counted(released.rows, (changes.ledger, released.ledger), changes.grown_long)

@@ -15,12 +15,12 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.archive import SYNTHESISED, read_archive_metadata
 from pipelines.database import DATABASE_FILE, TABLES_FOLDER, build_database
 from pipelines.graph import assemble
+from pipelines.options import bounded_runner
 from pipelines.read import ReadFiles, literal_or_pattern
 from pipelines.report import REPORT_FILE, RUN_FILE, write_report
 from pipelines.settings import Settings, wall_clock_us
@@ -71,7 +71,7 @@ def run_local(
         fresh = Path(scratch) / "run"
         tables = fresh / TABLES_FOLDER
         tables.mkdir(parents=True)
-        pipeline = beam.Pipeline(runner=_runner(options), options=options)
+        pipeline = beam.Pipeline(runner=bounded_runner(options), options=options)
         write_parquet(assemble(pipeline | "Read" >> read, settings), Path(parts))
         pipeline.run().wait_until_finish()
         _put_in_order(Path(parts), tables)
@@ -116,14 +116,6 @@ def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
     # The run file last: with it the folder is a run.
     for name in (TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
         os.rename(fresh / name, folder / name)
-
-
-def _runner(options: PipelineOptions) -> Any:
-    if options.view_as(StandardOptions).runner:
-        return None
-    if options.view_as(DirectOptions).direct_num_workers == 0:
-        raise InputError("direct_num_workers must be at least 1, got 0; leave it out for 1")
-    return FnApiRunner()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

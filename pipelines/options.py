@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
@@ -92,6 +94,69 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="10m",
         help="how long an outage of BigQuery is waited out before the work is given back to the "
         "runner to try again (default: for ever)",
+    )
+
+
+def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that only a backfill has."""
+    group = parser.add_argument_group("what to count")
+    group.add_argument(
+        "--from",
+        dest="first_day",
+        required=True,
+        metavar="2026-11-16|7d",
+        help="first day to count, UTC, or how many days ago it is",
+    )
+    group.add_argument(
+        "--to",
+        dest="last_day",
+        required=True,
+        metavar="2026-11-22|1d",
+        help="last day to count, included; it must be over",
+    )
+    group.add_argument(
+        "--input",
+        required=True,
+        action="append",
+        metavar="gs://bucket/events/%%Y/%%m/%%d/*.avro",
+        help="files of events, .avro or .jsonl; %%Y, %%m, %%d and %%H in it stand for the time at "
+        "which they were published, UTC, and say which files to read; a pattern without them is "
+        "read whole; may be repeated",
+    )
+    group.add_argument(
+        "--margin",
+        type=_duration,
+        default=timedelta(days=7),
+        metavar="7d",
+        help="how long after the last day a conversation that began on it is followed; what may go "
+        "on longer is counted in the ledger as open_at_end (default 7d)",
+    )
+    group.add_argument(
+        "--days_a_job",
+        type=int,
+        default=31,
+        metavar="31",
+        help="count so many days at a time, each such job written as a whole when it is done "
+        "(default 31)",
+    )
+    add_switch(
+        group,
+        "--resume",
+        "leave out the jobs whose days a backfill has written already, from the same files and "
+        "with the same settings",
+    )
+    add_switch(
+        group,
+        "--empty_days",
+        "count a day of which there is no file as one without conversations, instead of refusing",
+    )
+    add_switch(group, "--dry_run", "only say what would be read, replaced and spent")
+
+
+def add_switch(parser: argparse._ActionsContainer, name: str, help_: str) -> None:
+    """Adds a flag that is said alone, or as true or false where a template must give a value."""
+    parser.add_argument(
+        name, nargs="?", const=True, default=False, type=_switch, metavar="true", help=help_
     )
 
 
@@ -189,6 +254,22 @@ def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
     return [*flags, f"--direct_num_workers={cores}", "--direct_running_mode=multi_processing"]
 
 
+def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
+    """Returns the in-process runner where the flags name none; None where they do.
+
+    By name, because what Beam calls DirectRunner is a switch that picks another engine on another
+    machine.
+
+    Raises:
+      InputError: no process is to work.
+    """
+    if options.view_as(StandardOptions).runner:
+        return None
+    if options.view_as(DirectOptions).direct_num_workers == 0:
+        raise InputError("direct_num_workers must be at least 1, got 0; leave it out for 1")
+    return FnApiRunner()
+
+
 def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:
     """Returns the option classes below one that add flags of their own."""
     below = {c for s in cls.__subclasses__() for c in ({s} | _option_groups(s))}
@@ -251,6 +332,12 @@ def _add_conversation_life(group: argparse._ActionsContainer) -> None:
         help="how long a conversation and its day may still change; state is kept that long "
         "(default 28d)",
     )
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _duration(text: str) -> timedelta:

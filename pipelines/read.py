@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io import filebasedsource, iobase
+from apache_beam.io.concat_source import ConcatSource
 from apache_beam.io.external.gcp import pubsub as java_pubsub
 from apache_beam.io.filesystem import CompressedFile
 from apache_beam.io.filesystems import FileSystems
@@ -155,11 +156,12 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
 
     def __init__(self, patterns: Sequence[str]) -> None:
         super().__init__()
-        self._reads = [_read_of(literal_or_pattern(pattern)) for pattern in patterns]
+        reads = [_read_of(literal_or_pattern(pattern)) for pattern in patterns]
+        self._source = ConcatSource([read.source for read in reads])
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        chunks = tuple(root | f"ReadInput{index}" >> read for index, read in enumerate(self._reads))
-        return chunks | "FlattenInputs" >> beam.Flatten()
+        # One step whatever the number of patterns: a month of hours would be a graph of hundreds.
+        return root | "ReadInputs" >> beam.io.Read(self._source)
 
 
 class ReadPubSub(beam.PTransform[Any, PayloadChunk]):

@@ -54,6 +54,7 @@ _SYNTHESISED: Final[Mapping[str, str]] = {
 _FATES: Final[Mapping[str, str]] = {
     "counted": "messages that stand in a conversation",
     "duplicate": "seen before",
+    "out_of_range": "said before or after what a backfill was asked for",
     "sampled": "beyond what is held of a very long conversation; counted by estimate",
     "system_turn": "neither by a human nor by the assistant",
     "late": "published too long after they were said",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from schemas.wire import Limits
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate import load_accurate
 from transforms.classifiers.rates import Rate
+from transforms.days import DayRange
 from transforms.ledger import Clock
 from transforms.policies import Firings
 from transforms.release import Stamp
@@ -68,6 +69,7 @@ class Settings:
       rates: how often that version errs, as far as it is known.
       clock: gives the streaming job its revisions.
       revision: revision of a bounded run, microseconds since the epoch at its start.
+      asked: days that a backfill counts; None for all that are in the input.
     """
 
     session_gap: timedelta = timedelta(hours=24)
@@ -80,6 +82,7 @@ class Settings:
     rates: tuple[Rate, ...] = ()
     clock: Clock = wall_clock_us
     revision: int = 0
+    asked: DayRange | None = None
 
     def __post_init__(self) -> None:
         for name, example in (("session_gap", "24h"), ("allowed_lateness", "48h")):
@@ -133,7 +136,10 @@ class Settings:
             for rate in self.rates
         ]
 
-    @property
-    def stamp(self) -> Stamp:
-        """What every row says of how it came about."""
-        return Stamp(self.thresholds, METRICS_VERSION, self.classifier_version)
+    def of_days(self, asked: DayRange) -> Settings:
+        """Returns the same settings, for a job that counts just these days."""
+        return replace(self, asked=asked)
+
+    def stamp(self, origin: str) -> Stamp:
+        """Returns what every row of a stream or a batch says of how it came about."""
+        return Stamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)

@@ -18,9 +18,10 @@ from transforms.ledger import (
     CONVERSATION,
     FATES,
     OPEN_AT_DRAIN,
+    OPEN_AT_END,
     PAST_LIFE,
+    PLACES,
     READ,
-    TALLIED,
     imbalance,
 )
 
@@ -33,17 +34,21 @@ DAYS_SHOWN: Final = 7
 _LEDGER: Final = """\
 SELECT run, account, reason, records, revision FROM `{dataset}.ledger_latest`
 """
-# Of a day only the largest snapshot holds, as in the view aggregates_latest; unlike there, versions
-# that withdraw a cell tell that the day was released, too.
+# The snapshot that holds, as in the view aggregates_latest; unlike there, versions that withdraw a
+# cell tell that the day was released, too.
 _DAYS: Final = f"""\
 WITH written AS (
-  SELECT DATE(window_start) AS day, snapshot, MAX(revision) AS revision
+  SELECT DATE(window_start) AS day, origin, snapshot, MAX(revision) AS revision
   FROM `{{dataset}}.aggregates`
-  GROUP BY DATE(window_start), snapshot
+  GROUP BY DATE(window_start), origin, snapshot
 ),
 
 newest AS (
-  SELECT *, ROW_NUMBER() OVER (PARTITION BY day ORDER BY snapshot DESC) AS age
+  SELECT
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY day ORDER BY IF(origin = 'batch', 0, 1), snapshot DESC
+    ) AS age
   FROM written
 ),
 
@@ -61,7 +66,7 @@ holding AS (
   GROUP BY DATE(window_start)
 )
 
-SELECT n.day, n.snapshot, n.revision, COALESCE(h.cells, 0) AS cells, h.conversations
+SELECT n.day, n.origin, n.snapshot, n.revision, COALESCE(h.cells, 0) AS cells, h.conversations
 FROM newest AS n
 LEFT JOIN holding AS h ON n.day = h.day
 WHERE n.age = 1
@@ -102,7 +107,7 @@ class RunLedger:
     @property
     def conversations_under_way(self) -> int:
         """Conversations that are made up of messages and stand in no table so far."""
-        return self.records(CONVERSATION) - self.records(TALLIED) - self.records(PAST_LIFE)
+        return self.records(CONVERSATION) - sum(map(self.records, PLACES))
 
     @property
     def imbalance(self) -> str | None:
@@ -127,6 +132,12 @@ class RunLedger:
                 f"{OPEN_AT_DRAIN}: {_counted(cut)} begun on {self._days_of(OPEN_AT_DRAIN)} may "
                 "have been cut in two by a drain of the stream; a backfill of those days joins them"
             )
+        if going := self.records(OPEN_AT_END):
+            notes.append(
+                f"{OPEN_AT_END}: {_counted(going)} begun on {self._days_of(OPEN_AT_END)} may go on "
+                "after the last message that was read; a later backfill, or one with a larger "
+                "--margin, follows them"
+            )
         return notes
 
     def _days_of(self, account: str) -> str:
@@ -141,6 +152,7 @@ class Day:
 
     Attributes:
       day: it.
+      origin: of its rows, stream or batch.
       snapshot: revision of its complete release that holds, microseconds since the epoch.
       revision: of its newest row, microseconds since the epoch.
       cells: how many hold.
@@ -148,6 +160,7 @@ class Day:
     """
 
     day: date
+    origin: str
     snapshot: int
     revision: int
     cells: int
@@ -254,6 +267,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "days": [
             {
                 "day": x.day.isoformat(),
+                "origin": x.origin,
                 "snapshot": x.snapshot,
                 "revision": x.revision,
                 "cells": x.cells,
@@ -301,10 +315,11 @@ def _lags(status: Status) -> list[tuple[str, str, str]]:
 def _day_lines(days: Sequence[Day]) -> list[str]:
     if not days:
         return ["no day was released so far"]
-    header = ("day", "snapshot", "revision", "cells", "conversations")
+    header = ("day", "origin", "snapshot", "revision", "cells", "conversations")
     rows = [
         (
             x.day.isoformat(),
+            x.origin,
             at(x.snapshot),
             at(x.revision),
             f"{x.cells:,}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +14,21 @@ import apache_beam as beam
 from apache_beam.io.gcp.bigquery import RetryStrategy, WriteToBigQuery
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.bigquery import Dataset, InsertClient
+from pipelines.bigquery import Dataset, InsertClient, LoadClient
 from pipelines.graph import Outputs
 from schemas.failures import InputError, Reason
-from schemas.records import DeadLetter, LongConversation
-from schemas.tables import AGGREGATES, CLASSIFIER_RATES, DEAD_LETTERS, LEDGER, Table, instant
+from schemas.records import BackfilledDay, DeadLetter, LongConversation
+from schemas.tables import (
+    AGGREGATES,
+    BACKFILLS,
+    CLASSIFIER_RATES,
+    DEAD_LETTERS,
+    LEDGER,
+    Table,
+    instant,
+)
 from schemas.wire import JSON_TYPE
 from transforms.logs import log_event
 from transforms.policies import each_element
@@ -67,9 +76,24 @@ def write_parquet(outputs: Outputs, folder: Path) -> None:
         )
 
 
-def load_bigquery(outputs: Outputs, dataset: Dataset) -> None:
-    """Appends a bounded run's rows to the tables of a dataset, by loading files."""
-    for rows, table in _tables(outputs):
+def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Dataset) -> None:
+    """Appends a backfill's rows to the tables of a dataset, each table by one load at the end.
+
+    Guarantees: a table has all rows of the run or none; a run that failed half-way leaves the days
+    as they were, for none holds before `aggregates` has its snapshot.
+    """
+    root = outputs.rates.pipeline
+    backfilled = root | "BackfilledDays" >> beam.Create(list(days), reshuffle=False)
+    # Of an emulator Beam must neither check the bucket nor ask for credentials.
+    to_emulator: dict[str, Any] = {}
+    if dataset.url:
+        options = root.options.view_as(GoogleCloudOptions)
+        to_emulator = {
+            "test_client": LoadClient(dataset.url),
+            "custom_gcs_temp_location": options.temp_location,
+            "validate": False,
+        }
+    for rows, table in (*_tables(outputs), (backfilled, BACKFILLS)):
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
@@ -80,6 +104,7 @@ def load_bigquery(outputs: Outputs, dataset: Dataset) -> None:
                 method=_METHODS.FILE_LOADS,
                 create_disposition=beam.io.BigQueryDisposition.CREATE_NEVER,
                 write_disposition=beam.io.BigQueryDisposition.WRITE_APPEND,
+                **to_emulator,
             )
         )
 

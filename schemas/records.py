@@ -205,6 +205,26 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     min_conversations: int
     metrics_version: str
     classifier_version: str
+    origin: str = "stream"
+
+
+class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a day of a backfill was counted from; the columns of `tables.BACKFILLS` in order.
+
+    Attributes:
+      run: start of the backfill, microseconds since the epoch; the snapshot of its rows.
+      day_us: start of the day.
+      files, size_bytes: what was read for the day.
+      inputs_sha256: of the names, sizes and times of these files.
+      settings: how it was counted, as JSON.
+    """
+
+    run: int
+    day_us: int
+    files: int
+    size_bytes: int
+    inputs_sha256: str
+    settings: str
 
 
 class ClassifierRate(msgspec.Struct, frozen=True, array_like=True, gc=False):

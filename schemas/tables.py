@@ -14,10 +14,20 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerTotal
+from schemas.records import (
+    AggregateRow,
+    BackfilledDay,
+    ClassifierRate,
+    DeadLetter,
+    LedgerTotal,
+)
 
 METRICS_VERSION: Final = "1"
 """Version of the definitions by which the rows were counted; raised when one of them changes."""
+
+STREAM: Final = "stream"
+BATCH: Final = "batch"
+"""Values of the column `origin`."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ARROW: Final[Mapping[str, pa.DataType]] = {
@@ -138,11 +148,14 @@ AGGREGATES: Final = Table(
         Column("revision", "INT64", "Version of the cell, microseconds since the epoch at its "
                "release; the largest holds."),
         Column("snapshot", "INT64", "Revision of the complete release of the day that this row "
-               "belongs to or amends; only rows of a day's largest snapshot hold."),
+               "belongs to or amends; only rows of a day's largest snapshot hold, of a batch if "
+               "there is one."),
         Column("min_users", "INT64", "Threshold in force: distinct users a cell must have."),
         Column("min_conversations", "INT64", "Threshold in force: conversations a cell must have."),
         Column("metrics_version", "STRING", "Version of the definitions."),
         Column("classifier_version", "STRING", "Version of the classifier's weights."),
+        Column("origin", "STRING", "stream; or batch, a bounded run over all events of the "
+               "day, which supersedes the stream's rows of that day whatever their snapshot."),
     ),
     record=AggregateRow,
     partition_by="window_start",
@@ -180,12 +193,15 @@ LEDGER: Final = Table(
         Column("run", "INT64", "Start of the run, microseconds since the epoch; a stream keeps it "
                "through restarts that keep its state."),
         Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
-               "late, dead_letter. The fates add up to read. Besides, conversation, tallied and "
-               "past_life: conversations made up of messages, those in the tables and those that "
-               "came too late for a stream to add; the latter two add up to the first. "
-               "open_at_drain: conversations that a drain of the stream may have cut in two."),
-        Column("reason", "STRING", "Of a dead letter; of past_life and open_at_drain the day; else "
-               "empty."),
+               "late, dead_letter, out_of_range (said before or after what a backfill asked for). "
+               "The fates add up to read. Besides, conversation, tallied, past_life and other_day: "
+               "conversations made up of messages, those in the tables, those that came too late "
+               "for a stream to add and those of days that a backfill was not asked for; the "
+               "latter three add up to the first. open_at_drain: conversations that a drain of the "
+               "stream may have cut in two; open_at_end: those that may go on after the last "
+               "message that a backfill read."),
+        Column("reason", "STRING", "Of a dead letter; of past_life, open_at_drain and open_at_end "
+               "the day; else empty."),
         Column("records", "INT64", "How many."),
         Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
                "largest holds."),
@@ -221,4 +237,25 @@ CLASSIFIER_RATES: Final = Table(
     cluster_by=("classifier_version", "facet", "facet_value"),
 )  # fmt: skip
 
-TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
+BACKFILLS: Final = Table(
+    name="backfills",
+    description=(
+        "What a day of a backfill was counted from. A day is done once aggregates has rows of that "
+        "snapshot. Append-only."
+    ),
+    columns=(
+        Column("run", "INT64", "Start of the backfill, microseconds since the epoch: the run of "
+               "its ledger, and the snapshot of its aggregates."),
+        Column("day", "TIMESTAMP", "Start of the day, UTC."),
+        Column("files", "INT64", "Number of files that were read for the day, margins included."),
+        Column("size_bytes", "INT64", "Their size together."),
+        Column("inputs_sha256", "STRING", "SHA-256 of their names, sizes and times; the same files "
+               "give the same."),
+        Column("settings", "STRING", "How it was counted, as JSON."),
+    ),
+    record=BackfilledDay,
+    partition_by=None,
+    cluster_by=("run",),
+)  # fmt: skip
+
+TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES, BACKFILLS)

@@ -24,6 +24,7 @@ from schemas.records import (
 )
 from schemas.tables import (
     AGGREGATES,
+    BATCH,
     CLASSIFIER_RATES,
     DEAD_LETTERS,
     LEDGER,
@@ -67,6 +68,7 @@ def row(
         "sentiment_change_squares": None,
         "revision": 1,
         "snapshot": 1,
+        "origin": BATCH,
         "min_users": 15,
         "min_conversations": 15,
         "metrics_version": METRICS_VERSION,
@@ -126,7 +128,7 @@ def simulated_rows(
 ) -> list[AggregateRow]:
     """Releases the days of a made-up assistant whose conversations are about 6 % affective."""
     rng = np.random.default_rng(seed)
-    stamp = Stamp(thresholds, METRICS_VERSION, "linear-3")
+    stamp = Stamp(thresholds, METRICS_VERSION, "linear-3", BATCH)
     rows = []
     for day in range(days):
         start_us = MONDAY_US + day * DAY_US

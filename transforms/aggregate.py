@@ -22,10 +22,11 @@ from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation import ConversationState
+from transforms.days import DayRange
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.summary import summarize
-from transforms.tally import WHOLE_DAY, Sheet, SheetBuilder
+from transforms.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder
 
 DaySheet = tuple[int, Sheet]
 """Start of the day in microseconds, and its sheet or a part of it."""
@@ -60,7 +61,14 @@ class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
     In: `ConversationSummary`. Out: (day, `Sheet`), one a day. Windowing: the global window, the day
     in the key: windowed combines grow superlinearly with the windows of a key.
     Guarantees: a user counts once in every cell, whatever the number of conversations.
+
+    Args:
+      asked: days that have a sheet even if no conversation began on them; None for none.
     """
+
+    def __init__(self, asked: DayRange | None = None) -> None:
+        super().__init__()
+        self._starts = list(asked.starts()) if asked else []
 
     def expand(
         self, summaries: beam.PCollection[ConversationSummary]
@@ -79,8 +87,14 @@ class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
             | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
             | "TallyWithoutUser" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
         )
+        empty = (
+            summaries.pipeline
+            | "AskedDays" >> beam.Impulse()
+            | "EmptySheets" >> beam.FlatMap(_empty_sheets, self._starts)
+            .with_output_types(DaySheet)
+        )  # fmt: skip
         return (
-            (by_user_day, without_user)
+            (by_user_day, without_user, empty)
             | "FlattenSheets" >> beam.Flatten()
             | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
         )
@@ -182,7 +196,12 @@ class _SumSheetsFn(beam.CombineFn):
 
 
 def _tallied(day_sheet: DaySheet) -> LedgerEntry:
-    return LedgerEntry(ledger.TALLIED, "", day_sheet[1][WHOLE_DAY].conversations)
+    return LedgerEntry(ledger.TALLIED, "", day_sheet[1].get(WHOLE_DAY, NOTHING).conversations)
+
+
+def _empty_sheets(_: bytes, starts: Sequence[int]) -> Iterator[DaySheet]:
+    for day_us in starts:
+        yield day_us, Sheet()
 
 
 def _keyed(summary: ConversationSummary) -> tuple[UserDayKey, ConversationSummary]:

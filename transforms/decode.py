@@ -14,6 +14,7 @@ from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
 from schemas.wire import Limits, Rejection, SystemTurn, payload_size_and_sha256, read_event
 from transforms import ledger
+from transforms.days import DayRange
 from transforms.logs import log_event
 
 STAGE: Final = "decode"
@@ -35,29 +36,31 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
 
     In: `PayloadChunk`. Out: `Decoded`; a chunk gives one list, which may be shorter or missing.
     Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
-    Guarantees: every row of a chunk is a message, a system turn or a dead letter, and counted.
+    Guarantees: every row of a chunk is a message, a system turn, a dead letter or, where days are
+    asked for, a message that does not count for them; and counted.
     Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
     Metrics: `decode/<account>` and `decode/dead_letter/<reason>`, records; distribution
     `decode/rows_per_chunk`.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, asked: DayRange | None = None) -> None:
         super().__init__()
-        self._limits = limits
+        self._fn = _DecodeFn(limits, asked)
 
     def expand(self, chunks: beam.PCollection[PayloadChunk]) -> Decoded:
-        decoded = chunks | "DecodeChunks" >> beam.ParDo(_DecodeFn(self._limits)).with_output_types(
+        decoded = chunks | "DecodeChunks" >> beam.ParDo(self._fn).with_output_types(
             list[Message], dead_letters=DeadLetter, ledger=LedgerEntry
         ).with_outputs(_DEAD_LETTERS, _LEDGER, main="messages")
         return Decoded(decoded["messages"], decoded[_DEAD_LETTERS], decoded[_LEDGER])
 
 
 class _DecodeFn(beam.DoFn):
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, asked: DayRange | None) -> None:
         self._limits = limits
+        self._asked = asked
 
     def process(self, chunk: PayloadChunk) -> Iterator[Any]:
-        messages, dead_letters, counts = decode_chunk(chunk, self._limits)
+        messages, dead_letters, counts = decode_chunk(chunk, self._limits, self._asked)
         ledger.count_metrics(STAGE, counts)
         _ROWS.update(len(chunk.rows))
         if messages:
@@ -70,9 +73,15 @@ class _DecodeFn(beam.DoFn):
 
 
 def decode_chunk(
-    chunk: PayloadChunk, limits: Limits
+    chunk: PayloadChunk, limits: Limits, asked: DayRange | None = None
 ) -> tuple[list[Message], list[DeadLetter], Counter[tuple[str, str]]]:
-    """Decodes a chunk; returns messages, dead letters, and records by (account, reason)."""
+    """Decodes a chunk; returns messages, dead letters, and records by (account, reason).
+
+    Args:
+      chunk: of records.
+      limits: what is valid.
+      asked: days that messages must count for; None for any.
+    """
     messages: list[Message] = []
     dead_letters: list[DeadLetter] = []
     counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
@@ -81,7 +90,10 @@ def decode_chunk(
     for row, (published_at_us, received_at_us) in zip(chunk.rows, times, strict=True):
         decoded = read_event(chunk.encoding, row, published_at_us, limits, received_at_us)
         if type(decoded) is Message:
-            messages.append(decoded)
+            if asked is None or asked.is_said_in_time(decoded.sent_at_us):
+                messages.append(decoded)
+            else:
+                counts[ledger.OUT_OF_RANGE, ""] += 1
         elif isinstance(decoded, Rejection):
             dead_letters.append(_dead_letter(chunk, row, decoded))
             is_late = decoded.reason == Reason.LATE

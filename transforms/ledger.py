@@ -34,8 +34,10 @@ SAMPLED: Final = "sampled"
 SYSTEM_TURN: Final = "system_turn"
 LATE: Final = "late"
 DEAD_LETTER: Final = "dead_letter"
+OUT_OF_RANGE: Final = "out_of_range"
+"""Messages that a backfill read and that do not count for the days it was asked for."""
 
-FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER)
+FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER, OUT_OF_RANGE)
 
 CONVERSATION: Final = "conversation"
 """Conversations that the messages make up."""
@@ -43,11 +45,19 @@ TALLIED: Final = "tallied"
 """Conversations that stand in the sheets of the days."""
 PAST_LIFE: Final = "past_life"
 """Conversations, by day (the reason), of days that a stream no longer changes: for a backfill."""
+OTHER_DAY: Final = "other_day"
+"""Conversations of days that a backfill was not asked for."""
 OPEN_AT_DRAIN: Final = "open_at_drain"
 """Conversations, by the day they started (the reason), that a drain may have cut in two: what
 comes of them later a new job takes for another conversation, until a backfill of that day."""
+OPEN_AT_END: Final = "open_at_end"
+"""Conversations, by the day they started (the reason), that may go on after the last message that
+a backfill read: a later backfill, or one with a larger margin, may count more of them."""
 
-ACCOUNTS: Final = (READ, *FATES, CONVERSATION, TALLIED, PAST_LIFE, OPEN_AT_DRAIN)
+PLACES: Final = (TALLIED, PAST_LIFE, OTHER_DAY)
+"""What becomes of a conversation; together they are all."""
+
+ACCOUNTS: Final = (READ, *FATES, CONVERSATION, *PLACES, OPEN_AT_DRAIN, OPEN_AT_END)
 
 Clock = Callable[[], int]
 """Returns microseconds since the epoch."""
@@ -64,16 +74,12 @@ def imbalance(entries: Iterable[LedgerEntry | LedgerTotal]) -> str | None:
     sums = dict.fromkeys(ACCOUNTS, 0)
     for entry in entries:
         sums[entry.account] += entry.records
-    if sums[CONVERSATION] != sums[TALLIED] + sums[PAST_LIFE]:
-        return (
-            f"the ledger does not balance: {sums[CONVERSATION]} conversations were made up of "
-            f"messages, but {sums[TALLIED]} were tallied and {sums[PAST_LIFE]} past their life"
-        )
-    met = sum(sums[fate] for fate in FATES)
-    if met == sums[READ]:
-        return None
-    parts = " + ".join(f"{fate} {sums[fate]}" for fate in FATES)
-    return f"the ledger does not balance: read {sums[READ]}, but {parts} = {met}"
+    for whole, parts in ((CONVERSATION, PLACES), (READ, FATES)):
+        met = sum(sums[part] for part in parts)
+        if met != sums[whole]:
+            shown = " + ".join(f"{part} {sums[part]}" for part in parts)
+            return f"the ledger does not balance: {whole} {sums[whole]}, but {shown} = {met}"
+    return None
 
 
 class BalanceLedger(beam.PTransform[Any, LedgerTotal]):

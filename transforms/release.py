@@ -52,6 +52,7 @@ class Stamp:
     thresholds: Thresholds
     metrics_version: str
     classifier_version: str
+    origin: str
 
 
 class ReleaseDays(beam.PTransform[DaySheet, AggregateRow]):
@@ -143,6 +144,7 @@ def row_of(
         min_conversations=stamp.thresholds.min_conversations,
         metrics_version=stamp.metrics_version,
         classifier_version=stamp.classifier_version,
+        origin=stamp.origin,
     )
 
 

@@ -24,7 +24,9 @@ from apache_beam.pvalue import TaggedOutput as Tagged
 from schemas.records import LedgerEntry, ScoredMessage
 from transforms import ledger
 from transforms.conversation import ConversationState, Observed, fold, merge_spans
+from transforms.days import DayRange
 from transforms.policies import Firings
+from transforms.tally import day_of, name_of
 
 ConversationId = bytes
 """16-byte hash of the conversation id."""
@@ -47,11 +49,17 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     idle for longer than the gap gives several), and the ledger entries of the messages.
     Windowing: the global window. Guarantees: independent of order, of duplicates and of how the
     messages were split into lists and bundles.
+
+    Args:
+      gap: idle time after which a conversation id begins a new conversation.
+      asked: days of which conversations are wanted; those of others are counted and left out. None
+        for all.
     """
 
-    def __init__(self, gap: timedelta) -> None:
+    def __init__(self, gap: timedelta, asked: DayRange | None = None) -> None:
         super().__init__()
         self._gap_us = _us(gap)
+        self._asked = asked
 
     def expand(self, scored: beam.PCollection[list[ScoredMessage]]) -> Conversations:
         merged = (
@@ -59,7 +67,7 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
             | "FoldChunks" >> beam.FlatMap(fold_chunk, self._gap_us)
             .with_output_types(tuple[ConversationId, Observed])
             | "GroupByConversation" >> beam.GroupByKey()
-            | "MergeSpans" >> beam.ParDo(_MergeSpansFn(self._gap_us))
+            | "MergeSpans" >> beam.ParDo(_MergeSpansFn(self._gap_us, self._asked))
             .with_output_types(ConversationState, ledger=LedgerEntry)
             .with_outputs("ledger", main="states")
         )  # fmt: skip
@@ -121,8 +129,9 @@ def fates_of(spans: Iterable[Observed]) -> Counter[tuple[str, str]]:
 
 
 class _MergeSpansFn(beam.DoFn):
-    def __init__(self, gap_us: int) -> None:
+    def __init__(self, gap_us: int, asked: DayRange | None) -> None:
         self._gap_us = gap_us
+        self._asked = asked
         self._fates: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
@@ -132,6 +141,12 @@ class _MergeSpansFn(beam.DoFn):
         spans = merge_spans(keyed[1], self._gap_us)
         self._fates.update(fates_of(spans))
         for span in spans:
+            if self._asked is not None:
+                if not self._asked.has(span.first_at_us):
+                    self._fates[ledger.OTHER_DAY, ""] += 1
+                    continue
+                if self._asked.may_go_on(span.last_at_us):
+                    self._fates[ledger.OPEN_AT_END, name_of(day_of(span.first_at_us))] += 1
             yield span.state
 
     def finish_bundle(self) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from schemas.records import LedgerEntry
 from schemas.tables import AGGREGATES
 from transforms import ledger
 
-_VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot")
+_VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot", "origin")
 _COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
 _ROWS_SQL: Final = (
     f"SELECT UNIX_MICROS(window_start) AS window_start_us, {', '.join(_COLUMNS)} "
@@ -41,9 +41,7 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
       heartbeats: system turns that the stream read besides.
       repeated: events that the stream may have read once more, as its source may deliver them.
     """
-    streamed, batch = _rows_of(dataset), _rows_of_run(run)
-    found = [f"only the stream has {row}" for row in sorted(streamed - batch, key=str)[:_SHOWN]]
-    found += [f"only the batch has {row}" for row in sorted(batch - streamed, key=str)[:_SHOWN]]
+    found = row_differences(dataset, run)
     mine, its = accounts_of(dataset), _accounts_of_run(run)
     for account in (ledger.READ, ledger.SYSTEM_TURN):
         mine[account, ""] = mine.get((account, ""), 0) - heartbeats
@@ -58,6 +56,20 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
         if mine.get((account, reason), 0) != its.get((account, reason), 0)
     ]
     return found
+
+
+def row_differences(dataset: Dataset, run: Path) -> list[str]:
+    """Returns how the cells that hold in a dataset differ from those of a batch run; none if equal.
+
+    Args:
+      dataset: of a stream, a backfill or both.
+      run: folder of `undertone run` over the same events.
+    """
+    deployed, batch = latest_rows(dataset), _rows_of_run(run)
+    found = [f"only the dataset has {row}" for row in sorted(deployed - batch, key=str)[:_SHOWN]]
+    return found + [
+        f"only the batch has {row}" for row in sorted(batch - deployed, key=str)[:_SHOWN]
+    ]
 
 
 def settled_differences(
@@ -93,16 +105,13 @@ def imbalance_of(accounts: Accounts) -> str | None:
 def is_settled(accounts: Accounts, events: int) -> bool:
     """Tells whether at least so many records were read, and all of them stand in the tables."""
     conversations = accounts.get((ledger.CONVERSATION, ""), 0)
-    placed = sum(
-        records
-        for (account, _), records in accounts.items()
-        if account in (ledger.TALLIED, ledger.PAST_LIFE)
-    )
+    placed = sum(records for (account, _), records in accounts.items() if account in ledger.PLACES)
     is_read = accounts.get((ledger.READ, ""), 0) >= events
     return is_read and under_way(accounts) == 0 and conversations == placed
 
 
-def _rows_of(dataset: Dataset) -> set[tuple[Any, ...]]:
+def latest_rows(dataset: Dataset) -> set[tuple[Any, ...]]:
+    """Returns the cells that hold, without what tells versions and origins apart."""
     return {tuple(row.values()) for row in query(dataset, _ROWS_SQL)}
 
 

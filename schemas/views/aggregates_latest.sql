@@ -1,20 +1,25 @@
 -- The cells that hold: of the append-only table `aggregates` the version of each cell that counts.
--- Of a UTC day only the largest snapshot holds (a backfill releases a whole new one); within it the
--- largest revision of each cell. A version without counts withdraws its cell. A write that was
--- retried or repeated changes nothing.
--- Source: schemas/tables.py, columns `snapshot` and `revision`; ARCHITECTURE.md, "Append and view".
+-- Of a UTC day only one snapshot holds: the largest of a batch, or of the stream where no batch has
+-- counted the day; so a backfill supersedes the stream, and no later release of the stream undoes
+-- it. Within the snapshot the largest revision of each cell holds. A version without counts
+-- withdraws its cell. A write that was retried or repeated changes nothing.
+-- Source: schemas/tables.py, columns `origin`, `snapshot` and `revision`; ARCHITECTURE.md, "Rows are
+-- versions".
 WITH newest AS (
   SELECT
     *,
-    MAX(snapshot) OVER (PARTITION BY DATE(window_start)) AS day_snapshot,
+    DENSE_RANK() OVER (
+      PARTITION BY DATE(window_start)
+      ORDER BY IF(origin = 'batch', 0, 1), snapshot DESC
+    ) AS snapshot_age,
     ROW_NUMBER() OVER (
       PARTITION BY
-        window_start, granularity, breakdown, breakdown_value, facet, facet_value, snapshot
+        window_start, granularity, breakdown, breakdown_value, facet, facet_value, origin, snapshot
       ORDER BY revision DESC
     ) AS age
   FROM `{dataset}.aggregates`
 )
 
-SELECT * EXCEPT (day_snapshot, age)
+SELECT * EXCEPT (snapshot_age, age)
 FROM newest
-WHERE snapshot = day_snapshot AND age = 1 AND conversations IS NOT NULL
+WHERE snapshot_age = 1 AND age = 1 AND conversations IS NOT NULL

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +21,15 @@ from apache_beam.portability.api import beam_runner_api_pb2 as proto
 
 from pipelines import backfill, stream
 from pipelines.bigquery import Dataset
+from pipelines.plan import plan
 from pipelines.read import ReadPubSub
 from pipelines.write import Sinks
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT
 from tests.schemas.payloads import write_avro
 from transforms.coders import CanonicalCoder
+from transforms.days import start_of
+from transforms.tally import DAY_US
 
 FOLDER: Final = Path(__file__).parent
 ADVICE: Final = "if meant, see deploy/runbook.md 'Changing the graph' and run `make golden`"
@@ -49,7 +54,10 @@ def backfill_graph() -> Graph:
     pipeline = beam.Pipeline(options=PipelineOptions([]))
     with tempfile.TemporaryDirectory() as folder:
         archive = write_avro(Path(folder) / "a.avro", [avro_event()])
-        backfill.build(pipeline, [str(archive)], _DATASET, EXACT)
+        day = date(2026, 6, 1)
+        settings = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
+        planned = plan([str(archive)], day, day, settings, timedelta(days=7))
+        backfill.build(pipeline, planned, _DATASET, settings)
         return describe(pipeline)
 
 

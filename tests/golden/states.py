@@ -35,7 +35,7 @@ from transforms.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, Tally
 FOLDER: Final = Path(__file__).parent / "state"
 
 LAYOUTS: Final[Mapping[type[Any], int]] = {
-    AggregateRow: 1,
+    AggregateRow: 2,
     ClassifierRate: 1,
     ConversationHistory: 1,
     ConversationState: 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from apache_beam.transforms.userstate import is_stateful_dofn
 from pipelines.backfill import build as build_backfill
 from pipelines.bigquery import Dataset
 from pipelines.graph import assemble
+from pipelines.plan import plan
 from pipelines.read import ReadPubSub
 from pipelines.stream import build as build_stream
 from pipelines.write import Sinks
@@ -23,6 +25,8 @@ from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
 from tests.schemas.payloads import write_avro
 from transforms.classifiers.rates import Rate
+from transforms.days import start_of
+from transforms.tally import DAY_US
 
 _PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)
 
@@ -109,11 +113,14 @@ def test_every_step_is_named(build: Any) -> None:
 def test_both_mains_build(tmp_path: Path) -> None:
     """Both deployments assemble from their flags, down to the BigQuery writes."""
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
+    day = date(2026, 6, 1)
+    later = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
+    planned = plan([str(archive)], day, day, later, timedelta(days=7))
     dataset = Dataset.of("my-project.undertone")
     sinks = Sinks(dataset, "projects/my-project/topics/dead", "projects/my-project/topics/alerts")
     read = ReadPubSub("projects/my-project/subscriptions/events", "sent-at-ms")
     build_stream(beam.Pipeline(), read, sinks, EXACT)
-    build_backfill(beam.Pipeline(), [str(archive)], dataset, EXACT)
+    build_backfill(beam.Pipeline(), planned, dataset, later)
 
 
 @pytest.mark.parametrize("run", [run_bounded, run_unbounded])

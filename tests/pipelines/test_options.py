@@ -49,6 +49,7 @@ def classify_command(classifier: str, folder: Path) -> int:
 def backfill_command(classifier: str, folder: Path) -> int:
     """Runs the backfill over a file that is not there."""
     flags = [f"--input={folder / 'none.avro'}", "--dataset=my-project.undertone"]
+    flags += ["--from=2026-06-01", "--to=2026-06-02"]
     return exit_code_of(lambda: backfill.run([*flags, f"--classifier={classifier}"]))
 
 

@@ -68,7 +68,7 @@ def test_what_is_under_way_is_read_and_not_yet_met(tmp_path: Path) -> None:
     (run,) = status_of(tmp_path, ledger(accounts)).runs
     assert (run.under_way, run.conversations_under_way) == (3, 3)
     assert run.imbalance is not None
-    assert "7 conversations" in run.imbalance
+    assert "conversation 7, but tallied 4" in run.imbalance
 
 
 def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.simulator import SimulationSettings, Truth, simulate
 from schemas.records import ConversationSummary, ScoredMessage
+from schemas.tables import BATCH
 from tests.doubles import LabelReader
 from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
 from transforms.changes import key_by_user_and_day
@@ -108,7 +109,7 @@ def test_states_count_to_the_truth() -> None:
     rows = [
         row
         for day_us, builder in builders.items()
-        for row in release_day((day_us, builder.sheet()), EXACT.stamp, 1)
+        for row in release_day((day_us, builder.sheet()), EXACT.stamp(BATCH), 1)
     ]
     counted = Result(defaultdict(list, aggregates=rows)).cells()
     assert counted == simulated().cells

@@ -12,31 +12,33 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from schemas.records import AggregateRow, ClassifierRate, DeadLetter, LedgerTotal
+from schemas.records import AggregateRow, BackfilledDay, ClassifierRate, DeadLetter, LedgerTotal
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
 from tests.builders import MONDAY_US
 
 _FULL: Final[dict[str, msgspec.Struct]] = {
     "aggregates": AggregateRow(
         MONDAY_US + 1, "hour", "country", "DE", "type", "coaching", 20, 18, -7, 99,
-        1, 1, 15, 15, "1", "c-1",
+        1, 1, 15, 15, "1", "c-1", "stream",
     ),
     "dead_letters": DeadLetter(
         "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}"
     ),
     "ledger": LedgerTotal(3, "read", "", 7, 4),
     "classifier_rates": ClassifierRate("c-1", "en", "use", "affective", 14, 28, 34, 1573, 1),
+    "backfills": BackfilledDay(5, MONDAY_US, 3, 2**40, "00" * 32, "{}"),
 }  # fmt: skip
 _BARE: Final[dict[str, msgspec.Struct]] = {
     "aggregates": AggregateRow(
         MONDAY_US, "day", "overall", "all", "all", "all", None, None, None, None,
-        2, 1, 15, 15, "1", "c-1",
+        2, 1, 15, 15, "1", "c-1", "batch",
     ),
     "dead_letters": DeadLetter(
         "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32
     ),
     "ledger": LedgerTotal(0, "late", "", 0, 0),
     "classifier_rates": ClassifierRate("", "all", "pushback", "all", 0, 0, 0, 0, 0),
+    "backfills": BackfilledDay(0, MONDAY_US, 0, 0, "", ""),
 }  # fmt: skip
 EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 

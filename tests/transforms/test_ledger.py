@@ -117,6 +117,6 @@ def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
     messages = [LedgerEntry(READ, "", 3), LedgerEntry(COUNTED, "", 3)]
     made = [*messages, LedgerEntry(CONVERSATION, "", 2)]
     assert imbalance([*made, LedgerEntry(TALLIED, "", 2)]) is None
-    assert "1 were tallied" in str(imbalance([*made, LedgerEntry(TALLIED, "", 1)]))
+    assert "conversation 2, but tallied 1" in str(imbalance([*made, LedgerEntry(TALLIED, "", 1)]))
     past = [LedgerEntry(TALLIED, "", 1), LedgerEntry(PAST_LIFE, "", 1)]
     assert imbalance([*made, *past]) is None

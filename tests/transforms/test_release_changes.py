@@ -19,8 +19,12 @@ from transforms.release import Stamp, _ReleaseChangesFn, release_day
 from transforms.suppression import Thresholds
 from transforms.tally import DAY_US, Sheet, sheet_of
 
-OPEN: Final = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1")
-GUARDED: Final = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1")
+OPEN: Final = Stamp(
+    Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="stream"
+)
+GUARDED: Final = Stamp(
+    Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1", origin="stream"
+)
 LIFE_US: Final = 28 * DAY_US
 
 ADA, BOB, EVE, DAN = (sheet_of([summary(user)]) for user in ("ada", "bob", "eve", "dan"))

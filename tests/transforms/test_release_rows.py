@@ -10,8 +10,8 @@ from transforms.release import Stamp, release_day, row_of
 from transforms.suppression import Thresholds
 from transforms.tally import ALL, DAY, INDEX, Cell, Sheet, Slice, Tally, sheet_of
 
-STAMP = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1")
-OPEN = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1")
+STAMP = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1", origin="batch")
+OPEN = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="batch")
 SENTIMENT = INDEX[Slice("sentiment", "coaching")]
 LONG = INDEX[Slice("long", "coaching")]
 
@@ -21,7 +21,7 @@ def test_a_row_carries_every_column() -> None:
     row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Tally(9, 8, -7, 60), STAMP, 20, 10)
     assert row == AggregateRow(
         MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
-        20, 10, 3, 4, "m1", "plain-1",
+        20, 10, 3, 4, "m1", "plain-1", "batch",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sqlglot
 
-from schemas.tables import TABLES
+from schemas.tables import STREAM, TABLES
 from schemas.views import VIEWS, view_description, view_sql
 from tests.builders import HOUR_US, MONDAY_US
 from tests.builders_report import database_of, query, row
@@ -47,6 +47,18 @@ def test_latest_revision_holds(tmp_path: Path) -> None:
     newer = row(20, revision=3)
     folder = database_of(tmp_path, row(18, revision=2), newer, newer, row(15, revision=1))
     assert _one(folder, "SELECT conversations FROM aggregates_latest") == {"conversations": 20}
+
+
+def test_a_batch_supersedes_the_stream_for_good(tmp_path: Path) -> None:
+    """A day that a batch has counted is the batch's, even where the stream's snapshot is larger."""
+    batch = row(50, snapshot=5, revision=5)
+    streamed = [row(70, snapshot=at, revision=at, origin=STREAM) for at in (1, 5, 9)]
+    other_day = row(30, window_start_us=TUESDAY_US, origin=STREAM)
+    folder = database_of(tmp_path, batch, *streamed, other_day)
+    held = query(folder, "SELECT conversations, origin FROM aggregates_latest ORDER BY 1")
+    assert held == [
+        {"conversations": 30, "origin": "stream"}, {"conversations": 50, "origin": "batch"},
+    ]  # fmt: skip
 
 
 def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:

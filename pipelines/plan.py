@@ -1,0 +1,345 @@
+"""Plan: which files a backfill reads for which days, what is done already, and what it costs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.bigquery import Dataset, query
+from pipelines.plain import aligned, at
+from pipelines.read import literal_or_pattern
+from pipelines.settings import Settings
+from schemas.failures import InputError
+from schemas.records import BackfilledDay
+from schemas.tables import METRICS_VERSION
+from transforms.days import DayRange, date_of, start_of
+from transforms.tally import DAY_US, HOUR_US
+
+BYTES_A_VCPU_S: Final = 1_400_000
+"""Archive that one vCPU counts a second; measured here by `tests/benchmarks/bench_run.py`."""
+
+VCPU_HOUR_USD: Final = 0.07
+"""List price of a Dataflow batch vCPU with 3.75 GB of memory, us-central1, 2025."""
+
+SETTLE: Final = timedelta(minutes=15)
+"""After this the archive has what was published until then: a subscription writes a file at least
+every ten minutes. So long after its end a day may be counted, and so much earlier than a message a
+file may be named."""
+
+_US: Final = timedelta(microseconds=1)
+_DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
+_FIELD: Final = re.compile(r"%(.)")
+_FIELDS: Final = frozenset("YmdH")
+_DONE_SQL: Final = """\
+SELECT b.run, b.day, b.inputs_sha256, b.settings
+FROM `{dataset}.backfills` AS b
+INNER JOIN (
+  SELECT DATE(window_start) AS day, MAX(snapshot) AS snapshot
+  FROM `{dataset}.aggregates`
+  WHERE origin = 'batch'
+  GROUP BY DATE(window_start)
+) AS a
+  ON DATE(b.day) = a.day AND b.run = a.snapshot
+"""
+_HOLDING_SQL: Final = """\
+SELECT day, origin, snapshot
+FROM (
+  SELECT
+    DATE(window_start) AS day, origin, snapshot,
+    ROW_NUMBER() OVER (
+      PARTITION BY DATE(window_start) ORDER BY IF(origin = 'batch', 0, 1), snapshot DESC
+    ) AS age
+  FROM `{dataset}.aggregates`
+)
+WHERE age = 1
+"""
+_SHOWN: Final = 6
+
+
+class _Files(NamedTuple):
+    """The files that one pattern matches, and of which time they are.
+
+    Attributes:
+      start_us, end_us: when their messages were published; for a pattern without a time, always.
+    """
+
+    pattern: str
+    start_us: int
+    end_us: int
+    found: tuple[FileMetadata, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One job of a backfill.
+
+    Attributes:
+      asked: days that it counts.
+      inputs: patterns that it reads; each matches at least one file.
+      days: what each day is counted from, for the table `backfills`.
+      files, size_bytes: of all it reads.
+    """
+
+    asked: DayRange
+    inputs: tuple[str, ...]
+    days: tuple[BackfilledDay, ...]
+    files: int
+    size_bytes: int
+
+    @property
+    def vcpu_hours(self) -> float:
+        """About how much work it is, on Dataflow."""
+        return self.size_bytes / BYTES_A_VCPU_S / 3600
+
+
+def day_of_text(text: str, now_us: int) -> date:
+    """Reads a day, as 2026-11-22 or as 1d for yesterday.
+
+    Raises:
+      ValueError: it is none.
+    """
+    ago = _DAYS_AGO.fullmatch(text.strip())
+    if ago:
+        return date_of(now_us) - timedelta(days=int(ago[1]))
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no day; write it as 2026-11-22, or as 7d for the day a week ago"
+        ) from None
+
+
+def check_is_over(last: date, now_us: int) -> None:
+    """Refuses a day that is not over.
+
+    Raises:
+      InputError: what is still to come of it would be hidden until the next backfill.
+    """
+    if start_of(last) + DAY_US + SETTLE // _US > now_us:
+        over = date_of(now_us - SETTLE // _US) - timedelta(days=1)
+        raise InputError(
+            f"{last} is not over, and is the stream's until then; backfill up to {over}"
+        )
+
+
+def plan(
+    patterns: Sequence[str],
+    first: date,
+    last: date,
+    settings: Settings,
+    margin: timedelta,
+    *,
+    may_be_empty: bool = False,
+) -> Plan:
+    """Plans to count some days in one job.
+
+    Args:
+      patterns: of files; strftime fields in them stand for the time of publishing.
+      first: day to count.
+      last: day to count, included.
+      settings: how to count; their revision is the time now.
+      margin: how long after the last day conversations are followed.
+      may_be_empty: count a day of which there is no file as one without conversations.
+
+    Raises:
+      InputError: no file matches, or none of a day.
+    """
+    groups = _found(patterns, _asked(first, last, settings, margin), settings)
+    days = [date_of(us) for us in _asked(first, last, settings, margin).starts()]
+    if not may_be_empty:
+        _check_has_files(days, groups)
+    if not any(group.found for group in groups):
+        raise InputError(f"no file matches {', '.join(patterns)} for {first} to {last}")
+    settings_text = _settings_text(settings, margin)
+    return Plan(
+        _asked(first, last, settings, margin),
+        tuple(group.pattern for group in groups if group.found),
+        tuple(
+            _day(day, groups, _asked(day, day, settings, margin), settings, settings_text)
+            for day in days
+        ),
+        sum(len(group.found) for group in groups),
+        _size(group.found for group in groups),
+    )
+
+
+def undone(plans: Iterable[Plan], done: Collection[tuple[int, str, str]]) -> Iterator[Plan]:
+    """Yields the plans of which a day is not done.
+
+    Args:
+      plans: of a backfill.
+      done: as `done_days` gives them.
+    """
+    for each in plans:
+        if any((day.day_us, day.inputs_sha256, day.settings) not in done for day in each.days):
+            yield each
+
+
+def done_days(dataset: Dataset) -> set[tuple[int, str, str]]:
+    """Returns start, inputs and settings of each day whose newest batch a backfill wrote.
+
+    Raises:
+      InputError: BigQuery can't be reached or refuses.
+    """
+    return {
+        (
+            (row["day"] - datetime(1970, 1, 1, tzinfo=UTC)) // _US,
+            row["inputs_sha256"],
+            row["settings"],
+        )
+        for row in query(dataset, _DONE_SQL)
+    }
+
+
+def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
+    """Returns the origin and the snapshot that hold of each day.
+
+    Raises:
+      InputError: BigQuery can't be reached or refuses.
+    """
+    return {row["day"]: (row["origin"], row["snapshot"]) for row in query(dataset, _HOLDING_SQL)}
+
+
+def plan_lines(plans: Sequence[Plan], released: Mapping[date, tuple[str, int]]) -> list[str]:
+    """Writes what plans would read, replace and spend, as lines of plain text."""
+    if not plans:
+        return ["nothing to do: every day is done from the same files with the same settings"]
+    table = [("day", "replaces", "released", "files", "MB")]
+    for day in (day for each in plans for day in each.days):
+        origin, snapshot = released.get(date_of(day.day_us), (None, None))
+        table.append(
+            (
+                str(date_of(day.day_us)), origin or "nothing", at(snapshot),
+                f"{day.files:,}", f"{day.size_bytes / 1e6:,.1f}",
+            )
+        )  # fmt: skip
+    lines = aligned(table, names=2)
+    for each in plans:
+        lines += ["", *_job_lines(each)]
+    hours = sum(each.vcpu_hours for each in plans)
+    lines += [
+        "",
+        f"about {hours:.2f} vCPU hours, ${hours * VCPU_HOUR_USD:.2f} at the list price of Dataflow "
+        f"(${VCPU_HOUR_USD} an hour with its memory), and some minutes for its machines to start; "
+        "loading into BigQuery costs nothing",
+        "dry run: nothing was read or written",
+    ]
+    return lines
+
+
+def _job_lines(planned: Plan) -> list[str]:
+    asked = planned.asked
+    return [
+        f"job: {date_of(asked.first_us)} to {date_of(asked.last_us)}, "
+        f"{planned.files:,} files, {planned.size_bytes / 1e6:,.1f} MB",
+        f"  counts messages said from {at(asked.sent_from_us)} to {at(asked.sent_before_us)} UTC",
+        *(f"  reads {pattern}" for pattern in planned.inputs[:_SHOWN]),
+        *([f"  and {rest} more"] if (rest := len(planned.inputs) - _SHOWN) > 0 else []),
+    ]
+
+
+def _asked(first: date, last: date, settings: Settings, margin: timedelta) -> DayRange:
+    try:
+        return DayRange.of(first, last, settings.session_gap, margin, settings.revision)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _published(asked: DayRange, settings: Settings) -> tuple[int, int]:
+    """Returns from when to when the days' messages were published, with room on both sides."""
+    limits = settings.limits
+    return (
+        asked.sent_from_us - limits.max_future_us - SETTLE // _US,
+        min(asked.sent_before_us + limits.allowed_lateness_us, settings.revision + SETTLE // _US),
+    )
+
+
+def _found(patterns: Sequence[str], asked: DayRange, settings: Settings) -> list[_Files]:
+    start_us, end_us = _published(asked, settings)
+    return [
+        _Files(text, from_us, until_us, _match(text))
+        for pattern in patterns
+        for text, from_us, until_us in _expanded(pattern, start_us, end_us)
+    ]
+
+
+def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, int, int]]:
+    """Yields what a pattern means at each day, or each hour if it names the hour."""
+    fields = set(_FIELD.findall(pattern))
+    if not fields:
+        yield pattern, start_us, end_us
+        return
+    if not {"Y", "m", "d"} <= fields <= _FIELDS:
+        raise InputError(
+            f"{pattern} must name the time of its files by %Y, %m, %d and perhaps %H, and no other "
+            "field; e.g. gs://bucket/events/%Y/%m/%d/*.avro"
+        )
+    step_us = HOUR_US if "H" in fields else DAY_US
+    for at_us in range(start_us - start_us % step_us, end_us, step_us):
+        at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+        yield at.strftime(pattern), at_us, at_us + step_us
+
+
+def _match(pattern: str) -> tuple[FileMetadata, ...]:
+    try:
+        (match,) = FileSystems.match([literal_or_pattern(pattern)])
+    except (BeamIOError, ValueError) as error:
+        raise InputError(f"{pattern} can't be listed: {type(error).__name__}") from None
+    return tuple(match.metadata_list)
+
+
+def _check_has_files(days: Iterable[date], groups: Sequence[_Files]) -> None:
+    for day in days:
+        start_us = start_of(day)
+        mine = [g for g in groups if g.start_us < start_us + DAY_US and start_us < g.end_us]
+        if not any(group.found for group in mine):
+            raise InputError(
+                f"there is no file of {day}, so a backfill would make it a day without "
+                "conversations; restore the archive, or say --empty_days if it is one"
+            )
+
+
+def _day(
+    day: date, groups: Sequence[_Files], asked: DayRange, settings: Settings, settings_text: str
+) -> BackfilledDay:
+    start_us, end_us = _published(asked, settings)
+    files = sorted(
+        (file.path, file.size_in_bytes, file.last_updated_in_seconds)
+        for group in groups
+        if group.start_us < end_us and start_us < group.end_us
+        for file in group.found
+    )
+    return BackfilledDay(
+        run=settings.revision,
+        day_us=start_of(day),
+        files=len(files),
+        size_bytes=sum(size for _, size, _ in files),
+        inputs_sha256=hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        settings=settings_text,
+    )
+
+
+def _settings_text(settings: Settings, margin: timedelta) -> str:
+    said: dict[str, Any] = {
+        "session_gap_s": settings.session_gap.total_seconds(),
+        "margin_s": margin.total_seconds(),
+        "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
+        "max_event_bytes": settings.max_event_bytes,
+        "min_users": settings.thresholds.min_users,
+        "min_conversations": settings.thresholds.min_conversations,
+        "metrics_version": METRICS_VERSION,
+        "classifier_version": settings.classifier_version,
+    }
+    return json.dumps(said, sort_keys=True)
+
+
+def _size(groups: Iterable[Sequence[FileMetadata]]) -> int:
+    return sum(file.size_in_bytes for group in groups for file in group)

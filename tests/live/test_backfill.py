@@ -1,0 +1,117 @@
+"""A backfill beside the stream: it heals days, and whatever the stream does later, it holds."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.cloud import heartbeats
+from deploy.local.compare import latest_rows, row_differences
+from pipelines import backfill
+from pipelines.bigquery import query
+from pipelines.cli import main as undertone
+from pipelines.errors import exit_code_of
+from tests.live.conftest import Record
+from tests.live.stage import SETTINGS, Stage
+from tests.live.traffic import Event, with_faults, write_messages
+from transforms.days import date_of
+from transforms.tally import day_of
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+EVENTS = 400
+LOST = 40
+"""Events that the archive has and the stream did not get."""
+_WAIT_S = 240.0
+
+
+def run_backfill(stage: Stage, first: date, last: date, *more: str) -> None:
+    """Counts days of the stage's archive into its dataset."""
+    dataset = stage.cloud.dataset
+    flags = [
+        f"--from={first}", f"--to={last}", f"--input={stage.archive}",
+        f"--dataset={dataset}", f"--bigquery_url={dataset.url}",
+        f"--temp_location={stage.archive.parent / 'temp'}", *SETTINGS, *more,
+    ]  # fmt: skip
+    assert exit_code_of(lambda: backfill.run(flags)) == 0
+
+
+def batch_run(stage: Stage) -> Path:
+    """Runs the batch over the whole archive, from scratch."""
+    folder = stage.archive.parent / "scratch"
+    flags = ["--input", str(stage.archive), "--output", str(folder), *SETTINGS]
+    assert undertone(["run", *flags]) == 0
+    return folder
+
+
+def snapshots(stage: Stage, origin: str) -> list[int]:
+    """Returns the snapshots of one origin, the oldest first."""
+    sql = f"SELECT DISTINCT snapshot FROM `{{dataset}}.aggregates` WHERE origin = '{origin}'"
+    return sorted(row["snapshot"] for row in query(stage.cloud.dataset, sql))
+
+
+def await_snapshot_after(stage: Stage, job: Any, revision: int) -> None:
+    """Waits until the stream has released a day as a whole after that revision."""
+    deadline_s = time.monotonic() + _WAIT_S
+    while max(snapshots(stage, "stream")) < revision:
+        assert job.is_running, job.last_words()
+        assert time.monotonic() < deadline_s, "the stream released nothing anew"
+        time.sleep(1.0)
+
+
+def test_a_backfill_holds_beside_the_stream(
+    stage: Stage, events: list[Event], record: Record, tmp_path: Path
+) -> None:
+    """Twice over a streamed day: the same latest tables, those of a run over all from scratch."""
+    days = [date_of(day_of(event["sent_at_us"])) for event in events[:EVENTS]]
+    messages = with_faults(events[:EVENTS], 0.0, seed=3)
+    write_messages(stage.archive, messages)
+    streamed = write_messages(tmp_path / "streamed.avro", messages[LOST:])
+    topic = stage.cloud.names.topic
+    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+        stage.publish(streamed)
+        stage.await_settled(job)
+        scratch = batch_run(stage)
+        assert row_differences(stage.cloud.dataset, scratch) != []
+
+        run_backfill(stage, min(days), max(days))
+        assert row_differences(stage.cloud.dataset, scratch) == []
+        once = latest_rows(stage.cloud.dataset)
+        run_backfill(stage, min(days), max(days))
+        assert latest_rows(stage.cloud.dataset) == once
+        run_backfill(stage, min(days), max(days), "--resume")
+        assert len(snapshots(stage, "batch")) == 2
+        job.kill()
+    # A stream that has forgotten everything releases wrong pictures of the days.
+    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+        stage.publish(streamed)
+        await_snapshot_after(stage, job, snapshots(stage, "batch")[-1])
+        losses = row_differences(stage.cloud.dataset, scratch)
+        record("10 % lost, backfilled twice, stream killed and restarted", "direct", EVENTS, losses)
+        assert losses == []
+
+
+def test_a_backfill_leaves_other_days_to_the_stream(
+    stage: Stage, events: list[Event], record: Record
+) -> None:
+    """Of the days that are not asked for, the stream's rows hold as they are."""
+    of_both_days = events[: EVENTS // 2] + events[-EVENTS // 2 :]
+    days = sorted({date_of(day_of(event["sent_at_us"])) for event in of_both_days})
+    write_messages(stage.archive, with_faults(of_both_days, 0.0, seed=4))
+    with stage.cloud.direct_job(stage.settings) as job, heartbeats(stage.cloud.names.topic):
+        stage.publish()
+        stage.await_settled(job)
+        run_backfill(stage, days[0], days[0])
+        origins = query(
+            stage.cloud.dataset,
+            "SELECT DISTINCT DATE(window_start) AS day, origin FROM `{dataset}.aggregates_latest`",
+        )
+        assert {row["origin"] for row in origins if row["day"] == days[0]} == {"batch"}
+        assert {row["origin"] for row in origins if row["day"] != days[0]} == {"stream"}
+        losses = row_differences(stage.cloud.dataset, batch_run(stage))
+        record("one day backfilled beside the stream", "direct", EVENTS, losses)
+        assert losses == []

@@ -1,0 +1,84 @@
+"""The graph of a backfill: days that are asked for come out as if everything had been counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+from schemas.tables import BATCH
+from tests.builders import HOUR_US, MONDAY_US, avro_event
+from tests.pipelines.running import EXACT, chunk, run_bounded
+from transforms.days import DayRange
+from transforms.tally import DAY_US, day_of
+
+TUESDAY: Final = date(2025, 6, 3)
+GAP: Final = EXACT.session_gap
+
+
+def said(conversation: str, *hours: int) -> list[dict[str, Any]]:
+    """Returns messages of one conversation, at hours counted from Monday, 00:00."""
+    return [
+        avro_event(
+            event_id=f"{conversation}-{hour}",
+            conversation_id=conversation,
+            user_id=conversation,
+            text="label:coaching:0",
+            sent_at_us=MONDAY_US + hour * HOUR_US,
+        )
+        for hour in hours
+    ]
+
+
+def asked(last: date = TUESDAY, margin: timedelta = timedelta(days=7), **more: int) -> DayRange:
+    """Returns the range from Tuesday."""
+    return DayRange.of(TUESDAY, last, GAP, margin, **more)
+
+
+EVENTS: Final = [
+    *said("began-monday", 20, 25, 30),
+    *said("stays", 30, 31),
+    *said("goes-on", 40, 60, 80, 100),
+    *said("twice", 24, 55),
+    *said("wednesday", 50),
+    *said("long-ago", -40),
+]
+
+
+def test_a_day_is_counted_as_among_all() -> None:
+    """The rows of an asked day are those of a run over everything; of other days there is none."""
+    everything = run_bounded([chunk(EVENTS)])
+    only = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked()))
+    of_tuesday = [r for r in everything.rows if day_of(r.window_start_us) == MONDAY_US + DAY_US]
+    assert sorted(only.rows, key=repr) == sorted(of_tuesday, key=repr)
+    assert {row.origin for row in only.rows} == {BATCH}
+    assert len(of_tuesday) > 0
+
+
+def test_every_record_and_conversation_is_accounted_for() -> None:
+    """What is out of range and whose day was not asked for have accounts; the ledger balances."""
+    accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked())).accounts()
+    assert accounts == {
+        ("read", ""): 13,
+        ("counted", ""): 12,
+        ("out_of_range", ""): 1,
+        ("conversation", ""): 6,
+        ("tallied", ""): 3,
+        ("other_day", ""): 3,
+    }
+
+
+def test_what_may_go_on_behind_the_margin_is_named() -> None:
+    """A conversation whose last message is close to the end of reading is counted by its day."""
+    short = asked(margin=timedelta(hours=24))
+    accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=short)).accounts()
+    assert accounts["open_at_end", "2025-06-03"] == 1
+
+
+def test_a_day_without_conversations_is_released_as_that() -> None:
+    """It has a row that withdraws whatever the stream said of it."""
+    last = TUESDAY + timedelta(days=1)
+    settings = replace(EXACT, asked=asked(last))
+    rows = run_bounded([chunk(said("stays", 30))], settings).rows
+    (empty,) = [r for r in rows if day_of(r.window_start_us) == MONDAY_US + 2 * DAY_US]
+    assert (empty.facet, empty.conversations, empty.snapshot) == ("all", None, settings.revision)

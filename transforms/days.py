@@ -1,0 +1,90 @@
+"""The days that a backfill is asked for, and the messages that count for them. No Beam here.
+
+A conversation belongs to the day of its first message. Of a conversation that began earlier and
+reaches into the range, a message must be seen that is at most the session gap older than the range:
+with all messages from then on, no conversation is taken to begin in the range that began before.
+So the margin before the range is the gap, and exact. How long a conversation that begins in the
+range goes on, nobody knows beforehand: the margin after it is the operator's choice, and what may
+go on beyond it is counted.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple, Self
+
+from transforms.tally import DAY_US
+
+_EPOCH = date(1970, 1, 1)
+_US = timedelta(microseconds=1)
+
+
+class DayRange(NamedTuple):
+    """UTC days in a row, and when the messages that count for them were said.
+
+    Attributes:
+      first_us, last_us: starts of the first and the last day, microseconds since the epoch.
+      sent_from_us: messages said earlier are left out.
+      sent_before_us: messages said at this time or later are left out.
+      gap_us: the session gap.
+    """
+
+    first_us: int
+    last_us: int
+    sent_from_us: int
+    sent_before_us: int
+    gap_us: int
+
+    @classmethod
+    def of(
+        cls, first: date, last: date, gap: timedelta, margin: timedelta, now_us: int = 2**63 - 1
+    ) -> Self:
+        """Returns the range from the first to the last day, both included.
+
+        Args:
+          first: of the days.
+          last: of the days.
+          gap: the session gap.
+          margin: how long after the last day a conversation is followed.
+          now_us: messages said later are left out too, so that what arrives while a backfill runs
+            makes no difference.
+
+        Raises:
+          ValueError: the last day is before the first, or the margin is shorter than the gap.
+        """
+        if last < first:
+            raise ValueError(f"the last day {last} is before the first, {first}; swap the two")
+        if margin < gap:
+            raise ValueError(
+                f"margin must be at least session_gap ({gap}), got {margin}; use e.g. 7d"
+            )
+        first_us, last_us = start_of(first), start_of(last)
+        gap_us = gap // _US
+        until_us = min(last_us + DAY_US + margin // _US, now_us)
+        return cls(first_us, last_us, first_us - gap_us, until_us, gap_us)
+
+    def starts(self) -> range:
+        """Returns the starts of the days, microseconds since the epoch."""
+        return range(self.first_us, self.last_us + 1, DAY_US)
+
+    def has(self, instant_us: int) -> bool:
+        """Tells whether an instant is on one of the days."""
+        return self.first_us <= instant_us < self.last_us + DAY_US
+
+    def may_go_on(self, last_at_us: int) -> bool:
+        """Tells whether a conversation of that last message may have more that was left out."""
+        return last_at_us + self.gap_us >= self.sent_before_us
+
+    def is_said_in_time(self, sent_at_us: int) -> bool:
+        """Tells whether a message of that time counts for the days."""
+        return self.sent_from_us <= sent_at_us < self.sent_before_us
+
+
+def start_of(day: date) -> int:
+    """Returns the start of a UTC day, microseconds since the epoch."""
+    return (day - _EPOCH) // _US
+
+
+def date_of(day_us: int) -> date:
+    """Returns the UTC day that an instant is on."""
+    return _EPOCH + timedelta(days=day_us // DAY_US)
