@@ -253,8 +253,9 @@ def _add_status(commands: Any) -> None:
         "status",
         allow_abbrev=False,
         help="say how a job stands: does it balance, how far behind it is, what fails",
-        description="Shows the ledger of the newest run, how long ago ledger and aggregates were "
-        "written, the last releases of the most recent days, and the dead letters by reason.",
+        description="Shows the ledgers of the newest stream and the newest batch, how long ago "
+        "ledger and aggregates were written, the last releases of the most recent days, and the "
+        "dead letters by reason.",
     )
     _add_tables_arguments(parser)
     which = parser.add_mutually_exclusive_group()

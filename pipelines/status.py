@@ -32,7 +32,7 @@ DAYS_SHOWN: Final = 7
 """Days that still change are the most recent ones."""
 
 _LEDGER: Final = """\
-SELECT run, account, reason, records, revision FROM `{dataset}.ledger_latest`
+SELECT run, account, reason, records, revision, origin FROM `{dataset}.ledger_latest`
 """
 # The snapshot that holds, as in the view aggregates_latest; unlike there, versions that withdraw a
 # cell tell that the day was released, too.
@@ -98,6 +98,11 @@ class RunLedger:
     def revision(self) -> int:
         """When it was last written, microseconds since the epoch."""
         return max(total.revision for total in self.totals)
+
+    @property
+    def origin(self) -> str:
+        """What ran: stream, or batch."""
+        return self.totals[0].origin
 
     @property
     def under_way(self) -> int:
@@ -203,7 +208,8 @@ def read_status(
     Args:
       query: of the tables.
       now_us: microseconds since the epoch.
-      run: the one to show, as the column `run` names it; None for the newest.
+      run: the one to show, as the column `run` names it; None for the newest stream and the newest
+        batch.
       all_runs: show every run.
 
     Raises:
@@ -214,7 +220,10 @@ def read_status(
     if run is not None and run not in runs:
         known = f"the newest is {runs[0]}" if runs else "there is none so far"
         raise InputError(f"no run {run} is in the ledger; {known}")
-    chosen = runs if all_runs else [run] if run is not None else runs[:1]
+    # A backfill that was written last must not hide the stream.
+    newest = sorted({max(t.run for t in totals if t.origin == o) for o in
+                     {t.origin for t in totals}}, reverse=True)  # fmt: skip
+    chosen = runs if all_runs else [run] if run is not None else newest
     return Status(
         now_us,
         tuple(_ledger_of(number, totals) for number in chosen),
@@ -228,7 +237,7 @@ def status_lines(status: Status) -> list[str]:
     """Writes a status as lines of plain text."""
     lines = [f"at {at(status.now_us)} UTC"]
     for run in status.runs:
-        lines += ["", f"run {run.run}, begun {at(run.run)}", *_ledger_lines(run)]
+        lines += ["", f"{run.origin} run {run.run}, begun {at(run.run)}", *_ledger_lines(run)]
     if not status.runs:
         lines += ["", "no run has written a ledger so far"]
     lines += ["", *aligned(_lags(status), names=2), "", *_day_lines(status.days), ""]
@@ -246,6 +255,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "runs": [
             {
                 "run": run.run,
+                "origin": run.origin,
                 "revision": run.revision,
                 "ledger": [
                     {"account": x.account, "reason": x.reason, "records": x.records}

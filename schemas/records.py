@@ -174,6 +174,7 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
       run: start of the run, microseconds since the epoch; a stream keeps it through restarts that
         keep its state.
       revision: time of the sum, microseconds since the epoch; of a run the largest holds.
+      origin: of the run, `tables.STREAM` or `tables.BATCH`.
     """
 
     run: int
@@ -181,6 +182,7 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str
     records: int
     revision: int
+    origin: str = "stream"
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

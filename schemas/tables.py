@@ -205,6 +205,7 @@ LEDGER: Final = Table(
         Column("records", "INT64", "How many."),
         Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
                "largest holds."),
+        Column("origin", "STRING", "What ran: stream, or batch."),
     ),
     record=LedgerTotal,
     partition_by=None,

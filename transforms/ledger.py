@@ -22,6 +22,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry, LedgerTotal
+from schemas.tables import BATCH, STREAM
 from transforms.policies import Firings, each_element
 
 READ: Final = "read"
@@ -186,7 +187,7 @@ class _TotalFn(beam.DoFn):
         revision = max(now_us, before.revision + 1)
         state.write(_Totals(before.run, revision, sums).encode())
         for (account, reason), records in sorted(sums.items()):
-            yield LedgerTotal(before.run, account, reason, records, revision)
+            yield LedgerTotal(before.run, account, reason, records, revision, STREAM)
 
 
 def _key(entry: LedgerEntry) -> tuple[tuple[str, str], int]:
@@ -199,7 +200,7 @@ def _under_one_key(entry: LedgerEntry) -> tuple[bytes, LedgerEntry]:
 
 def _checked(sums: Iterable[tuple[tuple[str, str], int]], revision: int) -> list[LedgerTotal]:
     totals = [
-        LedgerTotal(revision, account, reason, records, revision)
+        LedgerTotal(revision, account, reason, records, revision, BATCH)
         for (account, reason), records in sums
     ]
     problem = imbalance(totals)

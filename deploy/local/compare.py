@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipelines.bigquery import Dataset, query
 from pipelines.database import query_run
 from schemas.records import LedgerEntry
-from schemas.tables import AGGREGATES
+from schemas.tables import AGGREGATES, BATCH, STREAM
 from transforms import ledger
 
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot", "origin")
@@ -20,8 +20,8 @@ _ROWS_SQL: Final = (
     "FROM `{dataset}.aggregates_latest`"
 )
 _ACCOUNTS_SQL: Final = (
-    "SELECT account, reason, records FROM `{dataset}.ledger_latest` "
-    "WHERE run = (SELECT MAX(run) FROM `{dataset}.ledger_latest`) AND records != 0"
+    "SELECT account, reason, records FROM `{dataset}.ledger_latest` WHERE records != 0 "
+    "AND run = (SELECT MAX(run) FROM `{dataset}.ledger_latest` WHERE origin = '{origin}')"
 )
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 40.0
@@ -85,8 +85,8 @@ def settled_differences(
 
 
 def accounts_of(dataset: Dataset) -> Accounts:
-    """Returns the ledger of the newest run in a dataset; nothing before its first row."""
-    return _accounts(query(dataset, _ACCOUNTS_SQL))
+    """Returns the ledger of the newest stream in a dataset; nothing before its first row."""
+    return _accounts(query(dataset, _ACCOUNTS_SQL.replace("{origin}", STREAM)))
 
 
 def under_way(accounts: Accounts) -> int:
@@ -120,7 +120,7 @@ def _rows_of_run(run: Path) -> set[tuple[Any, ...]]:
 
 
 def _accounts_of_run(run: Path) -> Accounts:
-    return _accounts(query_run(run, _ACCOUNTS_SQL))
+    return _accounts(query_run(run, _ACCOUNTS_SQL.replace("{origin}", BATCH)))
 
 
 def _accounts(rows: Iterable[dict[str, Any]]) -> Accounts:

@@ -42,7 +42,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     ConversationSummary: 1,
     DeadLetter: 1,
     LedgerEntry: 1,
-    LedgerTotal: 1,
+    LedgerTotal: 2,
     LongConversation: 1,
     Observed: 1,
     Sheet: 1,

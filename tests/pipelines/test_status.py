@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from pipelines.cli import main
@@ -16,7 +17,7 @@ from pipelines.plain import ago, aligned, at
 from pipelines.status import Status, read_status, status_json, status_lines
 from schemas.failures import InputError
 from schemas.records import AggregateRow, DeadLetter, LedgerTotal
-from schemas.tables import DEAD_LETTERS, LEDGER
+from schemas.tables import BATCH, DEAD_LETTERS, LEDGER
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US
 from tests.builders_report import database_of, row, write_table
 from transforms.tally import DAY_US
@@ -69,6 +70,14 @@ def test_what_is_under_way_is_read_and_not_yet_met(tmp_path: Path) -> None:
     assert (run.under_way, run.conversations_under_way) == (3, 3)
     assert run.imbalance is not None
     assert "conversation 7, but tallied 4" in run.imbalance
+
+
+def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
+    """Of each origin the newest run is shown, the newest first."""
+    old, new = ledger(BALANCED, RUN), ledger(BALANCED, RUN + 1)
+    batch = [msgspec.structs.replace(t, origin=BATCH) for t in ledger(BALANCED, RUN + 2)]
+    runs = status_of(tmp_path, [*old, *new, *batch]).runs
+    assert [(run.run - RUN, run.origin) for run in runs] == [(2, "batch"), (1, "stream")]
 
 
 def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import LedgerEntry, LedgerTotal
+from schemas.tables import BATCH
 from transforms.ledger import (
     ACCOUNTS,
     CONVERSATION,
@@ -85,10 +86,10 @@ def test_balance_sums_by_account_and_reason() -> None:
         assert_that(
             sums | beam.combiners.ToList() | beam.Map(lambda entries: sorted(entries, key=_place)),
             equal_to([[
-                LedgerTotal(5, "read", "", 7, 5), LedgerTotal(5, "counted", "", 3, 5),
-                LedgerTotal(5, "late", "", 1, 5),
-                LedgerTotal(5, "dead_letter", "invalid_role", 1, 5),
-                LedgerTotal(5, "dead_letter", "oversize", 2, 5),
+                LedgerTotal(5, "read", "", 7, 5, BATCH), LedgerTotal(5, "counted", "", 3, 5, BATCH),
+                LedgerTotal(5, "late", "", 1, 5, BATCH),
+                LedgerTotal(5, "dead_letter", "invalid_role", 1, 5, BATCH),
+                LedgerTotal(5, "dead_letter", "oversize", 2, 5, BATCH),
             ]]),
         )  # fmt: skip
 
