@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pipelines.bigquery import Dataset
 from pipelines.errors import exit_code_of
@@ -62,7 +62,7 @@ def run(argv: Sequence[str]) -> None:
     for number, planned in enumerate(plans):
         job = local_flags(flags, planned.size_bytes)
         options = beam_options(job, save_main_session=False)
-        _check_is_one_template(plans, options)
+        _check_options(options.view_as(GoogleCloudOptions), len(plans))
         with beam.Pipeline(runner=bounded_runner(options), options=options) as pipeline:
             build(pipeline, planned, dataset, settings)
         say(
@@ -123,11 +123,15 @@ def _days(arguments: argparse.Namespace, settings: Settings) -> tuple[date, date
     return first, last
 
 
-def _check_is_one_template(plans: Sequence[Plan], options: PipelineOptions) -> None:
-    if len(plans) > 1 and options.view_as(GoogleCloudOptions).template_location:
+def _check_options(options: GoogleCloudOptions, jobs: int) -> None:
+    if not options.temp_location:
         raise InputError(
-            f"a template holds one job, and this would be {len(plans)}; raise --days_a_job, or "
-            "launch the template for fewer days at a time"
+            "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"
+        )
+    if jobs > 1 and options.template_location:
+        raise InputError(
+            f"a template holds one job, and this would be {jobs}; raise --days_a_job, or launch "
+            "the template for fewer days at a time"
         )
 
 

@@ -117,11 +117,12 @@ def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--input",
         required=True,
-        action="append",
+        action="extend",
+        type=_patterns,
         metavar="gs://bucket/events/%%Y/%%m/%%d/*.avro",
         help="files of events, .avro or .jsonl; %%Y, %%m, %%d and %%H in it stand for the time at "
         "which they were published, UTC, and say which files to read; a pattern without them is "
-        "read whole; may be repeated",
+        "read whole; several stand between commas, or in repeated flags",
     )
     group.add_argument(
         "--margin",
@@ -332,6 +333,11 @@ def _add_conversation_life(group: argparse._ActionsContainer) -> None:
         help="how long a conversation and its day may still change; state is kept that long "
         "(default 28d)",
     )
+
+
+def _patterns(text: str) -> list[str]:
+    # A template gives a flag once.
+    return text.split(",")
 
 
 def _switch(text: str) -> bool:

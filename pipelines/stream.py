@@ -30,7 +30,7 @@ def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Set
 
 def run(argv: Sequence[str]) -> None:
     """Runs the streaming job until it is cancelled or drained."""
-    arguments, flags = _parser().parse_known_args(argv)
+    arguments, flags = parser().parse_known_args(argv)
     settings = settings_of(arguments)
     sinks = Sinks(
         Dataset.of(arguments.dataset, arguments.bigquery_url),
@@ -46,47 +46,48 @@ def run(argv: Sequence[str]) -> None:
         build(pipeline, read, sinks, settings)
 
 
-def main() -> int:
-    """Runs with the command line's arguments; returns the exit code."""
-    return exit_code_of(lambda: run(sys.argv[1:]))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of all flags that are not Beam's."""
+    made = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.stream",
         description="Reads conversation events from Pub/Sub and writes aggregates to BigQuery. "
         "Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=….",
     )
-    parser.add_argument(
+    made.add_argument(
         "--subscription", required=True, help="projects/<project>/subscriptions/<subscription>"
     )
-    parser.add_argument(
+    made.add_argument(
         "--timestamp_attribute",
         metavar="sent-at-ms",
         help="attribute of the messages that holds the event time, for the runner's watermark; "
         "without it the watermark is of the publish times. No count depends on it",
     )
-    parser.add_argument(
+    made.add_argument(
         "--expansion_service",
         metavar="localhost:8097",
         help="Beam's Java expansion service, for a runner without a Pub/Sub source for Python, "
         "such as Flink",
     )
-    add_bigquery_argument(parser)
-    parser.add_argument(
+    add_bigquery_argument(made)
+    made.add_argument(
         "--dead_letter_topic",
         metavar="projects/…/topics/…",
         help="is told of each dead letter, never of its text, beside the table",
     )
-    parser.add_argument(
+    made.add_argument(
         "--alert_topic",
         metavar="projects/…/topics/…",
         help="is told of each conversation that grows past 50 human messages",
     )
-    add_settings_arguments(parser)
-    add_streaming_arguments(parser)
-    return parser
+    add_settings_arguments(made)
+    add_streaming_arguments(made)
+    return made
+
+
+def main() -> int:
+    """Runs with the command line's arguments; returns the exit code."""
+    return exit_code_of(lambda: run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

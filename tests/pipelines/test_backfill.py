@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
+from pipelines import backfill
+from pipelines.errors import exit_code_of
 from schemas.tables import BATCH
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT, chunk, run_bounded
+from tests.schemas.payloads import write_avro
 from transforms.days import DayRange
 from transforms.tally import DAY_US, day_of
 
+NOWHERE: Final = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-03"]
 TUESDAY: Final = date(2025, 6, 3)
 GAP: Final = EXACT.session_gap
 
@@ -82,3 +89,31 @@ def test_a_day_without_conversations_is_released_as_that() -> None:
     rows = run_bounded([chunk(said("stays", 30))], settings).rows
     (empty,) = [r for r in rows if day_of(r.window_start_us) == MONDAY_US + 2 * DAY_US]
     assert (empty.facet, empty.conversations, empty.snapshot) == ("all", None, settings.revision)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"),
+        (
+            ["--days_a_job=1", "--temp_location=gs://b/t", "--template_location=gs://b/t.json"],
+            "a template holds one job, and this would be 2; raise --days_a_job, or launch the "
+            "template for fewer days at a time",
+        ),
+        (["--days_a_job=0"], "days_a_job must be at least 1, got 0; e.g. 31"),
+        (["--from=2025-06-04"], "--to 2025-06-03 is before --from 2025-06-04; swap the two"),
+        (
+            ["--to=soon"],
+            "'soon' is no day; write it as 2026-11-22, or as 7d for the day a week ago",
+        ),
+        (["--resume_now"], "--resume_now is a flag of neither Undertone nor Beam; see --help"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(
+    flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what is wrong and what to do, before anything is read or written."""
+    archive = write_avro(tmp_path / "a.avro", said("stays", 30))
+    given = [*NOWHERE, f"--input={archive}", *flags]
+    assert exit_code_of(lambda: backfill.run(given)) == 2
+    assert capsys.readouterr().err == f"undertone: {sentence}\n"
