@@ -1,0 +1,157 @@
+"""Every command of the runbook: ours by our parsers, the cloud's by what its tools know."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from pipelines import backfill, cli, stream
+from pipelines.options import beam_options
+
+ROOT: Final = Path(__file__).parents[2]
+RUNBOOK: Final = (ROOT / "deploy" / "runbook.md").read_text("utf-8")
+CLOUD: Final = "☁"
+_BLOCK: Final = re.compile(r"^ *```sh\n(?P<body>.*?)^ *```$", re.DOTALL | re.MULTILINE)
+_HEADING: Final = re.compile(r"^#+ .*$", re.MULTILINE)
+
+
+class Command(NamedTuple):
+    """One command of the runbook, and whether it says that it needs the cloud."""
+
+    words: tuple[str, ...]
+    is_cloud: bool
+
+
+def commands() -> Iterator[Command]:
+    """Yields the commands of all blocks; a block is the cloud's if what leads to it says so."""
+    end = 0
+    for block in _BLOCK.finditer(RUNBOOK):
+        heading = max((m.end() for m in _HEADING.finditer(RUNBOOK, 0, block.start())), default=0)
+        is_cloud = CLOUD in RUNBOOK[max(end, heading) : block.start()]
+        end = block.end()
+        for line in block["body"].splitlines():
+            words: list[str] = []
+            for word in [*shlex.split(line, comments=True), "|"]:
+                if word != "|":
+                    words.append(word)
+                elif words:
+                    yield Command(tuple(words), is_cloud)
+                    words = []
+
+
+COMMANDS: Final = tuple(commands())
+
+
+def of_program(*names: str) -> pytest.MarkDecorator:
+    """Parametrizes a test with the commands of these programs."""
+    chosen = [c for c in COMMANDS if c.words[0] in names]
+    assert chosen
+    return pytest.mark.parametrize("command", chosen, ids=lambda c: " ".join(c.words)[:60])
+
+
+@cache
+def cloud_trees() -> dict[str, Any]:
+    """Returns the commands and flags that the Google Cloud CLI knows, by its completions."""
+    gcloud = shutil.which("gcloud")
+    folder = Path(gcloud).resolve().parents[1] / "data" / "cli" if gcloud else None
+    if folder is None or not (folder / "gcloud_completions.py").is_file():
+        sentence = "the Google Cloud CLI with its completions is missing"
+        pytest.fail(sentence) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+    gcloud_tree = runpy.run_path(str(folder / "gcloud_completions.py"))
+    return {
+        "gcloud": gcloud_tree["STATIC_COMPLETION_CLI_TREE"],
+        "bq": json.loads((folder / "bq.json").read_text("utf-8")),
+    }
+
+
+def flags_of_bq(command: Command) -> set[str]:
+    """Returns the flags of a command of bq, which its completions leave out but its help tells."""
+    if command.words[0] != "bq":
+        return set()
+    said = subprocess.run(
+        ["bq", "help", command.words[1]], capture_output=True, text=True, timeout=60, check=False
+    )
+    return {f"--{name}" for name in re.findall(r"--(?:\[no\])?(\w+)", said.stdout)}
+
+
+def test_there_are_commands() -> None:
+    """The blocks are found, those of the cloud and ours."""
+    assert len(COMMANDS) > 20
+    assert {command.is_cloud for command in COMMANDS} == {True, False}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words)[:60])
+def test_what_needs_the_cloud_is_marked(command: Command) -> None:
+    """Every program is one that is checked here, and the cloud's are marked."""
+    ours, clouds = {"undertone", "python", "make"}, {"gcloud", "bq", "terraform", "openssl"}
+    assert command.words[0] in ours | clouds
+    assert command.is_cloud or command.words[0] in ours
+
+
+@of_program("undertone")
+def test_our_commands_parse(command: Command) -> None:
+    """The command line takes each as it stands."""
+    words = [word for word in command.words[1:] if word != "--help"]
+    if words == list(command.words[1:]):
+        assert cli._parser().parse_known_args(words)[1] == []
+    else:
+        with pytest.raises(SystemExit, match="0"):
+            cli._parser().parse_known_args(command.words[1:])
+
+
+@of_program("python")
+def test_our_mains_take_their_flags(command: Command) -> None:
+    """The module is there; a main's flags are ours or Beam's."""
+    assert command.words[1] == "-m"
+    module, *flags = command.words[2:]
+    assert importlib.util.find_spec(module) is not None
+    parsers: dict[str, Callable[[], Any]] = {
+        "pipelines.backfill": backfill.parser, "pipelines.stream": stream.parser,
+    }  # fmt: skip
+    if module in parsers:
+        _, rest = parsers[module]().parse_known_args(flags)
+        beam_options(rest)
+
+
+@of_program("make")
+def test_targets_are_there(command: Command) -> None:
+    """The Makefile has each target."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(rf"^{command.words[1]}:", makefile, re.MULTILINE)
+
+
+@of_program("gcloud", "bq")
+def test_the_clouds_commands_and_flags_are_known(command: Command) -> None:
+    """The tool's own tree has the command, and every flag at it or above it."""
+    tree = cloud_trees()[command.words[0]]
+    flags = set(tree["flags"])
+    for word in command.words[1:]:
+        if word.startswith("--"):
+            continue
+        if word not in tree["commands"]:
+            break
+        tree = tree["commands"][word]
+        flags |= set(tree["flags"])
+    assert not tree["commands"], f"{command.words} is no whole command"
+    for word in command.words[1:]:
+        if word.startswith("--"):
+            assert word.split("=")[0] in flags | flags_of_bq(command), word
+
+
+@of_program("terraform")
+def test_terraform_is_told_where(command: Command) -> None:
+    """Each runs on the module's folder, with a subcommand that there is."""
+    assert command.words[1] == "-chdir=deploy/terraform"
+    assert command.words[2] in {"init", "apply", "output", "plan"}
