@@ -21,6 +21,7 @@ from schemas.tables import BATCH, STREAM
 from transforms.aggregate import CountTallied, SumGains, SummarizeConversations, TallyDays
 from transforms.changes import CountPeople, PublishChanges
 from transforms.decode import Decode
+from transforms.give import Give
 from transforms.ledger import BalanceLedger, TotalLedger
 from transforms.release import ReleaseChanges, ReleaseDays
 from transforms.score import Score
@@ -40,7 +41,7 @@ class Outputs(NamedTuple):
 
 class _Counted(NamedTuple):
     aggregates: beam.PCollection[AggregateRow]
-    ledger: tuple[beam.PCollection[LedgerEntry], ...]
+    ledger: dict[str, beam.PCollection[LedgerEntry]]
     grown_long: beam.PCollection[LongConversation] | None
 
 
@@ -62,8 +63,8 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     else:
         counted = count_unbounded(scored, settings)
         total = TotalLedger(settings.firings, settings.clock)
-    ledger = (decoded.ledger, *counted.ledger) | "Ledger" >> total
-    rates = payloads.pipeline | "Rates" >> beam.Create(settings.classifier_rates, reshuffle=False)
+    ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total
+    rates = payloads.pipeline | "Rates" >> Give(settings.classifier_rates, ClassifierRate)
     return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)
 
 
@@ -77,7 +78,8 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
     )
     tallied = sheets | "CountTallied" >> CountTallied()
     aggregates = sheets | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
-    return _Counted(aggregates, (conversations.ledger, tallied), None)
+    ledger = {"Conversations": conversations.ledger, "Tallied": tallied}
+    return _Counted(aggregates, ledger, None)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
@@ -96,4 +98,5 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         | "Tally" >> SumGains(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.life_us)
     )
-    return _Counted(released.rows, (changes.ledger, released.ledger), changes.grown_long)
+    ledger = {"Conversations": changes.ledger, "Tallied": released.ledger}
+    return _Counted(released.rows, ledger, changes.grown_long)

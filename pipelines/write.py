@@ -30,6 +30,7 @@ from schemas.tables import (
     instant,
 )
 from schemas.wire import JSON_TYPE
+from transforms.give import Give
 from transforms.logs import log_event
 from transforms.policies import each_element
 
@@ -83,7 +84,7 @@ def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Data
     as they were, for none holds before `aggregates` has its snapshot.
     """
     root = outputs.rates.pipeline
-    backfilled = root | "BackfilledDays" >> beam.Create(list(days), reshuffle=False)
+    backfilled = root | "BackfilledDays" >> Give(days, BackfilledDay)
     # Of an emulator Beam must neither check the bucket nor ask for credentials.
     to_emulator: dict[str, Any] = {}
     if dataset.url:
@@ -117,12 +118,11 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks) -> None:
     more than once; the views take each once.
     Metrics: `write/refused_rows`, `write/alerts`.
     """
-    refused = [
-        _stream(rows, table, sinks) for rows, table in _tables(outputs) if table is not DEAD_LETTERS
-    ]
-    letters = [
-        branch | f"DeadLettersAtOnce{number}" >> each_element()
-        for number, branch in enumerate((outputs.dead_letters, *refused))
+    letters = [outputs.dead_letters | "DeadLettersAtOnce" >> each_element()]
+    letters += [
+        _stream(rows, table, sinks) | f"Refused{_label(table)}AtOnce" >> each_element()
+        for rows, table in _tables(outputs)
+        if table is not DEAD_LETTERS
     ]
     dead_letters = letters | "FlattenDeadLetters" >> beam.Flatten()
     # What is refused here has nowhere to go but the log and the topic.

@@ -23,6 +23,7 @@ from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation import ConversationState
 from transforms.days import DayRange
+from transforms.give import Give
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.summary import summarize
@@ -87,12 +88,9 @@ class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
             | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
             | "TallyWithoutUser" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
         )
-        empty = (
-            summaries.pipeline
-            | "AskedDays" >> beam.Impulse()
-            | "EmptySheets" >> beam.FlatMap(_empty_sheets, self._starts)
-            .with_output_types(DaySheet)
-        )  # fmt: skip
+        empty = summaries.pipeline | "EmptySheets" >> Give(
+            [(day_us, Sheet()) for day_us in self._starts], DaySheet
+        )
         return (
             (by_user_day, without_user, empty)
             | "FlattenSheets" >> beam.Flatten()
@@ -197,11 +195,6 @@ class _SumSheetsFn(beam.CombineFn):
 
 def _tallied(day_sheet: DaySheet) -> LedgerEntry:
     return LedgerEntry(ledger.TALLIED, "", day_sheet[1].get(WHOLE_DAY, NOTHING).conversations)
-
-
-def _empty_sheets(_: bytes, starts: Sequence[int]) -> Iterator[DaySheet]:
-    for day_us in starts:
-        yield day_us, Sheet()
 
 
 def _keyed(summary: ConversationSummary) -> tuple[UserDayKey, ConversationSummary]:

@@ -86,8 +86,8 @@ def imbalance(entries: Iterable[LedgerEntry | LedgerTotal]) -> str | None:
 class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of a bounded run and checks that they balance.
 
-    In: collections of `LedgerEntry`, in the global window. Out: one `LedgerTotal` an account and
-    reason, run and revision those of the run.
+    In: collections of `LedgerEntry` by name, in the global window. Out: one `LedgerTotal` for each
+    account and reason, run and revision those of the run.
     Raises: `LedgerImbalanceError` while the pipeline runs, so that the run fails.
     """
 
@@ -96,10 +96,10 @@ class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
         self._revision = revision
 
     def expand(
-        self, entries: tuple[beam.PCollection[LedgerEntry], ...]
+        self, entries: Mapping[str, beam.PCollection[LedgerEntry]]
     ) -> beam.PCollection[LedgerTotal]:
         return (
-            entries
+            tuple(entries.values())
             | "FlattenEntries" >> beam.Flatten()
             | "KeyByAccount" >> beam.Map(_key).with_output_types(tuple[tuple[str, str], int])
             | "SumAccounts" >> beam.CombinePerKey(sum)
@@ -112,8 +112,9 @@ class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
 class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of an unbounded job, for as long as it runs.
 
-    In: collections of `LedgerEntry`. Out: all `LedgerTotal`s of the run so far, once a firing
-    period in which one has changed, together under one revision. Windowing: the global window.
+    In: collections of `LedgerEntry` by name. Out: all `LedgerTotal`s of the run so far, once a
+    firing period in which one has changed, together under one revision. Windowing: the global
+    window.
     Guarantees: the totals are of the state that the runner keeps, so that after a failure they
     count what is replayed once; a later revision supersedes what a lost attempt wrote.
     State: `_Totals`, some hundred bytes in all.
@@ -125,13 +126,11 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
         self._fn = _TotalFn(clock)
 
     def expand(
-        self, entries: tuple[beam.PCollection[LedgerEntry], ...]
+        self, entries: Mapping[str, beam.PCollection[LedgerEntry]]
     ) -> beam.PCollection[LedgerTotal]:
-        at_once = (
-            branch | f"AtOnce{number}" >> each_element() for number, branch in enumerate(entries)
-        )
+        at_once = [branch | f"{name}AtOnce" >> each_element() for name, branch in entries.items()]
         return (
-            tuple(at_once)
+            at_once
             | "FlattenEntries" >> beam.Flatten()
             | "UnderOneKey" >> beam.Map(_under_one_key).with_output_types(tuple[bytes, LedgerEntry])
             | "FireByPeriod" >> self._firings.each_period()

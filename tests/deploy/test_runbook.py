@@ -65,10 +65,12 @@ def of_program(*names: str) -> pytest.MarkDecorator:
 def cloud_trees() -> dict[str, Any]:
     """Returns the commands and flags that the Google Cloud CLI knows, by its completions."""
     gcloud = shutil.which("gcloud")
-    folder = Path(gcloud).resolve().parents[1] / "data" / "cli" if gcloud else None
-    if folder is None or not (folder / "gcloud_completions.py").is_file():
+    folder = Path(gcloud or "").resolve().parents[1] / "data" / "cli"
+    if not (folder / "gcloud_completions.py").is_file():
         sentence = "the Google Cloud CLI with its completions is missing"
-        pytest.fail(sentence) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
     gcloud_tree = runpy.run_path(str(folder / "gcloud_completions.py"))
     return {
         "gcloud": gcloud_tree["STATIC_COMPLETION_CLI_TREE"],

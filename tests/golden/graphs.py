@@ -1,14 +1,15 @@
 """The deployed graphs as text: what Dataflow compares when a running job is updated.
 
-Of every step its full label, URN, state and timers, and the coder and windowing of each output;
-nothing that is pickled, numbered at random, or of this machine.
+Of every step its full label, URN, state, timers and side inputs, the coder and windowing of each
+output, and of the input and the sums where the runner keeps them: at a grouping, and before state.
+Nothing that is pickled, numbered at random, or of this machine.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -71,12 +72,26 @@ GRAPHS: Final[Mapping[str, Callable[[], Graph]]] = {
 def describe(pipeline: beam.Pipeline) -> Graph:
     """Returns what is said of each step of a pipeline."""
     built, context = pipeline.to_runner_api(return_context=True)
-    parts = built.components
+    return describe_built(built.components, context)
+
+
+def describe_built(parts: Any, context: Any) -> Graph:
+    """Returns what is said of each step of a pipeline that Beam has written down.
+
+    Args:
+      parts: the components of its proto.
+      context: what finds the coders and windowings that they name.
+    """
     steps = {}
     for step in parts.transforms.values():
         said: dict[str, Any] = {"urn": step.spec.urn}
         if step.spec.urn == common_urns.primitives.PAR_DO.urn:
-            said |= _memory(step, context)
+            said |= _memory(step, parts, context)
+        elif step.spec.urn == common_urns.primitives.GROUP_BY_KEY.urn:
+            said["input"] = _main_input(step, parts, context)
+        elif step.spec.urn == common_urns.composites.COMBINE_PER_KEY.urn:
+            combine = proto.CombinePayload.FromString(step.spec.payload)
+            said["accumulator"] = _coder(context.coders.get_by_id(combine.accumulator_coder_id))
         if not step.subtransforms:
             said["outputs"] = {
                 tag: _collection(parts.pcollections[pcollection], context)
@@ -108,8 +123,8 @@ def difference(golden: Graph, graph: Graph, most: int = 5) -> str | None:
     return f"the graph changed: {'; '.join(changes[:most])}{more}; {ADVICE}"
 
 
-def _memory(step: Any, context: Any) -> dict[str, Any]:
-    """Returns the states and timers of a ParDo, if it has some."""
+def _memory(step: Any, parts: Any, context: Any) -> dict[str, Any]:
+    """Returns what a ParDo keeps, if it does: states and timers with its input, and side inputs."""
     payload = proto.ParDoPayload.FromString(step.spec.payload)
     states = {
         name: f"{spec.WhichOneof('spec')} of "
@@ -120,8 +135,19 @@ def _memory(step: Any, context: Any) -> dict[str, Any]:
         name: proto.TimeDomain.Enum.Name(spec.time_domain)
         for name, spec in sorted(payload.timer_family_specs.items())
     }
-    said = {"states": states, "timers": timers}
+    sides = {
+        tag: f"{side.access_pattern.urn} of "
+        + _collection(parts.pcollections[step.inputs[tag]], context)
+        for tag, side in sorted(payload.side_inputs.items())
+    }
+    keyed = _main_input(step, parts, context, sides) if states or timers else None
+    said = {"input": keyed, "states": states, "timers": timers, "sides": sides}
     return {what: specs for what, specs in said.items() if specs}
+
+
+def _main_input(step: Any, parts: Any, context: Any, sides: Collection[str] = ()) -> str:
+    (collection,) = (name for tag, name in step.inputs.items() if tag not in sides)
+    return _collection(parts.pcollections[collection], context)
 
 
 def _collection(collection: Any, context: Any) -> str:

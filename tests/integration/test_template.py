@@ -1,67 +1,346 @@
-"""Both jobs compile into Dataflow templates, offline, against a Cloud Storage emulator."""
+"""What a launch hands to Dataflow, read back: compiled offline, with the flags of production."""
 
 from __future__ import annotations
 
+import base64
+import bz2
 import json
-import os
-import socket
-import subprocess
-import sys
+import re
+import zlib
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
-from urllib.request import Request, urlopen
+from typing import Any, Final, NamedTuple
 
+import apache_beam as beam
 import pytest
-from gcp_storage_emulator.server import create_server
+from apache_beam.coders import coders
+from apache_beam.portability import common_urns
+from apache_beam.portability.api import beam_runner_api_pb2 as proto
+from apache_beam.runners.pipeline_context import PipelineContext
 
 from tests.builders import avro_event
+from tests.golden.graphs import FOLDER, Graph, describe_built
+from tests.golden.update_rules import MAPPING, STREAM, refusal
+from tests.integration.staging import (
+    BUCKET,
+    IMAGE,
+    JOB_ID,
+    JOB_NAME,
+    PIPELINE,
+    PRODUCTION,
+    Cloud,
+    Staged,
+    serving_cloud,
+)
+from tests.release.package import ROOT, build_sdist
 from tests.schemas.payloads import write_avro
 
-BUCKET = "undertone-templates"
+pytestmark = pytest.mark.xdist_group("template")
+
+SAID: Final = "zanzibar-quetzal-4410"
+"""A text that an archived conversation holds."""
+
+SECRET: Final = "marmalade-cipher-9923"
+"""A value that an environment variable of the launching machine holds."""
+
+STREAM_FLAGS: Final = (
+    f"--job_name={JOB_NAME}",
+    "--subscription=projects/my-project/subscriptions/events",
+    "--timestamp_attribute=sent-at-ms",
+    "--dead_letter_topic=projects/my-project/topics/dead",
+    "--alert_topic=projects/my-project/topics/alerts",
+    "--enable_streaming_engine",
+)
+FIRST_FILE: Final = date(2026, 1, 1)
+PATTERNS: Final = 41
+"""A backfill of thirty days reads those around them too: so many, a pattern a day."""
+
+BACKFILL_FLAGS: Final = (
+    "--job_name=undertone-backfill",
+    "--from=2026-01-03",
+    "--to=2026-02-01",
+    f"--input=gs://{BUCKET}/archive/%Y/%m/%d/*.avro",
+    "--days_a_job=30",
+)
+
+REQUEST_BYTES: Final = 10_000_000
+"""Dataflow's limit for a job request; it also makes the service's own copy of the graph."""
+
+UNSTABLE: Final = re.compile(r"\.py:\d+|0x[0-9a-f]+|[0-9a-f]{8}|\d(?=/|$)")
+"""In a name: a line of a file, an address, a random id, a number at the end of a part."""
+
+BEAMS_OWN_LINES: Final = re.compile(
+    r"FlatMap\(<lambda at core\.py:\d+>\)$"  # Of `beam.Create`.
+    r"|/BigQueryBatchFileLoads/Map\(<lambda at bigquery_file_loads\.py:\d+>\)$"
+)
+"""Names that Beam gives by a line of its own files; they change with Beam's version."""
+
+PICKLERS: Final = (
+    coders.FastPrimitivesCoder,
+    coders.DeterministicFastPrimitivesCoder,
+    coders.DeterministicFastPrimitivesCoderV2,
+    coders.PickleCoder,
+    coders.DillCoder,
+    coders.CloudpickleCoder,
+)
+BEAMS_OWN_SHUFFLES: Final = {
+    "WriteBigQuery[A-Za-z]+/_StreamToBigQuery/CommitInsertIds/":
+        "rows and their insert ids: what is published, not what is read",
+    "WriteBigQuery[A-Za-z]+/BigQueryBatchFileLoads/":
+        "names of files, load jobs and tables, and rows beyond the files that a worker may open",
+    "Ledger/(SumAccounts|GatherAccounts)":
+        "of a backfill: one number an account and bundle, some dozen in the end",
+}  # fmt: skip
+"""Where Beam's own transforms pickle, and why that costs little."""
 
 
-@pytest.fixture
-def storage() -> Iterator[str]:
-    """Serves Cloud Storage from memory on a free port; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+class Flow(NamedTuple):
+    """A staged graph, and what finds the coders that it names."""
+
+    staged: Staged
+    context: PipelineContext
+
+    @classmethod
+    def of(cls, staged: Staged) -> Flow:
+        """Returns the flow of what was staged."""
+        return cls(staged, PipelineContext(staged.pipeline.components))
+
+    def graph(self) -> Graph:
+        """Returns the graph as the golden files say one."""
+        return describe_built(self.staged.pipeline.components, self.context)
 
 
-def compile_template(storage: str, module: str, *flags: str) -> dict[str, object]:
-    """Runs a main with the Dataflow runner and a template location; returns the job it staged."""
-    template = f"gs://{BUCKET}/templates/{module}.json"
-    command = [
-        sys.executable, "-m", module, *flags,
-        "--dataset=my-project.undertone", "--runner=DataflowRunner", "--project=my-project",
-        "--region=europe-west1", f"--temp_location=gs://{BUCKET}/temp",
-        f"--staging_location=gs://{BUCKET}/staging", f"--template_location={template}",
-        "--no_auth", "--sdk_location=container",
-    ]  # fmt: skip
-    environment = {**os.environ, "STORAGE_EMULATOR_HOST": storage, "PYTHONPATH": os.getcwd()}
-    ran = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Serves the emulators, with an archive of some weeks in the bucket."""
+    file = write_avro(tmp_path_factory.mktemp("archive") / "a.avro", [avro_event(text=SAID)])
+    with serving_cloud() as served:
+        for number in range(PATTERNS):
+            day = FIRST_FILE + timedelta(days=number)
+            served.put(f"archive/{day:%Y/%m/%d}/events.avro", file.read_bytes())
+        yield served
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gives the temporary folder of the first launches."""
+    return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="module")
+def stream(cloud: Cloud, scratch: Path) -> Flow:
+    """Gives the streaming job as a launch stages it."""
+    environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
+    flags = (*PRODUCTION, *STREAM_FLAGS)
+    return Flow.of(cloud.stage("stream", "pipelines.stream", *flags, environment=environment))
+
+
+@pytest.fixture(scope="module")
+def backfill(cloud: Cloud, scratch: Path) -> Flow:
+    """Gives a backfill of thirty days as a launch stages it."""
+    environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
+    flags = (*PRODUCTION, *BACKFILL_FLAGS)
+    return Flow.of(cloud.stage("backfill", "pipelines.backfill", *flags, environment=environment))
+
+
+@pytest.fixture(params=["stream", "backfill"])
+def flow(request: pytest.FixtureRequest) -> Flow:
+    """Gives each job in turn."""
+    found: Flow = request.getfixturevalue(request.param)
+    return found
+
+
+def test_a_second_launch_gives_the_same_graph(
+    cloud: Cloud, flow: Flow, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Another hash seed and another folder change no name, coder, window or state."""
+    name = request.node.callspec.params["flow"]
+    flags = STREAM_FLAGS if name == "stream" else BACKFILL_FLAGS
+    environment = {"PYTHONHASHSEED": "2", "TMPDIR": str(tmp_path)}
+    again = cloud.stage(
+        f"{name}-again", f"pipelines.{name}", *PRODUCTION, *flags, environment=environment
     )
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    name = f"templates%2F{module}.json"
-    with urlopen(Request(f"{storage}/storage/v1/b/{BUCKET}/o/{name}?alt=media")) as answer:
-        job: dict[str, object] = json.load(answer)
-    return job
+    assert Flow.of(again).graph() == flow.graph()
 
 
-def test_the_stream_compiles(storage: str) -> None:
-    """The streaming job becomes a template of a streaming job."""
-    subscription = "--subscription=projects/my-project/subscriptions/events"
-    job = compile_template(storage, "pipelines.stream", subscription)
-    assert job["type"] == "JOB_TYPE_STREAMING"
+def test_only_steps_that_keep_nothing_have_unstable_names(stream: Flow) -> None:
+    """A name with a line, an address, a random id or a number is never of what an update keeps."""
+    unstable = {label: said for label, said in stream.graph().items() if UNSTABLE.search(label)}
+    assert [label for label, said in unstable.items() if said.keys() - {"urn", "outputs"}] == []
 
 
-def test_the_backfill_compiles(storage: str, tmp_path: Path) -> None:
-    """The backfill becomes a template of a batch job."""
-    archive = write_avro(tmp_path / "events.avro", [avro_event()])
-    job = compile_template(storage, "pipelines.backfill", f"--input={archive}")
-    assert job["type"] == "JOB_TYPE_BATCH"
+def test_no_name_of_ours_is_of_a_line_or_an_address(flow: Flow) -> None:
+    """Where a file and a line make a name they are Beam's, which change with its version only."""
+    by_line = [label for label in flow.graph() if re.search(r"\.py:\d+|0x[0-9a-f]+", label)]
+    assert [label for label in by_line if not BEAMS_OWN_LINES.search(label)] == []
+
+
+def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
+    """What Dataflow is given has the golden file's names, and keeps what that says, both ways."""
+    golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
+    staged = stream.graph()
+    assert staged.keys() == golden.keys()
+    assert refusal(golden, staged, {}) is None
+    assert refusal(staged, golden, {}) is None
+
+
+def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
+    """Yields the name and the coder of whatever is shuffled, summed or put into state."""
+    parts = flow.staged.pipeline.components
+    groupings = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
+
+    def find(coder_id: str) -> Any:
+        return flow.context.coders.get_by_id(coder_id)
+
+    for step in parts.transforms.values():
+        taken_in = [parts.pcollections[name].coder_id for name in step.inputs.values()]
+        if step.spec.urn in groupings:
+            yield step.unique_name, find(taken_in[0])
+        elif step.spec.urn == common_urns.composites.COMBINE_PER_KEY.urn:
+            combine = proto.CombinePayload.FromString(step.spec.payload)
+            yield step.unique_name, find(taken_in[0])
+            yield step.unique_name, find(combine.accumulator_coder_id)
+        elif step.spec.urn == common_urns.primitives.PAR_DO.urn:
+            states = proto.ParDoPayload.FromString(step.spec.payload).state_specs
+            for spec in states.values():
+                yield step.unique_name, find(taken_in[0])
+                yield step.unique_name, find(getattr(spec, spec.WhichOneof("spec")).coder_id)
+
+
+def parts_of(coder: Any) -> Iterator[Any]:
+    """Yields a coder and the coders that it is made of."""
+    yield coder
+    for part in coder._get_component_coders():
+        yield from parts_of(part)
+
+
+def pickled(flow: Flow) -> set[str]:
+    """Returns the steps that shuffle, sum or keep what is coded by what any object can be."""
+    found = list(kept(flow))
+    assert len(found) > 8
+    return {
+        label for label, coder in found for part in parts_of(coder) if isinstance(part, PICKLERS)
+    }
+
+
+def test_nothing_is_pickled_at_a_shuffle_or_in_state(flow: Flow) -> None:
+    """Keys, values, sums and states have explicit coders, but in Beam's own few small shuffles."""
+    ours = [x for x in pickled(flow) if not any(re.match(own, x) for own in BEAMS_OWN_SHUFFLES)]
+    assert ours == []
+
+
+def test_the_exceptions_for_beam_are_needed(stream: Flow, backfill: Flow) -> None:
+    """An exception that no step needs any more is taken out."""
+    labels = pickled(stream) | pickled(backfill)
+    needless = [x for x in BEAMS_OWN_SHUFFLES if not any(re.match(x, each) for each in labels)]
+    assert needless == []
+
+
+def test_the_stream_is_asked_for_as_one(stream: Flow) -> None:
+    """The job streams, on the streaming engine, and its workers know it."""
+    staged = stream.staged
+    assert staged.job["type"] == "JOB_TYPE_STREAMING"
+    assert staged.environment["version"]["job_type"] == "FNAPI_STREAMING"
+    experiments = {"enable_streaming_engine", "enable_windmill_service", "use_runner_v2"}
+    assert experiments <= {*staged.environment["experiments"]}
+    assert staged.options["streaming"] is True
+    unbounded = proto.IsBounded.UNBOUNDED
+    collections = staged.pipeline.components.pcollections.values()
+    assert unbounded in {each.is_bounded for each in collections}
+
+
+def test_the_backfill_is_asked_for_as_one(backfill: Flow) -> None:
+    """The job is one that ends: no streaming engine, and nothing unbounded in it."""
+    staged = backfill.staged
+    assert staged.job["type"] == "JOB_TYPE_BATCH"
+    assert staged.environment["version"]["job_type"] == "FNAPI_BATCH"
+    assert "enable_streaming_engine" not in staged.environment["experiments"]
+    collections = staged.pipeline.components.pcollections.values()
+    assert {each.is_bounded for each in collections} == {proto.IsBounded.BOUNDED}
+
+
+def test_the_workers_are_those_that_were_asked_for(flow: Flow) -> None:
+    """Account, machines, their number, their network and the labels are as the flags say."""
+    (pool,) = flow.staged.environment["workerPools"]
+    assert flow.staged.environment["serviceAccountEmail"] == (
+        "worker@my-project.iam.gserviceaccount.com"
+    )
+    assert pool["machineType"] == "n2-standard-2"
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 4
+    assert pool["ipConfiguration"] == "WORKER_IP_PRIVATE"
+    assert flow.staged.job["labels"] == {"app": "undertone", "version": "0-1-0"}
+
+
+def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
+    """Every step runs in the image, and nothing is staged that a worker would install or load."""
+    (pool,) = flow.staged.environment["workerPools"]
+    assert [each["containerImage"] for each in pool["sdkHarnessContainerImages"]] == [IMAGE]
+    assert pool["workerHarnessContainerImage"] == IMAGE
+    assert "packages" not in pool
+    for environment in flow.staged.pipeline.components.environments.values():
+        assert environment.urn == common_urns.environments.DOCKER.urn
+        docker = proto.DockerPayload.FromString(environment.payload)
+        assert docker.container_image == IMAGE
+        assert list(environment.dependencies) == []
+    assert flow.staged.files.keys() == {PIPELINE}
+    assert flow.staged.options["save_main_session"] is False
+
+
+def unpacked(packed: bytes) -> bytes:
+    """Returns bytes followed by what is packed in them, as Beam packs what it pickles."""
+    found = [packed]
+    for match in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", packed):
+        for expand in (bz2.decompress, zlib.decompress):
+            try:
+                inside = expand(base64.b64decode(match))
+            except (OSError, ValueError, zlib.error):
+                continue
+            found.append(unpacked(inside))
+    return b"\n".join(found)
+
+
+def test_nothing_staged_is_of_this_machine_or_of_a_conversation(flow: Flow, scratch: Path) -> None:
+    """No text that was said, no secret of the environment and no path of the launching machine."""
+    staged = b"\n".join([unpacked(file) for file in flow.staged.files.values()])
+    staged += json.dumps(flow.staged.job).encode()
+    beam_folder = str(Path(beam.__file__).parent).encode()
+    # Beam's own lambdas carry the file that they are from; it shows that the look goes deep enough.
+    assert beam_folder in staged
+    rest = staged.replace(beam_folder, b"")
+    betrayed = [x for x in (SAID, SECRET, str(ROOT), str(scratch)) if x.encode() in rest]
+    assert betrayed == []
+
+
+def test_forty_patterns_are_far_from_dataflows_limit(flow: Flow) -> None:
+    """Request and graph together take less than a fifth of what Dataflow takes."""
+    assert flow.staged.request_bytes() + flow.staged.pipeline.ByteSize() < REQUEST_BYTES / 5
+    assert len(flow.staged.pipeline.components.transforms) < 1_000
+
+
+@pytest.mark.parametrize("mapping", [MAPPING.read_text("utf-8"), '{"Older/Step": "Score"}'])
+def test_an_update_replaces_the_running_job(cloud: Cloud, mapping: str, tmp_path: Path) -> None:
+    """The request names the job that runs under the name, and what steps were called in it."""
+    flags = ("--update", f"--transform_name_mapping={mapping}")
+    staged = cloud.stage(
+        tmp_path.name, "pipelines.stream", *PRODUCTION, *STREAM_FLAGS, *flags,
+        f"--dataflow_endpoint={cloud.dataflow}",
+    )  # fmt: skip
+    assert staged.job["replaceJobId"] == JOB_ID
+    assert staged.job.get("transformNameMapping", {}) == json.loads(mapping)
+
+
+def test_without_an_image_the_package_is_staged(cloud: Cloud, tmp_path: Path) -> None:
+    """On Beam's own image a worker installs the source distribution, byte for byte as built."""
+    sdist = build_sdist(tmp_path)
+    flags = [flag for flag in PRODUCTION if not flag.startswith("--sdk_container_image")]
+    staged = cloud.stage(
+        "packaged", "pipelines.stream", *flags, *STREAM_FLAGS, f"--extra_package={sdist}"
+    )
+    assert staged.files[sdist.name] == sdist.read_bytes()
+    (pool,) = staged.environment["workerPools"]
+    assert sdist.name in [package["name"] for package in pool["packages"]]
+    (environment,) = staged.pipeline.components.environments.values()
+    roles = [each.role_payload for each in environment.dependencies]
+    named = [proto.ArtifactStagingToRolePayload.FromString(role).staged_name for role in roles]
+    assert sdist.name in named

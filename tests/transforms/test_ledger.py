@@ -82,7 +82,7 @@ def test_entries_leave_out_what_was_not_met() -> None:
 def test_balance_sums_by_account_and_reason() -> None:
     """A balanced run gives one entry for each account and reason."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        sums = (pipeline | beam.Create(BALANCED),) | BalanceLedger(5)
+        sums = {"All": pipeline | beam.Create(BALANCED)} | BalanceLedger(5)
         assert_that(
             sums | beam.combiners.ToList() | beam.Map(lambda entries: sorted(entries, key=_place)),
             equal_to([[
@@ -101,7 +101,7 @@ def _place(entry: LedgerTotal) -> tuple[int, str]:
 def test_an_unbalanced_run_fails() -> None:
     """A run that lost a record ends in an error that says by how much."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    _ = (pipeline | beam.Create(BALANCED[1:]),) | BalanceLedger(5)
+    _ = {"All": pipeline | beam.Create(BALANCED[1:])} | BalanceLedger(5)
     with pytest.raises(Exception, match=r"ledger does not balance: read 2, but .* = 7"):
         pipeline.run().wait_until_finish()
 
@@ -110,7 +110,7 @@ def test_a_run_that_read_nothing_passes() -> None:
     """Without a single entry the ledger is empty and balanced."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         entries = pipeline | beam.Create([]).with_output_types(LedgerEntry)
-        assert_that((entries,) | BalanceLedger(5), equal_to([]))
+        assert_that({"All": entries} | BalanceLedger(5), equal_to([]))
 
 
 def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:

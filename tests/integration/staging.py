@@ -1,0 +1,194 @@
+"""Stages a main for Dataflow on this machine, and reads back what Dataflow would be given.
+
+Cloud Storage is an emulator. What else a launch asks of Google, a token from the machine's metadata
+and the running job of a name, is answered by a double.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from apache_beam.portability.api import beam_runner_api_pb2 as proto
+from gcp_storage_emulator.server import create_server
+
+from deploy.local.processes import LOOPBACK, free_port
+
+BUCKET: Final = "undertone-templates"
+IMAGE: Final = "europe-west1-docker.pkg.dev/my-project/undertone/undertone:0.1.0"
+JOB_NAME: Final = "undertone-stream"
+JOB_ID: Final = "2026-11-22_03_00_00-1234567890"
+"""The name and the id of the one job that the double says is running."""
+
+PIPELINE: Final = "pipeline.pb"
+"""What Beam calls the staged graph."""
+
+_ROOT: Final = Path(__file__).parents[2]
+_TIMEOUT_S: Final = 240
+
+PRODUCTION: Final = (
+    "--runner=DataflowRunner",
+    "--project=my-project",
+    "--region=europe-west1",
+    "--dataset=my-project.undertone",
+    f"--sdk_container_image={IMAGE}",
+    "--sdk_location=container",
+    "--service_account_email=worker@my-project.iam.gserviceaccount.com",
+    "--machine_type=n2-standard-2",
+    "--max_num_workers=4",
+    "--no_use_public_ips",
+    "--labels=app=undertone",
+    "--labels=version=0-1-0",
+    # Beam stages a list of what the launching machine has installed, with its paths, unless told.
+    "--experiments=disable_logging_submission_environment",
+)
+"""The flags of a launch in production, beside those that say where to stage."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What a launch hands to Dataflow.
+
+    Attributes:
+      job: the request, or the template of it.
+      pipeline: the graph that the workers load.
+      files: the names of what was staged, the graph among it.
+    """
+
+    job: Mapping[str, Any]
+    pipeline: proto.Pipeline
+    files: Mapping[str, bytes]
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """What the job asks of Dataflow's service."""
+        found: Mapping[str, Any] = self.job["environment"]
+        return found
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that the workers see."""
+        found: Mapping[str, Any] = self.environment["sdkPipelineOptions"]["options"]
+        return found
+
+    def request_bytes(self) -> int:
+        """Returns the size of the request."""
+        return len(json.dumps(self.job).encode())
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where an emulated Cloud Storage is, and the double of the rest."""
+
+    storage: str
+    google_port: int
+
+    @property
+    def dataflow(self) -> str:
+        """The address of the double as Beam takes it for Dataflow's: by name, as it has a port."""
+        return f"http://localhost:{self.google_port}"
+
+    def put(self, name: str, content: bytes) -> None:
+        """Puts an object into the bucket."""
+        address = f"{self.storage}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name="
+        with urlopen(Request(address + quote(name, ""), data=content, method="POST")):
+            pass
+
+    def stage(
+        self, name: str, module: str, *flags: str, environment: Mapping[str, str] | None = None
+    ) -> Staged:
+        """Runs a main as a launch would, and reads back what it staged under the name."""
+        folder = f"gs://{BUCKET}/{name}"
+        ran = self.launch(
+            module, *flags,
+            f"--staging_location={folder}/staging", f"--temp_location={folder}/temp",
+            f"--template_location={folder}/template.json",
+            environment=environment,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        files = {file.rpartition("/")[2]: self._get(file) for file in self._list(f"{name}/staging")}
+        job = json.loads(self._get(f"{name}/template.json"))
+        return Staged(job, proto.Pipeline.FromString(files[PIPELINE]), files)
+
+    def launch(
+        self, module: str, *flags: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a main in a process of its own, with the flags and nothing of Google's but us."""
+        host = f"{LOOPBACK}:{self.google_port}"
+        ours = {
+            "STORAGE_EMULATOR_HOST": self.storage,
+            "GCE_METADATA_HOST": host,
+            "GCE_METADATA_IP": host,
+            "PYTHONPATH": str(_ROOT),
+            **(environment or {}),
+        }
+        command = [sys.executable, "-m", module, *flags]
+        return subprocess.run(
+            command, env={**os.environ, **ours}, cwd=_ROOT, capture_output=True, text=True,
+            timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
+
+    def _list(self, prefix: str) -> list[str]:
+        address = f"{self.storage}/storage/v1/b/{BUCKET}/o?prefix={quote(prefix, '')}"
+        with urlopen(address) as answer:
+            return [each["name"] for each in json.load(answer).get("items", [])]
+
+    def _get(self, name: str) -> bytes:
+        with urlopen(f"{self.storage}/storage/v1/b/{BUCKET}/o/{quote(name, '')}?alt=media") as said:
+            content: bytes = said.read()
+            return content
+
+
+@contextmanager
+def serving_cloud() -> Iterator[Cloud]:
+    """Serves Cloud Storage from memory, and the double, on free ports."""
+    port = free_port()
+    storage = create_server(LOOPBACK, port, in_memory=True, default_bucket=BUCKET)
+    storage.start()
+    google = ThreadingHTTPServer((LOOPBACK, 0), _Google)
+    serving = threading.Thread(target=google.serve_forever, daemon=True)
+    serving.start()
+    try:
+        yield Cloud(f"http://{LOOPBACK}:{port}", google.server_port)
+    finally:
+        google.shutdown()
+        google.server_close()
+        storage.stop()
+
+
+class _Google(BaseHTTPRequestHandler):
+    """Answers as the metadata of a machine in the cloud, and lists one running Dataflow job."""
+
+    def do_GET(self) -> None:
+        content = json.dumps(self._answer()).encode()
+        self.send_response(200)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is theirs.
+        del format, args  # Else every request is a line on the standard error.
+
+    def _answer(self) -> Mapping[str, Any]:
+        if "/token" in self.path:
+            return {"access_token": "none", "expires_in": 3600, "token_type": "Bearer"}
+        if "/service-accounts/" in self.path:
+            # No address, or Google's library asks the internet in which regions it may work.
+            return {"email": "launcher", "scopes": []}
+        if self.path.split("?")[0].endswith("/jobs"):
+            job = {"id": JOB_ID, "name": JOB_NAME, "currentState": "JOB_STATE_RUNNING"}
+            return {"jobs": [job]}
+        return {}

@@ -1,0 +1,215 @@
+"""A new version takes over a running job, or says beforehand what it would lose."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pytest
+from apache_beam.coders import BytesCoder, Coder, VarIntCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.transforms.window import FixedWindows, Sessions, WindowFn
+
+from tests.golden.graphs import FOLDER, GRAPHS, Graph, describe
+from tests.golden.update_rules import (
+    STREAM,
+    freeze,
+    last_release,
+    read_mapping,
+    refusal,
+    version_of,
+)
+
+
+class Shape(NamedTuple):
+    """What of a small job can change from one release to the next."""
+
+    remember: str = "Remember"
+    state: str = "seen"
+    coder: Coder = VarIntCoder()
+    domain: str = TimeDomain.WATERMARK
+    window: WindowFn = FixedWindows(60)
+    value: type[int] | type[float] = int
+    keeps: bool = True
+    looks_aside: bool = False
+    tidies: bool = False
+
+
+def job(**changes: Any) -> Graph:
+    """Returns the graph of a small job with a grouping, a sum, a state and a timer."""
+    shape = Shape(**changes)
+    pipeline = beam.Pipeline()
+    one = pipeline | "One" >> beam.Create([1], reshuffle=False)
+    kind = beam.typehints.Tuple[int, shape.value]
+    pairs = one | "Pair" >> beam.Map(divmod, 2).with_output_types(kind)
+    timed = pairs | "Window" >> beam.WindowInto(shape.window)
+    if shape.keeps:
+        _ = timed | "Group" >> beam.GroupByKey()
+    _ = timed | "Sum" >> beam.CombinePerKey(sum)
+    _ = timed | shape.remember >> beam.ParDo(remembering(shape))
+    sides = [beam.pvalue.AsList(one)] if shape.looks_aside else []
+    _ = timed | "Look" >> beam.Map(print, *sides)
+    if shape.tidies:
+        _ = timed | "Tidy" >> beam.Map(print)
+    return describe(pipeline)
+
+
+def remembering(shape: Shape) -> beam.DoFn:
+    """Returns a stateful DoFn with the state and the timer of a shape."""
+
+    class RememberFn(beam.DoFn):
+        SEEN = ReadModifyWriteStateSpec(shape.state, shape.coder)
+        AGAIN = TimerSpec("again", shape.domain)
+
+        def process(
+            self,
+            pair: tuple[int, int],
+            seen: Any = beam.DoFn.StateParam(SEEN),
+            again: Any = beam.DoFn.TimerParam(AGAIN),
+        ) -> None:
+            pass
+
+        @on_timer(AGAIN)
+        def fire(self) -> None:
+            pass
+
+    return RememberFn()
+
+
+def test_the_stream_takes_over_a_job_of_the_last_release() -> None:
+    """Nothing that the last release keeps in a running job is lost by an update."""
+    release = last_release()
+    if release is None:
+        pytest.skip("no release is frozen yet; python -m tests.golden.write_graph --release")
+    frozen = json.loads((release / STREAM).read_text(encoding="utf-8"))
+    problem = refusal(frozen, GRAPHS[STREAM](), read_mapping())
+    assert problem is None, problem
+
+
+def test_the_golden_stream_takes_over_itself() -> None:
+    """The rules find nothing in an unchanged graph, and each of its states if all is gone."""
+    golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
+    assert refusal(golden, golden, {}) is None
+    problem = str(refusal(golden, {}, {}, most=1000))
+    keepers = ("SignChanges/ParDo(_PublishChangesFn)", "CountUserOnce", "AddUp",
+               "ReleaseDifferences/ParDo(_ReleaseChangesFn)")  # fmt: skip
+    for label in keepers:
+        assert f"{label} is gone, and with it what waits before it and its state" in problem
+    assert "Read/ReadSubscription/Read is gone, and with it its place in the source" in problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"remember": "Recall"},
+         "Remember is gone, and with it what waits before it and its state and its timers"),
+        ({"coder": BytesCoder()},
+         "Remember had among its states seen: read_modify_write_spec of VarInt, "
+         "now read_modify_write_spec of Bytes"),
+        ({"state": "known"},
+         "Remember had among its states seen: read_modify_write_spec of VarInt, now None"),
+        ({"domain": TimeDomain.REAL_TIME},
+         "Remember had among its timers ts-again: EVENT_TIME, now PROCESSING_TIME"),
+        ({"keeps": False}, "Group is gone, and with it what waits before it"),
+        ({"window": Sessions(60)},
+         "Group had input Tuple[VarInt, VarInt] in FixedWindows, "
+         "now Tuple[VarInt, VarInt] in Sessions"),
+        ({"value": float},
+         "Group had input Tuple[VarInt, VarInt] in FixedWindows, "
+         "now Tuple[VarInt, Float] in FixedWindows"),
+        ({"looks_aside": True}, "Look had side inputs None, now {'python_side_input0': "),
+    ],
+)  # fmt: skip
+def test_what_would_be_lost_is_named(changes: dict[str, Any], words: str) -> None:
+    """A changed name, state, coder, timer, window or side input, in one sentence."""
+    problem = refusal(job(), job(**changes), {})
+    assert problem is not None
+    assert words in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("changes", [{}, {"tidies": True}])
+def test_what_keeps_nothing_may_come_and_go(changes: dict[str, Any]) -> None:
+    """A step without state may be new, gone or renamed."""
+    assert refusal(job(), job(**changes), {}) is None
+    assert refusal(job(**changes), job(), {}) is None
+
+
+def test_a_new_state_may_be_added() -> None:
+    """A step that keeps more than it did takes over what it kept."""
+    graph: Any = copy.deepcopy(job())
+    graph["Remember"]["states"]["more"] = "bag_state_spec of Bytes"
+    assert refusal(job(), graph, {}) is None
+
+
+def test_a_changed_accumulator_is_named() -> None:
+    """What a combine has summed so far must be read as it was written."""
+    graph: Any = copy.deepcopy(job())
+    graph["Sum"]["accumulator"] = "Bytes"
+    assert "Sum had accumulator" in str(refusal(job(), graph, {}))
+
+
+def test_a_mapped_step_takes_over_what_it_kept() -> None:
+    """A rename that the mapping names is none, unless the step has changed as well."""
+    mapping = {"Remember": "Recall"}
+    assert refusal(job(), job(remember="Recall"), mapping) is None
+    problem = refusal(job(), job(remember="Recall", coder=BytesCoder()), mapping)
+    assert "Remember had among its states seen" in str(problem)
+
+
+def test_a_mapping_to_nothing_loses_the_state() -> None:
+    """An empty new name makes Dataflow take the update, and what the step kept is lost."""
+    problem = str(refusal(job(), job(remember="Recall"), {"Remember": ""}))
+    assert "Remember is gone, and with it" in problem
+
+
+def test_a_mapping_of_what_is_not_there_is_named() -> None:
+    """A mapping that outlived its release would make Dataflow refuse."""
+    assert refusal(job(), job(), {"Older": "Window", "Window": "Newer"}) == (
+        "a running job can't be updated: the mapping renames Older, which the release has not; "
+        "the mapping renames Window to Newer, which the graph has not; "
+        "see deploy/runbook.md 'Changing the graph'"
+    )
+
+
+def test_of_many_losses_the_first_few_are_named() -> None:
+    """However much would be lost, it is one sentence."""
+    problem = str(refusal(job(), {}, {}, most=1))
+    assert problem.count(" is gone") == 1
+    assert "; and " in problem
+
+
+def test_releases_are_ordered_by_number(tmp_path: Path) -> None:
+    """0.10.0 comes after 0.9.0, and before the first release there is none."""
+    assert last_release(tmp_path) is None
+    for version in ("0.10.0", "0.9.0"):
+        freeze(job(), version, tmp_path)
+    assert last_release(tmp_path) == tmp_path / "0.10.0"
+
+
+def test_a_release_is_not_frozen_twice(tmp_path: Path) -> None:
+    """The same graph may be written again, another one asks for a new version."""
+    file = freeze(job(), "0.1.0", tmp_path)
+    assert freeze(job(), "0.1.0", tmp_path) == file
+    with pytest.raises(SystemExit, match="raise the version"):
+        freeze(job(tidies=True), "0.1.0", tmp_path)
+    assert json.loads(file.read_text("utf-8")) == job()
+
+
+def test_a_release_is_named_by_the_package(tmp_path: Path) -> None:
+    """The version is that of `setup.py`, the one the job, its templates and its image have."""
+    setup = tmp_path / "setup.py"
+    setup.write_text('setup(\n    name="undertone",\n    version="1.20.3",\n)\n', "utf-8")
+    assert version_of(setup) == "1.20.3"
+    assert version_of().count(".") == 2
+
+
+def test_the_mapping_is_one_of_labels() -> None:
+    """What the runbook passes to an update is what Beam takes: labels by labels."""
+    for old, new in read_mapping().items():
+        assert old
+        assert isinstance(new, str)

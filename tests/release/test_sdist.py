@@ -1,0 +1,154 @@
+"""The source distribution is complete: alone, in an environment of its own, it does the job."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
+from deploy.local.processes import ServiceError
+from pipelines.bigquery import Dataset, create_dataset, query
+from schemas.tables import TABLES
+from tests.golden.update_rules import version_of
+from tests.release.package import INSTALL_S, PACKAGES, ROOT
+
+pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.timeout(INSTALL_S)]
+
+CONVERSATIONS: Final = 2_000
+DAY: Final = "2026-01-05"
+PROJECT: Final = "my-project"
+OF_THE_RUN: Final = ("run", "revision", "snapshot")
+"""Columns that say when a run was, in which two runs over the same events differ."""
+
+_TIMEOUT_S: Final = 240
+
+
+def run(python: Path | str, folder: Path, *arguments: str, **variables: str) -> str:
+    """Runs a module by a Python, in a folder that is not the sources'; returns what it printed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
+    ran = subprocess.run(
+        [str(python), "-m", *arguments], env=environment | variables, cwd=folder,
+        capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQueryEmulator]:
+    """Serves BigQuery."""
+    try:
+        manager = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
+        running = manager.__enter__()
+    except ServiceError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    yield running
+    manager.__exit__(None, None, None)
+
+
+def backfill(
+    python: Path | str, folder: Path, archive: Path, url: str, **variables: str
+) -> Dataset:
+    """Runs the backfill main over an archive, from a new folder; returns the dataset it filled."""
+    folder.mkdir()
+    dataset = Dataset(PROJECT, folder.name, url)
+    create_dataset(dataset)
+    run(
+        python, folder, "pipelines.backfill", f"--from={DAY}", f"--to={DAY}",
+        f"--input={archive}", f"--dataset={dataset}", f"--bigquery_url={url}",
+        f"--temp_location={folder / 'temp'}", **variables,
+    )  # fmt: skip
+    return dataset
+
+
+def rows_of(dataset: Dataset, table: str) -> Counter[tuple[Any, ...]]:
+    """Returns the rows of a table, without what says when the run was."""
+    rows = query(dataset, f"SELECT * FROM `{{dataset}}.{table}`")
+    return Counter(tuple(v for k, v in row.items() if k not in OF_THE_RUN) for row in rows)
+
+
+@pytest.fixture(scope="module")
+def archive(release_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gives an archive that the released package simulated."""
+    folder = tmp_path_factory.mktemp("simulated")
+    flags = (
+        f"--conversations={CONVERSATIONS}", f"--start={DAY}", "--days=1", "--late=0.01",
+        "--malformed=0.01",
+    )  # fmt: skip
+    run(release_python, folder, "pipelines.cli", "simulate", *flags, "--output=archive")
+    (file,) = (folder / "archive").glob("*.avro")
+    return file
+
+
+def test_the_sdist_holds_every_file_of_the_packages(sdist: Path) -> None:
+    """Code, model, word lists, templates, SQL and descriptors are in it, as they are here."""
+    prefix = f"undertone-{version_of()}/"
+    with tarfile.open(sdist) as packed:
+        held = {
+            name.removeprefix(prefix): packed.extractfile(name).read()  # type: ignore[union-attr]
+            for name in packed.getnames()
+            if packed.getmember(name).isfile()
+        }
+    ours = {
+        str(file.relative_to(ROOT)): file.read_bytes()
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert {"transforms/classifiers/model.npz", "schemas/conversation_event.avsc"} <= ours.keys()
+    assert {name for name, content in ours.items() if held.get(name) != content} == set()
+
+
+def test_the_package_is_the_one_in_the_environment(release_python: Path, tmp_path: Path) -> None:
+    """What the tests below run is the installed package, not these sources, and no tool of ours."""
+    said = run(release_python, tmp_path, "pip", "list", "--format=freeze").splitlines()
+    assert f"undertone=={version_of()}" in said
+    assert not [line for line in said if line.startswith(("pytest==", "jax==", "ruff=="))]
+    shown = run(release_python, tmp_path, "pip", "show", "--files", "undertone")
+    assert f"Location: {release_python.parents[1]}" in shown
+    assert "Editable" not in shown
+
+
+def pins(lines: str) -> set[tuple[str, str]]:
+    """Returns the packages and versions that lines of a lock or of pip name."""
+    found = re.findall(r"^([\w.-]+)==([^\s;]+)", lines, re.MULTILINE)
+    return {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found}
+
+
+def test_the_locked_versions_are_installed(release_python: Path, tmp_path: Path) -> None:
+    """Nothing but the package itself and what installs it is of a version that is not locked."""
+    lock = pins((ROOT / "requirements.lock").read_text("utf-8"))
+    installed = pins(run(release_python, tmp_path, "pip", "list", "--format=freeze"))
+    assert len(installed) > 50
+    assert {name for name, _ in installed - lock} <= {"pip", "setuptools", "undertone"}
+
+
+@pytest.mark.parametrize("main", ["pipelines.backfill", "pipelines.stream"])
+def test_a_main_says_its_flags(release_python: Path, tmp_path: Path, main: str) -> None:
+    """Both mains start from the package alone."""
+    assert "--dataset" in run(release_python, tmp_path, main, "--help")
+
+
+def test_the_package_counts_as_the_sources_do(
+    release_python: Path, archive: Path, emulator: BigQueryEmulator, tmp_path: Path
+) -> None:
+    """Backfilled from the same archive, both give the same rows of every table."""
+    released = backfill(release_python, tmp_path / "released", archive, emulator.url)
+    sources = backfill(
+        sys.executable, tmp_path / "sources", archive, emulator.url, PYTHONPATH=str(ROOT)
+    )
+    for table in TABLES:
+        rows = rows_of(released, table.name)
+        assert rows.total() > 0, table.name
+        assert rows == rows_of(sources, table.name), table.name
