@@ -55,8 +55,10 @@ bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner direct
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner flink
 
-generate: $(READY) ## Generate the protobuf code anew
+generate: $(READY) ## Generate anew the protobuf code, and what deploys the flags and tables
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
+	$(BIN)/python -m deploy.metadata
+	$(BIN)/python -m deploy.tables
 
 golden: $(READY) ## Write the golden graphs anew, after a change that is meant, and missing golden state
 	$(BIN)/python -m tests.golden.write_graph
@@ -66,6 +68,8 @@ lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
+	$(VENV)/lock/bin/uv pip compile setup.py deploy/requirements.in --extra accurate --universal --python-version 3.11 --generate-hashes --no-header --constraint requirements.lock -o deploy/requirements.lock
+	$(VENV)/lock/bin/uv pip compile tests/deploy/requirements.in --no-deps --generate-hashes --no-header -o tests/deploy/requirements.lock
 
 clean: ## Remove what was made
-	rm -rf $(VENV) .venv-bigquery .flink out build dist *.egg-info
+	rm -rf $(VENV) .venv-bigquery .venv-release .terraform-schema .flink out build dist *.egg-info

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
@@ -23,6 +25,7 @@ from pipelines.options import (
     settings_of,
 )
 from pipelines.plan import (
+    Done,
     Plan,
     check_is_over,
     day_of_text,
@@ -30,7 +33,7 @@ from pipelines.plan import (
     plan,
     plan_lines,
     released_days,
-    undone,
+    undone_days,
 )
 from pipelines.progress import say
 from pipelines.read import ReadFiles
@@ -43,7 +46,8 @@ from transforms.days import date_of
 def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Settings) -> None:
     """Builds one job of the backfill in a pipeline."""
     payloads = pipeline | "Read" >> ReadFiles(planned.inputs)
-    load_bigquery(assemble(payloads, settings.of_days(planned.asked)), planned.days, dataset)
+    settings = replace(settings, asked=planned.asked, revision=planned.run)
+    load_bigquery(assemble(payloads, settings), planned.days, dataset)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -51,24 +55,26 @@ def run(argv: Sequence[str]) -> None:
     arguments, flags = parser().parse_known_args(argv)
     settings = settings_of(arguments)
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
-    plans = _plans(arguments, settings)
-    if arguments.resume:
-        plans = list(undone(plans, done_days(dataset)))
+    cloud = beam_options(flags).view_as(GoogleCloudOptions)
+    done = done_days(dataset) if arguments.resume else frozenset()
+    # A template holds one job, whatever its size.
+    days_a_job = None if cloud.template_location else arguments.days_a_job
+    plans = _plans(arguments, settings, done, days_a_job)
     if arguments.dry_run:
         sys.stdout.write("\n".join([*plan_lines(plans, released_days(dataset)), ""]))
         return
     if not plans:
         say("every day is done from the same files with the same settings")
-    for number, planned in enumerate(plans):
-        job = local_flags(flags, planned.size_bytes)
-        options = beam_options(job, save_main_session=False)
-        _check_options(options.view_as(GoogleCloudOptions), len(plans))
+    elif not cloud.temp_location:
+        raise InputError(
+            "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"
+        )
+    for number, planned in enumerate(plans, 1):
+        options = beam_options(local_flags(flags, planned.size_bytes), save_main_session=False)
         with beam.Pipeline(runner=bounded_runner(options), options=options) as pipeline:
             build(pipeline, planned, dataset, settings)
-        say(
-            f"job {number + 1} of {len(plans)}: {date_of(planned.asked.first_us)} to "
-            f"{date_of(planned.asked.last_us)}, run {settings.revision}"
-        )
+        first, last = (date_of(us) for us in (planned.asked.first_us, planned.asked.last_us))
+        say(f"job {number} of {len(plans)}: {first} to {last}, run {planned.run}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,23 +98,31 @@ def main() -> int:
     return exit_code_of(lambda: run(sys.argv[1:]))
 
 
-def _plans(arguments: argparse.Namespace, settings: Settings) -> list[Plan]:
-    first, last = _days(arguments, settings)
-    if arguments.days_a_job < 1:
-        raise InputError(f"days_a_job must be at least 1, got {arguments.days_a_job}; e.g. 31")
-    step = timedelta(days=arguments.days_a_job)
-    pieces = []
+def _plans(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    done: Collection[Done],
+    days_a_job: int | None,
+) -> list[Plan]:
+    """Returns the jobs that are to be run; of days that are done only those between others."""
+    if days_a_job is not None and days_a_job < 1:
+        raise InputError(f"days_a_job must be at least 1, got {days_a_job}; e.g. 31")
+    planning = partial(
+        plan, arguments.input, margin=arguments.margin, may_be_empty=arguments.empty_days
+    )
+    whole = planning(*_days(arguments, settings), settings=settings)
+    days = undone_days(whole, done)
+    if not days:
+        return []
+    first, last = days[0], days[-1]
+    step = timedelta(days=days_a_job) if days_a_job else last - first + timedelta(days=1)
+    plans: list[Plan] = []
     while first <= last:
-        end = min(last, first + step - timedelta(days=1))
-        pieces.append((first, end))
+        # Each job is a run of its own in the ledger.
+        of_job = replace(settings, revision=settings.revision + len(plans))
+        plans.append(planning(first, min(last, first + step - timedelta(days=1)), settings=of_job))
         first += step
-    return [
-        plan(
-            arguments.input, start, end, settings, arguments.margin,
-            may_be_empty=arguments.empty_days,
-        )
-        for start, end in pieces
-    ]  # fmt: skip
+    return plans
 
 
 def _days(arguments: argparse.Namespace, settings: Settings) -> tuple[date, date]:
@@ -121,18 +135,6 @@ def _days(arguments: argparse.Namespace, settings: Settings) -> tuple[date, date
         raise InputError(f"--to {last} is before --from {first}; swap the two")
     check_is_over(last, settings.revision)
     return first, last
-
-
-def _check_options(options: GoogleCloudOptions, jobs: int) -> None:
-    if not options.temp_location:
-        raise InputError(
-            "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"
-        )
-    if jobs > 1 and options.template_location:
-        raise InputError(
-            f"a template holds one job, and this would be {jobs}; raise --days_a_job, or launch "
-            "the template for fewer days at a time"
-        )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 
@@ -229,15 +234,19 @@ def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
 
     Raises:
       InputError: a flag that Beam does not know either. Beam would drop it, and a mistyped
-        threshold with it. A portable runner's job server knows more, so there it may pass.
+        threshold with it. A portable runner's job server knows more, so there it may pass; and a
+        template's launcher adds its own, after its service has checked ours by the metadata.
     """
     options = PipelineOptions(list(flags), **defaults)
     known = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     for group in sorted(_option_groups(PipelineOptions), key=lambda cls: cls.__name__):
         group._add_argparse_args(known)
     _, unknown = known.parse_known_args(list(flags))
-    runner = options.view_as(StandardOptions).runner
-    if unknown and runner not in _RUNNERS_WITH_FLAGS_OF_THEIR_OWN:
+    knows_more = (
+        options.view_as(StandardOptions).runner in _RUNNERS_WITH_FLAGS_OF_THEIR_OWN
+        or options.view_as(GoogleCloudOptions).template_location
+    )
+    if unknown and not knows_more:
         raise InputError(f"{unknown[0]} is a flag of neither Undertone nor Beam; see --help")
     return options
 

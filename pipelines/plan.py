@@ -63,6 +63,9 @@ WHERE age = 1
 """
 _SHOWN: Final = 6
 
+Done = tuple[int, str, str]
+"""A day's start, the SHA-256 of what it was counted from, and how it was counted."""
+
 
 class _Files(NamedTuple):
     """The files that one pattern matches, and of which time they are.
@@ -82,12 +85,14 @@ class Plan:
     """One job of a backfill.
 
     Attributes:
+      run: its number in the ledger, and the snapshot of its rows.
       asked: days that it counts.
       inputs: patterns that it reads; each matches at least one file.
       days: what each day is counted from, for the table `backfills`.
       files, size_bytes: of all it reads.
     """
 
+    run: int
     asked: DayRange
     inputs: tuple[str, ...]
     days: tuple[BackfilledDay, ...]
@@ -160,6 +165,7 @@ def plan(
         raise InputError(f"no file matches {', '.join(patterns)} for {first} to {last}")
     settings_text = _settings_text(settings, margin)
     return Plan(
+        settings.revision,
         _asked(first, last, settings, margin),
         tuple(group.pattern for group in groups if group.found),
         tuple(
@@ -171,32 +177,34 @@ def plan(
     )
 
 
-def undone(plans: Iterable[Plan], done: Collection[tuple[int, str, str]]) -> Iterator[Plan]:
-    """Yields the plans of which a day is not done.
+def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
+    """Returns the days of a plan that are not done, in order.
 
     Args:
-      plans: of a backfill.
-      done: as `done_days` gives them.
+      planned: for them.
+      done: as `done_days` gives it.
     """
-    for each in plans:
-        if any((day.day_us, day.inputs_sha256, day.settings) not in done for day in each.days):
-            yield each
+    return [
+        date_of(day.day_us)
+        for day in planned.days
+        if (day.day_us, day.inputs_sha256, day.settings) not in done
+    ]
 
 
-def done_days(dataset: Dataset) -> set[tuple[int, str, str]]:
-    """Returns start, inputs and settings of each day whose newest batch a backfill wrote.
+def done_days(dataset: Dataset) -> frozenset[Done]:
+    """Returns what is done: each day whose newest batch a backfill wrote.
 
     Raises:
       InputError: BigQuery can't be reached or refuses.
     """
-    return {
+    return frozenset(
         (
             (row["day"] - datetime(1970, 1, 1, tzinfo=UTC)) // _US,
             row["inputs_sha256"],
             row["settings"],
         )
         for row in query(dataset, _DONE_SQL)
-    }
+    )
 
 
 def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -135,10 +135,6 @@ class Settings:
             )
             for rate in self.rates
         ]
-
-    def of_days(self, asked: DayRange) -> Settings:
-        """Returns the same settings, for a job that counts just these days."""
-        return replace(self, asked=asked)
 
     def stamp(self, origin: str) -> Stamp:
         """Returns what every row of a stream or a batch says of how it came about."""

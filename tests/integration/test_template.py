@@ -20,6 +20,7 @@ from apache_beam.portability.api import beam_runner_api_pb2 as proto
 from apache_beam.runners.pipeline_context import PipelineContext
 
 from tests.builders import avro_event
+from tests.deploy.package import ROOT, build_sdist
 from tests.golden.graphs import FOLDER, Graph, describe_built
 from tests.golden.update_rules import MAPPING, STREAM, refusal
 from tests.integration.staging import (
@@ -33,7 +34,6 @@ from tests.integration.staging import (
     Staged,
     serving_cloud,
 )
-from tests.release.package import ROOT, build_sdist
 from tests.schemas.payloads import write_avro
 
 pytestmark = pytest.mark.xdist_group("template")
@@ -61,7 +61,7 @@ BACKFILL_FLAGS: Final = (
     "--from=2026-01-03",
     "--to=2026-02-01",
     f"--input=gs://{BUCKET}/archive/%Y/%m/%d/*.avro",
-    "--days_a_job=30",
+    "--days_a_job=7",
 )
 
 REQUEST_BYTES: Final = 10_000_000

@@ -95,11 +95,6 @@ def test_a_day_without_conversations_is_released_as_that() -> None:
     ("flags", "sentence"),
     [
         ([], "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"),
-        (
-            ["--days_a_job=1", "--temp_location=gs://b/t", "--template_location=gs://b/t.json"],
-            "a template holds one job, and this would be 2; raise --days_a_job, or launch the "
-            "template for fewer days at a time",
-        ),
         (["--days_a_job=0"], "days_a_job must be at least 1, got 0; e.g. 31"),
         (["--from=2025-06-04"], "--to 2025-06-03 is before --from 2025-06-04; swap the two"),
         (

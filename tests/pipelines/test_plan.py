@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from pipelines.plan import Plan, check_is_over, day_of_text, plan, plan_lines, undone
+from pipelines.plan import Plan, check_is_over, day_of_text, plan, plan_lines, undone_days
 from schemas.failures import InputError
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT
@@ -112,14 +112,12 @@ def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
     pattern = archive(tmp_path, range(-2, 12))
     made = planned(pattern)
     done = {(day.day_us, day.inputs_sha256, day.settings) for day in made.days}
-    assert list(undone([made], done)) == []
+    assert undone_days(made, done) == []
     later = replace(SETTINGS, revision=NOW_US + HOUR_US)
-    assert list(undone([planned(pattern, settings=later)], done)) == []
-    other = planned(pattern, margin=timedelta(days=1))
-    assert list(undone([other], done)) == [other]
+    assert undone_days(planned(pattern, settings=later), done) == []
+    assert undone_days(planned(pattern, margin=timedelta(days=1)), done) == [MONDAY]
     write_avro(tmp_path / "2025" / "06" / "06" / "late.avro", [avro_event()])
-    again = planned(pattern)
-    assert list(undone([again], done)) == [again]
+    assert undone_days(planned(pattern, 0, 1), done) == [MONDAY, MONDAY + DAY]
 
 
 def test_a_file_out_of_reach_changes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""Metadata of the Flex Templates, written from the parsers of both mains: `make generate`.
+
+Dataflow refuses a parameter that the metadata does not name, so every flag must be in it. What is
+left out stands in `LEFT_OUT`, each with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines import backfill, stream
+from pipelines.settings import CLASSIFIERS
+
+FOLDER: Final = Path(__file__).with_name("templates")
+
+LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
+    "stream": {
+        "bigquery_url": "an emulator of BigQuery is out of Dataflow's reach",
+        "expansion_service": "Dataflow reads Pub/Sub itself, without Beam's Java source",
+    },
+    "backfill": {
+        "bigquery_url": "an emulator of BigQuery is out of Dataflow's reach",
+        "days_a_job": "a launch starts one job, for all of its days",
+        "dry_run": "a launch that starts no job is a failure to Dataflow; run it at a shell",
+    },
+}
+"""Flags that no template has, by template, and why."""
+
+_DURATION: Final = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+_TYPES: Final[Mapping[str, tuple[str, str]]] = {
+    "_duration": ("TEXT", _DURATION),
+    "_switch": ("BOOLEAN", "^(true|false)$"),
+    "int": ("NUMBER", "^[0-9]+$"),
+}
+"""By the function that reads a flag: the parameter's type and what it must look like."""
+
+_DAY: Final = ("TEXT", r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+d)$")
+_TOPIC: Final = ("PUBSUB_TOPIC", "^projects/[^/]+/topics/[^/]+$")
+_NAMES: Final[Mapping[str, tuple[str, str]]] = {
+    "alert_topic": _TOPIC,
+    "classifier": ("ENUM", f"^({'|'.join(CLASSIFIERS)})$"),
+    "dataset": ("TEXT", r"^.+\.[A-Za-z0-9_]+$"),
+    "dead_letter_topic": _TOPIC,
+    "from": _DAY,
+    "input": ("TEXT", "^gs://[^,]+(,gs://[^,]+)*$"),
+    "subscription": ("PUBSUB_SUBSCRIPTION", "^projects/[^/]+/subscriptions/[^/]+$"),
+    "timestamp_attribute": ("TEXT", "^[^ ]+$"),
+    "to": _DAY,
+}
+"""Of flags that name something, the same by the flag."""
+
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+@dataclass(frozen=True)
+class Template:
+    """One Flex Template.
+
+    Attributes:
+      name: of its files, and the main's module.
+      title: for the console.
+      parser: of the main.
+      streaming: whether its job runs until it is drained.
+    """
+
+    name: str
+    title: str
+    parser: argparse.ArgumentParser
+    streaming: bool
+
+
+TEMPLATES: Final = (
+    Template("stream", "Undertone: stream", stream.parser(), streaming=True),
+    Template("backfill", "Undertone: backfill", backfill.parser(), streaming=False),
+)
+
+
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """Returns the flags of a parser by name, in their order, without `--help`."""
+    return {
+        action.option_strings[-1].removeprefix("--"): action
+        for action in parser._actions
+        if action.option_strings and not isinstance(action, argparse._HelpAction)
+    }
+
+
+def metadata(template: Template) -> dict[str, Any]:
+    """Returns the metadata of a template, as `gcloud dataflow flex-template build` takes it.
+
+    Raises:
+      ValueError: of a flag it is not known what it must look like.
+    """
+    left_out = LEFT_OUT[template.name]
+    flags = flags_of(template.parser).items()
+    description = (template.parser.description or "").split(" Every other flag")[0]
+    return {
+        "name": template.title,
+        "description": description,
+        "streaming": template.streaming,
+        "supportsAtLeastOnce": False,
+        "supportsExactlyOnce": True,
+        "parameters": [_parameter(name, flag) for name, flag in flags if name not in left_out],
+    }
+
+
+def encoded(value: object) -> str:
+    """Returns a value as the JSON of a generated file."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(templates: Iterable[Template] = TEMPLATES, folder: Path = FOLDER) -> None:
+    """Writes the metadata files."""
+    for template in templates:
+        (folder / f"{template.name}.json").write_text(encoded(metadata(template)), "utf-8")
+
+
+def _parameter(name: str, flag: argparse.Action) -> dict[str, Any]:
+    kind, regex = _format(name, flag)
+    parameter = {
+        "name": name,
+        "label": name.replace("_", " ").capitalize(),
+        "helpText": _help(flag),
+        "paramType": kind,
+        "isOptional": not flag.required,
+        "regexes": [regex],
+    }
+    if kind == "ENUM":
+        parameter["enumOptions"] = [{"value": value, "label": value} for value in CLASSIFIERS]
+    if flag.default is not None:
+        parameter["defaultValue"] = _text(flag.default)
+    return parameter
+
+
+def _format(name: str, flag: argparse.Action) -> tuple[str, str]:
+    if name in _NAMES:
+        return _NAMES[name]
+    reader = getattr(flag.type, "__name__", "")
+    if reader not in _TYPES:
+        raise ValueError(
+            f"--{name} is read by {reader or 'nothing'}; say in deploy/metadata.py what it must "
+            "look like"
+        )
+    return _TYPES[reader]
+
+
+def _help(flag: argparse.Action) -> str:
+    said = (flag.help or "").replace("%%", "%")
+    return said[:1].upper() + said[1:] + "."
+
+
+def _text(value: object) -> str:
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        return next(f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    write()

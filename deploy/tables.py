@@ -1,0 +1,85 @@
+"""Tables and views for Terraform, written from `schemas`: `make generate`.
+
+As Terraform's JSON: it needs a resource a view, because BigQuery checks a view's tables when it is
+made, and only resources of their own can be made one after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.metadata import encoded
+from schemas.tables import TABLES, Table
+from schemas.views import VIEWS, view_description, view_sql
+
+FILE: Final = Path(__file__).with_name("terraform") / "tables.tf.json"
+
+_KIND: Final = "google_bigquery_table"
+_DATASET: Final = "${google_bigquery_dataset.undertone.dataset_id}"
+
+
+def resources() -> dict[str, Any]:
+    """Returns the file's content: a resource for every table and every view."""
+    tables = {table.name: _table(table) for table in TABLES}
+    views = {name: _view(name) for name in VIEWS}
+    return {
+        "//": "Written by make generate from schemas/. Do not edit.",
+        "resource": {_KIND: tables | views},
+        "locals": {
+            "tables": _each([table.name for table in TABLES]),
+            "views": _each(VIEWS),
+        },
+    }
+
+
+def read_by(view: str) -> list[str]:
+    """Returns the tables and views that a view reads, each once."""
+    return sorted(set(re.findall(r"`\{dataset\}\.(\w+)`", view_sql(view, "{dataset}"))))
+
+
+def write() -> None:
+    """Writes the file."""
+    FILE.write_text(encoded(resources()), "utf-8")
+
+
+def _table(table: Table) -> dict[str, Any]:
+    resource = {
+        "dataset_id": _DATASET,
+        "table_id": table.name,
+        "description": _literal(table.description),
+        "clustering": list(table.cluster_by),
+        "schema": _literal(encoded(table.bigquery_schema()["fields"])),
+        # Rows are history, and what a backfill can't read again is gone.
+        "deletion_protection": True,
+    }
+    if table.partition_by:
+        resource["time_partitioning"] = {"type": "DAY", "field": table.partition_by}
+    return resource
+
+
+def _view(name: str) -> dict[str, Any]:
+    file = f'file("${{path.module}}/../../schemas/views/{name}.sql")'
+    query = f'${{replace({file}, "{{dataset}}", local.dataset)}}'
+    return {
+        "dataset_id": _DATASET,
+        "table_id": name,
+        "description": _literal(view_description(name)),
+        "view": {"query": query, "use_legacy_sql": False},
+        "deletion_protection": False,
+        "depends_on": [f"{_KIND}.{source}" for source in read_by(name)],
+    }
+
+
+def _each(names: Any) -> dict[str, str]:
+    return {name: f"${{{_KIND}.{name}.table_id}}" for name in names}
+
+
+def _literal(text: str) -> str:
+    """Returns text in which Terraform finds nothing to put a value in."""
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
+if __name__ == "__main__":
+    write()

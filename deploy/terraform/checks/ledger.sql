@@ -1,0 +1,53 @@
+-- Fails if records were lost: of the stream's newest run, what had been read ${ledger_grace_min}
+-- minutes ago must by now have met a fate. While events come in, a loss shows once it exceeds what
+-- is read in that time; when they pause, a single record shows.
+-- Source: transforms/ledger.py, FATES.
+WITH stream AS (
+  SELECT MAX(run) AS run
+  FROM `${dataset}.ledger`
+  WHERE origin = 'stream'
+),
+
+written AS (
+  SELECT
+    l.revision,
+    SUM(IF(l.account = 'read', l.records, 0)) AS read,
+    SUM(
+      IF(
+        l.account IN (
+          'counted', 'duplicate', 'sampled', 'system_turn', 'late', 'dead_letter', 'out_of_range'
+        ),
+        l.records, 0
+      )
+    ) AS met
+  FROM (
+    SELECT DISTINCT run, account, reason, records, revision FROM `${dataset}.ledger`
+  ) AS l
+  INNER JOIN stream AS s ON l.run = s.run
+  GROUP BY l.revision
+),
+
+sides AS (
+  SELECT
+    MAX(
+      IF(
+        revision <= UNIX_MICROS(CURRENT_TIMESTAMP()) - ${ledger_grace_min} * 60000000,
+        read, 0
+      )
+    ) AS read_before,
+    MAX(met) AS met_by_now
+  FROM written
+)
+
+SELECT
+  IF(
+    read_before > met_by_now,
+    ERROR(
+      CONCAT(
+        'the ledger does not balance: ', CAST(read_before - met_by_now AS STRING),
+        ' records were read and met no fate'
+      )
+    ),
+    'balances'
+  ) AS ledger
+FROM sides

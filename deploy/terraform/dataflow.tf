@@ -1,0 +1,64 @@
+locals {
+  has_jobs = var.release != null
+
+  image = format(
+    "%s-docker.pkg.dev/%s/%s/undertone:%s",
+    var.region, var.project, google_artifact_registry_repository.images.repository_id, coalesce(var.release, "none"),
+  )
+  templates = "gs://${google_storage_bucket.templates.name}/${coalesce(var.release, "none")}"
+  temp      = "gs://${google_storage_bucket.temp.name}"
+
+  # Finds what the archive subscription writes, by the day of publication.
+  archive_pattern = "gs://${google_storage_bucket.archive.name}/events/%Y/%m/%d/*.avro"
+
+  # Every flag of either main, by its name. What is null is not passed.
+  stream_flags = merge(var.counting, var.stream, {
+    subscription      = google_pubsub_subscription.stream.id
+    dataset           = local.dataset
+    dead_letter_topic = google_pubsub_topic.out["dead-letters"].id
+    alert_topic       = google_pubsub_topic.out["alerts"].id
+  })
+  backfill_flags = merge(var.counting, var.backfill, {
+    input   = local.archive_pattern
+    dataset = local.dataset
+  })
+}
+
+resource "google_dataflow_flex_template_job" "stream" {
+  provider = google-beta
+  count    = local.has_jobs ? 1 : 0
+
+  name                    = "${var.name}-stream"
+  region                  = var.region
+  container_spec_gcs_path = "${local.templates}/stream.json"
+  parameters              = { for name, value in local.stream_flags : name => tostring(value) if value != null }
+  labels                  = local.labels
+  transform_name_mapping  = length(var.transform_name_mapping) == 0 ? null : var.transform_name_mapping
+
+  sdk_container_image   = local.image
+  service_account_email = google_service_account.stream.email
+  temp_location         = "${local.temp}/stream/temp"
+  staging_location      = "${local.temp}/stream/staging"
+  machine_type          = var.stream_workers.machine_type
+  num_workers           = var.stream_workers.min
+  max_workers           = var.stream_workers.max
+  network               = var.network
+  subnetwork            = var.subnetwork
+  ip_configuration      = "WORKER_IP_PRIVATE"
+  # Else the launcher stages a list of the packages it has.
+  additional_experiments = ["disable_logging_submission_environment"]
+
+  # A cancelled stream forgets what it has read and not written; a drained one publishes it first.
+  on_delete = "drain"
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.workers,
+    google_bigquery_table_iam_member.stream,
+    google_project_iam_member.stream,
+    google_pubsub_subscription_iam_member.stream,
+    google_pubsub_topic_iam_member.stream,
+    google_storage_bucket_iam_member.temp,
+    google_storage_bucket_iam_member.templates,
+    google_storage_bucket_iam_member.folders,
+  ]
+}

@@ -1,0 +1,58 @@
+# Every night: late days are counted again, and the stream's figures of them superseded.
+resource "google_cloud_scheduler_job" "backfill" {
+  count = local.has_jobs ? 1 : 0
+
+  name             = "${var.name}-backfill"
+  description      = "Launches the backfill of ${var.backfill.from} to ${var.backfill.to} ago."
+  region           = var.region
+  schedule         = var.backfill_schedule
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "180s"
+
+  retry_config {
+    retry_count          = 3
+    min_backoff_duration = "60s"
+  }
+
+  http_target {
+    http_method = "POST"
+    uri         = "https://dataflow.googleapis.com/v1b3/projects/${var.project}/locations/${var.region}/flexTemplates:launch"
+    headers     = { "Content-Type" = "application/json" }
+
+    body = base64encode(jsonencode({
+      launchParameter = {
+        # One name: while a backfill runs, Dataflow refuses to start another beside it.
+        jobName              = "${var.name}-backfill"
+        containerSpecGcsPath = "${local.templates}/backfill.json"
+        parameters           = { for name, value in local.backfill_flags : name => tostring(value) if value != null }
+        environment = {
+          for name, value in {
+            sdkContainerImage    = local.image
+            serviceAccountEmail  = google_service_account.backfill.email
+            tempLocation         = "${local.temp}/backfill/temp"
+            stagingLocation      = "${local.temp}/backfill/staging"
+            machineType          = var.backfill_workers.machine_type
+            maxWorkers           = var.backfill_workers.max
+            network              = var.network
+            subnetwork           = var.subnetwork
+            ipConfiguration      = "WORKER_IP_PRIVATE"
+            additionalUserLabels = local.labels
+            # Else the launcher stages a list of the packages it has.
+            additionalExperiments = ["disable_logging_submission_environment"]
+          } : name => value if value != null
+        }
+      }
+    }))
+
+    oauth_token {
+      service_account_email = google_service_account.scheduler.email
+      scope                 = "https://www.googleapis.com/auth/cloud-platform"
+    }
+  }
+
+  depends_on = [
+    google_project_iam_member.scheduler,
+    google_service_account_iam_member.scheduler,
+    google_storage_bucket_iam_member.scheduler,
+  ]
+}

@@ -1,0 +1,38 @@
+# The key by which senders make pseudonyms of their users (HMAC). The job needs no secret: it sees
+# pseudonyms only, and whoever runs it can't tell whose they are. Its first version is added by hand,
+# so that Terraform's state never holds it. A new key makes new users of all: deploy/runbook.md.
+resource "google_secret_manager_secret" "pseudonym_key" {
+  secret_id = "${var.name}-pseudonym-key"
+  labels    = local.labels
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  # Secret Manager rotates nothing by itself. It tells the topic when it is time.
+  topics {
+    name = google_pubsub_topic.rotation.id
+  }
+
+  dynamic "rotation" {
+    for_each = var.next_key_rotation == null ? [] : [var.next_key_rotation]
+
+    content {
+      next_rotation_time = rotation.value
+      rotation_period    = "31536000s"
+    }
+  }
+
+  depends_on = [google_project_service.apis, google_pubsub_topic_iam_member.secret_manager]
+}
+
+resource "google_pubsub_topic" "rotation" {
+  name   = "${var.name}-key-rotation"
+  labels = local.labels
+
+  depends_on = [google_project_service.apis]
+}

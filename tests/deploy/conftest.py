@@ -1,0 +1,182 @@
+"""What is deployed, made once: the image's Python, and Terraform with providers without a cloud."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from deploy.local.processes import ServiceError, alone
+from tests.deploy.dockerfile import Build, stages_of
+
+ROOT: Final = Path(__file__).parents[2]
+_ENVIRONMENT: Final = ROOT / ".venv-release"
+
+PLANNED: Final = {
+    "project": "my-project",
+    "release": "0.1.0",
+    "analysts": "group:analysts@example.com",
+    "dead_letter_readers": "group:operators@example.com",
+    "alert_readers": "group:care@example.com",
+    "notify": "oncall@example.com",
+    "next_key_rotation": "2027-11-01T00:00:00Z",
+    "enforced_encoding": "BINARY",
+}
+"""Variables by which everything that may be made is made."""
+
+
+def have(make: Callable[[], Any]) -> Any:
+    """Returns what is made, or skips where it can't be had; in CI that is a failure."""
+    try:
+        return make()
+    except ServiceError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def needs(program: str) -> str:
+    """Returns where a program is; where it is not installed, as `have`."""
+
+    def found() -> str:
+        path = shutil.which(program)
+        if path is None:
+            raise ServiceError(f"{program} is not installed")
+        return path
+
+    path: str = have(found)
+    return path
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The image's build steps, followed: locked dependencies, and the package from its sdist."""
+    stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text())
+    root = tmp_path_factory.mktemp("image")
+    build = Build(ROOT, root, _ENVIRONMENT)
+
+    def made() -> Build:
+        with alone(_ENVIRONMENT):
+            _make_locked(Build(ROOT, root, _ENVIRONMENT), stages["locked"].steps)
+        build.follow(stages["package"].steps)
+        # A COPY from another stage takes the folder that is already in its place here.
+        (root / "opt" / "undertone").mkdir(parents=True, exist_ok=True)
+        shutil.copytree(root / "dist", root / "opt" / "undertone" / "dist")
+        subprocess.run(
+            [build.python, "-m", "pip", "uninstall", "--yes", "--quiet", "undertone"], check=True
+        )
+        build.follow(stages["final"].steps)
+        return build
+
+    followed: Build = have(made)
+    return followed
+
+
+@pytest.fixture(scope="session")
+def sdist_python(release: Build) -> Path:
+    """A Python with the locked dependencies and the package, installed from its sdist, alone."""
+    return release.python
+
+
+def _make_locked(build: Build, steps: Any) -> None:
+    """Makes the environment of the locked dependencies, where there is none of this lock."""
+    lock = (ROOT / "deploy" / "requirements.lock").read_bytes()
+    wanted = hashlib.sha256(lock + sys.version.encode()).hexdigest()
+    stamp = build.environment / ".ready"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(build.environment, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", build.environment], check=True)
+    build.follow(steps)
+    stamp.write_text(wanted)
+
+
+class Ran(NamedTuple):
+    """What a command of Terraform printed, and whether it succeeded."""
+
+    succeeded: bool
+    text: str
+
+
+class Terraform:
+    """Terraform in a copy of the module."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder / "deploy" / "terraform"
+        shutil.copytree(ROOT / "deploy" / "terraform", self.folder)
+        shutil.copytree(ROOT / "schemas", folder / "schemas")
+        self._environment = {**os.environ, **environment, "TF_CLI_CONFIG_FILE": os.devnull}
+
+    def run(self, *arguments: str) -> Ran:
+        """Runs a command."""
+        done = subprocess.run(
+            ["terraform", *arguments], cwd=self.folder, env=self._environment,
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        return Ran(done.returncode == 0, done.stdout + done.stderr)
+
+    def plan(self, **variables: Any) -> dict[str, Any]:
+        """Returns the plan of these variables, as `terraform show -json` writes it."""
+        (self.folder / "test.tfvars.json").write_text(json.dumps(variables))
+        ran = self.run("plan", "-no-color", "-var-file=test.tfvars.json", "-out=plan")
+        assert ran.succeeded, ran.text
+        shown = self.run("show", "-json", "plan")
+        assert shown.succeeded, shown.text
+        plan: dict[str, Any] = json.loads(shown.text)
+        return plan
+
+
+@pytest.fixture(scope="session")
+def terraformed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Terraform]]:
+    """Makes a Terraform that is initialised; `invent=True` fills in what only Google would know."""
+    needs("terraform")
+    # Compiles the protocol: not for those who run other tests of this folder.
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    from tests.deploy.provider import serving  # noqa: PLC0415
+    from tests.deploy.provider_schema import provider_schemas  # noqa: PLC0415
+
+    schemas = _mentioned(have(provider_schemas))
+    with ExitStack() as stack:
+
+        def make(*, invent: bool = False) -> Terraform:
+            environment = stack.enter_context(serving(schemas, invent=invent))
+            terraform = Terraform(tmp_path_factory.mktemp("terraform"), environment)
+            ran = terraform.run("init", "-backend=false", "-no-color")
+            assert ran.succeeded, ran.text
+            return terraform
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def planned(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
+    """What Terraform would make where everything is asked for: values by resource."""
+    plan = terraformed(invent=True).plan(**PLANNED)
+    resources = plan["planned_values"]["root_module"]["resources"]
+    return {resource["address"]: resource["values"] for resource in resources}
+
+
+def _mentioned(schemas: dict[str, Any]) -> dict[str, Any]:
+    """Returns the schemas of what the module names; all thousand take Terraform seconds to read."""
+    files = (ROOT / "deploy" / "terraform").glob("*.tf*")
+    named = set(re.findall(r"google_\w+", "".join(file.read_text() for file in files)))
+    return {
+        provider: {
+            "provider": schema["provider"],
+            "resources": {k: v for k, v in schema["resources"].items() if k in named},
+            "data_sources": {k: v for k, v in schema["data_sources"].items() if k in named},
+        }
+        for provider, schema in schemas.items()
+    }

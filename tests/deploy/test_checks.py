@@ -1,0 +1,155 @@
+"""The scheduled checks, over ledgers that balance and ledgers that don't, and the log filters."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import duckdb
+import pytest
+import sqlglot
+
+from schemas.tables import BATCH, LEDGER, STREAM
+from tests.deploy.conftest import ROOT
+from transforms.ledger import FATES
+from transforms.logs import log_event
+
+CHECKS: Final = ROOT / "deploy" / "terraform" / "checks"
+VALUES: Final = {"dataset": "main", "ledger_grace_min": "15", "backfill_age_hours": "26"}
+MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 60 * MINUTE_US
+
+ORIGINS: Final = {"stream": STREAM, "backfill": BATCH}
+
+Check = Callable[[str, list[tuple[str, int, str, int]]], str]
+
+
+@pytest.fixture
+def check() -> Check:
+    """Runs a check over rows of the ledger: run, minutes ago, account, records."""
+
+    def run(name: str, rows: list[tuple[str, int, str, int]]) -> str:
+        now_us = time.time_ns() // 1000
+        names: dict[str, int] = {}
+        connection = duckdb.connect()
+        columns = ", ".join(
+            f"{c.name} {'BIGINT' if c.type == 'INT64' else 'TEXT'}" for c in LEDGER.columns
+        )
+        connection.execute(f"CREATE TABLE ledger ({columns})")
+        for which, minutes, account, records in rows:
+            revision = now_us - minutes * MINUTE_US
+            number = names.setdefault(which, revision)
+            connection.execute(
+                "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+                [number, account, "", records, revision, ORIGINS[which]],
+            )
+        try:
+            found = connection.execute(query_of(name)).fetchone()
+        except duckdb.Error as error:
+            return str(error)
+        assert found is not None
+        return str(found[0])
+
+    return run
+
+
+def query_of(name: str) -> str:
+    """Returns a check's query, in DuckDB's dialect."""
+    text = (CHECKS / f"{name}.sql").read_text()
+    for key, value in VALUES.items():
+        text = text.replace(f"${{{key}}}", value)
+    (statement,) = sqlglot.transpile(text, read="bigquery", write="duckdb")
+    return statement
+
+
+def test_a_ledger_that_balances_passes(check: Check) -> None:
+    """What came in within the grace may be under way."""
+    rows = [
+        ("stream", 60, "read", 100), ("stream", 60, "counted", 90),
+        ("stream", 1, "read", 200), ("stream", 1, "counted", 140), ("stream", 1, "late", 10),
+    ]  # fmt: skip
+    assert check("ledger", rows) == "balances"
+
+
+def test_a_lost_record_fails_the_check(check: Check) -> None:
+    """What was read before the grace and met no fate is an error that says how many."""
+    rows = [
+        ("stream", 90, "read", 50), ("stream", 90, "counted", 50),
+        ("stream", 60, "read", 100), ("stream", 60, "counted", 90), ("stream", 60, "late", 7),
+    ]  # fmt: skip
+    assert "the ledger does not balance: 3 records" in check("ledger", rows)
+
+
+def test_a_row_written_twice_is_counted_once(check: Check) -> None:
+    """A repeated write of the ledger neither hides a loss nor makes one."""
+    read, met = ("stream", 60, "read", 100), ("stream", 60, "counted", 60)
+    first = [("stream", 90, "read", 10), ("stream", 90, "counted", 10)]
+    assert "40 records" in check("ledger", [*first, read, met, met])
+    assert check("ledger", [*first, read, read, ("stream", 60, "counted", 100)]) == "balances"
+
+
+def test_a_backfill_does_not_hide_the_stream(check: Check) -> None:
+    """A newer bounded run, which balances by itself, is not what the ledger check looks at."""
+    rows = [
+        ("stream", 120, "read", 100), ("stream", 60, "read", 100),
+        ("backfill", 30, "read", 5), ("backfill", 30, "counted", 5),
+    ]  # fmt: skip
+    assert "100 records" in check("ledger", rows)
+
+
+def test_no_stream_is_no_error(check: Check) -> None:
+    """Before the first record there is nothing to be lost."""
+    assert check("ledger", []) == "balances"
+
+
+def test_a_backfill_in_time_passes(check: Check) -> None:
+    """A bounded run within the hours is enough, a stream beside it does no harm."""
+    rows = [("stream", 9000, "read", 1), ("stream", 1, "read", 2), ("backfill", 600, "read", 5)]
+    assert check("backfill", rows) == "ended well"
+
+
+@pytest.mark.parametrize("rows", [[], [("backfill", 27 * 60, "read", 5)]])
+def test_a_missing_backfill_fails_the_check(check: Check, rows: list[Any]) -> None:
+    """None at all, or one too long ago, is an error."""
+    assert "no backfill has ended well in 26 hours" in check("backfill", rows)
+
+
+def test_a_stream_is_no_backfill(check: Check) -> None:
+    """Rows that a stream wrote lately do not stand for a backfill."""
+    rows = [("stream", 60, "read", 1), ("stream", 1, "read", 2)]
+    assert "no backfill has ended well" in check("backfill", rows)
+
+
+def test_the_check_knows_every_fate() -> None:
+    """The fates in the SQL are those of the code."""
+    listed = re.search(r"IN \(([^)]+)\)", (CHECKS / "ledger.sql").read_text())
+    assert listed is not None
+    assert tuple(re.findall(r"'(\w+)'", listed[1])) == FATES
+
+
+@pytest.mark.parametrize(
+    ("event", "label", "value"),
+    [("dead_letter", "reason", "undecodable"), ("row_refused", "table", "ledger")],
+)
+def test_log_metrics_find_what_is_logged(
+    event: str, label: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The filter matches the line that a worker writes, and takes its label from it."""
+    caplog.set_level(logging.WARNING, logger="undertone")
+    fields: dict[str, Any] = {label: value, "source": "x"}
+    log_event(event, key=f"{event}/{time.monotonic_ns()}", **fields)
+    line = caplog.messages[-1]
+    assert json.loads(line)["event"] == event
+    text = (ROOT / "deploy" / "terraform" / "monitoring.tf").read_text()
+    filters = [json.loads(f'"{found}"') for found in re.findall(r'message:"(.+)"\n', text)]
+    assert [one for one in filters if one in line] == [f'"event": "{event}"']
+    (extractor,) = re.findall(
+        rf'{label} = "REGEXP_EXTRACT\(jsonPayload.message, \\"(.+)\\"\)"', text
+    )
+    found = re.search(json.loads(f'"{json.loads(chr(34) + extractor + chr(34))}"'), line)
+    assert found is not None
+    assert found[1] == value

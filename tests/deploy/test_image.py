@@ -1,0 +1,148 @@
+"""The image: its build steps, followed in a virtual environment, give mains that work alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.metadata import TEMPLATES
+from schemas.views import VIEWS
+from tests.deploy.conftest import ROOT
+from tests.deploy.dockerfile import Build, arguments_of, stages_of
+
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+STAGES = stages_of(DOCKERFILE)
+NEEDED = (
+    *(f"schemas/views/{name}.sql" for name in VIEWS),
+    "schemas/conversation_event.avsc",
+    "schemas/conversation_event.proto",
+    "schemas/conversation_event_pb2.py",
+    "transforms/classifiers/rates.json",
+    "pipelines/report_templates/",
+)
+"""What the mains need besides modules; the model's files are looked up in the repository."""
+
+follows_the_build = pytest.mark.xdist_group("release")
+
+
+def pins_of(lock: Path) -> dict[str, str]:
+    """Returns the version of each package in a lock."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock.read_text(), re.MULTILINE))
+
+
+def test_every_copied_file_is_there() -> None:
+    """What the steps copy exists, and the context is nothing but that."""
+    copied = {
+        source.removeprefix("./")
+        for stage in STAGES.values()
+        for step in stage.steps_named("COPY")
+        if "from" not in step.flags
+        for source in step.words[:-1]
+    }
+    assert all((ROOT / source).exists() for source in copied)
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {line.removeprefix("!") for line in sent if line.startswith("!")} == copied
+
+
+def test_stages_copy_from_stages() -> None:
+    """Every stage that a step copies from is one of the file, and starts from one or an image."""
+    for stage in STAGES.values():
+        for step in stage.steps_named("COPY"):
+            assert step.flags.get("from", "final") in STAGES
+    assert STAGES["final"].base == STAGES["package"].base == "locked"
+
+
+def test_the_launcher_finds_its_main() -> None:
+    """The file that the launcher is told to run is the one that is copied to that place."""
+    environment = dict(
+        word.split("=", 1) for step in STAGES["final"].steps_named("ENV") for word in step.words
+    )
+    targets = {step.words[0]: step.words[1] for step in STAGES["final"].steps_named("COPY")}
+    assert environment["FLEX_TEMPLATE_PYTHON_PY_FILE"] == targets["deploy/flex_main.py"]
+    assert environment["RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT"] == "1"
+    (entry,) = STAGES["final"].steps_named("ENTRYPOINT")
+    assert json.loads(" ".join(entry.words).replace("[", '["').replace("]", '"]')) == [
+        "/opt/apache/beam/boot"
+    ]
+
+
+def test_worker_and_launch_are_of_the_locked_beam() -> None:
+    """The boot program is of the version of Beam that is installed beside it."""
+    pins = pins_of(ROOT / "deploy" / "requirements.lock")
+    assert arguments_of(DOCKERFILE)["BEAM_VERSION"] == pins["apache-beam"]
+    assert "python3.11" in STAGES["beam"].base
+    assert STAGES["locked"].base.startswith("python:3.11-")
+
+
+def test_the_image_holds_what_was_tested() -> None:
+    """The image's lock has the versions of the lock by which everything else is tested."""
+    tested = pins_of(ROOT / "requirements.lock")
+    shipped = pins_of(ROOT / "deploy" / "requirements.lock")
+    assert {name: tested.get(name) for name in shipped} == shipped
+    assert not {"pytest", "mypy", "jax"} & {*shipped}
+
+
+def test_cloud_build_names_what_there_is() -> None:
+    """Its steps build our Dockerfile, push it, and only then build every template."""
+    build = yaml.safe_load((ROOT / "deploy" / "cloudbuild.yaml").read_text())
+    steps = {step["id"]: step["args"] for step in build["steps"]}
+    assert [*steps] == ["build", "push", *(template.name for template in TEMPLATES)]
+    assert "--file=deploy/Dockerfile" in steps["build"]
+    image = steps["push"][-1]
+    for template in TEMPLATES:
+        arguments = steps[template.name]
+        assert f"--image={image}" in arguments
+        assert f"--metadata-file=deploy/templates/{template.name}.json" in arguments
+        assert f"gs://${{_TEMPLATES}}/$TAG_NAME/{template.name}.json" in arguments
+
+
+@follows_the_build
+@pytest.mark.parametrize("module", ["pipelines.stream", "pipelines.backfill"])
+def test_the_mains_start_alone(sdist_python: Path, module: str, tmp_path: Path) -> None:
+    """Away from the repository, the installed mains say what they take."""
+    done = subprocess.run(
+        [sdist_python, "-m", module, "--help"], cwd=tmp_path, env={"PATH": ""},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--dataset" in done.stdout
+
+
+@follows_the_build
+def test_the_package_comes_from_the_sdist(sdist_python: Path, tmp_path: Path) -> None:
+    """The modules and the model are the installed ones, not the repository's."""
+    script = (
+        "import pipelines.graph, transforms.classifiers as c; "
+        "print(pipelines.graph.__file__); print(c.load_default().version)"
+    )
+    done = subprocess.run(
+        [sdist_python, "-c", script], cwd=tmp_path, env={"PATH": ""},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    module, version = done.stdout.split()
+    assert "site-packages" in module
+    assert version
+
+
+@follows_the_build
+def test_the_launchers_file_starts(release: Build, tmp_path: Path) -> None:
+    """The file at the launcher's place runs on the image's Python, and refuses in one sentence."""
+    file = release.root / "opt" / "undertone" / "flex_main.py"
+    command = [
+        str(release.python),
+        str(file),
+        "--subscription=nonsense",
+        "--dataset=project.tables",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": ""},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,127 @@
+"""The Flex Templates: their metadata is that of the mains, and one image serves both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.flex_main import main_of
+from deploy.metadata import FOLDER, LEFT_OUT, TEMPLATES, Template, encoded, flags_of, metadata
+from pipelines import backfill, stream
+from tests.deploy.conftest import needs
+
+EXAMPLES = {
+    "alert_topic": "projects/my-project/topics/alerts",
+    "dataset": "my-project.undertone",
+    "dead_letter_topic": "projects/my-project/topics/dead-letters",
+    "from": "7d",
+    "input": "gs://bucket/events/%Y/%m/%d/*.avro",
+    "outage": "10m",
+    "subscription": "projects/my-project/subscriptions/stream",
+    "timestamp_attribute": "sent-at-ms",
+    "to": "2026-11-22",
+}
+"""Values of parameters without a default."""
+
+each_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+
+
+def parameters_of(template: Template) -> dict[str, dict[str, Any]]:
+    """Returns the parameters in a template's file by name."""
+    written = json.loads((FOLDER / f"{template.name}.json").read_text())
+    return {parameter["name"]: parameter for parameter in written["parameters"]}
+
+
+@each_template
+def test_the_metadata_is_that_of_the_main(template: Template) -> None:
+    """The file is what `make generate` would write now."""
+    file = FOLDER / f"{template.name}.json"
+    assert file.read_text() == encoded(metadata(template)), "run: make generate"
+
+
+@each_template
+def test_every_flag_is_a_parameter_or_left_out_for_a_reason(template: Template) -> None:
+    """No flag is forgotten, and none is left out that there is not."""
+    left_out = LEFT_OUT[template.name]
+    assert {*parameters_of(template), *left_out} == {*flags_of(template.parser)}
+    assert not {*parameters_of(template)} & {*left_out}
+    assert all(left_out.values())
+
+
+@each_template
+def test_the_main_takes_what_the_template_takes(template: Template) -> None:
+    """The parser reads each parameter, passed as the launcher passes it, flags included."""
+    parameters = parameters_of(template).items()
+    values = {name: one.get("defaultValue") or EXAMPLES[name] for name, one in parameters}
+    for name, parameter in parameters:
+        assert all(re.fullmatch(regex, values[name]) for regex in parameter["regexes"]), name
+    read = vars(template.parser.parse_args([f"--{name}={value}" for name, value in values.items()]))
+    flags = flags_of(template.parser)
+    defaults = {name: flags[name].default for name, one in parameters if "defaultValue" in one}
+    assert {name: read[flags[name].dest] for name in defaults} == defaults
+
+
+@each_template
+def test_what_is_required_is_required(template: Template) -> None:
+    """Dataflow asks for exactly the parameters without which the main would refuse to start."""
+    flags = flags_of(template.parser)
+    for name, parameter in parameters_of(template).items():
+        assert parameter["isOptional"] is not flags[name].required
+
+
+def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
+    """A flag that needs no value at a shell takes one, and several patterns come as one value."""
+    required = ["--from=7d", "--to=1d", "--dataset=p.d", "--input=gs://a/*.avro,gs://b/*.avro"]
+    for flags, expected in ([], False), (["--resume"], True), (["--resume=false"], False):
+        read = backfill.parser().parse_args([*required, *flags])
+        assert read.resume is expected
+        assert read.input == ["gs://a/*.avro", "gs://b/*.avro"]
+
+
+def test_an_unknown_kind_of_flag_is_refused() -> None:
+    """A flag of which nobody said what it looks like gets no parameter that takes anything."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--share", type=float)
+    with pytest.raises(ValueError, match="--share is read by float; say"):
+        metadata(Template("stream", "", parser, streaming=True))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--subscription=projects/p/subscriptions/s", "--dataset=p.d"], stream.main),
+        (["--runner", "DataflowRunner", "--subscription", "s"], stream.main),
+        (["--dataset=p.d", "--input=gs://b/subscription/*.avro"], backfill.main),
+    ],
+)
+def test_a_launch_runs_the_main_of_its_template(flags: list[str], expected: object) -> None:
+    """The image's one file starts the stream where there is a subscription, else the backfill."""
+    assert main_of(flags) is expected
+
+
+@each_template
+def test_gcloud_takes_the_metadata(template: Template, tmp_path: Path) -> None:
+    """The Google Cloud CLI reads the file into the specification that it would upload."""
+    command = [
+        needs("gcloud"), "dataflow", "flex-template", "build", "gs://bucket/template.json",
+        "--image=image:tag", f"--metadata-file={FOLDER / template.name}.json",
+        "--sdk-language=PYTHON", "--project=my-project", "--print-only",
+    ]  # fmt: skip
+    environment = {**os.environ, "CLOUDSDK_CONFIG": str(tmp_path)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr  # The version decides to which it prints.
+    specification = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    written = specification["metadata"]["parameters"]
+    assert {p["name"]: p.get("paramType") for p in written} == {
+        name: parameter["paramType"] for name, parameter in parameters_of(template).items()
+    }
