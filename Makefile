@@ -55,10 +55,11 @@ bench: $(READY) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner direct
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner flink
 
-generate: $(READY) ## Generate anew the protobuf code, and what deploys the flags and tables
+generate: $(READY) ## Generate anew the protobuf code, the table catalogue, and what deploys flags and tables
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
 	$(BIN)/python -m deploy.metadata
 	$(BIN)/python -m deploy.tables
+	$(BIN)/python -m pipelines.catalogue
 
 golden: $(READY) ## Write the golden graphs anew, after a change that is meant, and missing golden state
 	$(BIN)/python -m tests.golden.write_graph

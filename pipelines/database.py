@@ -43,13 +43,19 @@ def build_database(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
         building = Path(scratch) / DATABASE_FILE
         with duckdb.connect(str(building)) as connection:
+            create_empty(connection)
             for table in TABLES:
-                _create_table(connection, table)
                 _load(connection, table, sorted((folder / TABLES_FOLDER).glob(_pattern(table))))
-            for view in VIEWS:
-                _create_view(connection, view)
         os.replace(building, target)
     return target
+
+
+def create_empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates all tables, without a row, and the views over them."""
+    for table in TABLES:
+        _create_table(connection, table)
+    for view in VIEWS:
+        _create_view(connection, view)
 
 
 @cache

@@ -7,7 +7,7 @@
 -- inverted with the rate of every pair, and one with withheld cells can't be.
 -- Source: METRICS.md, "drift".
 SELECT
-  window_start, granularity, breakdown, breakdown_value,
+  window_start, granularity, last_day, breakdown, breakdown_value,
   IF(facet = 'drift_long', 'long', 'all') AS scope,
   whole_value AS opening_type,
   SPLIT(facet_value, '>')[OFFSET(1)] AS closing_type,

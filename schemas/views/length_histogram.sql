@@ -4,7 +4,7 @@
 -- Lengths are counted, not classified: the corrected share is the raw one.
 -- Source: METRICS.md, "length"; bins: transforms/tally.py, `LENGTH_BINS`.
 SELECT
-  window_start, granularity, breakdown, breakdown_value,
+  window_start, granularity, last_day, breakdown, breakdown_value,
   facet_value AS human_messages,
   SAFE_CAST(REGEXP_EXTRACT(facet_value, r'^[0-9]+') AS INT64) AS at_least,
   conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,

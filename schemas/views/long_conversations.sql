@@ -3,8 +3,8 @@
 -- Raw and corrected, see `ratios`.
 -- Source: METRICS.md, "long conversations".
 SELECT
-  window_start, granularity, breakdown, breakdown_value, facet_value AS conversation_group,
+  window_start, granularity, last_day, breakdown, breakdown_value, facet_value AS conversation_group,
   conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,
   corrected_share, corrected_low, corrected_high, classifier_version
 FROM `{dataset}.ratios`
-WHERE facet = 'long'
+WHERE facet = 'long' AND whole_facet <> 'long'

@@ -4,7 +4,7 @@
 -- may have several reasons. Of `type` and `reason` one is set. Raw and corrected, see `ratios`.
 -- Source: METRICS.md, "pushback".
 SELECT
-  window_start, granularity, breakdown, breakdown_value,
+  window_start, granularity, last_day, breakdown, breakdown_value,
   IF(facet = 'pushback', facet_value, NULL) AS type,
   IF(facet = 'pushback_reason', facet_value, NULL) AS reason,
   conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,

@@ -12,7 +12,7 @@
 -- How, by `way`:
 -- `counted`: length bins and long conversations of all are counted, not classified, so that there
 -- is nothing to correct: raw share and interval stand for the corrected ones.
--- `direct`: uses, types and pushback of all. Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen
+-- `direct`: uses, types and pushback of all, and types among the long ones. Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen
 -- 1978; interval: Lang and Reiczigel 2014 (Prev. Vet. Med. 113:13), which keeps its level with rates
 -- of few labelled conversations. Both are clipped to 0 .. 1.
 -- `quotient`: types of the affective ones and reasons of those with pushback are corrected (part of
@@ -40,6 +40,7 @@ WITH raw AS (
     CASE
       WHEN facet = 'length' OR (facet = 'long' AND facet_value = 'all') THEN 'counted'
       WHEN facet IN ('use', 'type', 'pushback') AND whole_facet = 'all' THEN 'direct'
+      WHEN whole_facet = 'long' THEN 'direct'
       WHEN facet IN ('type', 'pushback_reason') THEN 'quotient'
       WHEN facet IN ('long', 'pushback') THEN 'inside'
     END AS way,
@@ -65,13 +66,19 @@ rates AS (
     ON r.language IN (l.language, 'all')
 ),
 
--- What of a row was classified: its part, its whole, or both, each as a share of all.
+-- What of a row was classified: its part, its whole, or both, each as a share of all, or of all
+-- long ones.
 classified AS (
   SELECT
     window_start, granularity, breakdown, breakdown_value, facet, facet_value, whole_facet,
     'part' AS side, language, classifier_version, z,
-    facet AS rate_facet, facet_value AS rate_value,
-    conversations AS hits, all_conversations AS tried
+    CASE
+      WHEN facet <> 'long' THEN facet
+      WHEN facet_value = 'affective' THEN 'use'
+      ELSE 'type'
+    END AS rate_facet,
+    facet_value AS rate_value, conversations AS hits,
+    IF(way = 'direct', whole_conversations, all_conversations) AS tried
   FROM raw
   WHERE way IN ('direct', 'quotient')
   UNION ALL
@@ -268,7 +275,7 @@ corrected AS (
 )
 
 SELECT
-  window_start, granularity, breakdown, breakdown_value, facet, facet_value,
+  window_start, granularity, last_day, breakdown, breakdown_value, facet, facet_value,
   whole_facet, whole_value, conversations, users, days, whole_conversations, whole_days,
   withheld, raw_share, share_low, share_high,
   LEAST(GREATEST(corrected_share_unclipped, 0), 1) AS corrected_share,

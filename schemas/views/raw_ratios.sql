@@ -7,21 +7,48 @@
 -- `withheld` is how many conversations more the part may have than were released: 0 where it was
 -- released on every day of the whole, unknown (null) where on some days only. `raw_share` and
 -- `share_low` are then lower bounds, and `share_high` reckons all of them in, or is null.
--- The granularity `period` is all days of which the whole was released, added up; unlike `cells` it
--- leaves out what was released of a part on other days.
+-- A window of several days (`window_days`) is those of its days of which the whole was released,
+-- `whole_days` of them, added up; unlike `cells` it leaves out what was released of a part on other
+-- days.
 -- Where the whole was withheld, or is an older version smaller than its part, there is no share.
 -- `not_published` has none: which values it stands for differs from facet to facet.
 -- The whole of a drift is its opening: the pairs released, and all conversations of no released
--- pair, for these may have opened so.
+-- pair, for these may have opened so. The facets `drift_headline` and `drift_long_headline` take the
+-- openings coaching and counseling together: what closed as companionship, the pairs not released
+-- being reckoned among `withheld`.
+-- Of the long conversations each type is a part, too (`whole_facet` = `long`).
 -- What a correction needs besides stands in three columns: `all_conversations` on the days of the
 -- whole; `alike_conversations`, those of them that are long (facet `long`) or have pushback (facet
 -- `pushback`), whatever their type; `classifier_version`, null where they are not all of one. Where
 -- one of these counts was withheld on a day of the whole it is null.
 -- Source: METRICS.md, "Measures" and "Estimates carry intervals".
 WITH cells AS (
-  SELECT *
+  SELECT
+    window_start, granularity, last_day, breakdown, breakdown_value, facet, facet_value,
+    conversations, users, classifier_version, is_exhaustive
   FROM `{dataset}.cells`
-  WHERE breakdown_value <> 'not_published' AND granularity <> 'period'
+  WHERE breakdown_value <> 'not_published' AND granularity IN ('hour', 'day')
+),
+
+pairs AS (
+  SELECT
+    *,
+    SPLIT(facet_value, '>')[OFFSET(0)] AS opening_type,
+    SPLIT(facet_value, '>')[OFFSET(1)] AS closing_type
+  FROM cells
+  WHERE facet IN ('drift', 'drift_long')
+),
+
+headlines AS (
+  SELECT
+    window_start, granularity, last_day, breakdown, breakdown_value,
+    CONCAT(facet, '_headline') AS facet,
+    SUM(IF(closing_type = 'companionship', conversations, 0)) AS conversations,
+    SUM(conversations) AS opening_conversations,
+    MIN(classifier_version) AS classifier_version
+  FROM pairs
+  WHERE opening_type IN ('coaching', 'counseling')
+  GROUP BY window_start, granularity, last_day, breakdown, breakdown_value, facet
 ),
 
 parts AS (
@@ -48,14 +75,24 @@ parts AS (
   SELECT *, 'use' AS whole_facet, 'affective' AS whole_value
   FROM cells
   WHERE facet = 'type' AND facet_value <> 'roleplay'
+  UNION ALL
+  SELECT *, 'long' AS whole_facet, 'all' AS whole_value
+  FROM cells
+  WHERE facet = 'long' AND facet_value <> 'all'
+  UNION ALL
+  SELECT
+    window_start, granularity, last_day, breakdown, breakdown_value,
+    facet, 'companionship' AS facet_value,
+    conversations, CAST(NULL AS INT64) AS users, classifier_version, FALSE AS is_exhaustive,
+    facet AS whole_facet, 'coaching or counseling' AS whole_value
+  FROM headlines
 ),
 
 matrices AS (
   SELECT
     window_start, granularity, breakdown, breakdown_value, facet,
     SUM(conversations) AS conversations
-  FROM cells
-  WHERE facet IN ('drift', 'drift_long')
+  FROM pairs
   GROUP BY window_start, granularity, breakdown, breakdown_value, facet
 ),
 
@@ -76,13 +113,17 @@ unpaired AS (
 
 openings AS (
   SELECT
-    window_start, granularity, breakdown, breakdown_value, facet,
-    SPLIT(facet_value, '>')[OFFSET(0)] AS opening_type, SUM(conversations) AS conversations
-  FROM cells
-  WHERE facet IN ('drift', 'drift_long')
-  GROUP BY
-    window_start, granularity, breakdown, breakdown_value, facet,
-    SPLIT(facet_value, '>')[OFFSET(0)]
+    window_start, granularity, breakdown, breakdown_value,
+    facet AS drift, facet AS whole_facet, opening_type AS whole_value,
+    SUM(conversations) AS conversations
+  FROM pairs
+  GROUP BY window_start, granularity, breakdown, breakdown_value, facet, opening_type
+  UNION ALL
+  SELECT
+    window_start, granularity, breakdown, breakdown_value,
+    IF(facet = 'drift_headline', 'drift', 'drift_long') AS drift, facet AS whole_facet,
+    'coaching or counseling' AS whole_value, opening_conversations AS conversations
+  FROM headlines
 ),
 
 totals AS (
@@ -116,11 +157,12 @@ wholes AS (
       AND c.granularity = t.granularity
       AND c.breakdown = t.breakdown
       AND c.breakdown_value = t.breakdown_value
-  WHERE c.facet IN ('all', 'use', 'type', 'pushback')
+  WHERE
+    c.facet IN ('all', 'use', 'type', 'pushback') OR (c.facet = 'long' AND c.facet_value = 'all')
   UNION ALL
   SELECT
     o.window_start, o.granularity, o.breakdown, o.breakdown_value,
-    o.facet AS whole_facet, o.opening_type AS whole_value,
+    o.whole_facet, o.whole_value,
     o.conversations + u.conversations AS whole_conversations, FALSE AS is_exhaustive,
     u.conversations AS unpaired_conversations,
     CAST(NULL AS INT64) AS all_conversations, CAST(NULL AS INT64) AS long_conversations,
@@ -133,12 +175,13 @@ wholes AS (
       AND o.granularity = u.granularity
       AND o.breakdown = u.breakdown
       AND o.breakdown_value = u.breakdown_value
-      AND o.facet = u.facet
+      AND o.drift = u.facet
 ),
 
 joined AS (
   SELECT
-    p.window_start, p.granularity, p.breakdown, p.breakdown_value, p.facet, p.facet_value,
+    p.window_start, p.granularity, p.last_day,
+    p.breakdown, p.breakdown_value, p.facet, p.facet_value,
     p.whole_facet, p.whole_value, p.conversations, p.users, 1 AS days,
     w.whole_conversations, 1 AS whole_days, w.is_exhaustive, w.unpaired_conversations,
     w.all_conversations, w.long_conversations, w.pushback_conversations,
@@ -157,45 +200,54 @@ joined AS (
       AND w.whole_conversations > 0
 ),
 
-period_parts AS (
+summed_parts AS (
   SELECT
-    breakdown, breakdown_value, facet, facet_value, whole_facet, whole_value,
+    d.window_start, d.granularity, d.last_day,
+    j.breakdown, j.breakdown_value, j.facet, j.facet_value, j.whole_facet, j.whole_value,
     COALESCE(
-      SUM(IF(whole_conversations IS NULL, NULL, conversations)), SUM(conversations)
+      SUM(IF(j.whole_conversations IS NULL, NULL, j.conversations)), SUM(j.conversations)
     ) AS conversations,
-    COUNT(whole_conversations) AS shared_days,
+    COUNT(j.whole_conversations) AS shared_days,
     COUNT(*) AS released_days,
-    MIN(IF(whole_conversations IS NULL, NULL, first_version)) AS first_version,
-    MAX(IF(whole_conversations IS NULL, NULL, last_version)) AS last_version
-  FROM joined
-  WHERE granularity = 'day'
-  GROUP BY breakdown, breakdown_value, facet, facet_value, whole_facet, whole_value
+    MIN(IF(j.whole_conversations IS NULL, NULL, j.first_version)) AS first_version,
+    MAX(IF(j.whole_conversations IS NULL, NULL, j.last_version)) AS last_version
+  FROM joined AS j
+  INNER JOIN `{dataset}.window_days` AS d ON j.window_start = d.day_start
+  WHERE j.granularity = 'day'
+  GROUP BY
+    d.window_start, d.granularity, d.last_day,
+    j.breakdown, j.breakdown_value, j.facet, j.facet_value, j.whole_facet, j.whole_value
 ),
 
-period_wholes AS (
+summed_wholes AS (
   SELECT
-    breakdown, breakdown_value, whole_facet, whole_value,
-    SUM(whole_conversations) AS whole_conversations,
+    d.window_start, d.granularity,
+    w.breakdown, w.breakdown_value, w.whole_facet, w.whole_value,
+    SUM(w.whole_conversations) AS whole_conversations,
     COUNT(*) AS whole_days,
-    MIN(IF(is_exhaustive, 1, 0)) = 1 AS is_exhaustive,
-    SUM(unpaired_conversations) AS unpaired_conversations,
-    IF(COUNT(all_conversations) = COUNT(*), SUM(all_conversations), NULL) AS all_conversations,
-    IF(COUNT(long_conversations) = COUNT(*), SUM(long_conversations), NULL) AS long_conversations,
+    MIN(IF(w.is_exhaustive, 1, 0)) = 1 AS is_exhaustive,
+    SUM(w.unpaired_conversations) AS unpaired_conversations,
+    IF(COUNT(w.all_conversations) = COUNT(*), SUM(w.all_conversations), NULL) AS all_conversations,
     IF(
-      COUNT(pushback_conversations) = COUNT(*), SUM(pushback_conversations), NULL
+      COUNT(w.long_conversations) = COUNT(*), SUM(w.long_conversations), NULL
+    ) AS long_conversations,
+    IF(
+      COUNT(w.pushback_conversations) = COUNT(*), SUM(w.pushback_conversations), NULL
     ) AS pushback_conversations,
-    MIN(first_version) AS first_version,
-    MAX(last_version) AS last_version
-  FROM wholes
-  WHERE granularity = 'day'
-  GROUP BY breakdown, breakdown_value, whole_facet, whole_value
+    MIN(w.first_version) AS first_version,
+    MAX(w.last_version) AS last_version
+  FROM wholes AS w
+  INNER JOIN `{dataset}.window_days` AS d ON w.window_start = d.day_start
+  WHERE w.granularity = 'day'
+  GROUP BY
+    d.window_start, d.granularity, w.breakdown, w.breakdown_value, w.whole_facet, w.whole_value
 ),
 
 all_windows AS (
   SELECT * FROM joined
   UNION ALL
   SELECT
-    (SELECT MIN(window_start) FROM cells) AS window_start, 'period' AS granularity,
+    p.window_start, p.granularity, p.last_day,
     p.breakdown, p.breakdown_value, p.facet, p.facet_value, p.whole_facet, p.whole_value,
     p.conversations, CAST(NULL AS INT64) AS users,
     IF(p.shared_days > 0, p.shared_days, p.released_days) AS days,
@@ -203,10 +255,12 @@ all_windows AS (
     w.all_conversations, w.long_conversations, w.pushback_conversations,
     LEAST(p.first_version, w.first_version) AS first_version,
     GREATEST(p.last_version, w.last_version) AS last_version
-  FROM period_parts AS p
-  LEFT JOIN period_wholes AS w
+  FROM summed_parts AS p
+  LEFT JOIN summed_wholes AS w
     ON
-      p.breakdown = w.breakdown
+      p.window_start = w.window_start
+      AND p.granularity = w.granularity
+      AND p.breakdown = w.breakdown
       AND p.breakdown_value = w.breakdown_value
       AND p.whole_facet = w.whole_facet
       AND p.whole_value = w.whole_value
@@ -234,7 +288,7 @@ divided AS (
 )
 
 SELECT
-  window_start, granularity, breakdown, breakdown_value, facet, facet_value,
+  window_start, granularity, last_day, breakdown, breakdown_value, facet, facet_value,
   whole_facet, whole_value, conversations, users, days, whole_conversations, whole_days,
   all_conversations,
   CASE

@@ -9,7 +9,8 @@
 -- Source: METRICS.md, "sentiment change".
 WITH moments AS (
   SELECT
-    window_start, granularity, breakdown, breakdown_value, facet_value AS conversation_group,
+    window_start, granularity, last_day,
+    breakdown, breakdown_value, facet_value AS conversation_group,
     conversations, users, days,
     sentiment_change_sixths / 6 / conversations AS mean_change,
     sentiment_change_squares / 36 AS squares
@@ -32,7 +33,7 @@ spread AS (
 )
 
 SELECT
-  window_start, granularity, breakdown, breakdown_value, conversation_group,
+  window_start, granularity, last_day, breakdown, breakdown_value, conversation_group,
   conversations, users, days, mean_change, sd_change,
   IF(
     conversations >= 15, mean_change - 1.959964 * sd_change / SQRT(conversations), NULL

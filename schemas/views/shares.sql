@@ -4,7 +4,8 @@
 -- be of several. Raw and corrected, see `ratios`.
 -- Source: METRICS.md, "share of affective conversations" and "share of each type".
 SELECT
-  a.window_start, a.granularity, a.breakdown, a.breakdown_value, a.facet, a.facet_value,
+  a.window_start, a.granularity, a.last_day,
+  a.breakdown, a.breakdown_value, a.facet, a.facet_value,
   a.conversations, a.users, a.days,
   a.whole_conversations AS all_conversations, a.whole_days AS all_days,
   a.raw_share, a.share_low, a.share_high,

@@ -7,6 +7,7 @@ delta method; Zou and Donner 2008.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -164,3 +165,46 @@ def pushback_inside(
         share - math.sqrt(below**2 + more) / rate.shrunken_gain,
         share + math.sqrt(above**2 + more) / rate.shrunken_gain,
     )
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A part and its whole over several days, as far as they were released.
+
+    Attributes:
+      part: conversations on the `days` of which both were released; on all where none has both.
+      days: how many those are.
+      whole: conversations on the `whole_days` of which the whole was released.
+      whole_days: how many those are; 0 where no day has both.
+    """
+
+    part: int
+    days: int
+    whole: int
+    whole_days: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the part was withheld."""
+        return self.days == self.whole_days
+
+
+Cell = tuple[str, str]
+
+
+def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
+    """Adds up the days, each given as the conversations of its released cells."""
+    both = [day for day in days if part in day and whole in day and day[part] <= day[whole]]
+    if not both:
+        alone = [day[part] for day in days if part in day]
+        return Sums(sum(alone), len(alone), 0, 0)
+    wholes = [day[whole] for day in days if whole in day]
+    return Sums(sum(day[part] for day in both), len(both), sum(wholes), len(wholes))
+
+
+def needed(part: Cell, whole: Cell) -> list[Cell]:
+    """Returns the cells besides part and whole without which a share can't be corrected."""
+    if whole[0] in ("all", "long"):
+        return []
+    inside = part[0] in ("long", "pushback")
+    return [("all", "all"), (part[0], "all")] if inside else [("all", "all")]

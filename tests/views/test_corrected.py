@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
+from schemas.labels import PUSHBACK_REASONS, TYPES, USES
 from schemas.records import AggregateRow, ClassifierRate
 from tests.builders import HOUR_US, MONDAY_US
 from tests.builders_report import database_of, query, rate, row
 from tests.views import reference
+from tests.views.random_cells import AFFECTIVE, Cell, counts_of, expected, random_day, random_rates
 from tests.views.reference import NOTHING, Counts, Triple
 
 DAY_US = 24 * HOUR_US
 TUESDAY_US = MONDAY_US + DAY_US
-AFFECTIVE = ("use", "affective")
-ALL = ("all", "all")
-
-Cell = tuple[str, str]
 Shares = dict[tuple[str, str, str], Triple]
 
 
@@ -36,73 +33,10 @@ def corrected(folder: Path, where: str = "granularity = 'day'") -> Shares:
     }  # fmt: skip
 
 
-def random_day(rng: np.random.Generator) -> dict[Cell, int]:
-    """Draws the counts of a day, each part within its whole."""
-
-    def part(whole: int, most: float = 1.0) -> int:
-        return int(rng.integers(1, max(int(whole * most), 2)))
-
-    total = int(rng.integers(200, 50_000))
-    counts = {ALL: total, ("long", "all"): part(total, 0.3), ("pushback", "all"): part(total, 0.4)}
-    counts |= {("use", use): part(total, 0.5) for use in USES}
-    affective = counts[AFFECTIVE]
-    counts |= {("type", name): part(affective) for name in TYPES}
-    counts["long", "affective"] = part(min(affective, counts["long", "all"]))
-    for name in TYPES:
-        counts["long", name] = part(min(counts["type", name], counts["long", "all"]))
-    for name in PUSHBACK_TYPES:
-        counts["pushback", name] = part(min(counts["type", name], counts["pushback", "all"]))
-    return counts | {
-        ("pushback_reason", reason): part(counts["pushback", "all"]) for reason in PUSHBACK_REASONS
-    }
-
-
-def random_rates(rng: np.random.Generator) -> list[ClassifierRate]:
-    """Draws measured rates, some of a handful of conversations, a few of a useless classifier."""
-    cells = [("use", u) for u in USES] + [("type", t) for t in TYPES] + [("pushback", "all")]
-    rates = []
-    for cell in cells + [("pushback_reason", r) for r in PUSHBACK_REASONS]:
-        positives, negatives = int(rng.integers(0, 200)), int(rng.integers(50, 3000))
-        found, wrong = rng.beta(4, 2), rng.beta(1, 40)
-        hits = int(rng.binomial(positives, found)), int(rng.binomial(negatives, wrong))
-        rates.append(rate((hits[0], positives), (hits[1], negatives), *cell))
-    return rates
-
-
-def counts_of(rates: list[ClassifierRate]) -> dict[Cell, Counts]:
-    """Returns the rates as the reference takes them."""
-    return {
-        (r.facet, r.facet_value): Counts(
-            r.true_positives, r.positives, r.false_positives, r.negatives
-        )
-        for r in rates
-    }
-
-
-def expected(
-    cell: Cell, whole_facet: str, counts: Mapping[Cell, int], rates: Mapping[Cell, Counts]
-) -> Triple:
-    """Returns what the reference says of a part of a whole."""
-    facet, value = cell
-    part, total = counts[cell], counts[ALL]
-    if cell == ("long", "all"):
-        low, high = reference.wilson(part, total)
-        return part / total, low, high
-    if whole_facet == "all":
-        return reference.direct(part, total, rates[cell])
-    if facet in ("type", "pushback_reason"):
-        whole = AFFECTIVE if facet == "type" else ("pushback", "all")
-        return reference.quotient(part, counts[whole], total, rates[cell], rates[whole])
-    whole = (whole_facet, value)
-    given = (part, counts[whole], counts[facet, "all"], total)
-    if facet == "long":
-        return reference.long_inside(*given, rates[whole])
-    return reference.pushback_inside(*given, rates["pushback", "all"], rates[whole])
-
-
 def assert_equal(found: Shares, counts: Mapping[Cell, int], rates: Mapping[Cell, Counts]) -> int:
     """Compares all shares of a window; returns how many are corrected."""
-    assert len(found) == len(USES) + 2 * len(TYPES) - 1 + 2 + len(TYPES) + 5 + len(PUSHBACK_REASONS)
+    long = 2 * (len(TYPES) + 1) + 1
+    assert len(found) == len(USES) + 2 * len(TYPES) - 1 + long + 5 + len(PUSHBACK_REASONS)
     for (facet, value, whole_facet), triple in found.items():
         wanted = expected((facet, value), whole_facet, counts, rates)
         assert triple == pytest.approx(wanted, abs=1e-9), (facet, value, whole_facet)
@@ -184,7 +118,7 @@ def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
     assert shares.pop(("long", "all", "all"))[0] == pytest.approx(0.11)
     assert shares.pop(("length", "2", "all"))[0] == pytest.approx(0.007)
     assert set(shares.values()) == {NOTHING}
-    assert len(shares) == 5
+    assert len(shares) == 6
 
 
 @pytest.mark.parametrize(
@@ -240,7 +174,9 @@ def test_versions_do_not_mix(tmp_path: Path) -> None:
     days = [row(1000), row(200, *AFFECTIVE), row(1000, **later), row(200, *AFFECTIVE, **later)]
     rates = [rate((8, 10), (10, 1000)), rate((50, 100), (100, 1000), **new)]
     folder = database_of(tmp_path, *days, rates=rates)
-    found = query(folder, "FROM ratios ORDER BY granularity, window_start")
+    found = query(
+        folder, "FROM ratios WHERE granularity IN ('day', 'period') ORDER BY granularity, last_day"
+    )
     assert [(f["classifier_version"], f["corrected_share"]) for f in found] == [
         ("test-1", pytest.approx(0.19 / 0.79)),
         ("test-2", pytest.approx(0.25)),

@@ -1,0 +1,6 @@
+-- From which type to which, over 28 days and all days.
+SELECT
+  last_day, granularity, scope, opening_type, closing_type, conversations, days,
+  opening_conversations_at_most, withheld, raw_share, share_low, share_high, is_headline
+FROM ${dataset}.drift
+WHERE breakdown = 'overall' AND granularity IN ('trailing_28_days', 'period')

@@ -1,0 +1,192 @@
+"""The catalogue of tables and views; `python -m pipelines.catalogue` writes `docs/tables.md`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import duckdb
+
+from pipelines.database import create_empty
+from schemas.tables import TABLES, Column
+from schemas.views import VIEWS, view_description
+from schemas.views.columns import column_description
+
+CATALOGUE: Final = Path(__file__).parents[1] / "docs" / "tables.md"
+
+_BIGQUERY_TYPES: Final = {
+    "BIGINT": "INT64",
+    "BOOLEAN": "BOOL",
+    "DATE": "DATE",
+    "DOUBLE": "FLOAT64",
+    "HUGEINT": "INT64",
+    "TIMESTAMP": "TIMESTAMP",
+    "VARCHAR": "STRING",
+}
+_SOURCE: Final = re.compile(r" ?Source: .*$")
+_LATEST_WEEK: Final = """\
+  AND granularity = 'trailing_7_days'
+  AND last_day = (SELECT MAX(last_day) FROM `{dataset}.window_days`)"""
+
+
+class Figure(NamedTuple):
+    """One figure of the study.
+
+    Attributes:
+      name: what it shows.
+      views: that hold it.
+      query: an example, in BigQuery's dialect; `{dataset}` stands for the dataset.
+    """
+
+    name: str
+    views: tuple[str, ...]
+    query: str
+
+
+FIGURES: Final = (
+    Figure("Share of affective conversations", ("shares",), f"""\
+SELECT corrected_share, corrected_low, corrected_high, raw_share, all_conversations, all_days
+FROM `{{dataset}}.shares`
+WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
+{_LATEST_WEEK}"""),
+    Figure("The same day by day: the day, the 7 and the 28 days that end with it", ("shares",), """\
+SELECT last_day, granularity, corrected_share, corrected_low, corrected_high, raw_share, all_days
+FROM `{dataset}.shares`
+WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
+  AND granularity IN ('day', 'trailing_7_days', 'trailing_28_days')
+ORDER BY last_day, granularity"""),
+    Figure("Types of affective conversations, of all and of the affective ones", ("shares",), f"""\
+SELECT facet_value AS type, corrected_share, corrected_low, corrected_high,
+  corrected_share_of_affective, corrected_share_of_affective_low, corrected_share_of_affective_high
+FROM `{{dataset}}.shares`
+WHERE breakdown = 'overall' AND facet = 'type'
+{_LATEST_WEEK}
+ORDER BY conversations DESC"""),
+    Figure("Companionship and roleplay together", ("companionship_and_roleplay",), f"""\
+SELECT raw_share_at_least, raw_share_at_most, corrected_low, corrected_high
+FROM `{{dataset}}.companionship_and_roleplay`
+WHERE breakdown = 'overall'
+{_LATEST_WEEK}"""),
+    Figure("Conversations of more than 50 human messages, by type", ("long_conversations",), f"""\
+SELECT conversation_group, conversations, raw_share, corrected_share, corrected_low, corrected_high
+FROM `{{dataset}}.long_conversations`
+WHERE breakdown = 'overall'
+{_LATEST_WEEK}"""),
+    Figure("What long conversations are for", ("long_conversation_types",), f"""\
+SELECT conversation_group, conversations, raw_share, corrected_share, corrected_low, corrected_high
+FROM `{{dataset}}.long_conversation_types`
+WHERE breakdown = 'overall'
+{_LATEST_WEEK}"""),
+    Figure("Length of conversations", ("length_histogram",), f"""\
+SELECT human_messages, conversations, raw_share
+FROM `{{dataset}}.length_histogram`
+WHERE breakdown = 'overall'
+{_LATEST_WEEK}
+ORDER BY at_least"""),
+    Figure("Change of expressed sentiment from first to last, by type", ("sentiment_change",), f"""\
+SELECT conversation_group, mean_change, change_low, change_high, conversations
+FROM `{{dataset}}.sentiment_change`
+WHERE breakdown = 'overall'
+{_LATEST_WEEK}"""),
+    Figure("How often the assistant pushes back, by type", ("pushback",), f"""\
+SELECT type, corrected_share, corrected_low, corrected_high, raw_share
+FROM `{{dataset}}.pushback`
+WHERE breakdown = 'overall' AND type IS NOT NULL
+{_LATEST_WEEK}"""),
+    Figure("Why it pushes back", ("pushback",), f"""\
+SELECT reason, corrected_share, corrected_low, corrected_high, raw_share
+FROM `{{dataset}}.pushback`
+WHERE breakdown = 'overall' AND reason IS NOT NULL
+{_LATEST_WEEK}"""),
+    Figure("Coaching or counseling that turns to companionship", ("drift_headline",), """\
+SELECT last_day, scope, conversations, withheld, raw_share, share_high
+FROM `{dataset}.drift_headline`
+WHERE breakdown = 'overall' AND granularity = 'trailing_28_days'
+ORDER BY last_day, scope"""),
+    Figure("Drift from opening to closing type, as a matrix", ("drift",), """\
+SELECT opening_type, closing_type, conversations, raw_share, withheld
+FROM `{dataset}.drift`
+WHERE breakdown = 'overall' AND granularity = 'period' AND scope = 'all'"""),
+)  # fmt: skip
+"""The study's figures, as far as they are counted."""
+
+_NOT_COUNTED: Final = """\
+Not counted, and so in no view: the topics within a type; the reasons for pushback by type (they are
+counted over all conversations); and the sentiment at the start and at the end (only its change is).
+The study published its figures by type as pictures: none of its numbers stands here.
+"""
+
+
+@cache
+def view_columns(view: str) -> tuple[Column, ...]:
+    """Returns the columns of a view, with BigQuery's types and what they mean.
+
+    Their descriptions also suit BigQuery, for a view that is made with a schema.
+    """
+    with duckdb.connect() as connection:
+        create_empty(connection)
+        rows = connection.execute(f'DESCRIBE "{view}"').fetchall()
+    return tuple(
+        Column(name, _BIGQUERY_TYPES[type_], column_description(view, name), required=False)
+        for name, type_, *_ in rows
+    )
+
+
+def catalogue() -> str:
+    """Returns the catalogue as Markdown."""
+    return "\n".join([
+        "# Tables and views",
+        "",
+        "Generated from `schemas/` by `make generate`; the same in BigQuery and in a run's "
+        "`undertone.duckdb`.",
+        "Tables are append-only versions: read them through the views. In the examples `undertone` "
+        "is the dataset.",
+        "",
+        "## The study's figures",
+        "",
+        *_rows(("figure", "view"), ((f.name, _links(f.views)) for f in FIGURES)),
+        "",
+        _NOT_COUNTED,
+        *(line for figure in FIGURES for line in _example(figure)),
+        "## Tables",
+        "",
+        *(line for t in TABLES for line in _section(t.name, t.description, t.columns)),
+        "## Views",
+        "",
+        *(line for v in VIEWS for line in _section(v, _without_source(v), view_columns(v))),
+    ]).rstrip() + "\n"  # fmt: skip
+
+
+def _without_source(view: str) -> str:
+    return _SOURCE.sub("", view_description(view))
+
+
+def _links(views: Iterable[str]) -> str:
+    return ", ".join(f"[`{view}`](#{view})" for view in views)
+
+
+def _example(figure: Figure) -> list[str]:
+    query = figure.query.replace("{dataset}", "undertone")
+    return [f"**{figure.name}**", "", "```sql", query, "```", ""]
+
+
+def _section(name: str, description: str, columns: Iterable[Column]) -> list[str]:
+    rows = ((f"`{c.name}`", c.type, c.description) for c in columns)
+    return [f"### {name}", "", description, "", *_rows(("column", "type", "meaning"), rows), ""]
+
+
+def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines]
+
+
+def main() -> None:
+    """Writes the catalogue."""
+    CATALOGUE.write_text(catalogue(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The dashboard's queries: sources on a run's views, pages on what the sources give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pytest
+import sqlglot
+
+from deploy.evidence.snapshot import PROJECT, SOURCES, views_read, write_snapshot
+from pipelines.database import DATABASE_FILE, query_run
+from schemas.failures import InputError
+from schemas.views import VIEWS
+from tests.builders_report import database_of, rate, row
+
+PAGES: Final = sorted((PROJECT / "pages").glob("*.md"))
+QUERIES: Final = sorted(SOURCES.glob("*.sql"))
+CHOICES: Final = {
+    "window": ("day", "trailing_7_days", "trailing_28_days", "period"),
+    "estimate": ("corrected", "raw"),
+    "scope": ("all", "long"),
+    "breakdown.value": ("platform",),
+    "type.value": ("coaching",),
+}
+"""What the pages' inputs may be."""
+_BLOCK: Final = re.compile(r"```sql (\w+)\n(.*?)```", re.DOTALL)
+_INPUT: Final = re.compile(r"\$\{inputs\.([\w.]+)\}")
+_QUERY: Final = re.compile(r"\$\{(\w+)\}")
+_COMPONENT: Final = re.compile(r"<(\w+) data=\{(\w+)\}([^>]*)>((?:\s*<Column [^>]*/>)*)")
+_COLUMN: Final = re.compile(r"\b(?:id|value|x|y)=(\w+)")
+_READ_BY_DEFAULT: Final = {
+    "OverTime": {"last_day", "share", "low", "high"},
+    "Intervals": {"label", "share", "low", "high"},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with some of everything that the dashboard shows."""
+    web = {"breakdown": "platform", "breakdown_value": "web"}
+    rows = [
+        row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
+        row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),
+        row(15, "pushback", "coaching"), row(15, "pushback_reason", "self_harm"),
+        row(500, "drift", "coaching>companionship"), row(50, "drift_long", "coaching>coaching"),
+        row(30, breakdown="length", breakdown_value="2"), row(500, **web),
+        row(90, "use", "affective", **web),
+        row(50, "sentiment", sentiment_change_sixths=60, sentiment_change_squares=90),
+    ]  # fmt: skip
+    return database_of(tmp_path_factory.mktemp("run"), *rows, rates=[rate((80, 100), (10, 1000))])
+
+
+@pytest.fixture(scope="module")
+def sources(run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """What the pages query: each source's rows as a table of the schema `undertone`."""
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{write_snapshot(run, run.parent)}' AS undertone (READ_ONLY)")
+        connection.execute("CREATE SCHEMA shown")
+        for file in QUERIES:
+            sql = file.read_text("utf-8").replace("${dataset}", "undertone")
+            connection.execute(f"CREATE TABLE shown.{file.stem} AS {sql}")
+        yield connection
+
+
+def _filled(sql: str, queries: dict[str, str], choice: int) -> str:
+    def value(match: re.Match[str]) -> str:
+        values = CHOICES[match[1]]
+        return values[choice % len(values)]
+
+    sql = _INPUT.sub(value, sql)
+    sql = _QUERY.sub(lambda match: f"({_filled(queries[match[1]], queries, choice)})", sql)
+    return sql.replace("undertone.", "shown.")
+
+
+@pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
+def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
+    """Each source parses as BigQuery, reads one view, and gives the same rows in both dialects."""
+    sql = file.read_text("utf-8")
+    tree = sqlglot.parse_one(sql.replace("${dataset}", "data"), read="bigquery")
+    assert {table.name for table in tree.find_all(sqlglot.exp.Table)} <= set(VIEWS)
+    translated = query_run(run, sql.replace("${dataset}", "{dataset}"))
+    with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
+        rows = connection.execute(sql.replace("${dataset}", "main")).fetchall()
+    assert sorted(map(repr, rows)) == sorted(repr(tuple(r.values())) for r in translated)
+    assert rows or file.stem == "ledger"
+
+
+@pytest.mark.parametrize("choice", range(4))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPyConnection) -> None:
+    """Each query runs whatever is chosen, and has the columns that the components name."""
+    text = page.read_text("utf-8")
+    queries = dict(_BLOCK.findall(text))
+    assert queries
+    columns = {
+        name: {c[0] for c in sources.execute(_filled(sql, queries, choice)).description or ()}
+        for name, sql in queries.items()
+    }
+    components = _COMPONENT.findall(text)
+    assert components
+    for component, data, attributes, inner in components:
+        named = set(_COLUMN.findall(attributes + inner)) | _READ_BY_DEFAULT.get(component, set())
+        assert named <= columns[data], (component, data)
+
+
+def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
+    """On a run that has some of everything no query but the ledger's comes back empty."""
+    for page in PAGES:
+        queries = dict(_BLOCK.findall(page.read_text("utf-8")))
+        for name, sql in queries.items():
+            rows = sources.execute(_filled(sql, queries, 1).replace("'long'", "'all'")).fetchall()
+            assert rows or name in {"accounts", "over_time"}, (page.stem, name)
+
+
+def test_snapshot_can_be_read_by_older_duckdb(run: Path, tmp_path: Path) -> None:
+    """The copy has the storage version of DuckDB 1.2 and a table for each view that is read."""
+    file = write_snapshot(run, tmp_path)
+    assert file.read_bytes()[8:16] == b"DUCKA\0\0\0"
+    with duckdb.connect(str(file), read_only=True) as connection:
+        names = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    assert sorted(name for (name,) in names) == views_read()
+
+
+def test_snapshot_of_no_run_says_so(tmp_path: Path) -> None:
+    """A folder without a database gives one sentence that names it."""
+    with pytest.raises(InputError, match="give the folder of a finished run"):
+        write_snapshot(tmp_path)
