@@ -9,10 +9,10 @@ DEMO_CONVERSATIONS ?= 20000
 RUNNER ?= direct
 LIVE_CONVERSATIONS ?= 500
 
-.PHONY: help setup demo live test test-live lint train evaluate bench generate golden lock clean
+.PHONY: help setup demo live test test-live test-cluster lint train evaluate bench generate golden lock clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv with the locked dependencies
 
@@ -35,6 +35,9 @@ test: $(READY) ## Run every test that this machine can run
 
 test-live: $(READY) ## Run the faults on real emulators and Flink (needs Java, Maven, gcloud)
 	$(BIN)/python -m pytest -m live -p no:xdist tests/live
+
+test-cluster: $(READY) ## Run the backfill on two task managers of Flink, and kill one (needs Java, Maven)
+	$(BIN)/python -m pytest -m cluster -p no:xdist tests/cluster
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

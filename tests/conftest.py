@@ -25,9 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Names the live tests where they were left out, as they are unless asked for."""
-    if config.option.markexpr == "not live":
+    """Names the tests that are left out unless asked for."""
+    if config.option.markexpr == "not live and not cluster":
         terminalreporter.write_line(
             "left out: tests/live, which needs Java 17, Maven, the Google Cloud CLI with its "
             "Pub/Sub emulator, and Python 3.13; run it with: make test-live"
+        )
+        terminalreporter.write_line(
+            "left out: tests/cluster, which needs Java 17, Maven and a quarter of an hour; run it "
+            "with: make test-cluster"
         )

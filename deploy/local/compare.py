@@ -1,16 +1,29 @@
-"""Compares what a stream left in BigQuery with a batch run over the same events."""
+"""Compares what runs over the same events left: a stream in BigQuery, or bounded runs in files."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.parquet as pq
+
 from pipelines.bigquery import Dataset, query
-from pipelines.database import query_run
+from pipelines.database import TABLES_FOLDER, query_run
+from schemas.failures import InputError
 from schemas.records import LedgerEntry
-from schemas.tables import AGGREGATES, BATCH, STREAM
+from schemas.tables import (
+    AGGREGATES,
+    BATCH,
+    CLASSIFIER_RATES,
+    DEAD_LETTERS,
+    LEDGER,
+    STREAM,
+    Table,
+)
 from transforms import ledger
 
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot", "origin")
@@ -23,6 +36,10 @@ _ACCOUNTS_SQL: Final = (
     "SELECT account, reason, records FROM `{dataset}.ledger_latest` WHERE records != 0 "
     "AND run = (SELECT MAX(run) FROM `{dataset}.ledger_latest` WHERE origin = '{origin}')"
 )
+RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
+"""What a local run writes."""
+_TIME_COLUMNS: Final = ("revision", "snapshot", "run")
+"""Where a bounded run notes its own start."""
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 40.0
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
@@ -84,6 +101,18 @@ def settled_differences(
         time.sleep(1.0)
 
 
+def table_hashes(run: Path) -> dict[str, str]:
+    """Returns the SHA-256 of each table's sorted rows, leaving out when the run started.
+
+    Args:
+      run: folder of `undertone run`.
+
+    Raises:
+      InputError: a table is missing.
+    """
+    return {table.name: _hash_of(run, table) for table in RUN_TABLES}
+
+
 def accounts_of(dataset: Dataset) -> Accounts:
     """Returns the ledger of the newest stream in a dataset; nothing before its first row."""
     return _accounts(query(dataset, _ACCOUNTS_SQL.replace("{origin}", STREAM)))
@@ -108,6 +137,18 @@ def is_settled(accounts: Accounts, events: int) -> bool:
     placed = sum(records for (account, _), records in accounts.items() if account in ledger.PLACES)
     is_read = accounts.get((ledger.READ, ""), 0) >= events
     return is_read and under_way(accounts) == 0 and conversations == placed
+
+
+def _hash_of(run: Path, table: Table) -> str:
+    files = sorted((run / TABLES_FOLDER).glob(f"{table.name}-*.parquet"))
+    if not files:
+        raise InputError(f"{run} has no table {table.name}; give the folder of a finished run")
+    columns = [c.name for c in table.columns if c.name not in _TIME_COLUMNS]
+    rows = (row for file in files for row in pq.read_table(file, columns=columns).to_pylist())
+    digest = hashlib.sha256()
+    for line in sorted(json.dumps(row, sort_keys=True, default=str) for row in rows):
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()
 
 
 def latest_rows(dataset: Dataset) -> set[tuple[Any, ...]]:

@@ -32,9 +32,9 @@ def free_port() -> int:
         return port
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = LOOPBACK) -> bool:
     """Tells whether something listens on the port."""
-    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 

@@ -1,0 +1,164 @@
+"""One archive, run in memory and on clusters, whole or under a fault: what came of it, and when."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from deploy.local.compare import table_hashes
+from deploy.local.flink import FlinkCluster
+from deploy.local.processes import Process, ServiceError
+from pipelines.report import RUN_FILE
+from pipelines.simulator import SimulationSettings, write_simulation
+
+CONVERSATIONS: Final = 118_000
+"""Make up a little over a million events."""
+WHILE_READING: Final = 0.1
+"""Records given a conversation when some of the archive is read and scored, and some is not."""
+WHILE_TALLYING: Final = 6.0
+"""The same past the first shuffle, of about eight at the end."""
+SETTINGS: Final = ("--min_users=1", "--min_conversations=1")
+"""Every cell is published, so that every loss shows."""
+
+_TIMEOUT_S: Final = 600.0
+_POLL_S: Final = 0.2
+_SHOWN: Final = 12
+_HEAD: Final = ("runner", "events", "wall time", "load before", "tables", "fault", "recovered")
+
+
+class Archive(NamedTuple):
+    """Files of simulated events, with duplicates, late and damaged ones among them."""
+
+    pattern: str
+    conversations: int
+    events: int
+
+
+class Fault(NamedTuple):
+    """What is done to a cluster in the middle of a job.
+
+    Attributes:
+      name: for the table.
+      due_at: records that the job's steps must have given, a conversation, before it strikes.
+      strike: does it.
+    """
+
+    name: str
+    due_at: float
+    strike: Callable[[FlinkCluster], None]
+
+
+class Outcome(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+      runner: where it ran.
+      events: in the archive.
+      seconds: from the command's start to its end, on the wall.
+      load: of the machine before it: tasks that wanted a processor in the last minute, those of the
+        run before among them.
+      hashes: of each table.
+      fault: what was done to it, or nothing.
+      failures: how often it, or a part of it, was started again.
+    """
+
+    runner: str
+    events: int
+    seconds: float
+    load: float
+    hashes: dict[str, str]
+    fault: str = ""
+    failures: int = 0
+
+
+def simulated(folder: Path, conversations: int) -> Archive:
+    """Writes an archive of a week."""
+    simulation = SimulationSettings(
+        conversations=conversations, start=datetime(2026, 1, 5, tzinfo=UTC), days=7,
+        duplicates=0.01, late=0.005, malformed=0.002,
+    )  # fmt: skip
+    summary = write_simulation(folder, simulation)
+    return Archive(str(folder / "*.avro"), conversations, summary.events)
+
+
+def in_memory(archive: Archive, folder: Path) -> Outcome:
+    """Runs `undertone run` as anyone does, with a process a core."""
+    load, started_s = os.getloadavg()[0], time.monotonic()
+    command = [sys.executable, "-m", "pipelines.cli", "run", *_arguments(archive, folder)]
+    with Process("the run in memory", command, folder.with_suffix(".log")) as process:
+        _await_end(process, lambda: None)
+    hashes = _hashes(process, folder)
+    return Outcome("in memory", archive.events, time.monotonic() - started_s, load, hashes)
+
+
+def on_flink(
+    cluster: FlinkCluster, archive: Archive, folder: Path, runner: str, fault: Fault | None = None
+) -> Outcome:
+    """Runs the same on a cluster, with one slot a task manager at work.
+
+    Args:
+      cluster: that takes the job.
+      archive: to read.
+      folder: of the run.
+      runner: name for the table.
+      fault: that strikes in the middle, or None.
+    """
+    load, started_s = os.getloadavg()[0], time.monotonic()
+    log = folder.with_suffix(".log")
+    pending = [fault] if fault else []
+
+    def strike() -> None:
+        if pending and cluster.written() >= pending[0].due_at * archive.conversations:
+            pending.pop().strike(cluster)
+
+    arguments = _arguments(archive, folder)
+    with cluster.run_batch(arguments, log, parallelism=cluster.task_managers) as job:
+        try:
+            _await_end(job, strike)
+        finally:
+            cluster.cancel()
+    seconds = time.monotonic() - started_s
+    hashes = _hashes(job, folder)
+    what = fault.name if fault else ""
+    return Outcome(runner, archive.events, seconds, load, hashes, what, cluster.failures())
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Returns outcomes as a Markdown table; the first is what the others should equal."""
+    rows = [_HEAD, ("---",) * len(_HEAD), *(_row(each, outcomes[0]) for each in outcomes)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(outcome: Outcome, expected: Outcome) -> tuple[str, ...]:
+    differing = [name for name, hash_ in outcome.hashes.items() if hash_ != expected.hashes[name]]
+    shown = outcome.hashes["aggregates"][:_SHOWN]
+    tables = f"{', '.join(differing)} differ" if differing else f"identical ({shown})"
+    again = f"yes, started again {outcome.failures} ×" if outcome.failures else "no"
+    return (
+        outcome.runner, f"{outcome.events:,}", f"{outcome.seconds:.0f} s", f"{outcome.load:.1f}",
+        tables, outcome.fault or "–", again if outcome.fault else "–",
+    )  # fmt: skip
+
+
+def _arguments(archive: Archive, folder: Path) -> list[str]:
+    return ["--input", archive.pattern, "--output", str(folder), *SETTINGS]
+
+
+def _await_end(process: Process, meanwhile: Callable[[], None]) -> None:
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while process.is_running:
+        if time.monotonic() > deadline_s:
+            raise ServiceError(f"{process.name} has not ended in {_TIMEOUT_S:.0f} s")
+        meanwhile()
+        time.sleep(_POLL_S)
+
+
+def _hashes(process: Process, folder: Path) -> dict[str, str]:
+    if not (folder / RUN_FILE).is_file():
+        raise ServiceError(f"{process.name} failed: {process.last_words()}")
+    return table_hashes(folder)

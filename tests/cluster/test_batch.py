@@ -1,0 +1,42 @@
+"""The backfill graph on a Flink cluster: the same tables as in memory, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.flink import FlinkCluster
+from tests.cluster.conftest import Record
+from tests.cluster.faults import FAULTS
+from tests.cluster.runs import Archive, Fault, Outcome, on_flink
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+RUNNER = "Flink, 2 task managers"
+LEAST_SHARE = 0.25
+"""Of the records, by a task manager: some steps have a single task."""
+
+
+def test_the_tables_are_those_of_a_run_in_memory(
+    cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path, record: Record
+) -> None:
+    """Two task managers share the work, and every table has the same rows to the byte."""
+    outcome = on_flink(cluster, archive, folder, RUNNER)
+    record(outcome)
+    assert outcome.hashes == expected.hashes
+    assert outcome.failures == 0
+    assert min(cluster.shares().values()) > LEAST_SHARE
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.strike.__name__)
+def test_a_fault_changes_no_table(
+    fault: Fault, cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path,
+    record: Record,
+) -> None:  # fmt: skip
+    """The job is started again where it has to be; nothing is lost, nothing counted twice."""
+    cluster.start()
+    outcome = on_flink(cluster, archive, folder, RUNNER, fault)
+    record(outcome)
+    assert outcome.failures > 0
+    assert outcome.hashes == expected.hashes

@@ -1,0 +1,48 @@
+"""The hashes by which runs are compared: of the rows, not of when or in what order they came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deploy.local.compare import RUN_TABLES, table_hashes
+from schemas.failures import InputError
+from schemas.records import LedgerTotal
+from schemas.tables import LEDGER
+
+READ = LedgerTotal(run=7, account="read", reason="", records=5, revision=7)
+COUNTED = LedgerTotal(run=7, account="counted", reason="", records=5, revision=7)
+
+
+def run_of(folder: Path, *rows: LedgerTotal) -> Path:
+    """Writes a run's tables, all empty but for the ledger."""
+    (folder / "tables").mkdir(parents=True)
+    for table in RUN_TABLES:
+        held = [table.row(row) for row in rows] if table is LEDGER else []
+        parquet = pa.Table.from_pylist(held, table.arrow_schema())
+        pq.write_table(parquet, folder / "tables" / f"{table.name}-00000-of-00001.parquet")
+    return folder
+
+
+def test_time_and_order_do_not_count(tmp_path: Path) -> None:
+    """The same rows of a later run, written in another order, have the same hashes."""
+    later = [LedgerTotal(9, row.account, row.reason, row.records, 9) for row in (COUNTED, READ)]
+    first = table_hashes(run_of(tmp_path / "first", READ, COUNTED))
+    assert table_hashes(run_of(tmp_path / "later", *later)) == first
+
+
+@pytest.mark.parametrize("rows", [(READ,), (READ, COUNTED, COUNTED)], ids=["lost", "twice"])
+def test_each_row_counts(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None:
+    """A row that is lost or comes twice changes the hash of its table, and no other."""
+    whole = table_hashes(run_of(tmp_path / "whole", READ, COUNTED))
+    other = table_hashes(run_of(tmp_path / "other", *rows))
+    assert [name for name in whole if whole[name] != other[name]] == ["ledger"]
+
+
+def test_a_missing_table_is_told(tmp_path: Path) -> None:
+    """What has no tables is not taken for a run without rows."""
+    with pytest.raises(InputError, match="has no table aggregates"):
+        table_hashes(tmp_path)
