@@ -11,6 +11,9 @@ locals {
   # Finds what the archive subscription writes, by the day of publication.
   archive_pattern = "gs://${google_storage_bucket.archive.name}/events/%Y/%m/%d/*.avro"
 
+  # Old to new names of the stream's steps since the last release; see deploy/runbook.md.
+  renamed_steps = jsondecode(file("${path.module}/../transform_name_mapping.json"))
+
   # Every flag of either main, by its name. What is null is not passed.
   stream_flags = merge(var.counting, var.stream, {
     subscription      = google_pubsub_subscription.stream.id
@@ -33,7 +36,7 @@ resource "google_dataflow_flex_template_job" "stream" {
   container_spec_gcs_path = "${local.templates}/stream.json"
   parameters              = { for name, value in local.stream_flags : name => tostring(value) if value != null }
   labels                  = local.labels
-  transform_name_mapping  = length(var.transform_name_mapping) == 0 ? null : var.transform_name_mapping
+  transform_name_mapping  = length(local.renamed_steps) == 0 ? null : local.renamed_steps
 
   sdk_container_image   = local.image
   service_account_email = google_service_account.stream.email

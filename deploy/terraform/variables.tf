@@ -90,12 +90,6 @@ variable "backfill" {
   default = {}
 }
 
-variable "transform_name_mapping" {
-  description = "Old to new names of the stream's steps, for the one update that renames them; see deploy/runbook.md."
-  type        = map(string)
-  default     = {}
-}
-
 variable "backfill_schedule" {
   description = "When the backfill runs, as cron, UTC. After midnight by more than the archive takes to be written."
   type        = string

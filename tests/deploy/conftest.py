@@ -114,6 +114,7 @@ class Terraform:
         self.folder = folder / "deploy" / "terraform"
         shutil.copytree(ROOT / "deploy" / "terraform", self.folder)
         shutil.copytree(ROOT / "schemas", folder / "schemas")
+        shutil.copy2(ROOT / "deploy" / "transform_name_mapping.json", folder / "deploy")
         self._environment = {**os.environ, **environment, "TF_CLI_CONFIG_FILE": os.devnull}
 
     def run(self, *arguments: str) -> Ran:
