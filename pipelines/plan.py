@@ -23,8 +23,9 @@ from schemas.tables import METRICS_VERSION
 from transforms.days import DayRange, date_of, start_of
 from transforms.tally import DAY_US, HOUR_US
 
-BYTES_A_VCPU_S: Final = 1_400_000
-"""Archive that one vCPU counts a second; measured here by `tests/benchmarks/bench_run.py`."""
+BYTES_A_VCPU_S: Final = 1_100_000
+"""Archive that one vCPU counts a second: two cores took 37 s for 82 MB of a million simulated
+events (`python -m tests.benchmarks.bench_cluster`). Longer messages go faster, by the byte."""
 
 VCPU_HOUR_USD: Final = 0.07
 """List price of a Dataflow batch vCPU with 3.75 GB of memory, us-central1, 2025."""
