@@ -18,7 +18,7 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 from pipelines.archive import write_archive
 from pipelines.cli import main
-from pipelines.read import ReadFiles, _chunks_of
+from pipelines.read import ReadAvro, _chunks_of
 from schemas.records import DeadLetter, Message, PayloadChunk
 from schemas.wire import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
@@ -143,8 +143,7 @@ def test_a_simulation_through_pubsub_is_counted_as_its_archive(
     argv = ["simulate", "--conversations=300", "--days=1", *shares, f"--output={tmp_path}"]
     assert main(argv) == 0
     archive = tmp_path / "events-00000.avro"
-    reads = ReadFiles([str(archive)])._reads
-    source = reads[0].source
+    source = ReadAvro(str(archive)).source
     chunks = list(source.read(source.get_range_tracker(None, None)))
     send(topic, archive, flags=[f"--encoding={encoding}"])
     expected = decoded(chunks)
