@@ -91,7 +91,8 @@ class Dataset(NamedTuple):
 def create_dataset(dataset: Dataset, location: str | None = None) -> None:
     """Creates the dataset, its tables and views, as far as they are not there.
 
-    Views are replaced, tables are left as they are: what is missing is added, nothing is lost.
+    Views are replaced, tables keep what they have: a column that is missing is added, and is null
+    in the rows before.
 
     Raises:
       InputError: BigQuery can't be reached or refuses.
@@ -102,7 +103,7 @@ def create_dataset(dataset: Dataset, location: str | None = None) -> None:
         wanted.location = location
         client.create_dataset(wanted, exists_ok=True, retry=_SHORTLY)
         for table in TABLES:
-            client.create_table(_table(dataset, table), exists_ok=True, retry=_SHORTLY)
+            _make_table(client, _table(dataset, table))
         for name in VIEWS:
             view = bigquery.Table(f"{dataset}.{name}")
             view.description = view_description(name)
@@ -213,6 +214,19 @@ def _table(dataset: Dataset, table: Table) -> bigquery.Table:
         **parameters,
     }  # fmt: skip
     return bigquery.Table.from_api_repr(resource)
+
+
+def _make_table(client: bigquery.Client, wanted: bigquery.Table) -> None:
+    made = client.create_table(wanted, exists_ok=True, retry=_SHORTLY)
+    there = {column.name for column in made.schema}
+    missing = [
+        bigquery.SchemaField(column.name, column.field_type, description=column.description)
+        for column in wanted.schema
+        if column.name not in there
+    ]
+    if missing:
+        made.schema = [*made.schema, *missing]
+        client.update_table(made, ["schema"], retry=_SHORTLY)
 
 
 def _sentence(dataset: Dataset, error: BaseException) -> str:

@@ -1,0 +1,28 @@
+"""`undertone create` over a dataset of an earlier version."""
+
+from __future__ import annotations
+
+import pytest
+from google.cloud import bigquery
+
+from deploy.local.cloud import LocalCloud
+from pipelines.bigquery import create_dataset, query
+from schemas.tables import BACKFILLS
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+
+def test_a_missing_column_is_added_and_rows_are_kept(cloud: LocalCloud) -> None:
+    """What an earlier version wrote stays, with nothing in the column that it did not know."""
+    dataset = cloud.dataset._replace(name="earlier")
+    client = dataset.client()
+    client.create_dataset(str(dataset))
+    columns = [bigquery.SchemaField(c.name, c.type) for c in BACKFILLS.columns[:-1]]
+    client.create_table(bigquery.Table(f"{dataset}.{BACKFILLS.name}", columns))
+    row = {"run": 7, "day": "2026-01-05T00:00:00+00:00", "files": 1, "size_bytes": 2,
+           "inputs_sha256": "0f"}  # fmt: skip
+    assert client.insert_rows_json(f"{dataset}.{BACKFILLS.name}", [row]) == []
+    create_dataset(dataset)
+    create_dataset(dataset)
+    found = query(dataset, "SELECT run, settings FROM `{dataset}.backfills`")
+    assert found == [{"run": 7, "settings": None}]
