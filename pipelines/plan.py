@@ -293,8 +293,8 @@ def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, i
         )
     step_us = HOUR_US if "H" in fields else DAY_US
     for at_us in range(start_us - start_us % step_us, end_us, step_us):
-        at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
-        yield at.strftime(pattern), at_us, at_us + step_us
+        start = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+        yield start.strftime(pattern), at_us, at_us + step_us
 
 
 def _match(pattern: str) -> tuple[FileMetadata, ...]:
