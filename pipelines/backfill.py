@@ -30,6 +30,7 @@ from pipelines.plan import (
     check_is_over,
     day_of_text,
     done_days,
+    first_with_files,
     plan,
     plan_lines,
     released_days,
@@ -104,13 +105,19 @@ def _plans(
     done: Collection[Done],
     days_a_job: int | None,
 ) -> list[Plan]:
-    """Returns the jobs that are to be run; of days that are done only those between others."""
+    """Returns the jobs that are to be run; each has a day that is not done."""
     if days_a_job is not None and days_a_job < 1:
         raise InputError(f"days_a_job must be at least 1, got {days_a_job}; e.g. 31")
     planning = partial(
         plan, arguments.input, margin=arguments.margin, may_be_empty=arguments.empty_days
     )
-    whole = planning(*_days(arguments, settings), settings=settings)
+    first, last = _days(arguments, settings)
+    if not arguments.empty_days:
+        begin = first_with_files(arguments.input, first, last, settings, arguments.margin)
+        if begin > first:
+            say(f"the archive begins on {begin}; the days before it are left out")
+            first = begin
+    whole = planning(first, last, settings=settings)
     days = undone_days(whole, done)
     if not days:
         return []
@@ -118,9 +125,11 @@ def _plans(
     step = timedelta(days=days_a_job) if days_a_job else last - first + timedelta(days=1)
     plans: list[Plan] = []
     while first <= last:
-        # Each job is a run of its own in the ledger.
-        of_job = replace(settings, revision=settings.revision + len(plans))
-        plans.append(planning(first, min(last, first + step - timedelta(days=1)), settings=of_job))
+        end = min(last, first + step - timedelta(days=1))
+        if any(first <= day <= end for day in days):
+            # Each job is a run of its own in the ledger.
+            of_job = replace(settings, revision=settings.revision + len(plans))
+            plans.append(planning(first, end, settings=of_job))
         first += step
     return plans
 

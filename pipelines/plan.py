@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
@@ -49,6 +50,7 @@ INNER JOIN (
   GROUP BY DATE(window_start)
 ) AS a
   ON DATE(b.day) = a.day AND b.run = a.snapshot
+WHERE b.run IN (SELECT run FROM `{dataset}.ledger` WHERE origin = 'batch')
 """
 _HOLDING_SQL: Final = """\
 SELECT day, origin, snapshot
@@ -178,6 +180,18 @@ def plan(
     )
 
 
+def first_with_files(
+    patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
+) -> date:
+    """Returns the first day that is not before all files; the last one if there is no file.
+
+    An archive begins somewhere, and ends where files are deleted after some time.
+    """
+    groups = _found(patterns, _asked(first, last, settings, margin), settings)
+    starts = [date_of(group.start_us) for group in groups if group.found]
+    return min(max([first, *([min(starts)] if starts else [last])]), last)
+
+
 def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
     """Returns the days of a plan that are not done, in order.
 
@@ -267,7 +281,7 @@ def _published(asked: DayRange, settings: Settings) -> tuple[int, int]:
     limits = settings.limits
     return (
         asked.sent_from_us - limits.max_future_us - SETTLE // _US,
-        min(asked.sent_before_us + limits.allowed_lateness_us, settings.revision + SETTLE // _US),
+        min(asked.sent_before_us + limits.allowed_lateness_us, settings.revision) + SETTLE // _US,
     )
 
 
@@ -338,6 +352,8 @@ def _day(
 
 def _settings_text(settings: Settings, margin: timedelta) -> str:
     said: dict[str, Any] = {
+        # Another release may count otherwise, if only because a fault of this one is mended.
+        "release": version("undertone"),
         "session_gap_s": settings.session_gap.total_seconds(),
         "margin_s": margin.total_seconds(),
         "allowed_lateness_s": settings.allowed_lateness.total_seconds(),

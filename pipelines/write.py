@@ -15,11 +15,18 @@ from apache_beam.io.gcp.bigquery import RetryStrategy, WriteToBigQuery
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.pvalue import AsList
 
 from pipelines.bigquery import Dataset, InsertClient, LoadClient
 from pipelines.graph import Outputs
 from schemas.failures import InputError, Reason
-from schemas.records import BackfilledDay, DeadLetter, LongConversation
+from schemas.records import (
+    AggregateRow,
+    BackfilledDay,
+    DeadLetter,
+    LedgerTotal,
+    LongConversation,
+)
 from schemas.tables import (
     AGGREGATES,
     BACKFILLS,
@@ -80,8 +87,8 @@ def write_parquet(outputs: Outputs, folder: Path) -> None:
 def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Dataset) -> None:
     """Appends a backfill's rows to the tables of a dataset, each table by one load at the end.
 
-    Guarantees: a table has all rows of the run or none; a run that failed half-way leaves the days
-    as they were, for none holds before `aggregates` has its snapshot.
+    Guarantees: a table has all rows of the run or none; no row of `aggregates` is written before
+    the ledger was found to balance, so a run that does not balance leaves the days as they were.
     """
     root = outputs.rates.pipeline
     backfilled = root | "BackfilledDays" >> Give(days, BackfilledDay)
@@ -94,7 +101,12 @@ def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Data
             "custom_gcs_temp_location": options.temp_location,
             "validate": False,
         }
-    for rows, table in (*_tables(outputs), (backfilled, BACKFILLS)):
+    balanced = AsList(outputs.ledger)
+    aggregates = outputs.aggregates | "OnceBalanced" >> beam.Map(
+        _after, balanced
+    ).with_output_types(AggregateRow)
+    written = outputs._replace(aggregates=aggregates)
+    for rows, table in (*_tables(written), (backfilled, BACKFILLS)):
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
@@ -140,6 +152,10 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks) -> None:
             | "AlertsToJson" >> beam.Map(alert_message)
             | "PublishAlerts" >> _topic(sinks.alert_topic)
         )
+
+
+def _after(row: AggregateRow, _: Sequence[LedgerTotal]) -> AggregateRow:
+    return row
 
 
 def alert_message(grown: LongConversation) -> PubsubMessage:

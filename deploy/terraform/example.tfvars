@@ -25,7 +25,7 @@ counting = {
 
 # What the nightly backfill counts again.
 backfill = {
-  from = "3d"
+  from = "9d"
   to   = "1d"
 }
 

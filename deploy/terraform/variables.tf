@@ -81,10 +81,10 @@ variable "stream" {
 variable "backfill" {
   description = "Flags that only pipelines.backfill has, for the nightly run; what is null is left to its default. See python -m pipelines.backfill --help."
   type = object({
-    from       = optional(string, "3d")
+    from       = optional(string, "9d")
     to         = optional(string, "1d")
     margin     = optional(string)
-    resume     = optional(bool, true)
+    resume     = optional(bool)
     empty_days = optional(bool)
   })
   default = {}

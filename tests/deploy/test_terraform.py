@@ -163,7 +163,7 @@ def test_what_is_passed_is_what_the_templates_take(planned: dict[str, Any]) -> N
                 assert re.fullmatch(parameters[name]["regexes"][0], value), name
         required = {name for name, one in parameters.items() if not one["isOptional"]}
         assert required <= set(values)
-    assert (backfill["from"], backfill["to"], backfill["resume"]) == ("3d", "1d", "true")
+    assert (backfill["from"], backfill["to"]) == ("9d", "1d")
 
 
 @in_one_process

@@ -35,6 +35,9 @@ Counts = tuple[int, int, int | None, int | None]
 
 _COLLECTED: Final[defaultdict[str, list[Any]]] = defaultdict(list)
 
+KEPT: Final[list[str]] = []
+"""Where rows went that `keep` was told of."""
+
 FIRING_S: Final = 5
 
 
@@ -148,6 +151,11 @@ def _run(
             _ = rows | f"Collect{name}" >> beam.Map(_collect, name)
     pipeline.run().wait_until_finish()
     return Result({name: list(_COLLECTED[name]) for name in (*outputs._fields, "order")})
+
+
+def keep(_: Any, name: str) -> None:
+    """Notes that a row came to the sink of that name."""
+    KEPT.append(name)
 
 
 def _collect(element: Any, name: str) -> None:

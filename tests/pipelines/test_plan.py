@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from pipelines.plan import Plan, check_is_over, day_of_text, plan, plan_lines, undone_days
+from pipelines.plan import (
+    Plan,
+    check_is_over,
+    day_of_text,
+    first_with_files,
+    plan,
+    plan_lines,
+    undone_days,
+)
 from schemas.failures import InputError
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT
@@ -49,11 +58,11 @@ def days_read(made: Plan) -> list[str]:
 def test_the_days_around_are_read_too(tmp_path: Path) -> None:
     """The session gap and some minutes before; margin and allowed lateness after."""
     made = planned(archive(tmp_path, range(-9, 12)))
-    assert days_read(made) == ["05/31", *(f"06/{day:02}" for day in range(1, 7))]
-    assert made.files == 7
+    assert days_read(made) == ["05/31", *(f"06/{day:02}" for day in range(1, 8))]
+    assert made.files == 8
     assert (
         made.size_bytes
-        == sum(p.stat().st_size for p in tmp_path.rglob("0[1-6]/*.avro"))
+        == sum(p.stat().st_size for p in tmp_path.rglob("0[1-7]/*.avro"))
         + (tmp_path / "2025/05/31/12_00_00Z.avro").stat().st_size
     )
 
@@ -104,7 +113,7 @@ def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path)
     pattern = archive(tmp_path, range(-9, 12))
     alone, (_, among, _) = planned(pattern, 1, 1).days, planned(pattern, 0, 2).days
     assert alone == (among,)
-    assert among.files == 7
+    assert among.files == 8
 
 
 def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
@@ -159,8 +168,17 @@ def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
     assert [line.split()[:2] for line in lines[1:3]] == [
         ["2025-06-02", "stream"], ["2025-06-03", "nothing"],
     ]  # fmt: skip
-    assert any("job: 2025-06-02 to 2025-06-03, 8 files" in line for line in lines)
+    assert any("job: 2025-06-02 to 2025-06-03, 9 files" in line for line in lines)
     assert any("vCPU hours" in line for line in lines)
     assert plan_lines([], {}) == [
         "nothing to do: every day is done from the same files with the same settings"
     ]
+
+
+def test_days_before_the_archive_are_left_out(tmp_path: Path) -> None:
+    """The first day that can be counted is that of the first file, and none is after the last."""
+    pattern = archive(tmp_path, [1, 2])
+    found = partial(first_with_files, [pattern], settings=SETTINGS, margin=timedelta(days=2))
+    assert found(MONDAY - 3 * DAY, MONDAY + 2 * DAY) == MONDAY + DAY
+    assert found(MONDAY + 2 * DAY, MONDAY + 2 * DAY) == MONDAY + 2 * DAY
+    assert found(MONDAY - 30 * DAY, MONDAY - 20 * DAY) == MONDAY - 20 * DAY

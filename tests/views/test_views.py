@@ -211,7 +211,8 @@ def test_period_sums_days_and_no_users(tmp_path: Path) -> None:
     folder = database_of(tmp_path, row(100), row(50, window_start_us=TUESDAY_US))
     found = _one(folder, "FROM cells WHERE granularity = 'period'")
     assert (found["conversations"], found["users"], found["days"]) == (150, None, 2)
-    assert [r["conversations"] for r in query(folder, "FROM daily_totals ORDER BY window_start")] == [100, 50]
+    totals = query(folder, "FROM daily_totals ORDER BY window_start")
+    assert [total["conversations"] for total in totals] == [100, 50]
 
 
 def test_partly_withheld_share_is_a_lower_bound(tmp_path: Path) -> None:
