@@ -160,8 +160,9 @@ def plan(
     Raises:
       InputError: no file matches, or none of a day.
     """
-    groups = _found(patterns, _asked(first, last, settings, margin), settings)
-    days = [date_of(us) for us in _asked(first, last, settings, margin).starts()]
+    asked = _asked(first, last, settings, margin)
+    groups = _found(patterns, asked, settings)
+    days = [date_of(us) for us in asked.starts()]
     if not may_be_empty:
         _check_has_files(days, groups)
     if not any(group.found for group in groups):
@@ -169,7 +170,7 @@ def plan(
     settings_text = _settings_text(settings, margin)
     return Plan(
         settings.revision,
-        _asked(first, last, settings, margin),
+        asked,
         tuple(group.pattern for group in groups if group.found),
         tuple(
             _day(day, groups, _asked(day, day, settings, margin), settings, settings_text)

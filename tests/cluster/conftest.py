@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deploy.local.flink import FlinkCluster, flink_cluster
-from deploy.local.processes import ServiceError
 from tests.cluster.runs import CONVERSATIONS, Archive, Outcome, in_memory, simulated, table
+from tests.services import have
 
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
@@ -23,12 +23,7 @@ Record = Callable[[Outcome], None]
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """A job manager and two task managers, each with a slot to spare."""
     manager = flink_cluster(tmp_path_factory.mktemp("flink"), task_managers=2, slots=2)
-    try:
-        running = manager.__enter__()
-    except ServiceError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    running = have(manager.__enter__)
     try:
         yield running
     finally:

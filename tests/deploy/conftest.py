@@ -17,6 +17,7 @@ import pytest
 
 from deploy.local.processes import ServiceError, alone
 from tests.deploy.dockerfile import Build, stages_of
+from tests.services import have
 
 ROOT: Final = Path(__file__).parents[2]
 _ENVIRONMENT: Final = ROOT / ".venv-release"
@@ -32,16 +33,6 @@ PLANNED: Final = {
     "enforced_encoding": "BINARY",
 }
 """Variables by which everything that may be made is made."""
-
-
-def have(make: Callable[[], Any]) -> Any:
-    """Returns what is made, or skips where it can't be had; in CI that is a failure."""
-    try:
-        return make()
-    except ServiceError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 def needs(program: str) -> str:

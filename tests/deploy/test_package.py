@@ -16,9 +16,9 @@ import pytest
 from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
 from pipelines.bigquery import Dataset, create_dataset, query
 from schemas.tables import TABLES
-from tests.deploy.conftest import have
 from tests.deploy.package import PACKAGES, ROOT, build_sdist
 from tests.golden.update_rules import version_of
+from tests.services import have
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.timeout(900)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 
 from deploy.local.cloud import LocalCloud, local_cloud
 from deploy.local.flink import FlinkCluster, flink_cluster
-from deploy.local.processes import ServiceError
 from pipelines.archive import read_events
 from pipelines.simulator import SimulationSettings, write_simulation
 from tests.live.stage import Stage
 from tests.live.traffic import Event, with_faults, write_messages
+from tests.services import have
 
 CONVERSATIONS: Final = 150
 _RESULTS = pytest.StashKey[list[tuple[str, ...]]]()
@@ -26,20 +25,11 @@ Record = Callable[..., None]
 """Notes a row of the table: fault, runner, events and losses."""
 
 
-def _have(make: Any) -> Any:
-    try:
-        return make()
-    except ServiceError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Pub/Sub and BigQuery emulators."""
     manager = local_cloud(tmp_path_factory.mktemp("cloud"))
-    running = _have(manager.__enter__)
+    running = have(manager.__enter__)
     try:
         yield running
     finally:
@@ -50,7 +40,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """A Flink cluster with Beam's job server."""
     manager = flink_cluster(tmp_path_factory.mktemp("flink"))
-    cluster = _have(manager.__enter__)
+    cluster = have(manager.__enter__)
     try:
         yield cluster
     finally:

@@ -1,0 +1,21 @@
+"""What a test needs and a machine may not have: had, or the test is skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deploy.local.processes import ServiceError
+
+
+def have(make: Callable[[], Any]) -> Any:
+    """Returns what is made, or skips where it can't be had; in CI that is a failure."""
+    try:
+        return make()
+    except ServiceError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
