@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
+from deploy.local.packages import InstallError
 from deploy.local.processes import ServiceError
 
 
 def have(make: Callable[[], Any]) -> Any:
-    """Returns what is made, or skips where it can't be had; in CI that is a failure."""
+    """Returns what is made, or skips the test if the machine lacks a program or the network.
+
+    In CI that is a failure. A failed install is a failure everywhere.
+    """
     try:
         return make()
+    except InstallError:
+        raise
     except ServiceError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from deploy.local.packages import InstallError, make_environment
 from deploy.local.processes import LOOPBACK, Process, ServiceError, alone, free_port
 
 _LOCK: Final = Path(__file__).with_name("requirements.lock")
@@ -81,10 +82,11 @@ def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
 
 
 def installed() -> Path:
-    """Returns the emulator's environment, made anew where it is missing or of another lock.
+    """Returns the emulator's environment; makes it if it is missing or of another lock.
 
     Raises:
-      ServiceError: there is no Python 3.13, or a package can't be installed.
+      ServiceError: there is no Python 3.13, or no network.
+      InstallError: a package cannot be installed.
     """
     environment = Path(__file__).parents[2] / ".venv-bigquery"
     with alone(environment):
@@ -98,17 +100,10 @@ def _installed(environment: Path) -> Path:
         return environment
     python = _python()
     shutil.rmtree(environment, ignore_errors=True)
+    make_environment(environment, _LOCK, "the BigQuery emulator", python)
     home = environment / "home"
-    _run([python, "-m", "venv", environment], {})
     home.mkdir()
-    pip: list[str | Path] = [
-        environment / "bin" / "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    _run([*pip, "--require-hashes", "--requirement", _LOCK], {})
-    _run([environment / "bin" / "python", "-c", _IMPORT_EXTENSIONS], {"HOME": str(home)})
+    _import_extensions(environment / "bin" / "python", home)
     stamp.write_text(wanted)
     return environment
 
@@ -130,14 +125,14 @@ def _python() -> str:
     )
 
 
-def _run(command: list[str | Path], environment: dict[str, str]) -> None:
+def _import_extensions(python: Path, home: Path) -> None:
     done = subprocess.run(
-        [str(part) for part in command],
-        env={**os.environ, **environment},
+        [str(python), "-c", _IMPORT_EXTENSIONS],
+        env={**os.environ, "HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise ServiceError(f"the BigQuery emulator can't be installed: {' '.join(last)}")
+        last = " ".join(done.stderr.strip().splitlines()[-1:])
+        raise InstallError(f"the BigQuery emulator's extensions cannot be installed: {last}")

@@ -80,7 +80,7 @@ def sdist_python(release: Build) -> Path:
 
 def _make_locked(build: Build, steps: Any) -> None:
     """Makes the environment of the locked dependencies, where there is none of this lock."""
-    lock = (ROOT / "deploy" / "requirements.lock").read_bytes()
+    lock = (ROOT / "requirements.lock").read_bytes()
     wanted = hashlib.sha256(lock + sys.version.encode()).hexdigest()
     stamp = build.environment / ".ready"
     if stamp.is_file() and stamp.read_text() == wanted:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import ServiceError
+from deploy.local.packages import install_error
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Build:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise ServiceError(f"RUN {' '.join(step.words)}: {(done.stdout + done.stderr)[-2000:]}")
+            raise install_error(f"RUN {' '.join(step.words)}", done.stdout + done.stderr)
 
     def _inside(self, path: str) -> Path:
         return self.root / path.lstrip("/") if path.startswith("/") else self._folder / path

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from deploy.local.processes import ServiceError
+from deploy.local.packages import install_error
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -41,5 +41,4 @@ def _run(command: list[str], folder: Path, timeout_s: float) -> None:
         command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
     )
     if ran.returncode:
-        last = ran.stderr.strip().rpartition("\n")[2]
-        raise ServiceError(f"{' '.join(command)} failed with {ran.returncode}: {last}")
+        raise install_error(" ".join(command), ran.stderr)

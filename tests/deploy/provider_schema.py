@@ -12,14 +12,14 @@ import io
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.local.processes import ServiceError, alone
+from deploy.local.packages import FROM_LOCK, run_pip
+from deploy.local.processes import alone
 
 PROVIDERS: Final = ("google", "google-beta")
 _LOCK: Final = Path(__file__).with_name("requirements.lock")
@@ -42,7 +42,8 @@ def provider_schemas() -> dict[str, Any]:
     """Returns, by provider, its `provider`, `resources` and `data_sources`.
 
     Raises:
-      ServiceError: the packages can't be had.
+      ServiceError: the network is missing.
+      InstallError: the packages cannot be downloaded.
     """
     with alone(_CACHE):
         return _cached()
@@ -69,12 +70,9 @@ def _cached() -> dict[str, Any]:
 def _download(folder: Path) -> None:
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-        "--no-deps", "--require-hashes", "--requirement", str(_LOCK), "--dest", str(folder),
+        *FROM_LOCK, "--requirement", str(_LOCK), "--dest", str(folder),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = " ".join(done.stderr.strip().splitlines()[-1:])
-        raise ServiceError(f"the schemas of the Google providers can't be had: {last}")
+    run_pip(command, "the schemas of the Google providers")
 
 
 def _assembly_of(wheel: Path) -> dict[str, Any]:

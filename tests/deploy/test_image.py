@@ -73,7 +73,7 @@ def test_the_launcher_finds_its_main() -> None:
 
 def test_worker_and_launch_are_of_the_locked_beam() -> None:
     """The boot program is of the version of Beam that is installed beside it."""
-    pins = pins_of(ROOT / "deploy" / "requirements.lock")
+    pins = pins_of(ROOT / "requirements.lock")
     assert arguments_of(DOCKERFILE)["BEAM_VERSION"] == pins["apache-beam"]
     assert "python3.11" in STAGES["beam"].base
     assert STAGES["locked"].base.startswith("python:3.11-")
@@ -81,8 +81,8 @@ def test_worker_and_launch_are_of_the_locked_beam() -> None:
 
 def test_the_image_holds_what_was_tested() -> None:
     """The image's lock has the versions of the lock by which everything else is tested."""
-    tested = pins_of(ROOT / "requirements.lock")
-    shipped = pins_of(ROOT / "deploy" / "requirements.lock")
+    tested = pins_of(ROOT / "requirements-dev.lock")
+    shipped = pins_of(ROOT / "requirements.lock")
     assert {name: tested.get(name) for name in shipped} == shipped
     assert not {"pytest", "mypy", "jax"} & {*shipped}
 

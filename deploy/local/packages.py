@@ -1,0 +1,69 @@
+"""Environments made from a lock, by pip alone, without resolving anything again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from deploy.local.processes import ServiceError
+
+FROM_LOCK: Final = ("--no-deps", "--require-hashes")
+"""How a complete lock is installed: pip takes the pins as they are, so no later release matters."""
+
+_NO_NETWORK: Final = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "NameResolutionError",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+)
+"""What pip prints when it cannot reach its index."""
+
+
+class InstallError(ServiceError):
+    """Raised when packages cannot be installed though the network is there: one sentence."""
+
+
+def install_error(what: str, printed: str) -> ServiceError:
+    """Returns the error for a failed pip: `InstallError`, unless only the network is missing.
+
+    Args:
+      what: names what was to be installed.
+      printed: everything that pip printed.
+    """
+    last = " ".join(printed.strip().splitlines()[-1:])
+    if any(sign in printed for sign in _NO_NETWORK):
+        return ServiceError(f"{what} cannot be installed without a network: {last}")
+    return InstallError(f"{what} cannot be installed: {last}")
+
+
+def make_environment(folder: Path, lock: Path, what: str, python: str = sys.executable) -> None:
+    """Makes a virtual environment that holds the packages of a lock and no others.
+
+    Raises:
+      ServiceError: the network is missing.
+      InstallError: the lock cannot be installed, or is not complete.
+    """
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    run_pip([*pip, "install", "--quiet", *FROM_LOCK, "--requirement", lock], what)
+    run_pip([*pip, "check"], what)
+
+
+def run_pip(command: Sequence[str | Path], what: str) -> None:
+    """Runs a command of pip.
+
+    Raises:
+      ServiceError: the network is missing.
+      InstallError: the command fails for another reason.
+    """
+    words = [str(word) for word in command]
+    # A PYTHONPATH would show pip packages of another environment.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise install_error(what, ran.stdout + ran.stderr)

@@ -1,0 +1,89 @@
+"""What a lock pins, and what the pinned packages require, read without a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Final
+
+from packaging.markers import Environment, default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+_PIN: Final = re.compile(r"^([a-z0-9-]+==[^\\\n]+?)\s*\\?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The pins of a lock file, each with its marker."""
+
+    pins: tuple[Requirement, ...]
+
+    @classmethod
+    def read(cls, file: Path) -> Lock:
+        """Reads a lock as uv writes it: one `name==version ; marker` a package."""
+        return cls(tuple(map(Requirement, _PIN.findall(file.read_text()))))
+
+    def without(self, name: str) -> Lock:
+        """Returns the lock with one package removed."""
+        return Lock(tuple(pin for pin in self.pins if pin.name != name))
+
+    def versions(self, environment: Environment) -> dict[str, str]:
+        """Returns the version of each package that the lock installs in an environment."""
+        return {
+            canonicalize_name(pin.name): next(iter(pin.specifier)).version
+            for pin in self.pins
+            if pin.marker is None or pin.marker.evaluate({**environment, "extra": ""})
+        }
+
+
+def environment_of(python: str, platform: str) -> Environment:
+    """Returns the values that markers are read by, e.g. for Python "3.12" on "linux"."""
+    system, machine = {"linux": ("Linux", "x86_64"), "darwin": ("Darwin", "arm64")}[platform]
+    return {
+        **default_environment(),
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": platform,
+        "platform_system": system,
+        "platform_machine": machine,
+    }
+
+
+def installed_in(folders: Iterable[Path] | None = None) -> dict[str, Distribution]:
+    """Returns the packages installed here, or under the given `site-packages`, by name."""
+    found = distributions(path=[str(f) for f in folders]) if folders else distributions()
+    return {canonicalize_name(one.metadata["Name"]): one for one in found}
+
+
+def holes(
+    lock: Lock,
+    roots: Iterable[str],
+    known: Mapping[str, Distribution],
+    environment: Environment,
+) -> Iterator[str]:
+    """Yields each requirement that no pin meets, as `by requires name`.
+
+    Follows the roots through the metadata of every package, extras and markers included. A package
+    that only another platform installs has no metadata here: its pin is checked, not what it needs.
+    """
+    pinned = lock.versions(environment)
+    todo = [("the roots", Requirement(root), "") for root in roots]
+    done: set[tuple[str, str, str]] = set()
+    while todo:
+        by, needed, extra = todo.pop()
+        if needed.marker and not needed.marker.evaluate({**environment, "extra": extra}):
+            continue
+        name = canonicalize_name(needed.name)
+        if (name, str(needed.specifier), str(sorted(needed.extras))) in done:
+            continue
+        done.add((name, str(needed.specifier), str(sorted(needed.extras))))
+        if name not in pinned or not needed.specifier.contains(pinned[name], prereleases=True):
+            yield f"{by} requires {name}{needed.specifier}"
+        elif name in known and known[name].version == pinned[name]:
+            for requires in known[name].requires or ():
+                wanted = Requirement(requires)
+                todo += [(name, wanted, extra) for extra in ("", *needed.extras)]
