@@ -73,7 +73,7 @@ generate: $(DEVELOPED) ## Generate the protobuf code, the table catalogue, and w
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
 	$(BIN)/python -m deploy.metadata
 	$(BIN)/python -m deploy.tables
-	$(BIN)/python -m pipelines.catalogue
+	$(BIN)/python -m pipelines.operations.catalogue
 
 golden: $(DEVELOPED) ## Write the golden graphs again, after a meant change, and missing golden state
 	$(BIN)/python -m tests.golden.write_graph

@@ -78,10 +78,10 @@ setup(
     package_data={
         "schemas": ["*.proto", "*.avsc", "*.pyi", "views/*.sql"],
         "transforms.classifiers": ["*.npz", "*.json"],
-        "pipelines": ["report_templates/*"],
+        "pipelines.report": ["templates/*"],
         "pipelines.simulator": ["*.jsonl"],
     },
     install_requires=RUNTIME + LOCAL,
     extras_require={"accurate": ACCURATE, "dev": DEVELOPMENT, "train": TRAINING},
-    entry_points={"console_scripts": ["undertone=pipelines.cli:main"]},
+    entry_points={"console_scripts": ["undertone=pipelines.commands.main:main"]},
 )

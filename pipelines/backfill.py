@@ -12,19 +12,8 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.bigquery import Dataset
-from pipelines.errors import exit_code_of
 from pipelines.graph import assemble
-from pipelines.options import (
-    add_backfill_arguments,
-    add_bigquery_argument,
-    add_settings_arguments,
-    beam_options,
-    bounded_runner,
-    local_flags,
-    settings_of,
-)
-from pipelines.plan import (
+from pipelines.operations.plan import (
     Done,
     Plan,
     check_is_over,
@@ -36,12 +25,23 @@ from pipelines.plan import (
     released_days,
     undone_days,
 )
-from pipelines.progress import say
+from pipelines.options import (
+    add_backfill_arguments,
+    add_bigquery_argument,
+    add_settings_arguments,
+    beam_options,
+    bounded_runner,
+    local_flags,
+    settings_of,
+)
 from pipelines.read import ReadFiles
 from pipelines.settings import Settings
-from pipelines.write import load_bigquery
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.write import load_bigquery
+from pipelines.terminal.errors import exit_code_of
+from pipelines.terminal.progress import say
 from schemas.failures import InputError
-from transforms.days import date_of
+from transforms.counting.days import date_of
 
 
 def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Settings) -> None:

@@ -22,8 +22,8 @@ from schemas.failures import InputError
 from schemas.wire import Limits
 from transforms.classifiers.rates import load_rates
 from transforms.policies import Firings
+from transforms.publishing.suppression import Thresholds
 from transforms.score import LoadClassifier
-from transforms.suppression import Thresholds
 
 _DEFAULT: Final = Settings()
 _LARGE_INPUT_BYTES: Final = 20_000_000

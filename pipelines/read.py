@@ -30,7 +30,7 @@ from fastavro import block_reader
 from fastavro.schema import SchemaParseException
 from zstandard import ZstdError
 
-from pipelines.progress import note_read
+from pipelines.terminal.progress import note_read
 from schemas.failures import InputError
 from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
 from schemas.wire import encoding_of, instant_of

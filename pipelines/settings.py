@@ -17,12 +17,12 @@ from schemas.wire import Limits
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate import load_accurate
 from transforms.classifiers.rates import Rate
-from transforms.days import DayRange
+from transforms.counting.days import DayRange
 from transforms.ledger import Clock
 from transforms.policies import Firings
+from transforms.publishing.suppression import Thresholds
 from transforms.release import Stamp
 from transforms.score import LoadClassifier
-from transforms.suppression import Thresholds
 
 CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
     "default": load_default,

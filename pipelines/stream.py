@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
-from pipelines.bigquery import Dataset
-from pipelines.errors import exit_code_of
 from pipelines.graph import assemble
 from pipelines.options import (
     add_bigquery_argument,
@@ -20,7 +18,9 @@ from pipelines.options import (
 )
 from pipelines.read import ReadPubSub
 from pipelines.settings import Settings
-from pipelines.write import Sinks, stream_bigquery
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.write import Sinks, stream_bigquery
+from pipelines.terminal.errors import exit_code_of
 
 
 def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Settings) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from pipelines.database import build_database
+from pipelines.sinks.database import build_database
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
 from schemas.records import (
     AggregateRow,
@@ -32,9 +32,9 @@ from schemas.tables import (
     Table,
 )
 from tests.builders import MONDAY_US
+from transforms.counting.tally import DAY_US, HOUR_US, Sheet, sheet_of
+from transforms.publishing.suppression import Thresholds
 from transforms.release import Stamp, release_day
-from transforms.suppression import Thresholds
-from transforms.tally import DAY_US, HOUR_US, Sheet, sheet_of
 
 _HOURS = np.array([2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11, 11, 9, 5])
 _USES = (0.31, 0.24, 0.15, 0.1, 0.1, 0.06, 0.04)

@@ -21,13 +21,13 @@ from transforms import ledger
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.conversation import ConversationState
-from transforms.days import DayRange
+from transforms.conversation.state import ConversationState
+from transforms.conversation.summary import summarize
+from transforms.counting.days import DayRange
+from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder
 from transforms.give import Give
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
-from transforms.summary import summarize
-from transforms.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder
 
 DaySheet = tuple[int, Sheet]
 """Start of the day in microseconds, and its sheet or a part of it."""

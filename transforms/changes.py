@@ -32,11 +32,11 @@ from schemas.records import ConversationSummary, LedgerEntry, LongConversation, 
 from transforms import ledger
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.history import ConversationHistory, UserDay, long_conversation
+from transforms.conversation.history import ConversationHistory, UserDay, long_conversation
+from transforms.counting.tally import DAY_US, Sheet, day_of, name_of, sheet_of
 from transforms.ledger import Clock
 from transforms.score import LoadClassifier
 from transforms.sessionize import NewlyObserved, fates_of
-from transforms.tally import DAY_US, Sheet, day_of, name_of, sheet_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""

@@ -22,9 +22,9 @@ from schemas.records import (
     SignedSummary,
     StructCodec,
 )
-from transforms.conversation import ConversationState, Observed
-from transforms.history import ConversationHistory, UserDay
-from transforms.tally import Sheet
+from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.state import ConversationState, Observed
+from transforms.counting.tally import Sheet
 
 CODED: Final = (
     AggregateRow,

@@ -14,7 +14,7 @@ from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
 from schemas.wire import Limits, Rejection, SystemTurn, payload_size_and_sha256, read_event
 from transforms import ledger
-from transforms.days import DayRange
+from transforms.counting.days import DayRange
 from transforms.logs import log_event
 
 STAGE: Final = "decode"

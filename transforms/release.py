@@ -24,9 +24,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.records import AggregateRow, LedgerEntry
 from transforms import ledger
 from transforms.aggregate import DaySheet
-from transforms.ledger import Clock
-from transforms.suppression import Thresholds, published_cells
-from transforms.tally import (
+from transforms.counting.tally import (
     BREAKDOWNS,
     DAY,
     DAY_US,
@@ -39,6 +37,8 @@ from transforms.tally import (
     Tally,
     name_of,
 )
+from transforms.ledger import Clock
+from transforms.publishing.suppression import Thresholds, published_cells
 
 _VERSION: Final = 1
 _CHANGE_FACET: Final = "sentiment"

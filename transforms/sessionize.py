@@ -23,10 +23,10 @@ from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.records import LedgerEntry, ScoredMessage
 from transforms import ledger
-from transforms.conversation import ConversationState, Observed, fold, merge_spans
-from transforms.days import DayRange
+from transforms.conversation.state import ConversationState, Observed, fold, merge_spans
+from transforms.counting.days import DayRange
+from transforms.counting.tally import day_of, name_of
 from transforms.policies import Firings
-from transforms.tally import day_of, name_of
 
 ConversationId = bytes
 """16-byte hash of the conversation id."""

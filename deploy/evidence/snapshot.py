@@ -17,8 +17,8 @@ from typing import Final
 
 import duckdb
 
-from pipelines.database import DATABASE_FILE
-from pipelines.errors import exit_code_of
+from pipelines.sinks.database import DATABASE_FILE
+from pipelines.terminal.errors import exit_code_of
 from schemas.failures import InputError
 
 PROJECT: Final = Path(__file__).parent

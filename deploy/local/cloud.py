@@ -17,7 +17,7 @@ from google.pubsub_v1.types import PubsubMessage
 from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
 from deploy.local.processes import Process
 from deploy.local.pubsub import Names, create_topics, pubsub
-from pipelines.bigquery import Dataset, create_dataset
+from pipelines.sinks.bigquery import Dataset, create_dataset
 from schemas.records import Encoding
 from schemas.wire import payload_of
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-from pipelines.bigquery import Dataset, query
-from pipelines.database import TABLES_FOLDER, query_run
+from pipelines.sinks.bigquery import Dataset, query
+from pipelines.sinks.database import TABLES_FOLDER, query_run
 from schemas.failures import InputError
 from schemas.records import LedgerEntry
 from schemas.tables import (

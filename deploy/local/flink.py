@@ -242,7 +242,7 @@ class FlinkCluster:
             # Flink does not spread what a source was split into unless it is told to.
             "--experiments=pre_optimize=all",
         ]
-        command = [sys.executable, "-m", "pipelines.cli", "run", *arguments, *flags]
+        command = [sys.executable, "-m", "pipelines.commands.main", "run", *arguments, *flags]
         process = Process("the batch job", command, log)
         process.wait_until(lambda: bool(self._ids() - before), _START_S)
         return process

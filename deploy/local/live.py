@@ -20,10 +20,10 @@ from deploy.local.cloud import DIRECT, LocalCloud, heartbeats, local_cloud
 from deploy.local.compare import accounts_of, is_settled, settled_differences, under_way
 from deploy.local.flink import FLINK
 from deploy.local.processes import Process, ServiceError
-from pipelines.bigquery import query
-from pipelines.cli import main as undertone
-from pipelines.progress import say
-from pipelines.publish import Publishing, publish
+from pipelines.commands.main import main as undertone
+from pipelines.operations.publish import Publishing, publish
+from pipelines.sinks.bigquery import query
+from pipelines.terminal.progress import say
 from schemas.failures import InputError
 from transforms import ledger
 

@@ -49,7 +49,7 @@ def make_environment(folder: Path, lock: Path, what: str, python: str = sys.exec
       InstallError: the lock cannot be installed, or is not complete.
     """
     subprocess.run([python, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     run_pip([*pip, "install", "--quiet", *FROM_LOCK, "--requirement", lock], what)
     run_pip([*pip, "check"], what)
 

@@ -6,7 +6,7 @@
 -- breakdown has them.
 -- Windows of several days overlap: always choose one granularity.
 -- `is_exhaustive` says that nothing was withheld (thresholds of 1): a missing cell is a true zero.
--- Source: transforms/tally.py, `cells_of`.
+-- Source: transforms/counting/tally.py, `cells_of`.
 WITH counted AS (
   SELECT
     window_start, granularity, DATE(window_start) AS last_day,

@@ -2,7 +2,7 @@
 -- conversation is long from `at_least` = 51 on. The bin `not_published` of the breakdown `overall`
 -- stands for all bins withheld. The bins of the breakdown `length` are its values and not repeated.
 -- Lengths are counted, not classified: the corrected share is the raw one.
--- Source: METRICS.md, "length"; bins: transforms/tally.py, `LENGTH_BINS`.
+-- Source: METRICS.md, "length"; bins: transforms/counting/tally.py, `LENGTH_BINS`.
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   facet_value AS human_messages,

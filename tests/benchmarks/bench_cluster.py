@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.flink import flink_cluster
-from pipelines.progress import say
+from pipelines.terminal.progress import say
 from tests.cluster.faults import FAULTS
 from tests.cluster.runs import (
     CONVERSATIONS,

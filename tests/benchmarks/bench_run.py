@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk
 from transforms.classifiers import load_default
-from transforms.conversation import ConversationState, merge_spans
+from transforms.conversation.state import ConversationState, merge_spans
 from transforms.decode import decode_chunk
 from transforms.score import score_messages
 from transforms.sessionize import fold_chunk

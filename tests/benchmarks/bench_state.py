@@ -24,9 +24,9 @@ from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import ConversationSummary, Encoding, PayloadChunk
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers import load_default
-from transforms.conversation import Observed
+from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.state import Observed
 from transforms.decode import decode_chunk
-from transforms.history import ConversationHistory, UserDay
 from transforms.score import score_messages
 from transforms.sessionize import fold_chunk
 

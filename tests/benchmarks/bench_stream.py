@@ -33,7 +33,7 @@ from apache_beam.testing.test_stream import TestStream
 from deploy.local.flink import FlinkCluster, flink_cluster
 from deploy.local.pubsub import Names, create_topics, pubsub
 from pipelines.archive import read_events
-from pipelines.publish import publish
+from pipelines.operations.publish import publish
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from deploy.local.compare import table_hashes
 from deploy.local.flink import FlinkCluster
 from deploy.local.processes import Process, ServiceError
-from pipelines.report import RUN_FILE
+from pipelines.report.page import RUN_FILE
 from pipelines.simulator import SimulationSettings, write_simulation
 
 CONVERSATIONS: Final = 118_000
@@ -89,7 +89,7 @@ def simulated(folder: Path, conversations: int) -> Archive:
 def in_memory(archive: Archive, folder: Path) -> Outcome:
     """Runs `undertone run` as anyone does, with a process a core."""
     load, started_s = os.getloadavg()[0], time.monotonic()
-    command = [sys.executable, "-m", "pipelines.cli", "run", *_arguments(archive, folder)]
+    command = [sys.executable, "-m", "pipelines.commands.main", "run", *_arguments(archive, folder)]
     with Process("the run in memory", command, folder.with_suffix(".log")) as process:
         _await_end(process, lambda: None)
     hashes = _hashes(process, folder)

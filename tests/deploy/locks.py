@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Final
 
-from packaging.markers import Environment, default_environment
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -31,7 +31,7 @@ class Lock:
         """Returns the lock with one package removed."""
         return Lock(tuple(pin for pin in self.pins if pin.name != name))
 
-    def versions(self, environment: Environment) -> dict[str, str]:
+    def versions(self, environment: dict[str, str]) -> dict[str, str]:
         """Returns the version of each package that the lock installs in an environment."""
         return {
             canonicalize_name(pin.name): next(iter(pin.specifier)).version
@@ -40,11 +40,12 @@ class Lock:
         }
 
 
-def environment_of(python: str, platform: str) -> Environment:
+def environment_of(python: str, platform: str) -> dict[str, str]:
     """Returns the values that markers are read by, e.g. for Python "3.12" on "linux"."""
     system, machine = {"linux": ("Linux", "x86_64"), "darwin": ("Darwin", "arm64")}[platform]
+    here = {name: str(value) for name, value in default_environment().items()}
     return {
-        **default_environment(),
+        **here,
         "python_version": python,
         "python_full_version": f"{python}.0",
         "sys_platform": platform,
@@ -63,7 +64,7 @@ def holes(
     lock: Lock,
     roots: Iterable[str],
     known: Mapping[str, Distribution],
-    environment: Environment,
+    environment: dict[str, str],
 ) -> Iterator[str]:
     """Yields each requirement that no pin meets, as `by requires name`.
 

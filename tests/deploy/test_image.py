@@ -23,7 +23,7 @@ NEEDED = (
     "schemas/conversation_event.proto",
     "schemas/conversation_event_pb2.py",
     "transforms/classifiers/rates.json",
-    "pipelines/report_templates/",
+    "pipelines/report/templates/",
 )
 """What the mains need besides modules; the model's files are looked up in the repository."""
 

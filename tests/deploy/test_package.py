@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
-from pipelines.bigquery import Dataset, create_dataset, query
+from pipelines.sinks.bigquery import Dataset, create_dataset, query
 from schemas.tables import TABLES
 from tests.deploy.package import PACKAGES, ROOT, build_sdist
 from tests.golden.update_rules import version_of
@@ -79,7 +79,7 @@ def archive(sdist_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         f"--conversations={CONVERSATIONS}", f"--start={DAY}", "--days=1", "--late=0.01",
         "--malformed=0.01",
     )  # fmt: skip
-    run(sdist_python, folder, "pipelines.cli", "simulate", *flags, "--output=archive")
+    run(sdist_python, folder, "pipelines.commands.main", "simulate", *flags, "--output=archive")
     (file,) = (folder / "archive").glob("*.avro")
     return file
 

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from pipelines import backfill, cli, stream
+from pipelines import backfill, stream
+from pipelines.commands import main as cli
 from pipelines.options import beam_options
 
 ROOT: Final = Path(__file__).parents[2]

@@ -21,16 +21,16 @@ from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2 as proto
 
 from pipelines import backfill, stream
-from pipelines.bigquery import Dataset
-from pipelines.plan import plan
+from pipelines.operations.plan import plan
 from pipelines.read import ReadPubSub
-from pipelines.write import Sinks
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.write import Sinks
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT
 from tests.schemas.payloads import write_avro
 from transforms.coders import CanonicalCoder
-from transforms.days import start_of
-from transforms.tally import DAY_US
+from transforms.counting.days import start_of
+from transforms.counting.tally import DAY_US
 
 FOLDER: Final = Path(__file__).parent
 ADVICE: Final = "if meant, see deploy/runbook.md 'Changing the graph' and run `make golden`"

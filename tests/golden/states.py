@@ -26,11 +26,11 @@ from schemas.records import (
     SignedSummary,
 )
 from transforms.coders import CanonicalCoder
-from transforms.conversation import ConversationState, Observed, Stated
-from transforms.history import ConversationHistory, UserDay
+from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.state import ConversationState, Observed, Stated
+from transforms.counting.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, Tally
 from transforms.ledger import _Totals
 from transforms.release import _Day
-from transforms.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, Tally
 
 FOLDER: Final = Path(__file__).parent / "state"
 

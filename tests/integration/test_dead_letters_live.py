@@ -16,13 +16,13 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from deploy.local.cloud import LocalCloud, local_cloud
 from deploy.local.processes import ServiceError
 from deploy.local.pubsub import take
-from pipelines.bigquery import InsertClient, query
-from pipelines.cli import main
-from pipelines.database import build_database, query_run
-from pipelines.dead_letters import list_groups
+from pipelines.commands.main import main
+from pipelines.operations.dead_letters import list_groups
+from pipelines.operations.status import read_status
 from pipelines.read import _chunks_of
-from pipelines.status import read_status
-from pipelines.write import refusal
+from pipelines.sinks.bigquery import InsertClient, query
+from pipelines.sinks.database import build_database, query_run
+from pipelines.sinks.write import refusal
 from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerTotal, Message
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table

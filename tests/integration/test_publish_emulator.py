@@ -17,7 +17,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 from pipelines.archive import write_archive
-from pipelines.cli import main
+from pipelines.commands.main import main
 from pipelines.read import ReadAvro, _chunks_of
 from schemas.records import DeadLetter, Message, PayloadChunk
 from schemas.wire import Limits

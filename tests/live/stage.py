@@ -12,10 +12,10 @@ from deploy.local.cloud import LocalCloud
 from deploy.local.compare import accounts_of, is_settled, settled_differences
 from deploy.local.processes import Process
 from deploy.local.pubsub import take
-from pipelines.bigquery import query
-from pipelines.cli import main as undertone
-from pipelines.database import query_run
-from pipelines.publish import publish
+from pipelines.commands.main import main as undertone
+from pipelines.operations.publish import publish
+from pipelines.sinks.bigquery import query
+from pipelines.sinks.database import query_run
 from schemas.failures import InputError
 from tests.live.traffic import MAX_EVENT_BYTES
 

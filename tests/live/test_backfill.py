@@ -12,14 +12,14 @@ import pytest
 from deploy.local.cloud import heartbeats
 from deploy.local.compare import latest_rows, row_differences
 from pipelines import backfill
-from pipelines.bigquery import query
-from pipelines.cli import main as undertone
-from pipelines.errors import exit_code_of
+from pipelines.commands.main import main as undertone
+from pipelines.sinks.bigquery import query
+from pipelines.terminal.errors import exit_code_of
 from tests.live.conftest import Record
 from tests.live.stage import SETTINGS, Stage
 from tests.live.traffic import Event, with_faults, write_messages
-from transforms.days import date_of
-from transforms.tally import day_of
+from transforms.counting.days import date_of
+from transforms.counting.tally import day_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 

@@ -6,7 +6,7 @@ import pytest
 from google.cloud import bigquery
 
 from deploy.local.cloud import LocalCloud
-from pipelines.bigquery import create_dataset, query
+from pipelines.sinks.bigquery import create_dataset, query
 from schemas.tables import BACKFILLS
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]

@@ -26,9 +26,9 @@ from schemas.records import (
     PayloadChunk,
 )
 from tests.doubles import LabelReader
+from transforms.counting.tally import day_of
 from transforms.ledger import Clock
-from transforms.suppression import Thresholds
-from transforms.tally import day_of
+from transforms.publishing.suppression import Thresholds
 
 Counts = tuple[int, int, int | None, int | None]
 """Conversations, users, sum of sentiment changes, sum of their squares."""

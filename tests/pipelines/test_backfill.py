@@ -12,13 +12,13 @@ import pytest
 from apache_beam.io.gcp.bigquery import WriteToBigQuery
 
 from pipelines import backfill
-from pipelines.errors import exit_code_of
+from pipelines.terminal.errors import exit_code_of
 from schemas.tables import BATCH
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT, KEPT, chunk, keep, run_bounded
 from tests.schemas.payloads import write_avro
-from transforms.days import DayRange
-from transforms.tally import DAY_US, day_of
+from transforms.counting.days import DayRange
+from transforms.counting.tally import DAY_US, day_of
 
 NOWHERE: Final = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-03"]
 TUESDAY: Final = date(2025, 6, 3)
@@ -137,13 +137,13 @@ def test_no_row_is_written_before_the_ledger_balances(
 ) -> None:
     """Aggregates wait for the checked ledger: where it does not balance none comes."""
     KEPT.clear()
-    monkeypatch.setattr("pipelines.write.WriteToBigQuery", _Keep)
+    monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     monkeypatch.setattr("transforms.ledger.imbalance", lambda _: "the ledger does not balance")
     archive = write_avro(tmp_path / "a.avro", said("stays", 30))
     given = [*NOWHERE, f"--input={archive}", "--temp_location=gs://b/t", *OPEN]
     assert exit_code_of(lambda: backfill.run(given)) == 2
     assert not [table for table in KEPT if table.endswith(".aggregates")]
     monkeypatch.undo()
-    monkeypatch.setattr("pipelines.write.WriteToBigQuery", _Keep)
+    monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     assert exit_code_of(lambda: backfill.run(given)) == 0
     assert [table for table in KEPT if table.endswith(".aggregates")]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.classify import Conversation, classify
-from pipelines.prior import prior_shifts
+from pipelines.operations.classify import Conversation, classify
+from pipelines.operations.prior import prior_shifts
 from schemas.failures import InputError
 from schemas.labels import LANGUAGES, TYPES, USES
 from transforms.classifiers.conversation import PRIOR

@@ -14,12 +14,12 @@ import duckdb
 import pytest
 
 from pipelines.archive import write_archive, write_json_lines
-from pipelines.cli import main
+from pipelines.commands.main import main
 from pipelines.options import local_flags
 from tests import shared_data
 from tests.builders import avro_event
 from tests.pipelines.test_unbounded import said
-from transforms.tally import length_of
+from transforms.counting.tally import length_of
 
 CANARY = "zanzibar-quetzal-7731"
 HOUR_US = 3_600_000_000

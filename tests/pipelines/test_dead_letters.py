@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import pytest
 
-from pipelines.bigquery import Dataset
-from pipelines.cli import main
-from pipelines.database import build_database, query_run
-from pipelines.dead_letters import Redriven, group_lines, list_groups, redrive, reinsert
-from pipelines.publish import Publishing, publish
+from pipelines.commands.main import main
+from pipelines.operations.dead_letters import Redriven, group_lines, list_groups, redrive, reinsert
+from pipelines.operations.publish import Publishing, publish
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.database import build_database, query_run
 from schemas.failures import InputError, Reason
 from schemas.records import DeadLetter, Encoding, PayloadChunk
 from schemas.tables import DEAD_LETTERS

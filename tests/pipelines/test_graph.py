@@ -14,19 +14,19 @@ from apache_beam.coders import coders, registry
 from apache_beam.transforms.userstate import is_stateful_dofn
 
 from pipelines.backfill import build as build_backfill
-from pipelines.bigquery import Dataset
 from pipelines.graph import assemble
-from pipelines.plan import plan
+from pipelines.operations.plan import plan
 from pipelines.read import ReadPubSub
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.write import Sinks
 from pipelines.stream import build as build_stream
-from pipelines.write import Sinks
 from schemas.records import ClassifierRate
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
 from tests.schemas.payloads import write_avro
 from transforms.classifiers.rates import Rate
-from transforms.days import start_of
-from transforms.tally import DAY_US
+from transforms.counting.days import start_of
+from transforms.counting.tally import DAY_US
 
 _PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)
 

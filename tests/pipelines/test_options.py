@@ -14,10 +14,10 @@ import pytest
 
 from pipelines import backfill, stream
 from pipelines.archive import write_archive
-from pipelines.cli import main
-from pipelines.errors import exit_code_of
+from pipelines.commands.main import main
 from pipelines.options import add_settings_arguments, classifier_loader, settings_of
 from pipelines.settings import CLASSIFIERS, Settings
+from pipelines.terminal.errors import exit_code_of
 from schemas.failures import InputError
 from tests.builders import avro_event
 from tests.doubles import LabelReader

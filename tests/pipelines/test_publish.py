@@ -15,8 +15,8 @@ import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from google.pubsub_v1.types import PublishRequest, PublishResponse
 
-from pipelines.cli import main
-from pipelines.publish import _RETRY, Outgoing, Publishing, _Pace, _repeated, publish
+from pipelines.commands.main import main
+from pipelines.operations.publish import _RETRY, Outgoing, Publishing, _Pace, _repeated, publish
 from pipelines.read import _chunks_of
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
@@ -445,7 +445,7 @@ def test_a_server_that_can_not_be_reached_is_one_sentence(
 ) -> None:
     """Publishing to nobody gives up after a while and says where it tried."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
-    monkeypatch.setattr("pipelines.publish._RETRY", _RETRY.with_timeout(0.2))
+    monkeypatch.setattr("pipelines.operations.publish._RETRY", _RETRY.with_timeout(0.2))
     path = archive(tmp_path / "a.avro", 1)
     assert main(["publish", f"--input={path}", f"--topic={TOPIC}"]) == 2
     assert capsys.readouterr().err.startswith("undertone: 127.0.0.1:9 did not answer")

@@ -11,16 +11,16 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from pipelines.cli import main
-from pipelines.database import query_run
-from pipelines.plain import ago, aligned, at
-from pipelines.status import Status, read_status, status_json, status_lines
+from pipelines.commands.main import main
+from pipelines.operations.status import Status, read_status, status_json, status_lines
+from pipelines.sinks.database import query_run
+from pipelines.terminal.text import ago, aligned, at
 from schemas.failures import InputError
 from schemas.records import AggregateRow, DeadLetter, LedgerTotal
 from schemas.tables import BATCH, DEAD_LETTERS, LEDGER
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US
 from tests.builders_report import database_of, row, write_table
-from transforms.tally import DAY_US
+from transforms.counting.tally import DAY_US
 
 NOW_US: Final = MONDAY_US + DAY_US
 RUN: Final = MONDAY_US

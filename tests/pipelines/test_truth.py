@@ -16,13 +16,13 @@ from schemas.tables import BATCH
 from tests.doubles import LabelReader
 from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
 from transforms.changes import key_by_user_and_day
-from transforms.conversation import Observed, merge_spans
+from transforms.conversation.state import Observed, merge_spans
+from transforms.conversation.summary import summarize
+from transforms.counting.tally import SheetBuilder
 from transforms.decode import decode_chunk
 from transforms.release import release_day
 from transforms.score import score_messages
 from transforms.sessionize import fates_of, fold_chunk
-from transforms.summary import summarize
-from transforms.tally import SheetBuilder
 
 SETTINGS: Final = SimulationSettings(
     conversations=20_000,

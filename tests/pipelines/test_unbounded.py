@@ -23,8 +23,8 @@ from tests.pipelines.running import (
     run_unbounded,
     stopped_at,
 )
+from transforms.counting.tally import day_of
 from transforms.ledger import imbalance
-from transforms.tally import day_of
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.report_charts import (
+from pipelines.report.charts import (
     Words,
     change_bars,
     day_series,
@@ -17,8 +17,8 @@ from pipelines.report_charts import (
     points,
     share_bars,
 )
-from pipelines.report_figures import Change, Day, Matrix, Period, Share
-from transforms.tally import LENGTHS
+from pipelines.report.figures import Change, Day, Matrix, Period, Share
+from transforms.counting.tally import LENGTHS
 
 PERIOD = Period(1000, 2, date(2025, 6, 2), date(2025, 6, 3), 15, 15, ["1"], ["test"])
 WORDS = Words(PERIOD)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.database import build_database
+from pipelines.sinks.database import build_database
 from schemas.failures import InputError
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES
 from tests.builders_report import LEDGER_ENTRIES, database_of, query, row, write_table

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.report import summary_lines, write_report
+from pipelines.report.page import summary_lines, write_report
 from schemas.failures import InputError
 from tests.builders import HOUR_US, MONDAY_US
 from tests.builders_report import (
@@ -22,7 +22,7 @@ from tests.builders_report import (
     simulated_rows,
     write_run,
 )
-from transforms.suppression import Thresholds
+from transforms.publishing.suppression import Thresholds
 
 HOSTILE = '"><script>alert(1)</script><img src=//evil.example onerror=x>'
 TUESDAY_US = MONDAY_US + 24 * HOUR_US

@@ -24,9 +24,9 @@ from tests.builders import (
 )
 from tests.doubles import LabelReader
 from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
-from transforms.conversation import fold
-from transforms.summary import summarize
-from transforms.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
+from transforms.conversation.state import fold
+from transforms.conversation.summary import summarize
+from transforms.counting.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
 
 NAMES = ("platform", "country", "language", "plan", "model")
 

@@ -19,8 +19,8 @@ from tests.builders import (
     splits,
     talk,
 )
-from transforms import conversation
-from transforms.conversation import (
+from transforms.conversation import state as conversation
+from transforms.conversation.state import (
     ENDS,
     MAX_ASSISTANT,
     MAX_HUMAN,

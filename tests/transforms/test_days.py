@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.records import ScoredMessage
 from tests.builders import GAP_US, HOUR_US, MONDAY_US, scored
-from transforms.conversation import Observed, fold
-from transforms.days import DayRange, date_of, start_of
-from transforms.tally import DAY_US, day_of
+from transforms.conversation.state import Observed, fold
+from transforms.counting.days import DayRange, date_of, start_of
+from transforms.counting.tally import DAY_US, day_of
 
 MONDAY: Final = date(2025, 6, 2)
 GAP: Final = timedelta(hours=24)

@@ -22,11 +22,11 @@ from tests.builders import (
     summary,
     talk,
 )
-from transforms import conversation
-from transforms.conversation import ConversationState, Observed, fold
-from transforms.history import ConversationHistory, UserDay
-from transforms.summary import summarize
-from transforms.tally import Sheet, sheet_of
+from transforms.conversation import state as conversation
+from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.state import ConversationState, Observed, fold
+from transforms.conversation.summary import summarize
+from transforms.counting.tally import Sheet, sheet_of
 
 READER = PlainReader()
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from schemas.records import AggregateRow, LedgerEntry
 from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
+from transforms.counting.tally import DAY_US, Sheet, sheet_of
 from transforms.ledger import PAST_LIFE, TALLIED
+from transforms.publishing.suppression import Thresholds
 from transforms.release import Stamp, _ReleaseChangesFn, release_day
-from transforms.suppression import Thresholds
-from transforms.tally import DAY_US, Sheet, sheet_of
 
 OPEN: Final = Stamp(
     Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="stream"

@@ -6,9 +6,9 @@ import pytest
 
 from schemas.records import AggregateRow, StructCodec
 from tests.builders import MONDAY_US, summary
+from transforms.counting.tally import ALL, DAY, INDEX, Cell, Sheet, Slice, Tally, sheet_of
+from transforms.publishing.suppression import Thresholds
 from transforms.release import Stamp, release_day, row_of
-from transforms.suppression import Thresholds
-from transforms.tally import ALL, DAY, INDEX, Cell, Sheet, Slice, Tally, sheet_of
 
 STAMP = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1", origin="batch")
 OPEN = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="batch")

@@ -20,8 +20,8 @@ from tests.builders import (
     talk,
     user_hash,
 )
-from transforms.conversation import ConversationState
-from transforms.summary import judge, sentiment_ends, summarize
+from transforms.conversation.state import ConversationState
+from transforms.conversation.summary import judge, sentiment_ends, summarize
 
 READER = PlainReader()
 GERMAN = LANGUAGES.index("de")

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
 from schemas.records import ConversationSummary
 from tests.builders import busy_day, summary
-from transforms.suppression import NOT_PUBLISHED, Thresholds, published_cells, relations_of
-from transforms.tally import (
+from transforms.counting.tally import (
     ALL,
     BREAKDOWNS,
     DAY,
@@ -32,6 +31,12 @@ from transforms.tally import (
     Slice,
     Tally,
     sheet_of,
+)
+from transforms.publishing.suppression import (
+    NOT_PUBLISHED,
+    Thresholds,
+    published_cells,
+    relations_of,
 )
 
 FEW: Final = Thresholds(min_users=3, min_conversations=3)

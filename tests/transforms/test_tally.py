@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.records import ConversationSummary
 from tests.builders import MONDAY_US, summaries, summary
-from transforms.tally import (
+from transforms.counting.tally import (
     ALL,
     BREAKDOWNS,
     DAY,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.catalogue import CATALOGUE, FIGURES, Figure, catalogue, view_columns
-from pipelines.database import query_run
+from pipelines.operations.catalogue import CATALOGUE, FIGURES, Figure, catalogue, view_columns
+from pipelines.sinks.database import query_run
 from schemas.tables import TABLES
 from schemas.views import VIEWS
 from schemas.views.columns import column_description

@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 
 from deploy.evidence.snapshot import PROJECT, SOURCES, views_read, write_snapshot
-from pipelines.database import DATABASE_FILE, query_run
+from pipelines.sinks.database import DATABASE_FILE, query_run
 from schemas.failures import InputError
 from schemas.views import VIEWS
 from tests.builders_report import database_of, rate, row

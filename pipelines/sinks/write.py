@@ -17,8 +17,8 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.pvalue import AsList
 
-from pipelines.bigquery import Dataset, InsertClient, LoadClient
 from pipelines.graph import Outputs
+from pipelines.sinks.bigquery import Dataset, InsertClient, LoadClient
 from schemas.failures import InputError, Reason
 from schemas.records import (
     AggregateRow,

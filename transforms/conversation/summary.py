@@ -17,7 +17,7 @@ from transforms.classifiers.interface import (
     Classifier,
     Judgements,
 )
-from transforms.conversation import ENDS, ConversationState, scores_of
+from transforms.conversation.state import ENDS, ConversationState, scores_of
 
 LONG_OVER: Final = 50
 """A conversation is long with strictly more human messages than this (the study's 50+)."""

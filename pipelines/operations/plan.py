@@ -14,15 +14,15 @@ from typing import Any, Final, NamedTuple
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.bigquery import Dataset, query
-from pipelines.plain import aligned, at
 from pipelines.read import literal_or_pattern
 from pipelines.settings import Settings
+from pipelines.sinks.bigquery import Dataset, query
+from pipelines.terminal.text import aligned, at
 from schemas.failures import InputError
 from schemas.records import BackfilledDay
 from schemas.tables import METRICS_VERSION
-from transforms.days import DayRange, date_of, start_of
-from transforms.tally import DAY_US, HOUR_US
+from transforms.counting.days import DayRange, date_of, start_of
+from transforms.counting.tally import DAY_US, HOUR_US
 
 BYTES_A_VCPU_S: Final = 1_100_000
 """Archive that one vCPU counts a second: two cores took 37 s for 82 MB of a million simulated

@@ -14,11 +14,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pipelines.bigquery import Dataset, InsertClient, OutageError
-from pipelines.plain import NOTHING, aligned, at
-from pipelines.publish import BYTES_A_MESSAGE, ENCODINGS, Outbox, check_topic, outgoing_of
+from pipelines.operations.publish import (
+    BYTES_A_MESSAGE,
+    ENCODINGS,
+    Outbox,
+    check_topic,
+    outgoing_of,
+)
+from pipelines.operations.status import Query
 from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
-from pipelines.status import Query
+from pipelines.sinks.bigquery import Dataset, InsertClient, OutageError
+from pipelines.terminal.text import NOTHING, aligned, at
 from schemas.failures import InputError, Reason
 from schemas.records import Encoding
 from schemas.tables import DEAD_LETTERS, TABLES

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.report_figures import ENDS, Change, Day, Matrix, Period, Share
-from transforms.summary import LONG_OVER
-from transforms.tally import ALL
+from pipelines.report.figures import ENDS, Change, Day, Matrix, Period, Share
+from transforms.conversation.summary import LONG_OVER
+from transforms.counting.tally import ALL
 
 _AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"

@@ -16,9 +16,9 @@ import msgspec
 
 from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
-from transforms.conversation import Observed, merge_spans
-from transforms.summary import LONG_OVER, summarize
-from transforms.tally import ONE_USER, Cell, Profile, Sheet, cells_of, profile_of
+from transforms.conversation.state import Observed, merge_spans
+from transforms.conversation.summary import LONG_OVER, summarize
+from transforms.counting.tally import ONE_USER, Cell, Profile, Sheet, cells_of, profile_of
 
 _VERSION: Final = 1
 

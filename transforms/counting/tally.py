@@ -22,7 +22,7 @@ import msgspec
 
 from schemas.labels import NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.records import ATTRIBUTES, ConversationSummary
-from transforms.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
+from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
 
 DAY: Final = -1
 """Stands for the whole day where an hour of the day, 0..23, might stand."""

@@ -21,18 +21,18 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from pipelines import report_charts as charts
-from pipelines.plain import aligned
-from pipelines.report_figures import AFFECTIVE, Change, Figures, Rate, Share, read_figures
+from pipelines.report import charts
+from pipelines.report.figures import AFFECTIVE, Change, Figures, Rate, Share, read_figures
+from pipelines.terminal.text import aligned
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
+from transforms.counting.tally import ALL
 from transforms.ledger import FATES, READ
-from transforms.tally import ALL
 
 REPORT_FILE: Final = "report.html"
 RUN_FILE: Final = "run.json"
 
-_TEMPLATES: Final = "report_templates"
+_TEMPLATES: Final = "templates"
 _SHOWN_VALUES: Final = 8
 """Values of a breakdown that are shown before the reader asks for more."""
 

@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-from pipelines.cli_deployed import add_deployed_commands
-from pipelines.progress import say, told
+from pipelines.commands.deployed import add_deployed_commands
+from pipelines.terminal.progress import say, told
 from schemas.failures import InputError
 
 ItemT = TypeVar("ItemT")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if flags and not arguments.takes_beam_flags:
         parser.error(f"unrecognized arguments: {' '.join(flags)}")
     # Beam takes a second to import; a wrong flag should not wait for it.
-    from pipelines.errors import exit_code_of  # noqa: PLC0415
+    from pipelines.terminal.errors import exit_code_of  # noqa: PLC0415
 
     command: Callable[[argparse.Namespace, Sequence[str]], None] = arguments.command
     return exit_code_of(lambda: command(arguments, flags))
@@ -184,7 +184,7 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
     from pipelines.read import size_of  # noqa: PLC0415
-    from pipelines.report import summary_lines  # noqa: PLC0415
+    from pipelines.report.page import summary_lines  # noqa: PLC0415
 
     # Beam logs a failure as a traceback, a worker's twice; what it raises tells it all.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
@@ -260,7 +260,7 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.report import summary_lines, write_report  # noqa: PLC0415
+    from pipelines.report.page import summary_lines, write_report  # noqa: PLC0415
 
     path = write_report(arguments.folder)
     for line in summary_lines(arguments.folder):
@@ -271,9 +271,9 @@ def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
     from pipelines.archive import appearing_at  # noqa: PLC0415
-    from pipelines.classify import classify, read_conversations  # noqa: PLC0415
+    from pipelines.operations.classify import classify, read_conversations  # noqa: PLC0415
+    from pipelines.operations.prior import prior_shifts  # noqa: PLC0415
     from pipelines.options import classifier_loader  # noqa: PLC0415
-    from pipelines.prior import prior_shifts  # noqa: PLC0415
 
     _check_apart(arguments.file, arguments.output)
     shifts = prior_shifts(arguments.prior)

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import duckdb
 
-from pipelines.database import DATABASE_FILE
+from pipelines.sinks.database import DATABASE_FILE
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
-from transforms.suppression import NOT_PUBLISHED
-from transforms.tally import ALL, BREAKDOWNS, LENGTHS
+from transforms.counting.tally import ALL, BREAKDOWNS, LENGTHS
+from transforms.publishing.suppression import NOT_PUBLISHED
 
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)

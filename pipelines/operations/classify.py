@@ -10,15 +10,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.prior import prior_shifts
+from pipelines.operations.prior import prior_shifts
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
 from schemas.records import ATTRIBUTES, Message
 from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
-from transforms.conversation import ConversationState
+from transforms.conversation.state import ConversationState
+from transforms.conversation.summary import LONG_OVER, judge, sentiment_ends
 from transforms.score import score_messages
-from transforms.summary import LONG_OVER, judge, sentiment_ends
 
 _CONVERSATIONS_A_BATCH: Final = 512
 _IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}

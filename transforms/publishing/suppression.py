@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
-from transforms.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
-from transforms.tally import (
+from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
+from transforms.counting.tally import (
     ALL,
     DAY,
     INDEX,

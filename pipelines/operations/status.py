@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from pipelines.plain import ago, aligned, at
+from pipelines.terminal.text import ago, aligned, at
 from schemas.failures import InputError
 from schemas.records import LedgerTotal
 from transforms.ledger import (

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.progress import say
+from pipelines.terminal.progress import say
 from schemas.failures import InputError, Reason
 
 _REASONS: Final = tuple(map(str, Reason))
@@ -183,7 +183,7 @@ def _add_tables_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _publish(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.publish import Publishing, publish  # noqa: PLC0415
+    from pipelines.operations.publish import Publishing, publish  # noqa: PLC0415
 
     publishing = Publishing(
         encoding=arguments.encoding,
@@ -198,7 +198,7 @@ def _publish(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _create(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.bigquery import Dataset, create_dataset  # noqa: PLC0415
+    from pipelines.sinks.bigquery import Dataset, create_dataset  # noqa: PLC0415
     from schemas.tables import TABLES  # noqa: PLC0415
     from schemas.views import VIEWS  # noqa: PLC0415
 
@@ -211,8 +211,8 @@ def _create(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _status(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    from pipelines.operations.status import read_status, status_json, status_lines  # noqa: PLC0415
     from pipelines.settings import wall_clock_us  # noqa: PLC0415
-    from pipelines.status import read_status, status_json, status_lines  # noqa: PLC0415
 
     if arguments.watch is not None and not arguments.watch >= 1:
         raise InputError(f"watch must be at least 1 second, got {arguments.watch:g}; use e.g. 30")
@@ -232,7 +232,7 @@ def _status(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _list_dead_letters(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.dead_letters import group_lines, list_groups  # noqa: PLC0415
+    from pipelines.operations.dead_letters import group_lines, list_groups  # noqa: PLC0415
 
     groups = list_groups(_query_of(arguments), arguments.reason, arguments.limit)
     print("\n".join(group_lines(groups)))
@@ -240,10 +240,10 @@ def _list_dead_letters(arguments: argparse.Namespace, flags: Sequence[str]) -> N
 
 def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.bigquery import Dataset  # noqa: PLC0415
-    from pipelines.dead_letters import check_mendable, redrive, reinsert  # noqa: PLC0415
+    from pipelines.operations.dead_letters import check_mendable, redrive, reinsert  # noqa: PLC0415
     from pipelines.options import limits_of  # noqa: PLC0415
     from pipelines.settings import wall_clock_us  # noqa: PLC0415
+    from pipelines.sinks.bigquery import Dataset  # noqa: PLC0415
 
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
     query, dry_run = _query_of(arguments), arguments.dry_run
@@ -269,8 +269,8 @@ def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _query_of(arguments: argparse.Namespace) -> Callable[[str], list[dict[str, Any]]]:
     """Returns what queries the dataset, or the folder of a run, that the flags name."""
-    from pipelines.bigquery import Dataset, query  # noqa: PLC0415
-    from pipelines.database import query_run  # noqa: PLC0415
+    from pipelines.sinks.bigquery import Dataset, query  # noqa: PLC0415
+    from pipelines.sinks.database import query_run  # noqa: PLC0415
 
     folder: Path | None = getattr(arguments, "folder", None)
     if (folder is None) == (arguments.dataset is None):

@@ -1,4 +1,4 @@
-"""The catalogue of tables and views; `python -m pipelines.catalogue` writes `docs/tables.md`."""
+"""The catalogue of tables and views; run this module to write `docs/tables.md`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from pipelines.database import create_empty
+from pipelines.sinks.database import create_empty
 from schemas.tables import TABLES, Column
 from schemas.views import VIEWS, view_description
 from schemas.views.columns import column_description
 
-CATALOGUE: Final = Path(__file__).parents[1] / "docs" / "tables.md"
+CATALOGUE: Final = Path(__file__).parents[2] / "docs" / "tables.md"
 
 _BIGQUERY_TYPES: Final = {
     "BIGINT": "INT64",

@@ -1,0 +1,1 @@
+"""What a person at a terminal sees: aligned text, progress, errors as sentences."""

@@ -1,0 +1,1 @@
+"""Which cells a conversation counts in, and their sums. No Beam here."""

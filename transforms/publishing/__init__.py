@@ -1,0 +1,1 @@
+"""Which cells may be seen. No Beam here."""
