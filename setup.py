@@ -77,7 +77,8 @@ setup(
     packages=find_packages(include=["schemas*", "transforms*", "pipelines*"]),
     package_data={
         "schemas": ["*.proto", "*.avsc", "*.pyi", "views/*.sql"],
-        "transforms.classifiers": ["*.npz", "*.json"],
+        "transforms.classifiers.ngram": ["*.npz", "*.json"],
+        "transforms.estimation": ["*.json"],
         "pipelines.report": ["templates/*"],
         "pipelines.simulator": ["*.jsonl"],
     },

@@ -20,7 +20,7 @@ from apache_beam.runners.runner import PipelineRunner
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
 from schemas.wire import Limits
-from transforms.classifiers.rates import load_rates
+from transforms.estimation.rates import load_rates
 from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds
 from transforms.score import LoadClassifier

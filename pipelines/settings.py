@@ -15,9 +15,9 @@ from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
 from schemas.wire import Limits
 from transforms.classifiers import load_default
-from transforms.classifiers.accurate import load_accurate
-from transforms.classifiers.rates import Rate
+from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.counting.days import DayRange
+from transforms.estimation.rates import Rate
 from transforms.ledger import Clock
 from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds

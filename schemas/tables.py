@@ -130,10 +130,8 @@ AGGREGATES: Final = Table(
                "length (band of human messages)."),
         Column("breakdown_value", "STRING", "Value of the breakdown; all for overall; unknown "
                "where no event said; not_published for the suppressed values together."),
-        Column("facet", "STRING", "What the conversations have in common: all; type; use; length "
-               "(human messages); long (more than 50 human messages); sentiment (6 or more human "
-               "messages, so that the mood's change is defined); pushback; pushback_reason; drift "
-               "(opening>closing type); drift_long (the same among long ones)."),
+        Column("facet", "STRING", "What the conversations have in common; the view facets says "
+               "what each facet means."),
         Column("facet_value", "STRING", "Value of the facet; for long, sentiment and pushback the "
                "type they are counted within, or all, or affective."),
         Column("conversations", "INT64", "Number of conversations; null where this version "

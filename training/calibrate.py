@@ -19,7 +19,7 @@ from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, SENTIMENT_STEPS, TYPES
 from training.layers import Weights
 from training.model_file import Arrays
 from training.sources import Conversation, Reply
-from transforms.classifiers.conversation import (
+from transforms.classifiers.head import (
     EDGE_MESSAGES,
     FIGURES,
     PRIOR,

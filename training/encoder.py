@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from training.fit import Design, read_design
 from training.teacher import embed, vocabulary
-from transforms.classifiers.encoder import Encoder
-from transforms.classifiers.features import chunks
-from transforms.classifiers.lanes import pack
+from transforms.classifiers.ngram.encoder import Encoder
+from transforms.classifiers.ngram.features import chunks
+from transforms.classifiers.ngram.lanes import pack
 
 DIMENSIONS: Final = 48
 OWN_WEIGHT: Final = 3.0

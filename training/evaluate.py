@@ -59,9 +59,8 @@ from training.train import (
     train,
 )
 from training.words import common_words, write_words
-from transforms.classifiers.accurate import VERSION_PREFIX as ACCURATE_PREFIX
-from transforms.classifiers.conversation import EDGE_MESSAGES
-from transforms.classifiers.features import chunks
+from transforms.classifiers.accurate.classifier import VERSION_PREFIX as ACCURATE_PREFIX
+from transforms.classifiers.head import EDGE_MESSAGES
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
     NO_INDEX,
@@ -72,12 +71,14 @@ from transforms.classifiers.interface import (
     Classifier,
     Judgements,
 )
-from transforms.classifiers.language import WORDS_FILE, identify, make_ballots
-from transforms.classifiers.ngram import load
-from transforms.classifiers.rates import RATES_FILE, Rate, Rates, encode_rates
+from transforms.classifiers.ngram.classifier import load
+from transforms.classifiers.ngram.features import chunks
+from transforms.classifiers.ngram.language import WORDS_FILE, identify, make_ballots
+from transforms.estimation.rates import RATES_FILE, Rate, Rates, encode_rates
 
 ROOT: Final = Path(__file__).parents[1]
 METRICS: Final = Path(__file__).with_name("metrics.json")
+RATES: Final = ROOT / "transforms" / "estimation" / RATES_FILE
 CARD: Final = ROOT / "MODEL_CARD.md"
 TRAINED_FILE: Final = "trained.pickle"
 
@@ -767,7 +768,7 @@ def main() -> None:
         write_words(words, options.model.with_name(WORDS_FILE))
     metrics, rates = measure(trained, data, options.cache)
     METRICS.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    options.model.with_name(RATES_FILE).write_bytes(encode_rates(rates))
+    RATES.write_bytes(encode_rates(rates))
     write_card(metrics, CARD)
     print(json.dumps(metrics["default"]["real"], indent=1))
 

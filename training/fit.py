@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from transforms.classifiers.features import BUCKET_BITS, chunks
+from transforms.classifiers.ngram.features import BUCKET_BITS, chunks
 
 BUCKETS: Final = 1 << BUCKET_BITS
 

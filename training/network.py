@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, TYPES, USES
 from training.layers import Weights, average, begin, descend, forward, scale, shrink
 from training.sources import Conversation
-from transforms.classifiers.conversation import EDGE_MESSAGES, LENGTH_STEPS
+from transforms.classifiers.head import EDGE_MESSAGES, LENGTH_STEPS
 from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMNS
 
 HEADS: Final = SENTIMENT + 1
@@ -203,7 +203,7 @@ def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
 
 
 def _pool(weights: Weights, gated: Array, there: Array) -> Array:
-    """Does what `transforms.classifiers.conversation` does, with weights that stay positive."""
+    """Does what `transforms.classifiers.head` does, with weights that stay positive."""
     count = there.sum(axis=1)
     size = jnp.minimum(count, EDGE_MESSAGES)[:, None]
     place = jnp.arange(there.shape[1])[None]

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.classifiers.accurate import clip
+from transforms.classifiers.accurate.classifier import clip
 
 DIMENSIONS: Final = 512
 _BATCH: Final = 2048

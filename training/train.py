@@ -44,13 +44,18 @@ from training.sources import (
     written_replies,
 )
 from training.teacher import embed
-from transforms.classifiers.accurate import LENGTH as ACCURATE_LENGTH
-from transforms.classifiers.accurate import AccurateClassifier, build_accurate, clip, whole_numbers
-from transforms.classifiers.encoder import LENGTH
+from transforms.classifiers.accurate.classifier import LENGTH as ACCURATE_LENGTH
+from transforms.classifiers.accurate.classifier import (
+    AccurateClassifier,
+    build_accurate,
+    clip,
+    whole_numbers,
+)
 from transforms.classifiers.interface import AFFECTIVE, HUMAN_WIDTH, SENTIMENT, Classifier
-from transforms.classifiers.ngram import NgramClassifier, load, read_arrays, read_network
+from transforms.classifiers.ngram.classifier import NgramClassifier, load, read_arrays, read_network
+from transforms.classifiers.ngram.encoder import LENGTH
 
-MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "model.npz"
+MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "ngram" / "model.npz"
 DATA: Final = Path(__file__).parents[2] / "shared" / "data"
 CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
 

@@ -1,4 +1,4 @@
-"""Finds the common words by which `transforms.classifiers.language` tells languages apart."""
+"""Finds the common words by which `transforms.classifiers.ngram.language` tells languages apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from training.sources import Conversation
-from transforms.classifiers.language import VOTERS
+from transforms.classifiers.ngram.language import VOTERS
 
 MOST: Final = 300
 """Words added for each language."""

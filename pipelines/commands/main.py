@@ -155,7 +155,7 @@ def _add_report(commands: Any) -> None:
 
 def _add_classify(commands: Any) -> None:
     from pipelines.options import add_classifier_argument  # noqa: PLC0415
-    from transforms.classifiers.conversation import PRIOR  # noqa: PLC0415
+    from transforms.classifiers.head import PRIOR  # noqa: PLC0415
 
     parser = commands.add_parser(
         "classify",

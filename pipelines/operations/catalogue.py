@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import duckdb
 
 from pipelines.sinks.database import create_empty
+from schemas.breakdowns import BREAKDOWNS
 from schemas.tables import TABLES, Column
 from schemas.views import VIEWS, view_description
 from schemas.views.columns import column_description
+from transforms.facets.registry import FACETS
 
 CATALOGUE: Final = Path(__file__).parents[2] / "docs" / "tables.md"
 
@@ -26,6 +28,7 @@ _BIGQUERY_TYPES: Final = {
     "TIMESTAMP": "TIMESTAMP",
     "VARCHAR": "STRING",
 }
+_SHOWN_VALUES: Final = 12
 _SOURCE: Final = re.compile(r" ?Source: .*$")
 _LATEST_WEEK: Final = """\
   AND granularity = 'trailing_7_days'
@@ -151,6 +154,20 @@ def catalogue() -> str:
         "",
         _NOT_COUNTED,
         *(line for figure in FIGURES for line in _example(figure)),
+        "## Facets",
+        "",
+        *_rows(
+            ("facet", "meaning", "values", "share of", "correction"),
+            (
+                (f"`{f.name}`", f.definition, _values(f.values), f.share_of, f.correction)
+                for f in FACETS
+            ),
+        ),
+        "",
+        "## Breakdowns",
+        "",
+        *_rows(("breakdown", "meaning"), ((f"`{b.name}`", b.meaning) for b in BREAKDOWNS)),
+        "",
         "## Tables",
         "",
         *(line for t in TABLES for line in _section(t.name, t.description, t.columns)),
@@ -158,6 +175,11 @@ def catalogue() -> str:
         "",
         *(line for v in VIEWS for line in _section(v, _without_source(v), view_columns(v))),
     ]).rstrip() + "\n"  # fmt: skip
+
+
+def _values(values: Sequence[str]) -> str:
+    shown = ", ".join(f"`{value}`" for value in values[:_SHOWN_VALUES])
+    return shown if len(values) <= _SHOWN_VALUES else f"{shown}, … ({len(values)} in all)"
 
 
 def _without_source(view: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.failures import InputError
 from schemas.labels import LANGUAGES
-from transforms.classifiers.conversation import PRIOR
+from transforms.classifiers.head import PRIOR
 
 
 def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:

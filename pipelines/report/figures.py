@@ -18,6 +18,8 @@ from pipelines.sinks.database import DATABASE_FILE
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from transforms.counting.tally import ALL, BREAKDOWNS, LENGTHS
+from transforms.facets.facet import Facet, ShareOf
+from transforms.facets.registry import BY_NAME, FACETS
 from transforms.publishing.suppression import NOT_PUBLISHED
 
 AFFECTIVE: Final = "affective"
@@ -31,6 +33,11 @@ MAX_BREAKDOWN_VALUES: Final = 200
 _OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
 _BREAKDOWN_FACETS: Final = (("use", AFFECTIVE), ("long", ALL), ("pushback", ALL))
 _HOURS: Final = 24
+_IN_SECTIONS: Final = frozenset((
+    "all", "type", "use", "length", "long", "sentiment", "pushback", "pushback_reason",
+    "drift", "drift_long",
+))  # fmt: skip
+"""Facets that have a section of their own in the report; every other one is listed as `more`."""
 
 Row = Mapping[str, Any]
 
@@ -164,6 +171,14 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class FacetShares:
+    """The shares of a facet without a section of its own."""
+
+    facet: Facet
+    shares: Sequence[Share]
+
+
+@dataclass(frozen=True)
 class Figures:
     """All that is said of a run; without a `period` nothing was released."""
 
@@ -179,6 +194,7 @@ class Figures:
     reasons: Sequence[Share]
     drift: Matrix
     drift_long: Matrix
+    more: Sequence[FacetShares]
     breakdowns: Sequence[Breakdown]
     days: Sequence[Day]
     hours: Sequence[int | None]
@@ -236,6 +252,11 @@ class _Reader:
             reasons=ratios.shares("pushback_reason", PUSHBACK_REASONS),
             drift=ratios.matrix("drift", self._unpaired("drift", ALL)),
             drift_long=ratios.matrix("drift_long", self._unpaired("drift_long", "long")),
+            more=[
+                FacetShares(facet, ratios.shares(facet.name, facet.values))
+                for facet in FACETS
+                if facet.name not in _IN_SECTIONS
+            ],
             breakdowns=[self._breakdown(name, is_exhaustive) for name in BREAKDOWNS[1:]],
             days=self._days(is_exhaustive),
             hours=self._hours(is_exhaustive),
@@ -377,11 +398,10 @@ class _Ratios:
 
 
 def _whole_facet(facet: str, name: str) -> str:
-    if facet == "pushback_reason":
-        return "pushback"
-    if facet in ("long", "pushback") and name != ALL:
+    share_of = BY_NAME[facet].share_of
+    if share_of is ShareOf.GROUP and name != ALL:
         return "use" if name == AFFECTIVE else "type"
-    return "all"
+    return "pushback" if share_of is ShareOf.PUSHBACK else "all"
 
 
 def _share(row: Row) -> Share:

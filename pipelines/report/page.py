@@ -27,6 +27,7 @@ from pipelines.terminal.text import aligned
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
 from transforms.counting.tally import ALL
+from transforms.facets.registry import FACETS
 from transforms.ledger import FATES, READ
 
 REPORT_FILE: Final = "report.html"
@@ -62,26 +63,7 @@ _FATES: Final[Mapping[str, str]] = {
 }
 
 _DEFINITIONS: Final = (
-    ("Conversation", "All messages of one conversation id with no pause longer than the session "
-     "gap, 24 hours by default. It belongs to the hour and day of its first message."),
-    ("Affective", "The human engages the assistant directly in a personal exchange, moved by an "
-     "emotional or psychological need. Using the assistant as a tool is not affective, whatever "
-     "the words are: stories, love poems, an essay on depression, an angry customer."),
-    ("Interpersonal advice", "How to deal with another person: partner, dating, family, friend, "
-     "colleague."),
-    ("Coaching", "One’s own growth: career, habits, motivation, confidence, meaning, decisions."),
-    ("Counseling", "Distress and mental health: anxiety, low mood, grief, trauma, coping."),
-    ("Companionship", "Lonely, or just wants to talk: the assistant is addressed as a friend or "
-     "partner."),
-    ("Romantic roleplay", "The assistant plays a romantic or sexual partner; counted from four "
-     "human messages on."),
-    ("Roleplay", "Other interactive fiction, from four human messages on. Not affective."),
-    ("Long", "More than 50 human messages."),
-    ("Mood change", "Mean sentiment of the last three human messages less that of the first "
-     "three, for conversations of six or more. The interval is the normal approximation."),
-    ("Pushback", "The assistant refuses, resists or challenges something said or asked, at least "
-     "once."),
-    ("Drift", "From the type of the first three human messages to that of the last three."),
+    *(term for facet in FACETS for term in facet.terms.items()),
     ("User", "One pseudonymous user id. A missing id is no user and never counts towards a "
      "threshold."),
     ("Raw share", "What the classifier counted, its misses and false alarms included."),
@@ -276,6 +258,7 @@ def _charts(figures: Figures, words: charts.Words, is_exhaustive: bool) -> dict[
         "changes": charts.change_bars(figures.changes, words),
         "pushback": charts.share_bars(figures.pushback, words, quiet=(ALL,)),
         "reasons": charts.share_bars(figures.reasons, words),
+        "more": [charts.share_bars(more.shares, words) for more in figures.more],
         "drift": charts.drift_grid(figures.drift, words, is_exhaustive),
         "drift_long": charts.drift_grid(figures.drift_long, words, is_exhaustive),
         "days": charts.day_series(figures.days, words),
@@ -297,6 +280,7 @@ def _tables(figures: Figures, words: charts.Words) -> dict[str, Any]:
             ("reasons", figures.reasons),
         )
     }
+    tables["more"] = [[_share_cells(s, words) for s in more.shares] for more in figures.more]
     tables["changes"] = [_change_cells(change, words) for change in figures.changes]
     tables["days"] = [
         (

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Final
 
 VIEWS: Final = (
+    "facets",
     "aggregates_latest",
     "classifier_rates_latest",
     "ledger_latest",

@@ -2,7 +2,7 @@
 -- append-only table `classifier_rates` the rows of the largest revision. Every run writes its
 -- classifier's rates, so most rows repeat others; a write that was retried or repeated changes
 -- nothing.
--- Source: schemas/tables.py, `CLASSIFIER_RATES`; transforms/classifiers/rates.py.
+-- Source: schemas/tables.py, `CLASSIFIER_RATES`; transforms/estimation/rates.py.
 WITH newest AS (
   SELECT
     *,

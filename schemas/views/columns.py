@@ -24,8 +24,13 @@ _COMMON: Final[Mapping[str, str]] = {
     "breakdown": "overall, platform, country, language, plan, model or length.",
     "breakdown_value": "Value of the breakdown; all for overall; not_published for the suppressed "
     "values together.",
-    "facet": "What the conversations have in common, as in aggregates; besides, drift_headline and "
+    "facet": "What the conversations have in common, as in aggregates; also drift_headline and "
     "drift_long_headline (opened as coaching or counseling).",
+    "share_of": "What its values are a share of: all conversations, the group that the value "
+    "names, those with pushback, those of the same opening, or none.",
+    "correction": "How the share is corrected: counted (nothing to correct), direct, quotient, "
+    "inside or none; ratios says how.",
+    "definition": "What the facet means.",
     "facet_value": "Value of the facet.",
     "conversations": "Conversations of the part, over the days on which it and its whole were "
     "released.",
@@ -90,6 +95,7 @@ _COMMON: Final[Mapping[str, str]] = {
 }
 
 _OWN: Final[Mapping[tuple[str, str], str]] = {
+    ("facets", "facet"): "Name of the facet, as in aggregates.",
     ("daily_totals", "window_start"): "Start of the day, UTC.",
     ("daily_totals", "conversations"): "Conversations that started on the day.",
     ("daily_totals", "users"): "Distinct users of the day.",

@@ -33,20 +33,21 @@
 -- apart; and errors about type and about pushback are independent.
 -- Drift is not corrected: that would need the matrix inverted, with a rate for every pair of types,
 -- and most cells of a matrix are withheld.
--- Source: METRICS.md, "Estimates carry intervals"; rates: transforms/classifiers/rates.py.
+-- Source: METRICS.md, "Estimates carry intervals"; rates: transforms/estimation/rates.py.
 WITH raw AS (
   SELECT
-    *,
+    r.*,
     CASE
-      WHEN facet = 'length' OR (facet = 'long' AND facet_value = 'all') THEN 'counted'
-      WHEN facet IN ('use', 'type', 'pushback') AND whole_facet = 'all' THEN 'direct'
-      WHEN whole_facet = 'long' THEN 'direct'
-      WHEN facet IN ('type', 'pushback_reason') THEN 'quotient'
-      WHEN facet IN ('long', 'pushback') THEN 'inside'
+      WHEN r.facet = 'long' AND r.facet_value = 'all' THEN 'counted'
+      WHEN r.facet = 'pushback' AND r.facet_value = 'all' THEN 'direct'
+      WHEN r.whole_facet = 'long' THEN 'direct'
+      WHEN r.facet = 'type' AND r.whole_facet = 'use' THEN 'quotient'
+      ELSE f.correction
     END AS way,
-    IF(breakdown = 'language', breakdown_value, 'all') AS language,
+    IF(r.breakdown = 'language', r.breakdown_value, 'all') AS language,
     1.959964 AS z
-  FROM `{dataset}.raw_ratios`
+  FROM `{dataset}.raw_ratios` AS r
+  LEFT JOIN `{dataset}.facets` AS f ON r.facet = f.facet
 ),
 
 languages AS (

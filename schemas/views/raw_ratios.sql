@@ -53,24 +53,22 @@ headlines AS (
 
 parts AS (
   SELECT
-    *,
+    c.*,
     CASE
-      WHEN facet = 'pushback_reason' THEN 'pushback'
-      WHEN facet IN ('drift', 'drift_long') THEN facet
-      WHEN facet IN ('type', 'use', 'length') OR facet_value = 'all' THEN 'all'
-      WHEN facet_value = 'affective' THEN 'use'
+      WHEN f.share_of = 'opening' THEN c.facet
+      WHEN f.share_of = 'pushback' THEN 'pushback'
+      WHEN f.share_of = 'all' OR c.facet_value = 'all' THEN 'all'
+      WHEN c.facet_value = 'affective' THEN 'use'
       ELSE 'type'
     END AS whole_facet,
-    CASE
-      WHEN facet IN ('drift', 'drift_long') THEN SPLIT(facet_value, '>')[OFFSET(0)]
-      WHEN facet IN ('type', 'use', 'length', 'pushback_reason') THEN 'all'
-      ELSE facet_value
+    CASE f.share_of
+      WHEN 'opening' THEN SPLIT(c.facet_value, '>')[OFFSET(0)]
+      WHEN 'group' THEN c.facet_value
+      ELSE 'all'
     END AS whole_value
-  FROM cells
-  WHERE
-    facet IN (
-      'type', 'use', 'length', 'long', 'pushback', 'pushback_reason', 'drift', 'drift_long'
-    )
+  FROM cells AS c
+  INNER JOIN `{dataset}.facets` AS f ON c.facet = f.facet
+  WHERE f.share_of <> 'none'
   UNION ALL
   SELECT *, 'use' AS whole_facet, 'affective' AS whole_value
   FROM cells

@@ -3,7 +3,7 @@
 -- more human messages; for all, the affective ones and each type.
 -- The 95 % interval of the mean is mean +- 1.96 sd / sqrt(n), the normal approximation, from the
 -- sums alone; the study bootstrapped 1,000 times. From n >= 15, the least that is released by
--- default, the two agree closely (tests/views); below it there is no interval. Not causal: people
+-- default, the two agree closely (tests/schemas/views); below it there is no interval. Not causal: people
 -- open with their problem.
 -- `not_published` is left out, as in `ratios`.
 -- Source: METRICS.md, "sentiment change".

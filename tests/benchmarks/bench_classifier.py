@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from transforms.classifiers import NgramClassifier, load_default
-from transforms.classifiers.features import extract
+from transforms.classifiers.ngram.features import extract
 
 SCENES: Final = Path(__file__).parents[2] / "pipelines" / "simulator"
 MESSAGES: Final = 20_000

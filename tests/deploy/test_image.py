@@ -22,7 +22,7 @@ NEEDED = (
     "schemas/conversation_event.avsc",
     "schemas/conversation_event.proto",
     "schemas/conversation_event_pb2.py",
-    "transforms/classifiers/rates.json",
+    "transforms/estimation/rates.json",
     "pipelines/report/templates/",
 )
 """What the mains need besides modules; the model's files are looked up in the repository."""

@@ -21,8 +21,8 @@ from pipelines.terminal.errors import exit_code_of
 from schemas.failures import InputError
 from tests.builders import avro_event
 from tests.doubles import LabelReader
-from transforms.classifiers.accurate import load_accurate
-from transforms.classifiers.rates import Rate
+from transforms.classifiers.accurate.classifier import load_accurate
+from transforms.estimation.rates import Rate
 
 NO_ENCODER = (
     "undertone: the accurate classifier needs its sentence encoder; "

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from transforms.classifiers.interface import Classifier, Judgements, probability
-from transforms.classifiers.ngram import NgramClassifier, load_default
+from transforms.classifiers.ngram.classifier import NgramClassifier, load_default
 
 __all__ = ["Classifier", "Judgements", "NgramClassifier", "load_default", "probability"]

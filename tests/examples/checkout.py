@@ -1,0 +1,74 @@
+"""A copy of the sources that a test may change, and the commands that a contributor runs in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+_ROOT: Final = Path(__file__).parents[2]
+_COPIED: Final = ("schemas", "transforms", "pipelines", "deploy", "docs")
+_FILES: Final = (
+    "Makefile",
+    "setup.py",
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-dev.lock",
+)
+_TIMEOUT_S: Final = 240
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The sources under a folder of their own."""
+
+    folder: Path
+
+    @classmethod
+    def copied_to(cls, folder: Path) -> Checkout:
+        """Copies the sources, without what was built from them."""
+        unwanted = shutil.ignore_patterns("__pycache__", "node_modules", "*.egg-info")
+        for name in _COPIED:
+            shutil.copytree(_ROOT / name, folder / name, ignore=unwanted)
+        for name in _FILES:
+            shutil.copy2(_ROOT / name, folder / name)
+        return cls(folder)
+
+    def edit(self, file: str, before: str, after: str) -> None:
+        """Replaces the one occurrence of a text in a file."""
+        path = self.folder / file
+        text = path.read_text("utf-8")
+        assert text.count(before) == 1, f"{file} holds {before!r} {text.count(before)} times"
+        path.write_text(text.replace(before, after), "utf-8")
+
+    def generate(self) -> None:
+        """Runs `make generate` with this environment's Python, without installing anything."""
+        ready = (".venv/.ready", ".venv/.ready-dev")
+        binaries = Path(sys.executable).parent
+        self._run("make", *(f"--old-file={file}" for file in ready), f"BIN={binaries}", "generate")
+
+    def undertone(self, *arguments: str) -> str:
+        """Runs the command line of the copy; returns what it printed."""
+        return self._run(sys.executable, "-m", "pipelines.commands.main", *arguments)
+
+    def query(self, run: str, sql: str) -> list[tuple[Any, ...]]:
+        """Asks the database of a run under the folder."""
+        with duckdb.connect(
+            str(self.folder / run / "undertone.duckdb"), read_only=True
+        ) as database:
+            return database.execute(sql).fetchall()
+
+    def _run(self, *command: str) -> str:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MAKE"))}
+        ran = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True,
+            timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, (ran.stdout + ran.stderr)[-3000:]
+        return ran.stdout

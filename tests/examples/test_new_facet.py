@@ -1,0 +1,90 @@
+"""A contributor adds a facet: one new module, and nothing else changes by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.examples.checkout import Checkout
+
+pytestmark = pytest.mark.timeout(600)
+
+MODULE = '''
+"""Conversations in which the assistant never answered."""
+
+from transforms.facets.facet import Correction, Facet, ShareOf
+
+FACET = Facet(
+    id=900,
+    name="answered",
+    values=("never", "at least once"),
+    members=lambda traits: ("at least once" if traits.assistant_messages else "never",),
+    share_of=ShareOf.ALL,
+    correction=Correction.COUNTED,
+    definition="Whether the assistant ever answered.",
+    label="Answers",
+    is_partition=True,
+)
+'''
+
+
+def event(number: int, role: str) -> str:
+    """Returns one event as a line of JSON."""
+    return json.dumps(
+        {
+            "event_id": f"{number}-{role}",
+            "conversation_id": f"c{number}",
+            "user_id": f"u{number}",
+            "role": role,
+            "text": "hello",
+            "sent_at_us": 1_767_600_000_000_000 + number * 1_000_000,
+        }
+    )
+
+
+def events(conversations: int, answered: int) -> str:
+    """Returns events as JSON Lines: a human message each, and an answer to the first few."""
+    human = [event(number, "HUMAN") for number in range(conversations)]
+    assistant = [event(number, "ASSISTANT") for number in range(answered)]
+    return "\n".join(human + assistant) + "\n"
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of the sources with one more facet, and a run of 50 conversations, 30 answered."""
+    checkout = Checkout.copied_to(tmp_path_factory.mktemp("facet"))
+    (checkout.folder / "transforms" / "facets" / "answered.py").write_text(MODULE)
+    checkout.generate()
+    (checkout.folder / "events.jsonl").write_text(events(50, answered=30))
+    checkout.undertone("run", "--input=events.jsonl", "--output=run", "--direct_num_workers=1")
+    return checkout
+
+
+def test_it_is_counted_and_divided(extended: Checkout) -> None:
+    """The tables hold the facet's cells, and the view of shares divides them by all."""
+    shares = extended.query(
+        "run",
+        "SELECT facet_value, conversations, raw_share, corrected_share FROM ratios "
+        "WHERE facet = 'answered' AND breakdown = 'overall' AND granularity = 'day' ORDER BY 1",
+    )
+    assert shares == [("at least once", 30, 0.6, 0.6), ("never", 20, 0.4, 0.4)]
+
+
+def test_it_is_protected(extended: Checkout) -> None:
+    """A value of fewer than 15 users, and what would give it away, is withheld."""
+    (extended.folder / "few.jsonl").write_text(events(50, answered=45))
+    extended.undertone("run", "--input=few.jsonl", "--output=few", "--direct_num_workers=1")
+    shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")
+    assert shown == []
+
+
+def test_it_is_documented_and_reported(extended: Checkout) -> None:
+    """The catalogue and the view of facets explain it, and the report draws it."""
+    catalogue = (extended.folder / "docs" / "tables.md").read_text()
+    assert "| `answered` | Whether the assistant ever answered. |" in catalogue
+    view = (extended.folder / "schemas" / "views" / "facets.sql").read_text()
+    assert "'answered' AS facet" in view
+    report = (extended.folder / "run" / "report.html").read_text()
+    assert '<h2 id="h-facet-answered">Answers</h2>' in report
+    assert "At least once" in report

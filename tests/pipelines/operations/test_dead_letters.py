@@ -1,0 +1,306 @@
+"""Dead letters are listed, found in an archive, and published again where that mends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pipelines.commands.main import main
+from pipelines.operations.dead_letters import Redriven, group_lines, list_groups, redrive, reinsert
+from pipelines.operations.publish import Publishing, publish
+from pipelines.sinks.bigquery import Dataset
+from pipelines.sinks.database import build_database, query_run
+from schemas.failures import InputError, Reason
+from schemas.records import DeadLetter, Encoding, PayloadChunk
+from schemas.tables import DEAD_LETTERS
+from schemas.wire import Limits, encoding_of
+from tests.builders import HOUR_US, MONDAY_US, avro_event
+from tests.builders_report import write_table
+from tests.pipelines.operations.test_publish import TOPIC, PubSub
+from tests.schemas.payloads import (
+    ENVELOPE_SCHEMA,
+    SECRET,
+    betrays_secret,
+    envelope,
+    json_event,
+    write_avro,
+)
+from transforms.decode import decode_chunk
+
+THEN: Final = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=1000)
+"""What the job refused when the dead letters came about."""
+TODAY: Final = Limits(
+    allowed_lateness_us=48 * HOUR_US, max_event_bytes=4000, max_age_us=28 * 24 * HOUR_US
+)
+NOW_US: Final = MONDAY_US + 7 * 24 * HOUR_US
+LONG: Final = "x" * 2000
+
+
+@pytest.fixture
+def pubsub(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSub]:
+    """Serves Pub/Sub on a free port."""
+    server = PubSub()
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+    yield server
+    server.stop()
+
+
+def refused(encoding: Encoding, rows: Iterable[Any], source: str = "s") -> list[DeadLetter]:
+    """Returns the dead letters that the job left of rows."""
+    return decode_chunk(PayloadChunk(encoding, list(rows), None, source), THEN)[1]
+
+
+def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
+    """Returns the dead letters of what was published so far, and forgets it."""
+    sent = pubsub.sent()
+    pubsub.requests.clear()
+    return [
+        letter
+        for data, attributes in sent
+        for letter in refused(encoding_of(attributes["content-type"]), [data])
+    ]
+
+
+def folder_of(folder: Path, letters: Iterable[DeadLetter]) -> Path:
+    """Builds the database of a run that left these dead letters; returns its folder."""
+    write_table(folder, DEAD_LETTERS, letters)
+    build_database(folder)
+    return folder
+
+
+def redriven(
+    folder: Path, letters: Sequence[DeadLetter], reason: str = "oversize", **options: Any
+) -> Redriven:
+    """Redrives dead letters from the archives in the folder."""
+    query = partial(query_run, folder_of(folder, letters))
+    patterns = [str(path) for path in sorted(folder.glob("*.*")) if path.suffix != ".duckdb"]
+    limits = options.pop("limits", TODAY)
+    return redrive(query, reason, patterns, TOPIC, limits, lambda: NOW_US, **options)
+
+
+# What is listed.
+
+
+def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
+    """Letters are counted with their distinct payloads, their first and their last publish time."""
+    letters = [
+        DeadLetter("decode", "oversize", "s", None, None, None, MONDAY_US + n, 9, sha256 * 64)
+        for n, sha256 in enumerate("aabc")
+    ]
+    letters.append(DeadLetter("decode", "oversize", "t", "e0", "c0", None, None, 9, "d" * 64))
+    one, other = list_groups(partial(query_run, folder_of(tmp_path, letters)))
+    assert (one.source, one.letters, one.payloads) == ("s", 4, 3)
+    assert (one.first_us, one.last_us) == (MONDAY_US, MONDAY_US + 3)
+    assert [x.payload_sha256[0] for x in one.examples] == ["c", "b", "a"]
+    assert (other.source, other.first_us, other.examples[0].event_id) == ("t", None, "e0")
+
+
+def test_one_reason_and_few_examples(tmp_path: Path) -> None:
+    """A list is of the reason asked for, with so many examples at most."""
+    letters = refused(Encoding.JSON, [b"{", b"[", json_event(text=LONG), b"!"])
+    query = partial(query_run, folder_of(tmp_path, letters))
+    (group,) = list_groups(query, "undecodable", 2)
+    assert (group.letters, len(group.examples)) == (3, 2)
+    (group,) = list_groups(query, "undecodable", 0)
+    assert len(group_lines([group])) == 1
+    with pytest.raises(InputError, match="limit must be 0 or more, got -1"):
+        list_groups(query, None, -1)
+
+
+def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids, size and the start of the SHA-256 are shown, and nothing that was said."""
+    rows = [json_event(text=SECRET, role=SECRET), json_event(event_id=SECRET, sent_at_us=None)]
+    letters = refused(Encoding.JSON, rows)
+    assert main(["dead-letters", "list", str(folder_of(tmp_path, letters))]) == 0
+    said = capsys.readouterr().out
+    assert not betrays_secret(said)
+    assert "decode: invalid_role, from s: 1 (1 distinct), published" in said
+    assert letters[0].payload_sha256[:12] in said
+    assert letters[0].payload_sha256[:13] not in said
+
+
+def test_nothing_to_list(tmp_path: Path) -> None:
+    """An empty table is said to be so."""
+    assert group_lines(list_groups(partial(query_run, folder_of(tmp_path, [])))) == [
+        "no dead letters"
+    ]
+
+
+# What is published again.
+
+
+@pytest.mark.parametrize("asked", ["protobuf", "json"])
+@pytest.mark.parametrize("before", ["protobuf", "json"])
+def test_a_published_archive(before: str, asked: str, pubsub: PubSub, tmp_path: Path) -> None:
+    """What was refused goes once more as it went before, whatever encoding is named now."""
+    rows = [avro_event(event_id=f"e{n}", text=LONG if n % 2 else "hello") for n in range(6)]
+    archive = write_avro(tmp_path / "a.avro", rows)
+    publish([str(archive)], TOPIC, Publishing(encoding=before))
+    first = [each for each in pubsub.sent() if LONG.encode() in each[0]]
+    done = redriven(tmp_path, refused_on_topic(pubsub), encoding=asked)
+    assert (done.wanted, done.found, done.sent) == (3, 3, 3)
+    assert pubsub.sent() == first
+    assert first[0][1]["original-publish-time"] == str(MONDAY_US)
+
+
+@pytest.mark.parametrize("asked", ["protobuf", "json"])
+def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
+    """Both payloads of one event are found, and it goes once, as is asked."""
+    archive = write_avro(tmp_path / "a.avro", [avro_event(text=LONG)])
+    for before in ("protobuf", "json"):
+        publish([str(archive)], TOPIC, Publishing(encoding=before))
+    done = redriven(tmp_path, refused_on_topic(pubsub), encoding=asked)
+    assert (done.wanted, done.found, done.sent) == (2, 2, 2)
+    ((_, attributes),) = pubsub.sent()
+    assert attributes["content-type"] == f"application/{asked}"
+
+
+@pytest.mark.parametrize("asked", ["protobuf", "json"])
+def test_a_row_that_a_backfill_refused(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
+    """The row of an archive is known by what the backfill took of it, and goes as is asked."""
+    rows = [avro_event(text=LONG, published_at_us=MONDAY_US + 5), avro_event(event_id="e1")]
+    write_avro(tmp_path / "a.avro", rows)
+    done = redriven(tmp_path, refused(Encoding.AVRO, rows[:1]), encoding=asked)
+    assert (done.wanted, done.sent) == (1, 1)
+    ((_, attributes),) = pubsub.sent()
+    assert attributes["content-type"] == f"application/{asked}"
+    assert attributes["original-publish-time"] == str(MONDAY_US + 5)
+
+
+def test_archived_messages_and_lines(pubsub: PubSub, tmp_path: Path) -> None:
+    """Pub/Sub messages and lines of JSON are known by their bytes, a line with its end or not."""
+    data = [json_event(event_id=f"e{n}", text=LONG) for n in range(3)]
+    rows = [envelope(data[0], "application/json", MONDAY_US + 7), envelope(b"{")]
+    write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
+    (tmp_path / "b.jsonl").write_bytes(data[1] + b"\n" + data[2] + b"\r\n")
+    letters = refused(Encoding.JSON, [data[0], data[1] + b"\n", data[2]])
+    assert redriven(tmp_path, letters).sent == 3
+    assert [each[0] for each in pubsub.sent()] == data
+    assert pubsub.sent()[0][1]["original-publish-time"] == str(MONDAY_US + 7)
+
+
+def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) -> None:
+    """Each payload is decoded as the job would today; what fails is counted by its reason."""
+    rows = [
+        avro_event(event_id="fine", text=LONG),
+        avro_event(event_id="larger", text=LONG * 3),
+        avro_event(event_id="role", text=LONG, role="CAT"),
+        avro_event(event_id="late", text=LONG, published_at_us=MONDAY_US + 49 * HOUR_US),
+        avro_event(event_id="old", text=LONG, sent_at_us=NOW_US - 29 * 24 * HOUR_US),
+    ]
+    archive = write_avro(tmp_path / "a.avro", rows)
+    publish([str(archive)], TOPIC)
+    done = redriven(tmp_path, refused_on_topic(pubsub))
+    assert (done.wanted, done.found, done.sent) == (5, 5, 1)
+    assert done.refused == {"oversize": 1, "invalid_role": 1, "late": 1, "past_life": 1}
+    ((data, _),) = pubsub.sent()
+    assert b"fine" in data
+
+
+def test_what_the_archive_does_not_hold(pubsub: PubSub, tmp_path: Path) -> None:
+    """What is missing is counted, and what has another reason is left alone."""
+    rows = [avro_event(text=LONG), avro_event(event_id="e1", role="CAT")]
+    write_avro(tmp_path / "a.avro", rows)
+    lost = [json_event(event_id="lost", text=LONG)]
+    letters = [*refused(Encoding.AVRO, rows), *refused(Encoding.JSON, lost)]
+    done = redriven(tmp_path, letters)
+    assert (done.wanted, done.found, done.sent) == (2, 1, 1)
+    assert len(pubsub.sent()) == 1
+    assert done.lines("oversize", dry_run=False) == [
+        "payloads refused as oversize  2",
+        "  not in the archive          1",
+        "  found                       1",
+        "    still refused             0",
+        "    published again           1",
+    ]
+
+
+def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
+    """A payload that the archive holds again is published once, by the first that is not late."""
+    data = json_event(text=LONG)
+    times = [MONDAY_US + 49 * HOUR_US, MONDAY_US + 1, MONDAY_US + 2]
+    rows = [envelope(data, "application/json", at_us) for at_us in times]
+    write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
+    lost = json_event(event_id="lost", text=LONG)
+    done = redriven(tmp_path, refused(Encoding.JSON, [data, data, lost]))
+    assert (done.wanted, done.found, done.sent, done.refused) == (2, 1, 1, {})
+    ((_, attributes),) = pubsub.sent()
+    assert attributes["original-publish-time"] == str(MONDAY_US + 1)
+
+
+def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
+    """It counts alike, and says what would be."""
+    rows = [avro_event(text=LONG), avro_event(event_id="e1", text=LONG * 3)]
+    write_avro(tmp_path / "a.avro", rows)
+    done = redriven(tmp_path, refused(Encoding.AVRO, rows), dry_run=True)
+    assert pubsub.requests == []
+    assert done.lines("oversize", dry_run=True)[-2:] == [
+        "    still refused             1  (oversize 1)",
+        "    would be published        1",
+    ]
+
+
+def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
+    """Where nothing was refused for the reason, nothing is read."""
+    query = partial(query_run, folder_of(tmp_path, []))
+    done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
+    assert done == Redriven(0)
+
+
+# What publishing does not mend.
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--reason=late"], "count it with a backfill of its days that allows for more"),
+        (["--reason=past_life"], "count them with a backfill of those days"),
+        (["--reason=oversize"], "oversize needs --archive, to find the events, and --topic"),
+        (
+            ["--reason=oversize", "--archive=a.avro", "--topic=t"],
+            "'t' is no topic; write projects/<project>/topics/<name>",
+        ),
+        (
+            ["--reason=oversize", "--archive=a.avro", f"--topic={TOPIC}", "--max_event_bytes=1"],
+            "max_event_bytes must be at least 1024, got 1",
+        ),
+    ],
+)
+def test_one_sentence(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can't be done is said in a sentence, before anything is asked of BigQuery."""
+    assert main(["dead-letters", "redrive", "--dataset=my-project.undertone", *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Reasons are a closed list; nothing else reaches the query."""
+    with pytest.raises(SystemExit):
+        main(["dead-letters", "list", "folder", "--reason=x' OR TRUE"])
+    assert "invalid choice" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="is not a valid Reason"):
+        list_groups(lambda _: [], "x' OR TRUE")
+
+
+def test_a_row_of_an_unknown_table_is_refused_again(tmp_path: Path) -> None:
+    """Rows go into tables of the job and nowhere else; a dry run goes nowhere at all."""
+    reason = str(Reason.REFUSED_BY_TABLE)
+    letters = [
+        DeadLetter("write", reason, table, None, None, None, None, 9, "0" * 64, '{"a": 1}')
+        for table in ("elsewhere", "dead_letters", "ledger", "ledger")
+    ]  # fmt: skip
+    query = partial(query_run, folder_of(tmp_path, letters))
+    done = reinsert(query, Dataset("p", "d", "http://127.0.0.1:1"), dry_run=True)
+    assert (done.wanted, done.inserted, done.refused.total()) == (3, 1, 2)
+    assert [" ".join(line.split()) for line in done.lines(dry_run=True)] == [
+        "rows refused by a table 3",
+        "would be inserted 1",
+        "refused again 2",
+        "dead_letters: takes no rows 1",
+        "elsewhere: takes no rows 1",
+    ]

@@ -1,0 +1,50 @@
+"""Tests the measures of the evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.schemas.views.reference import Counts, direct
+from training.agreement import kappa
+from training.evaluate import auc, wilson
+from training.prevalence import correct, resample
+
+
+def test_wilson_by_a_textbook_case() -> None:
+    """Five of ten."""
+    assert wilson(5, 10) == {"hits": 5, "of": 10, "share": 0.5, "low": 0.2366, "high": 0.7634}
+
+
+def test_the_area_under_the_curve_by_hand() -> None:
+    """Ties count half."""
+    assert auc(np.array([3, 1, 2, 2]), np.array([True, False, True, False])) == 0.875
+
+
+def test_kappa_by_hand() -> None:
+    """Of ten cases eight agree, where half would by chance."""
+    assert kappa([True] * 5 + [False] * 5, [True] * 4 + [False] * 5 + [True]) == 0.6
+    assert kappa(["none"] * 3, ["none"] * 3) == 1.0
+
+
+def test_a_corrected_share_by_hand() -> None:
+    """At 80 % found and 10 % called wrongly, 17 % flagged were 10 %."""
+    found = correct(170, 1000, 80, 100, 100, 1000)
+    assert found.share == pytest.approx(0.1)
+    assert 0.04 < found.low < 0.1 < found.high < 0.16
+
+
+def test_the_correction_is_that_of_the_views() -> None:
+    """What is tried on resamples is what the views publish."""
+    mine = correct(61, 2000, 20, 28, 15, 1400)
+    assert (mine.share, mine.low, mine.high) == pytest.approx(
+        direct(61, 2000, Counts(20, 28, 15, 1400))
+    )
+
+
+def test_resamples_recover_the_rate_of_a_good_classifier() -> None:
+    """A classifier with many known cases gives narrow intervals that cover the truth."""
+    random = np.random.default_rng(5)
+    found = resample(random.random(2000) < 0.8, random.random(8000) < 0.01, [0.03], seed=1)["3%"]
+    assert found["coverage"] > 0.85
+    assert found["mean_error"] < 0.004 < found["mean_error_raw"] + 0.004

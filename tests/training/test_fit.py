@@ -1,0 +1,71 @@
+"""Tests the fitting of the encoder's table: against the closed form and the classifier's sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from training.fit import BUCKETS, RIDGE, Design, read_design
+from transforms.classifiers.ngram.features import extract
+from transforms.classifiers.ngram.lanes import add_rows, pack
+
+TEXTS = ["so sad today", "sort this list", "sad and alone", "list of files", "sad list", ""] * 4
+
+
+def dense(design: Design) -> NDArray[np.float64]:
+    """Gives the columns of the features that occur."""
+    found: NDArray[np.float64] = design.features.toarray().astype(np.float64)
+    return found[:, found.any(axis=0)]
+
+
+def test_the_table_agrees_with_the_closed_form() -> None:
+    """Conjugate gradients find what solving the normal equations finds."""
+    wanted = np.random.default_rng(1).normal(size=(len(TEXTS), 2)).astype(np.float32)
+    weight = np.linspace(0.0, 2.0, len(TEXTS), dtype=np.float32)
+    design = read_design(TEXTS)
+    features = dense(design)
+    normal = (features.T * weight) @ features + RIDGE * np.eye(features.shape[1])
+    exact = features @ np.linalg.solve(normal, (features.T * weight) @ wanted)
+    found = design.apply(design.fit(wanted, weight))
+    assert np.abs(exact).max() > 0.1
+    assert found == pytest.approx(exact, abs=1e-3)
+
+
+def test_a_text_at_weight_zero_is_not_learned_from() -> None:
+    """Folds are held out by their weight; what is wanted of them must not matter."""
+    design = read_design(TEXTS)
+    weight = (np.arange(len(TEXTS)) % 2).astype(np.float32)
+    wanted = np.ones((len(TEXTS), 1), np.float32)
+    other = np.where(weight[:, None] > 0, wanted, -50).astype(np.float32)
+    table = design.fit(wanted, weight)
+    assert table.any()
+    assert table.tobytes() == design.fit(other, weight).tobytes()
+
+
+def test_a_word_of_no_weighed_text_stays_silent() -> None:
+    """What only a held-out text says has no row in the table."""
+    table = read_design(["sad", "zebra"]).fit(
+        np.ones((2, 1), np.float32), np.array([1, 0], np.float32)
+    )
+    token = [int(extract([word]).families[0].buckets[0]) for word in ("sad", "zebra")]
+    assert table[token[0], 0] > 0
+    assert table[token[1], 0] == 0
+
+
+def test_features_are_those_of_the_classifier() -> None:
+    """A table applied to a design is the classifier's sum over the root of the feature count."""
+    design = read_design(TEXTS)
+    table = np.random.default_rng(2).integers(-40, 41, (BUCKETS, 4)).astype(np.int8)
+    read = extract(TEXTS)
+    sums = sum(add_rows(pack(table), f.buckets, f.offsets) for f in read.families)
+    counts = sum(np.diff(family.offsets) for family in read.families)
+    expected = sums / np.sqrt(np.maximum(counts, 1))[:, None]
+    assert design.apply(table.astype(np.float32)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_feature_of_few_texts_weighs_more() -> None:
+    """Of 24 texts 12 say sad and 4 say alone."""
+    rarity = read_design(TEXTS).rarity[:, 0]
+    sad, alone = (int(extract([word]).families[0].buckets[0]) for word in ("sad", "alone"))
+    assert (rarity[sad], rarity[alone]) == pytest.approx((np.log(25 / 12) / 4, np.log(25 / 4) / 4))

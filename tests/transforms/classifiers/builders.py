@@ -1,0 +1,175 @@
+"""Builds tiny models and packed rows, so that a test can say its numbers out loud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.labels import LANGUAGES, PUSHBACK_REASONS, TYPES, USES
+from transforms.classifiers.head import FIGURES, ConversationHead
+from transforms.classifiers.interface import (
+    AFFECTIVE,
+    FIRST_TYPE,
+    FIRST_USE,
+    HUMAN_WIDTH,
+    LANGUAGE,
+    NO_LOGIT,
+    SENTIMENT,
+)
+from transforms.classifiers.network import TOP, Network
+from transforms.classifiers.ngram.classifier import NgramClassifier
+from transforms.classifiers.ngram.encoder import Encoder
+from transforms.classifiers.ngram.features import BUCKET_BITS, extract
+from transforms.classifiers.ngram.lanes import pack
+
+HUMAN_HEADS: Final = SENTIMENT + 1
+ASSISTANT_HEADS: Final = 1 + len(PUSHBACK_REASONS)
+
+Says = Mapping[tuple[str, int], int]
+"""What a word adds to the logit of a head."""
+
+
+def token_bucket(word: str) -> int:
+    """Gives the bucket of a single token."""
+    return int(extract([word]).families[0].buckets[0])
+
+
+def encoder(vectors: Mapping[str, Sequence[int]]) -> Encoder:
+    """Builds an encoder that knows a few words by their vectors, and nothing else."""
+    dimensions = len(next(iter(vectors.values())))
+    full = np.zeros((1 << BUCKET_BITS, dimensions), np.int8)
+    for word, vector in vectors.items():
+        full[token_bucket(word)] = vector
+    return Encoder(pack(full), dimensions)
+
+
+def random_encoder(dimensions: int, seed: int) -> Encoder:
+    """Builds an encoder in which every bucket has a vector."""
+    random = np.random.default_rng(seed)
+    full = random.integers(-40, 41, (1 << BUCKET_BITS, dimensions)).astype(np.int8)
+    return Encoder(pack(full), dimensions)
+
+
+def direct_network(inputs: int, heads: int, weights: Mapping[tuple[int, int], int]) -> Network:
+    """Builds a network in which an input of 127 adds its (input, head) weight to a logit."""
+    direct = np.zeros((inputs, heads), np.float32)
+    for place, weight in weights.items():
+        direct[place] = weight
+    return Network(
+        hidden=np.zeros((inputs, 1), np.float32),
+        hidden_bias=np.zeros(1, np.float32),
+        hidden_scale=1.0,
+        heads=np.zeros((1, heads), np.float32),
+        direct=direct,
+        heads_scale=1.0,
+        direct_scale=1 / TOP,
+        bias=np.zeros(heads),
+    )
+
+
+def random_network(inputs: int, hidden: int, heads: int, seed: int) -> Network:
+    """Builds a network of random whole numbers, with logits of a few units."""
+    random = np.random.default_rng(seed)
+
+    def whole(*shape: int) -> NDArray[np.float32]:
+        return random.integers(-TOP, TOP + 1, shape).astype(np.float32)
+
+    return Network(
+        hidden=whole(inputs, hidden),
+        hidden_bias=whole(hidden) * 100,
+        hidden_scale=0.01 / inputs**0.5,
+        heads=whole(hidden, heads),
+        direct=whole(inputs, heads),
+        heads_scale=float(random.uniform(1e-5, 1e-4)),
+        direct_scale=float(random.uniform(1e-5, 1e-4)),
+        bias=random.normal(size=heads),
+    )
+
+
+def whole_mean_head(
+    threshold: float = 0.0,
+    edge: float | None = None,
+    alert: float = 0.0,
+    shift: Mapping[str, float] | None = None,
+) -> ConversationHead:
+    """Builds a head whose logits are the means over all messages, shifted by language."""
+    weights = np.zeros((1 + len(TYPES), FIGURES))
+    weights[:, 2] = 1.0
+    return ConversationHead(
+        weights=weights,
+        thresholds=np.full(1 + len(TYPES), threshold),
+        language_shift=np.array([(shift or {}).get(code, 0.0) for code in LANGUAGES]),
+        edge_threshold=threshold if edge is None else edge,
+        alert_threshold=alert,
+    )
+
+
+def weighed_head(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> ConversationHead:
+    """Builds a head of given weights and thresholds, the same in every language."""
+    return ConversationHead(weights, thresholds, np.zeros(len(LANGUAGES)), 0.0, 0.0)
+
+
+def classifier(
+    human: Says | None = None, assistant: Says | None = None, head: ConversationHead | None = None
+) -> NgramClassifier:
+    """Builds a classifier that knows the words named, each by an element of its own.
+
+    Of a text with one or two different known words each adds its weight in full.
+    """
+    humans, assistants = human or {}, assistant or {}
+    words = sorted({word for word, _ in (*humans, *assistants)}) or ["word"]
+    place = {word: index for index, word in enumerate(words)}
+    return whole_classifier(
+        encoder({word: np.eye(len(words), dtype=int)[place[word]].tolist() for word in words}),
+        direct_network(len(words), HUMAN_HEADS, _placed(humans, place)),
+        direct_network(len(words), ASSISTANT_HEADS, _placed(assistants, place)),
+        head,
+    )
+
+
+def _placed(says: Says, place: Mapping[str, int]) -> dict[tuple[int, int], int]:
+    return {(place[word], head): weight for (word, head), weight in says.items()}
+
+
+def whole_classifier(
+    encoder: Encoder, human: Network, assistant: Network, head: ConversationHead | None = None
+) -> NgramClassifier:
+    """Builds a classifier of whole parts; it adds 2 to the pushback logit of Chinese."""
+    return NgramClassifier(
+        version="test",
+        encoder=encoder,
+        human=human,
+        assistant=assistant,
+        sentiment_cuts=np.array([-3.0, -1.0, 1.0, 3.0]),
+        pushback_shift=np.where(np.array(LANGUAGES) == "zh", 2.0, 0.0),
+        head=head or whole_mean_head(),
+        pushback_threshold=8,
+    )
+
+
+def row(
+    affective: int = NO_LOGIT,
+    use: str = "other",
+    language: str = "und",
+    sentiment: int = 0,
+    **types: int,
+) -> NDArray[np.int8]:
+    """Builds a human row in stored units; types not named get the lowest logit."""
+    built = np.full(HUMAN_WIDTH, NO_LOGIT, np.int8)
+    built[AFFECTIVE] = affective
+    for name, logit in types.items():
+        built[FIRST_TYPE + TYPES.index(name)] = logit
+    built[FIRST_USE + USES.index(use)] = 40
+    built[SENTIMENT] = sentiment
+    built[LANGUAGE] = LANGUAGES.index(language)
+    return built
+
+
+def batch(*conversations: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Concatenates conversations to the scores and starts that `judge` takes."""
+    rows = [message for conversation in conversations for message in conversation]
+    scores = np.array(rows, np.int8).reshape(-1, HUMAN_WIDTH)
+    return scores, np.cumsum([0, *map(len, conversations)]).astype(np.int64)

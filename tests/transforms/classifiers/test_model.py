@@ -1,0 +1,100 @@
+"""Tests the model that ships: its size, its loading, and that it tells plain cases apart."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.labels import PUSHBACK_REASONS, TYPES, USES
+from training.sources import Conversation, Turn, read_conversations
+from transforms.classifiers import Classifier, Judgements, load_default
+from transforms.classifiers.interface import HUMAN_WIDTH, NO_LOGIT, PUSHBACK, REASON
+from transforms.classifiers.ngram.classifier import MODEL_FILE, load
+
+REAL = (
+    Path(os.environ.get("UNDERTONE_DATA") or Path(__file__).parents[4] / "shared" / "data")
+    / "real"
+    / "dev.jsonl.gz"
+)
+MOST_FALSE_POSITIVES = 0.06
+"""Of the real conversations read as not affective; they were read because they looked it."""
+
+
+def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judgements:
+    """Judges conversations by their human messages."""
+    texts = [text for row in conversations for text in row.human]
+    counts = np.array([len(row.human) for row in conversations])
+    scores = classifier.score(texts, np.ones(len(texts), np.bool_))[:, :HUMAN_WIDTH]
+    silent = np.full(len(counts), NO_LOGIT, np.int8)
+    return classifier.judge(scores, np.cumsum([0, *counts]), silent, counts)
+
+
+def spoken(messages: Sequence[str]) -> Conversation:
+    """Builds a conversation of human messages."""
+    return Conversation("c", "test", tuple(Turn(True, text) for text in messages))
+
+
+def test_the_model_file_is_small_and_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file ships with the package and loads where nothing can be reached."""
+    monkeypatch.setattr(socket, "socket", None)
+    source = files("transforms.classifiers.ngram").joinpath(MODEL_FILE)
+    assert len(source.read_bytes()) <= 10_000_000
+    with source.open("rb") as opened:
+        assert load(opened).version == load_default().version
+
+
+def test_the_model_is_loaded_once() -> None:
+    """A process holds one copy."""
+    assert load_default() is load_default()
+
+
+@pytest.mark.parametrize(
+    ("messages", "affective", "expected"),
+    [
+        (["i feel so anxious and sad all the time, i cant sleep and i cry every night"] * 2, True,
+         "counseling"),
+        (["my girlfriend and i had a huge fight and she wont talk to me. what should i do?"] * 2,
+         True, "interpersonal_advice"),
+        (["我最近很焦虑，晚上睡不着，总是想哭"] * 2, True, "counseling"),
+        (["write a python function that sorts a list of dictionaries by a key"], False,
+         "technical"),
+        (["用Python写一个函数，读取csv文件并计算平均值"], False, "technical"),
+        (["write a poem for my mother's birthday card"], False, "content_creation"),
+    ],
+)  # fmt: skip
+def test_plain_cases(messages: list[str], affective: bool, expected: str) -> None:
+    """Nobody would hesitate over these, so neither may the model."""
+    judged = judge(load_default(), [spoken(messages)])
+    assert bool(judged.affective[0]) is affective
+    if affective:
+        assert judged.types[0] >> TYPES.index(expected) & 1
+    else:
+        assert USES[judged.use[0]] == expected
+
+
+def test_a_plain_refusal_is_pushback_and_help_is_not() -> None:
+    """The assistant's side, with the reason."""
+    model = load_default()
+    texts = [
+        "I'm an AI, I don't have feelings or a body, so I can't be your boyfriend.",
+        "Sure! Here are three recipes for pancakes: mix flour, milk and eggs, then fry.",
+    ]
+    refused, helped = model.score(texts, np.zeros(2, np.bool_))
+    assert refused[PUSHBACK] >= model.pushback_threshold
+    assert PUSHBACK_REASONS[refused[REASON]] == "ai_identity"
+    assert helped[PUSHBACK] < model.pushback_threshold
+
+
+def test_false_positives_on_real_conversations() -> None:
+    """The gate for every later model: few real conversations are called affective wrongly."""
+    if not REAL.exists():
+        assert os.environ.get("CI") != "true", "CI must have the real conversations"
+        pytest.skip(f"no {REAL.name} in the data folder (UNDERTONE_DATA)")
+    none = [row for row in read_conversations(REAL) if row.label == "none"]
+    assert judge(load_default(), none).affective.mean() <= MOST_FALSE_POSITIVES

@@ -1,0 +1,177 @@
+"""Tests message scores: the layout, hand-computed logits, and independence of the batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.labels import LANGUAGES
+from tests.transforms.classifiers.builders import (
+    ASSISTANT_HEADS,
+    HUMAN_HEADS,
+    classifier,
+    random_encoder,
+    random_network,
+    whole_classifier,
+)
+from transforms.classifiers.interface import (
+    AFFECTIVE,
+    FIRST_TYPE,
+    HUMAN_WIDTH,
+    LANGUAGE,
+    NO_LOGIT,
+    PUSHBACK,
+    REASON,
+    SENTIMENT,
+    TYPE_COLUMNS,
+    USE_COLUMNS,
+    WIDTH,
+)
+
+RANDOM = whole_classifier(
+    random_encoder(10, seed=1),
+    random_network(10, 7, HUMAN_HEADS, seed=2),
+    random_network(10, 7, ASSISTANT_HEADS, seed=3),
+)
+
+ABUSE = (
+    "",
+    " \n\t",
+    "\x00" * 50,
+    "\ud800 lone \udfff",
+    "\U0001f600" * 5000,
+    "e\u0301\u200d\ufe0f" * 300,
+    "\uffff\U0010ffff",
+    "?" * 3000,
+    "İßﬁ",
+)
+
+
+def test_layout_has_no_gap_and_no_overlap() -> None:
+    """The columns of a row are the ones that state and coders rely on."""
+    columns = [
+        AFFECTIVE,
+        *range(TYPE_COLUMNS.start, TYPE_COLUMNS.stop),
+        *range(USE_COLUMNS.start, USE_COLUMNS.stop),
+        SENTIMENT,
+        LANGUAGE,
+        PUSHBACK,
+        REASON,
+    ]
+    assert columns == list(range(WIDTH))
+    assert (HUMAN_WIDTH, WIDTH) == (17, 19)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.text(st.characters(codec=None), max_size=80), st.sampled_from(ABUSE)),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_a_row_does_not_depend_on_its_batch(messages: list[tuple[str, bool]]) -> None:
+    """Scoring together and alone give the same bytes."""
+    texts = [text for text, _ in messages]
+    human = np.array([is_human for _, is_human in messages], np.bool_)
+    together = RANDOM.score(texts, human)
+    alone = [RANDOM.score([text], human[i : i + 1]) for i, text in enumerate(texts)]
+    assert together.dtype == np.int8
+    assert together.shape == (len(texts), WIDTH)
+    assert together.tobytes() == b"".join(row.tobytes() for row in alone)
+
+
+def test_long_batches_agree_with_single_messages() -> None:
+    """Where a batch is cut into chunks makes no difference."""
+    texts = [f"message number {index} says {'x' * (index % 90)} " * 9 for index in range(400)]
+    human = np.arange(400) % 3 > 0
+    together = RANDOM.score(texts, human)
+    for index in range(0, 400, 37):
+        alone = RANDOM.score([texts[index]], human[index : index + 1])
+        assert together[index].tobytes() == alone.tobytes()
+
+
+def test_hand_computed_rows() -> None:
+    """Each column is the logit of its head in eighths, the sentiment its step."""
+    says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
+    rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
+    assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
+    assert rows[:, SENTIMENT].tolist() == [-1, -1, 0]
+    assert rows[:, TYPE_COLUMNS].tolist() == [[0] * 6, [0, 0, 0, 40, 0, 0], [0, 0, 0, 40, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("logit", "step"), [(-4, -2), (-3, -1), (-1, 0), (0, 0), (1, 1), (2, 1), (3, 2), (9, 2)]
+)
+def test_the_sentiment_is_cut_into_five_steps(logit: int, step: int) -> None:
+    """The test classifier's cuts are -3, -1, 1 and 3; a logit on a cut has the higher step."""
+    [row] = classifier({("mood", SENTIMENT): logit}).score(["mood"], np.array([True]))
+    assert row[SENTIMENT] == step
+
+
+def test_a_human_row_names_its_language() -> None:
+    """It stands beside the logits, known words or not."""
+    rows = classifier({("不", AFFECTIVE): 1}).score(["我不知道", "what is this"], np.full(2, True))
+    assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["zh", "en"]
+
+
+def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
+    """An assistant's human columns are 0, a human's pushback columns at their floor."""
+    tiny = classifier({("refuse", AFFECTIVE): 3}, {("refuse", 0): 4, ("refuse", 4): 2})
+    human, assistant = tiny.score(["refuse", "refuse"], np.array([True, False]))
+    assert human[PUSHBACK:].tolist() == [NO_LOGIT, 0]
+    assert assistant[:HUMAN_WIDTH].tolist() == [0] * HUMAN_WIDTH
+    assert assistant[PUSHBACK:].tolist() == [32, 3]
+
+
+def test_both_roles_share_an_encoder_but_no_network() -> None:
+    """The same word means one thing from a human and another from the assistant."""
+    tiny = classifier({("no", AFFECTIVE): -1}, {("no", 0): 6})
+    human, assistant = tiny.score(["no", "no"], np.array([True, False]))
+    assert (human[AFFECTIVE], assistant[PUSHBACK]) == (-8, 48)
+
+
+def test_the_pushback_logit_is_shifted_by_language() -> None:
+    """The test classifier adds 2 for Chinese, so that one threshold serves both."""
+    tiny = classifier(assistant={("not", 0): 1, ("不", 0): 1})
+    texts = ["no, i will not", "不，我会"]
+    english, chinese = tiny.score(texts, np.array([False, False]))
+    assert (english[PUSHBACK], chinese[PUSHBACK]) == (8, 24)
+
+
+def test_logits_are_clipped() -> None:
+    """Certainty past the range of int8 stays at its end."""
+    tiny = classifier({("yes", AFFECTIVE): 127, ("no", AFFECTIVE): -127})
+    rows = tiny.score(["yes", "no"], np.array([True, True]))
+    assert rows[:, AFFECTIVE].tolist() == [127, -128]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\x00\x00", "\ud800"])
+def test_a_message_without_features_is_neutral_and_other(text: str) -> None:
+    """Nothing was said: no type, neutral, use other, language undetermined, no pushback."""
+    rows = RANDOM.score([text, text], np.array([True, False]))
+    assert (rows[0, : USE_COLUMNS.stop - 1] == NO_LOGIT).all()
+    assert rows[0, USE_COLUMNS.stop - 1 : HUMAN_WIDTH].tolist() == [0, 0, 0]
+    assert rows[1, PUSHBACK:].tolist() == [NO_LOGIT, 0]
+
+
+def test_a_silent_message_does_not_speak_with_the_bias() -> None:
+    """What the networks say of nothing is not said of anybody."""
+    human = replace(random_network(10, 7, HUMAN_HEADS, seed=2), bias=np.full(HUMAN_HEADS, 5.0))
+    [row] = replace(RANDOM, human=human).score([""], np.array([True]))
+    assert row[SENTIMENT] == 0
+    assert row[AFFECTIVE] == NO_LOGIT
+
+
+def test_a_ten_megabyte_text_is_scored_like_its_ends() -> None:
+    """Size is no attack: only the ends are read."""
+    big = "word " * 2_000_000
+    small = big[:1200] + " " + big[-400:]
+    rows = RANDOM.score([big, small], np.array([True, True]))
+    assert rows[0].tobytes() == rows[1].tobytes()

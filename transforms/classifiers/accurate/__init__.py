@@ -1,0 +1,1 @@
+"""The accurate classifier: reads doubtful messages again with a sentence encoder."""

@@ -1,0 +1,1 @@
+"""The fast classifier: hashed n-grams, NumPy only."""

@@ -1,0 +1,83 @@
+"""Tells a message's language: by script where that decides it, else by votes of common words.
+
+Only Latin-script languages need the vote. Words are compared by the hash that `features` gave them,
+so the vote costs one gather a word. A tie, or no vote at all, is `und`: a wrong language would
+misplace a cell, an undetermined one is counted as such.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.labels import LANGUAGES
+from transforms.classifiers.ngram.features import BUCKET_BITS, Extract, extract
+
+_SCRIPT_SHARE: Final = 4
+"""A script decides from a quarter of the characters on: quoted foreign words do not."""
+
+VOTERS: Final = ("en", "es", "pt", "fr", "de")
+"""Languages told apart by their words."""
+
+_LANE_BITS: Final = 12
+
+WORDS_FILE: Final = "words.json"
+"""Common words by language: a list written by hand, and what `training.words` adds to it."""
+
+Ballots = NDArray[np.uint64]
+"""The votes of each bucket, a lane of 12 bits a language."""
+
+
+def identify(read: Extract, ballots: Ballots | None = None) -> NDArray[np.int8]:
+    """Gives each message's index into `labels.LANGUAGES`; int8 (n,)."""
+    languages = _vote(read, load_ballots() if ballots is None else ballots)
+    cyrillic, arabic, han, kana, hangul = read.scripts.T
+    cjk = han + kana + hangul
+    enough = np.maximum(read.lengths, 1)
+    for name, decided in (
+        ("ru", (cyrillic * _SCRIPT_SHARE >= enough) & (cyrillic >= arabic)),
+        ("ar", (arabic * _SCRIPT_SHARE >= enough) & (arabic > cyrillic)),
+        ("zh", (cjk * _SCRIPT_SHARE >= enough) & (kana * 8 < cjk) & (hangul * 4 < cjk)),
+        ("ko", (cjk * _SCRIPT_SHARE >= enough) & (hangul * 4 >= cjk) & (hangul >= kana)),
+        ("ja", (cjk * _SCRIPT_SHARE >= enough) & (kana * 8 >= cjk) & (kana > hangul)),
+    ):
+        languages[decided] = LANGUAGES.index(name)
+    return languages
+
+
+def _vote(read: Extract, ballots: Ballots) -> NDArray[np.int8]:
+    if not read.families:
+        return np.zeros(len(read.lengths), np.int8)
+    tokens = read.families[0]
+    running = np.zeros(len(tokens.buckets) + 1, np.uint64)
+    np.cumsum(ballots.take(tokens.buckets), out=running[1:])
+    votes = running[tokens.offsets[1:]] - running[tokens.offsets[:-1]]
+    lanes = np.arange(len(VOTERS), dtype=np.uint64) * np.uint64(_LANE_BITS)
+    counts = (votes[:, None] >> lanes) & np.uint64((1 << _LANE_BITS) - 1)
+    best = counts.max(axis=1)
+    sure = (best > 0) & ((counts == best[:, None]).sum(axis=1) == 1)
+    voted = np.array([LANGUAGES.index(name) for name in VOTERS], np.int8)[counts.argmax(axis=1)]
+    return np.where(sure, voted, np.int8(0))
+
+
+def make_ballots(words: Mapping[str, Sequence[str]]) -> Ballots:
+    """Builds the table from common words by language."""
+    table = np.zeros(1 << BUCKET_BITS, np.uint64)
+    for lane, name in enumerate(VOTERS):
+        buckets = extract([" ".join(words[name])]).families[0].buckets
+        table[np.unique(buckets)] += np.uint64(1 << (lane * _LANE_BITS))
+    return table
+
+
+@cache
+def load_ballots() -> Ballots:
+    """Reads the shipped words, once a process."""
+    stored = files("transforms.classifiers.ngram").joinpath(WORDS_FILE).read_bytes()
+    words: dict[str, list[str]] = json.loads(stored)
+    return make_ballots(words)

@@ -1,0 +1,1 @@
+"""What turns counts into estimates: error rates of the classifiers. No Beam here."""

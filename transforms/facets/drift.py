@@ -1,0 +1,36 @@
+"""From which type a conversation opens to which it closes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.labels import NO_TYPE, TYPES
+from transforms.facets.facet import Correction, Facet, ShareOf, Traits
+
+_ENDS: Final = (*TYPES, NO_TYPE)
+"""What a conversation may open and close with; the index -1 of the labels is the last."""
+
+PAIRS: Final = tuple(f"{opening}>{closing}" for opening in _ENDS for closing in _ENDS)
+UNTYPED: Final = f"{NO_TYPE}>{NO_TYPE}"
+"""What most conversations are."""
+
+
+def pairs_of(traits: Traits) -> tuple[str, ...]:
+    """Returns the pair of opening and closing type, the only one."""
+    return (f"{_ENDS[traits.opening_type]}>{_ENDS[traits.closing_type]}",)
+
+
+FACET = Facet(
+    id=9,
+    name="drift",
+    values=PAIRS,
+    members=pairs_of,
+    share_of=ShareOf.OPENING,
+    correction=Correction.NONE,
+    definition="Type of the first three human messages > type of the last three.",
+    label="Drift",
+    terms={
+        "Drift": "From the type of the first three human messages to that of the last three.",
+    },
+    is_partition=True,
+)

@@ -1,0 +1,53 @@
+"""How long a conversation is, in bins of human messages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
+from transforms.facets.facet import Correction, Facet, ShareOf, Traits
+
+LENGTH_BINS: Final = (
+    (0, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 200), (201, None),
+)  # fmt: skip
+"""Human messages from and to, both included; a bin never straddles a definition of METRICS.
+
+A conversation in which no human has spoken is rare, and so would be a small cell of its own that
+takes larger ones down with it: it shares the first bin.
+"""
+
+
+def _bin_name(low: int, high: int | None) -> str:
+    return f"{low}+" if high is None else str(low) if low == high else f"{low}-{high}"
+
+
+LENGTHS: Final = tuple(_bin_name(low, high) for low, high in LENGTH_BINS)
+
+
+def length_of(human_messages: int) -> str:
+    """Returns the name of the length bin."""
+    for name, (_, high) in zip(LENGTHS, LENGTH_BINS, strict=True):
+        if high is None or human_messages <= high:
+            return name
+    raise AssertionError("the last bin is open")
+
+
+def _members(traits: Traits) -> tuple[str, ...]:
+    return (length_of(traits.human_messages),)
+
+
+FACET = Facet(
+    id=4,
+    name="length",
+    values=LENGTHS,
+    members=_members,
+    share_of=ShareOf.ALL,
+    correction=Correction.COUNTED,
+    definition="Human messages of a conversation, in bins.",
+    label="Length",
+    is_partition=True,
+    left_out_of=frozenset(("overall", "length")),
+)
+
+assert LENGTH_BINS[4][0] == MIN_MESSAGES_FOR_CHANGE
+assert LENGTH_BINS[6][1] == LONG_OVER

@@ -1,0 +1,24 @@
+"""Long conversations, of all and of each type."""
+
+from __future__ import annotations
+
+from transforms.conversation.summary import LONG_OVER
+from transforms.facets.facet import GROUPS, Correction, Facet, ShareOf, Traits
+
+
+def _members(traits: Traits) -> tuple[str, ...]:
+    return traits.groups if traits.human_messages > LONG_OVER else ()
+
+
+FACET = Facet(
+    id=5,
+    name="long",
+    values=GROUPS,
+    members=_members,
+    share_of=ShareOf.GROUP,
+    correction=Correction.INSIDE,
+    definition=f"More than {LONG_OVER} human messages; of all, of the affective ones or of a type.",
+    label="Long conversations",
+    terms={"Long": f"More than {LONG_OVER} human messages."},
+    left_out_of=frozenset(("length",)),
+)

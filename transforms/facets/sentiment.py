@@ -1,0 +1,28 @@
+"""How the mood changes from the first messages to the last."""
+
+from __future__ import annotations
+
+from transforms.conversation.summary import MIN_MESSAGES_FOR_CHANGE
+from transforms.facets.facet import GROUPS, Correction, Facet, ShareOf, Traits
+
+
+def _members(traits: Traits) -> tuple[str, ...]:
+    return traits.groups if traits.has_change else ()
+
+
+FACET = Facet(
+    id=6,
+    name="sentiment",
+    values=GROUPS,
+    members=_members,
+    share_of=ShareOf.NONE,
+    correction=Correction.NONE,
+    definition=f"{MIN_MESSAGES_FOR_CHANGE} or more human messages, so that the change of mood is "
+    "defined; of all, of the affective ones, or of a type.",
+    label="Change of mood",
+    terms={
+        "Mood change": "Mean sentiment of the last three human messages minus that of the first "
+        "three, for conversations of six or more. The interval is the normal approximation.",
+    },
+    sums_change=True,
+)
