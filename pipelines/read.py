@@ -25,6 +25,7 @@ from apache_beam.io.filesystem import CompressedFile
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage, parse_subscription
 from apache_beam.io.range_trackers import OffsetRangeTracker
+from apache_beam.metrics import Metrics
 from cramjam import DecompressionError
 from fastavro import block_reader
 from fastavro.schema import SchemaParseException
@@ -44,8 +45,14 @@ CONTENT_TYPE: Final = "content-type"
 """Pub/Sub attribute that says how a message is encoded."""
 
 ORIGINAL_PUBLISH_TIME: Final = "original-publish-time"
-"""Pub/Sub attribute of an event that is published again, in microseconds since the epoch: when it
-was published first. By that it is judged, or whatever is replayed would be late."""
+"""Pub/Sub attribute of an event that is published again: when it was published first.
+
+In microseconds since the epoch. It may only move the publish time back, so that a replayed event
+is not late. A time after the message's own publish time is ignored and counted in `_AHEAD`.
+Otherwise a sender could make an event of any future time look right.
+"""
+
+_AHEAD: Final = Metrics.counter("read", "original_publish_time_ahead")
 
 _REQUIRED: Final = {
     "event_id": {"string", "null"},
@@ -169,6 +176,8 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
 
     Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
     de-duplicated by their own id later on.
+    Metrics: `read/original_publish_time_ahead`, messages whose attribute `original-publish-time` is
+    ignored because it is later than their publish time.
     Raises: `InputError` at construction for a name that is none.
 
     Args:
@@ -499,9 +508,12 @@ def _message(
     data: bytes, attributes: Mapping[str, str] | None, publish_time: datetime | None
 ) -> Record:
     attributes = attributes or {}
-    published_at_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
-    if published_at_us is None:
-        published_at_us = _instant_us(publish_time)
+    original_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
+    published_at_us = _instant_us(publish_time)
+    if published_at_us is None or (original_us is not None and original_us <= published_at_us):
+        published_at_us = original_us
+    elif original_us is not None:
+        _AHEAD.inc()
     encoding = encoding_of(attributes.get(CONTENT_TYPE))
     return Record(encoding, data, attributes, published_at_us)
 

@@ -30,7 +30,7 @@ class Reason(enum.StrEnum):
     SENT_AT_OUT_OF_RANGE = "sent_at_out_of_range"
     """Before 2000-01-01 or after 2100-01-01."""
     FROM_THE_FUTURE = "from_the_future"
-    """Said more than five minutes after it was published."""
+    """Said more than five minutes after it was published, or after a live source got it."""
     LATE = "late"
     """Published more than `allowed_lateness` after it was said."""
     PAST_LIFE = "past_life"

@@ -68,7 +68,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     Attributes:
       allowed_lateness_us: an event published later than this after it was said is late.
-      max_future_us: an event said later than this after it was published is from the future.
+      max_future_us: an event said later than this after it was published, or after a live source
+        got it, is from the future.
       max_event_bytes: a larger payload (in an Avro archive: text) is refused.
       max_age_us: an event that a live source got later than this after it was said is refused: what
         it would change may be forgotten already.
@@ -161,24 +162,24 @@ def read_event(
       row: bytes, or for AVRO the dict that fastavro read.
       published_at_us: publish time known from outside the row; it wins over the row's own.
       limits: what is valid.
-      received_at_us: when a live source got it, where that may be later than it was published.
+      received_at_us: when a live source got it. No publish time counts as later than that.
 
     Returns:
       The message; or the rejection with its reason; or `SystemTurn`.
     """
+    if received_at_us is not None and published_at_us is not None:
+        published_at_us = min(published_at_us, received_at_us)
     decoded = _read(encoding, row, published_at_us, limits)
-    if (
-        type(decoded) is Message
-        and received_at_us is not None
-        and received_at_us - decoded.sent_at_us > limits.max_age_us
-    ):
-        return Rejection(
-            Reason.PAST_LIFE,
-            _id_or_none(decoded.event_id),
-            _id_or_none(decoded.conversation_id),
-            decoded.sent_at_us,
-            published_at_us,
-        )
+    if type(decoded) is Message and received_at_us is not None:
+        reason = _refuse_receipt(decoded.sent_at_us, received_at_us, limits)
+        if reason is not None:
+            return Rejection(
+                reason,
+                _id_or_none(decoded.event_id),
+                _id_or_none(decoded.conversation_id),
+                decoded.sent_at_us,
+                published_at_us,
+            )
     return decoded
 
 
@@ -431,6 +432,13 @@ def _refuse_time(sent_at_us: int, published_at_us: int | None, limits: Limits) -
     if lag_us > limits.allowed_lateness_us:
         return Reason.LATE
     return Reason.FROM_THE_FUTURE if -lag_us > limits.max_future_us else None
+
+
+def _refuse_receipt(sent_at_us: int, received_at_us: int, limits: Limits) -> Reason | None:
+    age_us = received_at_us - sent_at_us
+    if age_us > limits.max_age_us:
+        return Reason.PAST_LIFE
+    return Reason.FROM_THE_FUTURE if -age_us > limits.max_future_us else None
 
 
 def _clean_attribute(value: str | None) -> str | None:

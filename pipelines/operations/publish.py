@@ -293,8 +293,10 @@ def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
         attributes.setdefault(SENT_AT, str(sent_at_us // 1000))
     # Where nobody says, an event was published as soon as it was said (conversation_event.avsc).
     published_at_us = sent_at_us if published_at_us is None else published_at_us
-    if published_at_us is not None and instant_of(attributes.get(ORIGINAL_PUBLISH_TIME)) is None:
-        attributes[ORIGINAL_PUBLISH_TIME] = str(published_at_us)
+    if published_at_us is not None:
+        original_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
+        if original_us is None or original_us > published_at_us:
+            attributes[ORIGINAL_PUBLISH_TIME] = str(published_at_us)
     # Archives lie in the order of publishing, in which a late event's own time would be no time.
     at_us = sent_at_us if published_at_us is None else published_at_us
     try:

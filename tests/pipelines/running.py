@@ -110,13 +110,13 @@ def run_bounded(chunks: Sequence[PayloadChunk], settings: Settings = EXACT) -> R
 
 
 def run_unbounded(
-    timeline: Sequence[Sequence[dict[str, Any]] | int], settings: Settings = EXACT
+    timeline: Sequence[Sequence[dict[str, Any]] | PayloadChunk | int], settings: Settings = EXACT
 ) -> Result:
     """Runs the graph over a timeline, firing after each step.
 
     Args:
-      timeline: lists of events that arrive together, and instants in seconds to which the watermark
-        then advances.
+      timeline: events that arrive together, as a list or as a chunk of a source, and instants in
+        seconds to which the watermark then advances.
       settings: how to count.
     """
     stream = TestStream()
@@ -124,7 +124,7 @@ def run_unbounded(
         if isinstance(step, int):
             stream.advance_watermark_to(step)
         else:
-            stream.add_elements([chunk(step)])
+            stream.add_elements([step if isinstance(step, PayloadChunk) else chunk(step)])
         stream.advance_processing_time(4 * FIRING_S)
     for _ in range(3):  # A firing feeds the next windows, whose own timers fire a period later.
         stream.advance_processing_time(4 * FIRING_S)

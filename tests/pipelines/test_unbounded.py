@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 import pytest
+from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.testing import test_stream
 
+from pipelines.read import _chunks_of
 from pipelines.settings import wall_clock_us
-from schemas.records import ATTRIBUTES, LedgerTotal
+from schemas.records import ATTRIBUTES, Encoding, LedgerTotal, PayloadChunk
 from tests.pipelines.running import (
     EXACT,
     FIRING_S,
@@ -23,6 +26,7 @@ from tests.pipelines.running import (
     run_unbounded,
     stopped_at,
 )
+from tests.schemas.payloads import encoded
 from transforms.counting.tally import day_of
 from transforms.ledger import imbalance
 
@@ -48,6 +52,18 @@ def said(
         **dict.fromkeys(ATTRIBUTES),
         **fields,
     }
+
+
+def received(event: dict[str, Any], at_s: float, **attributes: str) -> PayloadChunk:
+    """Returns an event as Pub/Sub hands it over, published `at_s` seconds into the timeline."""
+    data = encoded(Encoding.PROTOBUF, **event)
+    published_at = datetime.fromtimestamp(START_S, UTC) + timedelta(seconds=at_s)
+    return next(_chunks_of([PubsubMessage(data, attributes, publish_time=published_at)], "s"))
+
+
+def original_publish_time(at_s: float) -> dict[str, str]:
+    """Returns the attribute of an event that claims to be published first at that time."""
+    return {"original-publish-time": str(round((START_S + at_s) * 1_000_000))}
 
 
 def ends_as_batch(timeline: Sequence[list[dict[str, Any]] | int]) -> dict[tuple[Any, ...], Any]:
@@ -291,3 +307,17 @@ def test_a_day_past_its_life_changes_no_more() -> None:
     of_the_day = [r for r in result.rows if day_of(r.window_start_us) == START_S * 1_000_000]
     assert of_the_day == before.rows
     assert len(result.rows) == 2 * len(of_the_day)
+
+
+def test_an_event_that_claims_a_future_publish_time_is_refused() -> None:
+    """One of ten messages of a conversation says that it is published in 40 days, as it is said."""
+    ahead_s = 40 * DAY_S
+    timeline = [received(said(str(i), i * HOUR_S), i * HOUR_S) for i in range(9)]
+    future = received(said("future", ahead_s), 3 * HOUR_S, **original_publish_time(ahead_s))
+    result = run_unbounded([*timeline[:3], future, *timeline[3:]])
+    assert result.accounts() == {
+        ("read", ""): 10, ("counted", ""): 9, ("dead_letter", "from_the_future"): 1,
+        ("conversation", ""): 1, ("tallied", ""): 1,
+    }  # fmt: skip
+    (letter,) = result.dead_letters
+    assert letter.published_at_us == (START_S + 3 * HOUR_S) * 1_000_000

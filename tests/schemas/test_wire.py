@@ -144,6 +144,22 @@ def test_an_event_past_its_life_is_refused() -> None:
     assert decoded[-1] == Rejection(Reason.PAST_LIFE, "e0", "c0", MONDAY_US, MONDAY_US)
 
 
+@pytest.mark.parametrize("published_at_us", [None, MONDAY_US - 1, MONDAY_US, 2**63 - 1])
+def test_an_event_from_the_future_is_refused_by_when_it_was_received(
+    published_at_us: int | None,
+) -> None:
+    """An event may be five minutes ahead of its receipt, whatever publish time it claims."""
+    row = encoded(Encoding.JSON, published_at_us=MONDAY_US)
+    bound_us = MONDAY_US - FUTURE_US
+    decoded = [
+        read_event(Encoding.JSON, row, published_at_us, LIMITS, received_at_us)
+        for received_at_us in (bound_us, bound_us - 1)
+    ]
+    assert isinstance(decoded[0], Message)
+    assert isinstance(decoded[1], Rejection)
+    assert decoded[1].reason == Reason.FROM_THE_FUTURE
+
+
 @EACH_ENCODING
 def test_every_encoding_gives_the_same_message(encoding: Encoding) -> None:
     """An event with every field is the same message however it is encoded."""

@@ -10,9 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import apache_beam as beam
 import grpc  # type: ignore[import-untyped]
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.metrics import MetricsFilter
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from google.pubsub_v1.types import PublishRequest, PublishResponse
 
 from pipelines.commands.main import main
@@ -21,7 +24,7 @@ from pipelines.read import _chunks_of
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
 from schemas.wire import read_event
-from tests.builders import MONDAY_US, SECOND_US, avro_event
+from tests.builders import HOUR_US, MONDAY_US, SECOND_US, avro_event
 from tests.pipelines.test_read import read_avro
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
@@ -130,7 +133,8 @@ def republished(original: str | None, at_us: int | None = LATER_US) -> PubsubMes
 _ORIGINALS: Final = pytest.mark.parametrize(
     ("original", "published_at_us"),
     [
-        (str(MONDAY_US), MONDAY_US), ("0", 0), ("-1", -1), (str(2**63 - 1), 2**63 - 1),
+        (str(MONDAY_US), MONDAY_US), ("0", 0), ("-1", -1), (str(LATER_US), LATER_US),
+        (str(LATER_US + 1), LATER_US), (str(2**63 - 1), LATER_US),
         (None, LATER_US), ("", LATER_US), ("yesterday", LATER_US), (str(2**63), LATER_US),
         ("2025-06-02T00:00:00Z", LATER_US), ("1e15", LATER_US), ("-", LATER_US),
     ],
@@ -141,7 +145,7 @@ _ORIGINALS: Final = pytest.mark.parametrize(
 def test_a_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int
 ) -> None:
-    """The attribute wins over Pub/Sub's own publish time, unless it is nonsense."""
+    """The attribute moves the publish time back, never forward, and nonsense is ignored."""
     chunk = next(_chunks_of([republished(original)], "s"))
     assert chunk.published_at_us == [published_at_us]
 
@@ -160,6 +164,20 @@ def test_an_archived_message_is_as_old_as_its_first_publication(
 def test_the_attribute_counts_where_a_source_gives_no_publish_time() -> None:
     """A runner that hands over no publish time still hands over attributes."""
     assert next(_chunks_of([republished("7", None)], "s")).published_at_us == [7]
+
+
+def test_attributes_of_a_time_to_come_are_counted() -> None:
+    """A metric tells how many messages name an original publish time after their own."""
+    ahead_us = (LATER_US - 1, LATER_US, LATER_US + 1, LATER_US + HOUR_US)
+    messages = [republished(str(at_us)) for at_us in ahead_us] + [republished(None)]
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    _ = pipeline | beam.Create([messages]) | beam.FlatMap(lambda each: list(_chunks_of(each, "s")))
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = result.metrics().query(MetricsFilter().with_namespace("read"))["counters"]
+    assert [(c.key.metric.name, c.committed) for c in counters] == [
+        ("original_publish_time_ahead", 2)
+    ]
 
 
 def test_an_event_published_again_is_not_late() -> None:
@@ -217,9 +235,10 @@ def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) ->
     rows = [envelope(protobuf, None, MONDAY_US + 9), envelope(b"<x/>", "text/xml")]
     own = {"sent-at-ms": "1", "original-publish-time": "2", "topic": "t", "retry": ""}
     rows.append(envelope(protobuf, None) | {"attributes": own})
-    rows.append(envelope(b"", None) | {"attributes": {"original-publish-time": "2 o'clock"}})
+    wrong = [{"original-publish-time": said} for said in ("2 o'clock", str(MONDAY_US + 1))]
+    rows += [envelope(b"", None) | {"attributes": attributes} for attributes in wrong]
     path = write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
-    assert publish([str(path)], TOPIC) == 4
+    assert publish([str(path)], TOPIC) == 5
     published = {"original-publish-time": str(MONDAY_US)}
     times = {
         "sent-at-ms": str(MONDAY_US // 1000),
@@ -229,6 +248,7 @@ def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) ->
         (protobuf, times),
         (b"<x/>", {"content-type": "text/xml"} | published),
         (protobuf, own),
+        (b"", published),
         (b"", published),
     ]
 
