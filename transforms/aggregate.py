@@ -24,13 +24,16 @@ from transforms.coders import CanonicalCoder
 from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import summarize
 from transforms.counting.days import DayRange
-from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder
+from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder, SheetChange
 from transforms.give import Give
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 
 DaySheet = tuple[int, Sheet]
 """Start of the day in microseconds, and its sheet or a part of it."""
+
+DayChange = tuple[int, SheetChange]
+"""Start of the day in microseconds, and what is to be added to its sheet."""
 
 UserDaySummaries = tuple[UserDayKey, Iterable[ConversationSummary]]
 
@@ -108,10 +111,10 @@ class CountTallied(beam.PTransform[DaySheet, LedgerEntry]):
         return sheets | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
 
 
-class SumGains(beam.PTransform[DaySheet, DaySheet]):
+class SumGains(beam.PTransform[DayChange, DayChange]):
     """Sums what the sheets of an unbounded job gain, day by day.
 
-    In: (day, `Sheet` to add). Out: (day, `Sheet` to add), one a day and firing period.
+    In: (day, `SheetChange`). Out: (day, `SheetChange`), one a day and firing period.
     Windowing: the global window, discarding panes: each gain is in exactly one.
     """
 
@@ -119,11 +122,11 @@ class SumGains(beam.PTransform[DaySheet, DaySheet]):
         super().__init__()
         self._firings = firings
 
-    def expand(self, gains: beam.PCollection[DaySheet]) -> beam.PCollection[DaySheet]:
+    def expand(self, gains: beam.PCollection[DayChange]) -> beam.PCollection[DayChange]:
         return (
             gains
             | "FireByPeriod" >> self._firings.each_period()
-            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
+            | "SumDays" >> beam.CombinePerKey(_SumChangesFn())
         )
 
 
@@ -191,6 +194,26 @@ class _SumSheetsFn(beam.CombineFn):
 
     def get_accumulator_coder(self) -> CanonicalCoder:
         return CanonicalCoder(Sheet)
+
+
+@with_input_types(SheetChange)
+@with_output_types(SheetChange)
+class _SumChangesFn(beam.CombineFn):
+    def create_accumulator(self) -> SheetChange:
+        return SheetChange()
+
+    def add_input(self, total: SheetChange, change: SheetChange) -> SheetChange:
+        return total.add(change)
+
+    def merge_accumulators(self, totals: Iterable[SheetChange]) -> SheetChange:
+        return reduce(SheetChange.add, totals, SheetChange())
+
+    def extract_output(self, total: SheetChange) -> SheetChange:
+        # The accumulator may be added to again.
+        return SheetChange(Sheet(total.sheet), total.revisions)
+
+    def get_accumulator_coder(self) -> CanonicalCoder:
+        return CanonicalCoder(SheetChange)
 
 
 def _tallied(day_sheet: DaySheet) -> LedgerEntry:

@@ -33,7 +33,7 @@ from transforms import ledger
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory, UserDay, long_conversation
-from transforms.counting.tally import DAY_US, Sheet, day_of, name_of, sheet_of
+from transforms.counting.tally import DAY_US, Sheet, SheetChange, day_of, name_of, sheet_of
 from transforms.ledger import Clock
 from transforms.score import LoadClassifier
 from transforms.sessionize import NewlyObserved, fates_of
@@ -88,10 +88,10 @@ class PublishChanges(beam.PTransform[NewlyObserved, Any]):
         return Changes(signed["summaries"], signed["grown_long"], signed["ledger"])
 
 
-class CountPeople(beam.PTransform[SignedSummary, tuple[int, Sheet]]):
+class CountPeople(beam.PTransform[SignedSummary, tuple[int, SheetChange]]):
     """Turns signed summaries into what each day's sheet gains, counting every user once a cell.
 
-    In: `SignedSummary`. Out: (day, `Sheet` to add). Windowing: global, in and out.
+    In: `SignedSummary`. Out: (day, `SheetChange`). Windowing: global, in and out.
     State: `UserDay`, some 70 bytes a conversation, kept until a day after the day is closed.
     Metrics: distribution `people/profiles`, of conversations that a user's day tells apart.
     """
@@ -102,19 +102,19 @@ class CountPeople(beam.PTransform[SignedSummary, tuple[int, Sheet]]):
 
     def expand(
         self, summaries: beam.PCollection[SignedSummary]
-    ) -> beam.PCollection[tuple[int, Sheet]]:
+    ) -> beam.PCollection[tuple[int, SheetChange]]:
         counted = (
             summaries
             | "WithUser" >> beam.Filter(_has_user).with_output_types(SignedSummary)
             | "KeyByUserAndDay" >> beam.Map(_key_by_user_and_day)
             .with_output_types(tuple[UserDayKey, SignedSummary])
-            | "CountUserOnce" >> beam.ParDo(self._fn).with_output_types(tuple[int, Sheet])
+            | "CountUserOnce" >> beam.ParDo(self._fn).with_output_types(tuple[int, SheetChange])
         )  # fmt: skip
         anonymous = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(SignedSummary)
             | "CountWithoutUser" >> beam.Map(_gain_without_user)
-            .with_output_types(tuple[int, Sheet])
+            .with_output_types(tuple[int, SheetChange])
         )  # fmt: skip
         return (counted, anonymous) | "FlattenGains" >> beam.Flatten()
 
@@ -214,7 +214,7 @@ class _CountPeopleFn(beam.DoFn):
         # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
         # an empty memory a retraction would leave its user behind.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._life_us))
-        yield day_us, gain
+        yield day_us, SheetChange(gain, _revisions_of(change))
 
     @on_timer(FORGET)
     def forget(
@@ -243,7 +243,12 @@ def _has_no_user(change: SignedSummary) -> bool:
     return not change.summary.user
 
 
-def _gain_without_user(change: SignedSummary) -> tuple[int, Sheet]:
+def _gain_without_user(change: SignedSummary) -> tuple[int, SheetChange]:
     day_us = day_of(change.summary.started_at_us)
     gain = Sheet().add_all(sheet_of([change.summary]), change.sign)
-    return day_us, gain
+    return day_us, SheetChange(gain, _revisions_of(change))
+
+
+def _revisions_of(change: SignedSummary) -> int:
+    """Returns 1 for a summary that is taken back: only a published one ever is."""
+    return int(change.sign < 0)

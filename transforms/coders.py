@@ -24,7 +24,7 @@ from schemas.records import (
 )
 from transforms.conversation.history import ConversationHistory, UserDay
 from transforms.conversation.state import ConversationState, Observed
-from transforms.counting.tally import Sheet
+from transforms.counting.tally import Sheet, SheetChange
 
 CODED: Final = (
     AggregateRow,
@@ -38,6 +38,7 @@ CODED: Final = (
     LongConversation,
     Observed,
     Sheet,
+    SheetChange,
     SignedSummary,
     UserDay,
 )
@@ -72,6 +73,8 @@ class CanonicalCoder(coders.Coder):
 
         Of a sheet it is guessed: Beam would encode the day's cells once more only to count them.
         """
+        if isinstance(value, SheetChange):
+            value = value.sheet
         if isinstance(value, Sheet):
             return len(value) * _BYTES_A_CELL
         return len(self.encode(value))

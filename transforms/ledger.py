@@ -55,10 +55,17 @@ OPEN_AT_END: Final = "open_at_end"
 """Conversations, by the day they started (the reason), that may go on after the last message that
 a backfill read: a later backfill, or one with a larger margin, may count more of them."""
 
+REVISIONS_PAST_LIFE: Final = "revisions_past_life"
+"""Revisions of conversations, by the day they started (the reason), that a stream dropped: it no
+longer changes that day. Most leave the number of conversations as it is, so `PAST_LIFE` does not
+show them. A backfill of the day counts them."""
+
 PLACES: Final = (TALLIED, PAST_LIFE, OTHER_DAY)
 """What becomes of a conversation; together they are all."""
 
-ACCOUNTS: Final = (READ, *FATES, CONVERSATION, *PLACES, OPEN_AT_DRAIN, OPEN_AT_END)
+ACCOUNTS: Final = (
+    READ, *FATES, CONVERSATION, *PLACES, REVISIONS_PAST_LIFE, OPEN_AT_DRAIN, OPEN_AT_END,
+)  # fmt: skip
 
 Clock = Callable[[], int]
 """Returns microseconds since the epoch."""

@@ -23,7 +23,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import AggregateRow, LedgerEntry
 from transforms import ledger
-from transforms.aggregate import DaySheet
+from transforms.aggregate import DayChange, DaySheet
 from transforms.counting.tally import (
     BREAKDOWNS,
     DAY,
@@ -34,6 +34,7 @@ from transforms.counting.tally import (
     WHOLE_DAY,
     Cell,
     Sheet,
+    SheetChange,
     Tally,
     name_of,
 )
@@ -79,16 +80,17 @@ class Released(NamedTuple):
     ledger: beam.PCollection[LedgerEntry]
 
 
-class ReleaseChanges(beam.PTransform[DaySheet, Any]):
+class ReleaseChanges(beam.PTransform[DayChange, Any]):
     """Releases a day's sheet again and again as it fills; writes the cells that differ.
 
-    In: (day, `Sheet` to add). Out: `Released`: rows of the changed cells, and ledger entries of the
+    In: (day, `SheetChange`). Out: `Released`: rows of the changed cells, and ledger entries of the
     conversations that stand in the sheets. Windowing: the global window.
     Guarantees: the rows that hold are those of the sum of all gains, in any order. After a failure
     that took the state back, which may leave rows of a lost attempt in the table, the first release
     of a day is a complete new snapshot of it.
     State: the day's sheet and what was released of it, some 100 KB; dropped `life_us` after the end
-    of the day. What comes then is counted as past its life, and left to a backfill.
+    of the day. What comes then is left to a backfill: conversations are counted as `past_life`,
+    revisions of published ones as `revisions_past_life`.
     Metrics: `release/<account>`, distribution `release/rows`.
     """
 
@@ -96,7 +98,7 @@ class ReleaseChanges(beam.PTransform[DaySheet, Any]):
         super().__init__()
         self._fn = _ReleaseChangesFn(stamp, clock, life_us)
 
-    def expand(self, gains: beam.PCollection[DaySheet]) -> Released:
+    def expand(self, gains: beam.PCollection[DayChange]) -> Released:
         released = gains | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
             AggregateRow, ledger=LedgerEntry
         ).with_outputs("ledger", main="rows")
@@ -211,20 +213,20 @@ class _ReleaseChangesFn(beam.DoFn):
 
     def process(
         self,
-        day_gain: DaySheet,
+        day_change: DayChange,
         state: Any = beam.DoFn.StateParam(DAY),
         close: Any = beam.DoFn.TimerParam(CLOSE),
     ) -> Iterator[Any]:
-        day_us, gain = day_gain
+        day_us, change = day_change
+        gain = change.sheet
         if not gain:  # What was added was taken back at once, or a last pane of nothing.
             return
         encoded = state.read()
         last = _Day.decode(encoded) if encoded else _Day()
-        gained = gain.get(WHOLE_DAY, NOTHING).conversations
-        fate = (ledger.PAST_LIFE, name_of(day_us)) if last.is_closed else (ledger.TALLIED, "")
-        ledger.count_metrics("release", {fate: gained})
-        if gained:
-            yield Tagged("ledger", LedgerEntry(*fate, gained))
+        counts = _fates_of(day_us, change, is_closed=last.is_closed)
+        ledger.count_metrics("release", counts)
+        for entry in ledger.entries_of(counts):
+            yield Tagged("ledger", entry)
         if last.is_closed:
             return
         close.set(Timestamp(micros=day_us + DAY_US + self._life_us))
@@ -266,3 +268,15 @@ class _ReleaseChangesFn(beam.DoFn):
                 for cell in changed
             ]
         return _Day(snapshot, revision, sheet, cells), rows
+
+
+def _fates_of(day_us: int, change: SheetChange, *, is_closed: bool) -> dict[tuple[str, str], int]:
+    """Returns how many conversations a change adds to a day, or by how much a closed day is off."""
+    conversations = change.sheet.get(WHOLE_DAY, NOTHING).conversations
+    if not is_closed:
+        return {(ledger.TALLIED, ""): conversations}
+    day = name_of(day_us)
+    return {
+        (ledger.PAST_LIFE, day): conversations,
+        (ledger.REVISIONS_PAST_LIFE, day): change.revisions,
+    }

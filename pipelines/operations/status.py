@@ -22,6 +22,7 @@ from transforms.ledger import (
     PAST_LIFE,
     PLACES,
     READ,
+    REVISIONS_PAST_LIFE,
     imbalance,
 )
 
@@ -131,6 +132,13 @@ class RunLedger:
                 f"{PAST_LIFE}: {_counted(late)} of {self._days_of(PAST_LIFE)} came after "
                 "conversation_life, when the stream no longer changes a day; a backfill of those "
                 "days counts them"
+            )
+        if revised := self.records(REVISIONS_PAST_LIFE):
+            notes.append(
+                f"{REVISIONS_PAST_LIFE}: {_revised(revised)} begun on "
+                f"{self._days_of(REVISIONS_PAST_LIFE)} came after conversation_life and were "
+                "dropped, so those days show an earlier state of them; a backfill of those days "
+                "counts them"
             )
         if cut := self.records(OPEN_AT_DRAIN):
             notes.append(
@@ -342,6 +350,10 @@ def _day_lines(days: Sequence[Day]) -> list[str]:
 
 def _counted(conversations: int) -> str:
     return f"{conversations:,} conversation{'' if conversations == 1 else 's'}"
+
+
+def _revised(revisions: int) -> str:
+    return f"{revisions:,} revision{'' if revisions == 1 else 's'} of conversations"
 
 
 def _lag_s(now_us: int, then_us: int | None) -> float | None:

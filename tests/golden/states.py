@@ -28,7 +28,7 @@ from schemas.records import (
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory, UserDay
 from transforms.conversation.state import ConversationState, Observed, Stated
-from transforms.counting.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, Tally
+from transforms.counting.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, SheetChange, Tally
 from transforms.ledger import _Totals
 from transforms.release import _Day
 
@@ -46,6 +46,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     LongConversation: 1,
     Observed: 1,
     Sheet: 1,
+    SheetChange: 1,
     SignedSummary: 1,
     UserDay: 1,
     _Day: 1,
@@ -242,6 +243,7 @@ GOLDEN: Final[tuple[Golden, ...]] = (
         "retracted-first",
     ),
     Golden(_SHEET),
+    Golden(SheetChange(_SHEET, revisions=3)),
     Golden(
         _Day(
             snapshot=_AT_US,

@@ -321,3 +321,18 @@ def test_an_event_that_claims_a_future_publish_time_is_refused() -> None:
     }  # fmt: skip
     (letter,) = result.dead_letters
     assert letter.published_at_us == (START_S + 3 * HOUR_S) * 1_000_000
+
+
+def test_revisions_of_a_closed_day_are_counted() -> None:
+    """A conversation of a message every 14 hours grows long after its day is closed."""
+    every_s = 14 * HOUR_S
+    events = [said(str(i), i * every_s) for i in range(55)]
+    closed_s = (EXACT.firings.conversation_life.days + 1) * DAY_S + HOUR_S
+    assert 49 * every_s < closed_s < 50 * every_s  # The 51st message comes later.
+    after = [received(events[i], i * every_s) for i in range(50, 55)]
+    result = run_unbounded([events[:50], START_S + closed_s, *after])
+    batch = run_bounded([chunk(events)])
+    assert conversations(batch.cells(), "long", "all") == 1
+    assert conversations(result.cells(), "long", "all") == 0
+    assert result.accounts() == batch.accounts() | {("revisions_past_life", "2026-01-01"): 1}
+    assert imbalance(last_revision(result)) is None

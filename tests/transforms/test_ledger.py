@@ -20,6 +20,7 @@ from transforms.ledger import (
     FATES,
     PAST_LIFE,
     READ,
+    REVISIONS_PAST_LIFE,
     TALLIED,
     BalanceLedger,
     entries_of,
@@ -121,3 +122,4 @@ def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
     assert "conversation 2, but tallied 1" in str(imbalance([*made, LedgerEntry(TALLIED, "", 1)]))
     past = [LedgerEntry(TALLIED, "", 1), LedgerEntry(PAST_LIFE, "", 1)]
     assert imbalance([*made, *past]) is None
+    assert imbalance([*made, *past, LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 7)]) is None

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from schemas.records import AggregateRow, LedgerEntry
 from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
-from transforms.counting.tally import DAY_US, Sheet, sheet_of
-from transforms.ledger import PAST_LIFE, TALLIED
+from transforms.counting.tally import DAY_US, Sheet, SheetChange, sheet_of
+from transforms.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
 from transforms.publishing.suppression import Thresholds
 from transforms.release import Stamp, _ReleaseChangesFn, release_day
 
@@ -81,9 +81,10 @@ class Monday:
         self.step = step
         step.setup()
 
-    def gain(self, *sheets: Sheet) -> list[AggregateRow]:
+    def gain(self, *sheets: Sheet, revisions: int = 0) -> list[AggregateRow]:
         """Adds sheets to the day at once; returns the rows written."""
-        given = list(self.step.process((MONDAY_US, total(*sheets)), self.state, self.alarm))
+        change = SheetChange(total(*sheets), revisions)
+        given = list(self.step.process((MONDAY_US, change), self.state, self.alarm))
         self.entries: list[LedgerEntry] = [e.value for e in given if isinstance(e, TaggedOutput)]
         rows = [e for e in given if isinstance(e, AggregateRow)]
         self.written += rows
@@ -238,16 +239,33 @@ def test_gains_that_cancel_out_write_nothing() -> None:
 
 
 def test_a_closed_day_is_written_no_more() -> None:
-    """What comes past its life is counted by whole conversations, and its rows stay."""
+    """Conversations and revisions that come past its life are counted, and its rows stay."""
     monday = Monday()
     monday.gain(ADA)
     monday.clock.now_us = MONDAY_US + DAY_US + LIFE_US
     monday.come_due()
     assert monday.gain(BOB, EVE) == []
     assert monday.entries == [LedgerEntry(PAST_LIFE, "2025-06-02", 2)]
-    assert monday.gain(minus(ADA), sheet_of([summary("ada", human_messages=9)])) == []
-    assert monday.entries == []
+    longer = sheet_of([summary("ada", human_messages=9)])
+    assert monday.gain(minus(ADA), longer, revisions=1) == []
+    assert monday.entries == [LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 1)]
+    assert monday.gain(minus(ADA), longer, EVE, revisions=2) == []
+    assert monday.entries == [
+        LedgerEntry(PAST_LIFE, "2025-06-02", 1), LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 2)
+    ]  # fmt: skip
+    assert monday.gain(minus(ADA), ADA, revisions=1) == []
+    assert monday.entries == []  # The day would be the same.
     assert monday.holding == rows_of(ADA)
+
+
+def test_revisions_of_an_open_day_are_in_its_rows() -> None:
+    """They need no account of their own."""
+    monday = Monday()
+    monday.gain(ADA)
+    longer = sheet_of([summary("ada", human_messages=9)])
+    monday.gain(minus(ADA), longer, revisions=1)
+    assert monday.entries == []
+    assert monday.holding == rows_of(longer)
 
 
 def test_a_drain_does_not_close_a_day() -> None:

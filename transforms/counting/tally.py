@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -156,6 +157,34 @@ class Sheet(dict[Cell, Tally]):
     def decode(cls, encoded: bytes) -> Sheet:
         """Reads what `encode` wrote."""
         return cls((Cell(*row[:4]), Tally(*row[4:])) for row in _decode(encoded))
+
+
+@dataclass(slots=True)
+class SheetChange:
+    """What is to be added to a day's sheet.
+
+    Attributes:
+      sheet: to add.
+      revisions: how many published summaries of conversations it takes back.
+    """
+
+    sheet: Sheet = field(default_factory=Sheet)
+    revisions: int = 0
+
+    def add(self, other: SheetChange) -> SheetChange:
+        """Adds another change of the same day, and returns this one."""
+        self.sheet.add_all(other.sheet)
+        self.revisions += other.revisions
+        return self
+
+    def encode(self) -> bytes:
+        """Returns the canonical bytes."""
+        return self.revisions.to_bytes(4, "big") + self.sheet.encode()
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> SheetChange:
+        """Reads what `encode` wrote."""
+        return cls(Sheet.decode(encoded[4:]), int.from_bytes(encoded[:4], "big"))
 
 
 def day_of(instant_us: int) -> int:

@@ -123,12 +123,17 @@ def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
     accounts = [
         *BALANCED[:5], ("conversation", "", 6), ("tallied", "", 4), ("past_life", "", 2),
         ("open_at_drain", "2025-06-01", 1), ("open_at_drain", "2025-06-02", 1200),
-        ("open_at_drain", "2025-05-31", 0),
+        ("open_at_drain", "2025-05-31", 0), ("revisions_past_life", "2025-05-01", 1),
+        ("revisions_past_life", "2025-05-02", 3000),
     ]  # fmt: skip
     (run,) = status_of(tmp_path, ledger(accounts)).runs
-    late, cut = run.notes()
+    late, revised, cut = run.notes()
     assert (run.imbalance, run.conversations_under_way) == (None, 0)
     assert late.startswith("past_life: 2 conversations of days that the ledger does not name")
+    assert revised.startswith(
+        "revisions_past_life: 3,001 revisions of conversations begun on 2025-05-01 (1), "
+        "2025-05-02 (3,000) came after conversation_life"
+    )
     assert "1,201 conversations begun on 2025-06-01 (1), 2025-06-02 (1,200) may" in cut
 
 
