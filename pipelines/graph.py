@@ -89,14 +89,14 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         | "Sessionize" >> GatherConversations(settings.session_gap, settings.firings)
         | "Changes"
         >> PublishChanges(
-            settings.load_classifier, settings.gap_us, settings.life_us, settings.clock
+            settings.load_classifier, settings.gap_us, settings.kept_us, settings.clock
         )
     )
     released = (
         changes.summaries
-        | "CountPeople" >> CountPeople(settings.life_us, settings.clock)
+        | "CountPeople" >> CountPeople(settings.kept_us, settings.clock)
         | "Tally" >> SumGains(settings.firings)
-        | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.life_us)
+        | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )
     ledger = {"Conversations": changes.ledger, "Tallied": released.ledger}
     return _Counted(released.rows, ledger, changes.grown_long)

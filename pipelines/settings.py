@@ -125,6 +125,15 @@ class Settings:
         return self.firings.conversation_life // _US
 
     @property
+    def kept_us(self) -> int:
+        """How long state is kept: the conversation life, and as much as a clock may run ahead.
+
+        A message may be sent so long after it is received. Measured from such a message, or by a
+        watermark of such times, the plain conversation life would end too early.
+        """
+        return self.life_us + self.limits.max_future_us
+
+    @property
     def classifier_rates(self) -> list[ClassifierRate]:
         """The rates as rows of their table."""
         return [

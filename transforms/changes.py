@@ -69,17 +69,17 @@ class PublishChanges(beam.PTransform[NewlyObserved, Any]):
     human messages, once; ledger entries of conversations and messages. Windowing: global.
     Guarantees: for each conversation the signed summaries add up to those of its joined state, for
     any order and repetition of messages.
-    State: `ConversationHistory`, at most 16 KB a span, dropped `life_us` and the gap (at least a
+    State: `ConversationHistory`, at most 16 KB a span, dropped `kept_us` and the gap (at least a
     day) after the last message; a drain drops all of it, and what was still open is counted.
     Metrics: `changes/<account>`; distributions `changes/state_bytes` and
     `changes/sent_to_counted_ms` (newest message of a pane to its counting).
     """
 
     def __init__(
-        self, load_classifier: LoadClassifier, gap_us: int, life_us: int, clock: Clock
+        self, load_classifier: LoadClassifier, gap_us: int, kept_us: int, clock: Clock
     ) -> None:
         super().__init__()
-        self._fn = _PublishChangesFn(load_classifier, gap_us, life_us, clock)
+        self._fn = _PublishChangesFn(load_classifier, gap_us, kept_us, clock)
 
     def expand(self, panes: beam.PCollection[NewlyObserved]) -> Changes:
         signed = panes | "SignChanges" >> beam.ParDo(self._fn).with_output_types(
@@ -96,9 +96,9 @@ class CountPeople(beam.PTransform[SignedSummary, tuple[int, SheetChange]]):
     Metrics: distribution `people/profiles`, of conversations that a user's day tells apart.
     """
 
-    def __init__(self, life_us: int, clock: Clock) -> None:
+    def __init__(self, kept_us: int, clock: Clock) -> None:
         super().__init__()
-        self._fn = _CountPeopleFn(life_us, clock)
+        self._fn = _CountPeopleFn(kept_us, clock)
 
     def expand(
         self, summaries: beam.PCollection[SignedSummary]
@@ -124,13 +124,13 @@ class _PublishChangesFn(beam.DoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(
-        self, load_classifier: LoadClassifier, gap_us: int, life_us: int, clock: Clock
+        self, load_classifier: LoadClassifier, gap_us: int, kept_us: int, clock: Clock
     ) -> None:
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
         self._gap_us = gap_us
         # Neither before a later message is another conversation, nor before the day is closed.
-        self._keep_us = life_us + max(gap_us, DAY_US)
+        self._keep_span_us = kept_us + max(gap_us, DAY_US)
         self._clock = clock
         self._fates: Counter[tuple[str, str]] = Counter()
 
@@ -155,10 +155,10 @@ class _PublishChangesFn(beam.DoFn):
         self._fates.update(fates_of(history.spans))
         self._fates.subtract(fates_of(before.spans))
         # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
-        keep_from_us = history.last_at_us - self._keep_us
+        keep_from_us = history.last_at_us - self._keep_span_us
         history = history.forget_before(keep_from_us)
         state.write(history)
-        forget.set(Timestamp(micros=history.last_at_us + self._keep_us))
+        forget.set(Timestamp(micros=history.last_at_us + self._keep_span_us))
         for span in grown_long:
             yield Tagged("grown_long", long_conversation(conversation, span))
         yield from changes
@@ -197,8 +197,8 @@ class _CountPeopleFn(beam.DoFn):
     CELLS = ReadModifyWriteStateSpec("cells", CanonicalCoder(UserDay))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
-    def __init__(self, life_us: int, clock: Clock) -> None:
-        self._life_us = life_us
+    def __init__(self, kept_us: int, clock: Clock) -> None:
+        self._kept_us = kept_us
         self._clock = clock
 
     def process(
@@ -213,7 +213,7 @@ class _CountPeopleFn(beam.DoFn):
         _PROFILES.update(len(user_day.conversations))
         # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
         # an empty memory a retraction would leave its user behind.
-        forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._life_us))
+        forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
         yield day_us, SheetChange(gain, _revisions_of(change))
 
     @on_timer(FORGET)

@@ -25,8 +25,9 @@ class Firings:
     Attributes:
       early: processing time from a pane's first element to its firing. Fires once for many
         elements, and does not wait for the watermark.
-      conversation_life: how long state is kept for a conversation after its last message and for
-        the day that it started in. Must exceed `allowed_lateness`, the session gap and the longest
+      conversation_life: how long a conversation may change after its last message, and the day
+        that it started in after its end. State is kept longer by as much as a sender's clock may
+        run ahead. Must exceed `allowed_lateness`, the session gap and the longest
         conversation; what changes after it is counted as past its life, and waits for the next
         backfill.
     """

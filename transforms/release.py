@@ -88,15 +88,15 @@ class ReleaseChanges(beam.PTransform[DayChange, Any]):
     Guarantees: the rows that hold are those of the sum of all gains, in any order. After a failure
     that took the state back, which may leave rows of a lost attempt in the table, the first release
     of a day is a complete new snapshot of it.
-    State: the day's sheet and what was released of it, some 100 KB; dropped `life_us` after the end
+    State: the day's sheet and what was released of it, some 100 KB; dropped `kept_us` after the end
     of the day. What comes then is left to a backfill: conversations are counted as `past_life`,
     revisions of published ones as `revisions_past_life`.
     Metrics: `release/<account>`, distribution `release/rows`.
     """
 
-    def __init__(self, stamp: Stamp, clock: Clock, life_us: int) -> None:
+    def __init__(self, stamp: Stamp, clock: Clock, kept_us: int) -> None:
         super().__init__()
-        self._fn = _ReleaseChangesFn(stamp, clock, life_us)
+        self._fn = _ReleaseChangesFn(stamp, clock, kept_us)
 
     def expand(self, gains: beam.PCollection[DayChange]) -> Released:
         released = gains | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
@@ -201,10 +201,10 @@ class _ReleaseChangesFn(beam.DoFn):
     DAY = ReadModifyWriteStateSpec("day", BytesCoder())
     CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
 
-    def __init__(self, stamp: Stamp, clock: Clock, life_us: int) -> None:
+    def __init__(self, stamp: Stamp, clock: Clock, kept_us: int) -> None:
         self._stamp = stamp
         self._clock = clock
-        self._life_us = life_us
+        self._kept_us = kept_us
         self._job = uuid.uuid4().hex
 
     def setup(self) -> None:
@@ -229,7 +229,7 @@ class _ReleaseChangesFn(beam.DoFn):
             yield Tagged("ledger", entry)
         if last.is_closed:
             return
-        close.set(Timestamp(micros=day_us + DAY_US + self._life_us))
+        close.set(Timestamp(micros=day_us + DAY_US + self._kept_us))
         day, rows = self._release(day_us, last, gain)
         state.write(day.encode())
         _ROWS.update(len(rows))

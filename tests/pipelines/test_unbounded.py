@@ -336,3 +336,46 @@ def test_revisions_of_a_closed_day_are_counted() -> None:
     assert conversations(result.cells(), "long", "all") == 0
     assert result.accounts() == batch.accounts() | {("revisions_past_life", "2026-01-01"): 1}
     assert imbalance(last_revision(result)) is None
+
+
+LIFE_S = EXACT.firings.conversation_life.days * DAY_S
+GAP_S = int(EXACT.session_gap.total_seconds())
+SKEW_S = EXACT.limits.max_future_us // 1_000_000
+
+
+def again(event: dict[str, Any], at_s: float) -> PayloadChunk:
+    """Returns an event that was published in time, and is published again at `at_s`."""
+    first_s = event["sent_at_us"] / 1_000_000 - START_S
+    return received(event, at_s, **original_publish_time(first_s))
+
+
+def test_a_clock_that_runs_ahead_makes_nothing_be_forgotten_early() -> None:
+    """A message five minutes ahead leaves the span that a message at the edge of its life joins."""
+    last_s = GAP_S + LIFE_S
+    first, ahead = said("1", 1), said("3", last_s + SKEW_S)
+    edge = said("2", GAP_S)
+    result = run_unbounded([received(first, 1), received(ahead, last_s), again(edge, last_s)])
+    assert result.cells() == run_bounded([chunk([first, edge, ahead])]).cells()
+    assert result.accounts()["conversation", ""] == 2
+
+
+@pytest.mark.parametrize("ahead_s", [0, SKEW_S - 1])
+def test_a_watermark_that_runs_ahead_makes_nothing_be_forgotten_early(ahead_s: int) -> None:
+    """Senders' clocks may lead the watermark; spans, users and days are kept that much longer."""
+    last_s = GAP_S + LIFE_S
+    first, edge = said("1", 0), said("2", GAP_S)
+    result = run_unbounded([received(first, 0), START_S + last_s + ahead_s, again(edge, last_s)])
+    assert result.cells() == run_bounded([chunk([first, edge])]).cells()
+    assert result.accounts() == {
+        ("read", ""): 2, ("counted", ""): 2, ("conversation", ""): 1, ("tallied", ""): 1,
+    }  # fmt: skip
+
+
+def test_the_last_message_of_a_day_is_counted_behind_a_watermark_that_runs_ahead() -> None:
+    """A day is closed when no message of it can be accepted any more."""
+    at_s = DAY_S - 1
+    event = said("2", at_s, "d")
+    watermark_s = START_S + at_s + LIFE_S + SKEW_S
+    result = run_unbounded([received(said("1", 0), 0), watermark_s, again(event, at_s + LIFE_S)])
+    assert result.accounts()["tallied", ""] == 2
+    assert ("past_life", "2026-01-01") not in result.accounts()
