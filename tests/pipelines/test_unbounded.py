@@ -156,9 +156,19 @@ def test_conversations_without_a_user() -> None:
     assert cells[day][:2] == (2, 0)
 
 
+def contradicted(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """Returns a copy of an event that says something else of itself."""
+    at_us = event["sent_at_us"] + chance.randrange(-20, 20) * HOUR_S * 1_000_000
+    changes: list[dict[str, Any]] = [
+        {"sent_at_us": at_us, "published_at_us": at_us}, {"role": "ASSISTANT"},
+        {"text": "label:counseling:2"}, {"user_id": "another"}, {"platform": "android"},
+    ]  # fmt: skip
+    return {**event, **chance.choice(changes), **chance.choice(changes)}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_arrival_ends_as_the_batch(seed: int) -> None:
-    """Random events in random order, repeated and split at random, end as the batch run."""
+    """Random events in random order, repeated, contradicted and split, end as the batch run."""
     chance = random.Random(seed)
     kinds = ("coaching", "counseling", "companionship", "roleplay", "technical", "work")
     events = [
@@ -170,10 +180,49 @@ def test_any_arrival_ends_as_the_batch(seed: int) -> None:
         for i in range(chance.randrange(1, 9))
     ]  # fmt: skip
     arriving = events + chance.sample(events, len(events) // 3)
+    arriving += [contradicted(event, chance) for event in chance.sample(events, len(events) // 3)]
     chance.shuffle(arriving)
     cuts = sorted(chance.sample(range(1, len(arriving)), 4))
     parts = [arriving[a:b] for a, b in zip([0, *cuts], [*cuts, len(arriving)], strict=True)]
     ends_as_batch([*parts[:3], 30 * HOUR_S, *parts[3:]])
+
+
+@pytest.mark.parametrize("first", ["HUMAN", "ASSISTANT"])
+def test_an_event_of_two_roles_is_one_human_message(first: str) -> None:
+    """Either copy may come first; the other one is a duplicate."""
+    copies = [said("1", 0, role=role) for role in ("HUMAN", "ASSISTANT")]
+    if first == "ASSISTANT":
+        copies.reverse()
+    result = run_unbounded([[copy] for copy in copies])
+    assert (
+        result.cells()
+        == run_bounded([chunk(copies)]).cells()
+        == run_bounded([chunk([said("1", 0)])]).cells()
+    )
+    assert result.accounts() == {
+        ("read", ""): 2, ("counted", ""): 1, ("duplicate", ""): 1,
+        ("conversation", ""): 1, ("tallied", ""): 1,
+    }  # fmt: skip
+
+
+def test_a_copy_at_another_time_is_one_message_and_extends_the_conversation() -> None:
+    """A retry with a time 20 hours later joins a message 40 hours later, and counts once."""
+    events = [said("1", 0), said("2", 40 * HOUR_S)]
+    assert run_unbounded([events]).accounts()["conversation", ""] == 2
+    for timeline in ([*events, said("1", 20 * HOUR_S)], [said("1", 20 * HOUR_S), *events]):
+        steps = [[event] for event in timeline]
+        ends_as_batch(steps)
+        assert run_unbounded(steps).accounts() == {
+            ("read", ""): 3, ("counted", ""): 2, ("duplicate", ""): 1,
+            ("conversation", ""): 1, ("tallied", ""): 1,
+        }  # fmt: skip
+
+
+def test_a_copy_beyond_the_gap_is_a_message_of_another_conversation() -> None:
+    """A retry with a time two days later counts in a conversation of its own."""
+    steps = [[said("1", 0)], [said("1", 48 * HOUR_S)]]
+    ends_as_batch(steps)
+    assert run_unbounded(steps).accounts()["counted", ""] == 2
 
 
 def one_of_every_fate() -> list[dict[str, Any]]:

@@ -148,7 +148,7 @@ def test_an_event_past_its_life_is_refused() -> None:
 def test_an_event_from_the_future_is_refused_by_when_it_was_received(
     published_at_us: int | None,
 ) -> None:
-    """An event may be five minutes ahead of its receipt, whatever publish time it claims."""
+    """An event may be five minutes ahead of its receipt, no more, for any claimed publish time."""
     row = encoded(Encoding.JSON, published_at_us=MONDAY_US)
     bound_us = MONDAY_US - FUTURE_US
     decoded = [

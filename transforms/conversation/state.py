@@ -14,9 +14,19 @@ opening, closing and sentiment change, and its pushback stay exact. The same hol
 `MAX_ASSISTANT` messages of the assistant, of which only the number is kept. A state never exceeds
 `MAX_STATE_BYTES`.
 
-Records of one event that contradict each other (a sender that stamps each retry anew) count as one:
-of each event the smallest record is kept, and that is a join too. The first and last three are of
-records, not of events, because only so are they a join; they are held apart where that differs.
+Copies of one event may contradict each other, as when a sender stamps each retry with a new time.
+They count as one message of the conversation, in any order. This is the contract of
+`schemas/conversation_event.proto`, and each rule of it is a join:
+
+- An event is a human message if any copy is. Then the assistant's copies count as no message, but
+  their pushback stays in the maximum.
+- Of the human copies the smallest record is read: the earliest, then the smallest scores.
+- Of the user and of each attribute the earliest statement of any copy counts.
+- The extent covers the time of every copy. So a copy with a new time may join two spans, and copies
+  in two spans count in each. To undo this, a state would have to keep every message of a thread
+  apart for ever, because spans could then split again.
+- The first and last three human messages of a sampled conversation are records, not events, and are
+  held apart where that differs.
 """
 
 from __future__ import annotations
@@ -127,7 +137,7 @@ class ConversationState:
     def human_in_time_order(self) -> list[bytes]:
         """Returns the records of the human messages held, one an event, earliest first.
 
-        Where two records of one event disagree the earlier one counts.
+        Where two records of one event disagree the smaller one counts, which is the earlier one.
         """
         records = sorted(self.human | self.human_ends if self.is_human_sampled else self.human)
         seen: set[bytes] = set()
@@ -142,17 +152,25 @@ class ConversationState:
     @property
     def human_messages(self) -> int:
         """Number of distinct human messages; once sampled an estimate above `MAX_HUMAN`."""
-        return _count({record[_HASH] for record in self.human}, self.is_human_sampled)
+        return _count(self._human_events(), self.is_human_sampled)
 
     @property
     def assistant_messages(self) -> int:
-        """Number of distinct assistant messages; once sampled an estimate."""
-        return _count(self.assistant, self.is_assistant_sampled)
+        """Number of distinct assistant messages that no copy says to be human.
+
+        Once sampled an estimate, which human ones with an assistant's copy are part of.
+        """
+        if self.is_assistant_sampled:
+            return _count(self.assistant, is_sampled=True)
+        return len(self.assistant - self._human_events())
 
     @property
     def held_messages(self) -> int:
         """Number of distinct messages that the state holds one by one."""
-        return len({record[_HASH] for record in self.human}) + len(self.assistant)
+        return len(self.assistant | self._human_events())
+
+    def _human_events(self) -> set[bytes]:
+        return {record[_HASH] for record in self.human}
 
     @property
     def is_sampled(self) -> bool:

@@ -106,12 +106,31 @@ class TestJoin:
 @given(conversations(max_size=12))
 @settings(deadline=None, max_examples=100)
 def test_each_event_counts_once(messages: list[ScoredMessage]) -> None:
-    """Duplicates, also ones that contradict each other, are one message."""
+    """Copies of an event, also ones that contradict each other, are one message."""
     state = of(messages)
-    assert state.human_messages == len({m.event for m in messages if m.is_human})
-    assert state.assistant_messages == len({m.event for m in messages if not m.is_human})
-    assert state.human_messages == len(state.human_in_time_order())
+    human = {m.event for m in messages if m.is_human}
+    assert state.human_messages == len(human) == len(state.human_in_time_order())
+    assert state.assistant_messages == len({m.event for m in messages} - human)
     assert state.held_messages == state.human_messages + state.assistant_messages
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=150)
+def test_contradictory_copies_are_read_as_the_contract_says(data: st.DataObject) -> None:
+    """In any order and split: the first human copy is read, and each copy extends the time."""
+    messages = data.draw(conversations(max_size=16, events=4))
+    parts = [of(part) for part in data.draw(splits(messages))]
+    state = reduce(ConversationState.__add__, data.draw(st.permutations(parts)), ZERO)
+    read: dict[bytes, tuple[int, bytes]] = {}
+    for message in messages:
+        if message.is_human:
+            copy = (message.sent_at_us, message.scores)
+            read[message.event] = min(copy, read.get(message.event, copy))
+    records = [at_us.to_bytes(8, "big") + event + scores for event, (at_us, scores) in read.items()]
+    assert state.human_in_time_order() == sorted(records)
+    assert state.assistant_messages == len({m.event for m in messages} - read.keys())
+    times = [message.sent_at_us for message in messages]
+    assert (state.first_at_us, state.last_at_us) == (min(times), max(times))
 
 
 @pytest.mark.parametrize(("excess_us", "spans"), [(-1, 1), (0, 1), (1, 2)])
