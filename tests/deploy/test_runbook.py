@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import runpy
 import shlex
@@ -17,9 +16,11 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from deploy.local.processes import ServiceError
 from pipelines import backfill, stream
 from pipelines.commands import main as cli
 from pipelines.options import beam_options
+from tests.services import have
 
 ROOT: Final = Path(__file__).parents[2]
 RUNBOOK: Final = (ROOT / "deploy" / "runbook.md").read_text("utf-8")
@@ -62,16 +63,19 @@ def of_program(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("command", chosen, ids=lambda c: " ".join(c.words)[:60])
 
 
-@cache
-def cloud_trees() -> dict[str, Any]:
-    """Returns the commands and flags that the Google Cloud CLI knows, by its completions."""
+def completions() -> Path:
+    """Returns the folder in which the Google Cloud CLI lists its commands."""
     gcloud = shutil.which("gcloud")
     folder = Path(gcloud or "").resolve().parents[1] / "data" / "cli"
     if not (folder / "gcloud_completions.py").is_file():
-        sentence = "the Google Cloud CLI with its completions is missing"
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        raise ServiceError("the Google Cloud CLI with its completions is missing")
+    return folder
+
+
+@cache
+def cloud_trees() -> dict[str, Any]:
+    """Returns the commands and flags that the Google Cloud CLI knows, by its completions."""
+    folder = have(completions)
     gcloud_tree = runpy.run_path(str(folder / "gcloud_completions.py"))
     return {
         "gcloud": gcloud_tree["STATIC_COMPLETION_CLI_TREE"],

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +13,7 @@ import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
+from deploy.local.pubsub import pubsub
 from pipelines.archive import write_archive
 from pipelines.commands.main import main
 from pipelines.read import ReadAvro, _chunks_of
@@ -23,61 +21,24 @@ from schemas.records import DeadLetter, Message, PayloadChunk
 from schemas.wire import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.schemas.payloads import ENVELOPE_SCHEMA, json_event, write_avro
+from tests.services import have
 from transforms.decode import decode_chunk
 
 PROJECT: Final = "projects/my-project"
 LIMITS: Final = Limits(allowed_lateness_us=48 * HOUR_US)
-STARTS_WITHIN_S: Final = 60.0
-EMULATOR: Final = "cloud-pubsub-emulator"
-_SDK: Final = Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/bin")
 
 
-def emulator_command() -> str:
-    """Returns the path of the emulator; skips the test where it is missing, and fails it in CI."""
-    found = shutil.which(EMULATOR) or shutil.which(EMULATOR, path=_SDK)
-    if found is None or shutil.which("java") is None:
-        reason = f"needs {EMULATOR}, of the Google Cloud CLI, and Java"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    """Runs the emulator on a free port; gives its address."""
-    command = emulator_command()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # The script hands its process over to Java, so that the process ends when it is told to.
-    process = subprocess.Popen(
-        [command, "--host=127.0.0.1", f"--port={port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + STARTS_WITHIN_S
-    while process.poll() is None and time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail(f"{EMULATOR} did not start within {STARTS_WITHIN_S:.0f} s")
+@pytest.fixture(scope="module", autouse=True)
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs the emulator, where every client of these tests finds it."""
+    with ExitStack() as stack:
+        have(lambda: stack.enter_context(pubsub(tmp_path_factory.mktemp("pubsub"))))
+        yield
 
 
 @pytest.fixture
-def topic(emulator: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def topic(request: pytest.FixtureRequest) -> str:
     """Makes a topic with a subscription of the same name, both the test's own."""
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator)
     name = f"t-{abs(hash(request.node.name))}"
     path = f"{PROJECT}/topics/{name}"
     PublisherClient().create_topic(name=path)
