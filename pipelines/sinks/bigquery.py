@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import requests.exceptions
 from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
+from apache_beam.metrics import Metrics
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.auth import exceptions as auth_exceptions
@@ -36,6 +37,9 @@ _OUTAGES: Final = (
     auth_exceptions.TransportError,
     auth_exceptions.RefreshError,
 )
+WRITTEN_ROWS: Final = "written_rows"
+"""Counter of the rows that BigQuery took, followed by `/` and the table."""
+
 _REQUEST_S: Final = 60.0
 _SHORTLY: Final = bigquery.DEFAULT_RETRY.with_timeout(15.0)
 """For what somebody waits for: the default tries for ten minutes."""
@@ -154,6 +158,7 @@ class InsertClient:
     """What Beam's streaming inserts go through: waits out outages, and returns refusals alone.
 
     Picklable; the connection is made on the worker.
+    Metrics: `write/written_rows/<table>`, the rows that BigQuery took.
 
     Args:
       dataset: where the tables are.
@@ -180,11 +185,13 @@ class InsertClient:
         self._client = self._client or self._dataset.client()
         retry = Retry(predicate=_is_outage, initial=0.5, maximum=30.0, timeout=self._deadline_s)
         try:
-            return list(
+            refused = list(
                 self._client.insert_rows_json(
                     table, json_rows, row_ids=row_ids, retry=retry, **options
                 )
             )
+            _count_written(table, len(json_rows) - len(refused))
+            return refused
         except (*_OUTAGES, exceptions.RetryError) as error:
             if _is_outage(error) or isinstance(error, exceptions.RetryError):
                 raise OutageError(_sentence(self._dataset, error)) from None
@@ -195,6 +202,11 @@ class InsertClient:
         first = self.insert_rows_json(table, json_rows[:half], row_ids[:half], **options)
         second = self.insert_rows_json(table, json_rows[half:], row_ids[half:], **options)
         return first + [{**each, "index": each["index"] + half} for each in second]
+
+
+def _count_written(table: str, rows: int) -> None:
+    name = table.rsplit(".", 1)[-1]
+    Metrics.counter("write", f"{WRITTEN_ROWS}/{name}").inc(rows)
 
 
 def _is_outage(error: BaseException) -> bool:
