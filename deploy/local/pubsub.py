@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from google.pubsub_v1 import PublisherClient, SubscriberClient
-from google.pubsub_v1.types import DeadLetterPolicy, Subscription
+from google.pubsub_v1.types import Subscription
 
 from deploy.local.processes import LOOPBACK, Process, ServiceError, answers, free_port
 
 EMULATOR_HOST: Final = "PUBSUB_EMULATOR_HOST"
 _START_S: Final = 60.0
-_DELIVERY_ATTEMPTS: Final = 10
-"""Pub/Sub gives a message up to its own dead-letter topic that the job failed on so often."""
 _ACK_S: Final = 60
 _LAUNCHER: Final = Path("platform/pubsub-emulator/bin/cloud-pubsub-emulator")
 
@@ -32,7 +30,6 @@ class Names:
       suffix: tells several deployments in one project apart.
       topic: conversation events.
       subscription: of it, that the job reads.
-      undelivered: topic for events that the job failed on again and again.
       dead_letters: topic that is told of dead letters.
       alerts: topic that is told of conversations that grow long.
     """
@@ -47,10 +44,6 @@ class Names:
     @property
     def subscription(self) -> str:
         return f"projects/{self.project}/subscriptions/undertone{self.suffix}"
-
-    @property
-    def undelivered(self) -> str:
-        return f"projects/{self.project}/topics/conversation-events-undelivered{self.suffix}"
 
     @property
     def dead_letters(self) -> str:
@@ -114,19 +107,12 @@ def pubsub(folder: Path) -> Iterator[str]:
 def create_topics(names: Names) -> None:
     """Creates topics and subscriptions as a deployment has them."""
     with _publisher() as publisher, subscriber() as reader:
-        for topic in (names.topic, names.undelivered, names.dead_letters, names.alerts):
+        for topic in (names.topic, names.dead_letters, names.alerts):
             publisher.create_topic(name=topic)
         reader.create_subscription(
-            Subscription(
-                name=names.subscription,
-                topic=names.topic,
-                ack_deadline_seconds=_ACK_S,
-                dead_letter_policy=DeadLetterPolicy(
-                    dead_letter_topic=names.undelivered, max_delivery_attempts=_DELIVERY_ATTEMPTS
-                ),
-            )
+            Subscription(name=names.subscription, topic=names.topic, ack_deadline_seconds=_ACK_S)
         )
-        for topic in (names.undelivered, names.dead_letters, names.alerts):
+        for topic in (names.dead_letters, names.alerts):
             reader.create_subscription(Subscription(name=names.listener(topic), topic=topic))
 
 

@@ -42,10 +42,12 @@ locals {
       }
     },
     {
-      title = "Rows released"
+      title = "Rows released and written"
       unit  = "1/min"
       lines = {
-        rows = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"rows_COUNT\"}[1m]))"
+        released = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"rows_COUNT\"}[1m]))"
+        written  = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/aggregates\"}[1m]))"
+        ledger   = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/ledger\"}[1m]))"
       }
     },
     {

@@ -236,7 +236,7 @@ resource "google_service_account_iam_member" "data_transfer" {
   member             = local.agents["bigquerydatatransfer"]
 }
 
-# Pub/Sub itself: writes the archive, and moves what can't be delivered.
+# Pub/Sub itself: writes the archive, and moves what it can't write there.
 
 resource "google_storage_bucket_iam_member" "pubsub" {
   for_each = toset(["roles/storage.objectCreator", "roles/storage.legacyBucketReader"])
@@ -253,12 +253,7 @@ resource "google_pubsub_topic_iam_member" "pubsub" {
 }
 
 resource "google_pubsub_subscription_iam_member" "pubsub" {
-  for_each = {
-    archive = google_pubsub_subscription.archive.id
-    stream  = google_pubsub_subscription.stream.id
-  }
-
-  subscription = each.value
+  subscription = google_pubsub_subscription.archive.id
   role         = "roles/pubsub.subscriber"
   member       = local.agents["pubsub"]
 }

@@ -92,7 +92,9 @@ resource "google_logging_metric" "failed_checks" {
   }
 }
 
-# Alerts: of metrics, as queries in PromQL, and of log lines.
+# Alerts: of metrics, as queries in PromQL, and of log lines. Dataflow acknowledges a message once
+# its first stage is done with it, so the oldest unacknowledged message does not show that BigQuery is
+# down. The watermark and the rows that BigQuery took do.
 
 locals {
   alerts = {
@@ -108,7 +110,7 @@ locals {
 
     watermark-lag = {
       title    = "The stream is behind: watermark"
-      severity = "WARNING"
+      severity = "CRITICAL"
       duration = "600s"
       query    = <<-EOT
         max(dataflow_googleapis_com:job_data_watermark_age{job_name="${local.job}"})
@@ -128,11 +130,22 @@ locals {
     }
 
     undeliverable = {
-      title    = "Messages could not be delivered"
+      title    = "The archive lacks messages"
       severity = "CRITICAL"
       duration = "0s"
       query    = <<-EOT
         sum(increase(${local.published}{topic_id="${google_pubsub_topic.undeliverable.name}"}[15m])) > 0
+      EOT
+    }
+
+    missing-rows = {
+      title    = "Events come in and no row of the ledger is written"
+      severity = "CRITICAL"
+      duration = "300s"
+      query    = <<-EOT
+        (sum(delta(${local.counter}{job_name="${local.job}", metric_name="written_rows/ledger"}[${var.thresholds.missing_rows_min}m])) or vector(0)) == 0
+          and
+        (sum(increase(${local.published}{topic_id="${google_pubsub_topic.events.name}"}[${var.thresholds.missing_rows_min}m])) or vector(0)) > 0
       EOT
     }
 
@@ -141,7 +154,7 @@ locals {
       severity = "CRITICAL"
       duration = "300s"
       query    = <<-EOT
-        (sum(delta(${local.counter}{job_name="${local.job}", metric_name="rows_COUNT"}[${var.thresholds.silence_minutes}m])) or vector(0)) == 0
+        (sum(delta(${local.counter}{job_name="${local.job}", metric_name="written_rows/aggregates"}[${var.thresholds.silence_minutes}m])) or vector(0)) == 0
           and
         (sum(increase(${local.published}{topic_id="${google_pubsub_topic.events.name}"}[${var.thresholds.silence_minutes}m])) or vector(0)) > 0
       EOT

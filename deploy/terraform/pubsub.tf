@@ -27,6 +27,8 @@ resource "google_pubsub_topic" "events" {
 
 # The stream's. It keeps what was acknowledged, so that seeking back, to a time or to a snapshot,
 # replays it. A snapshot is taken by gcloud, before an update: Terraform has no resource for one.
+# It has neither a dead-letter nor a retry policy, because Dataflow supports neither: a message that
+# is diverted leaves the ledger. See https://cloud.google.com/pubsub/docs/handling-failures.
 resource "google_pubsub_subscription" "stream" {
   name                       = "${var.name}-stream"
   topic                      = google_pubsub_topic.events.id
@@ -37,18 +39,6 @@ resource "google_pubsub_subscription" "stream" {
 
   expiration_policy {
     ttl = "" # Never, however quiet it is.
-  }
-
-  retry_policy {
-    minimum_backoff = "10s"
-    maximum_backoff = "600s"
-  }
-
-  # A net under the job's own dead letters: what no worker ever acknowledges. It is in the archive
-  # too, so a backfill counts it.
-  dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.undeliverable.id
-    max_delivery_attempts = var.max_delivery_attempts
   }
 }
 
@@ -89,6 +79,7 @@ resource "google_pubsub_subscription" "archive" {
   depends_on = [google_storage_bucket_iam_member.pubsub]
 }
 
+# Takes what Pub/Sub can't write to the archive.
 resource "google_pubsub_topic" "undeliverable" {
   name                       = "${var.name}-undeliverable"
   labels                     = local.labels

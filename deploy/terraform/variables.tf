@@ -135,7 +135,7 @@ variable "retention" {
 }
 
 variable "max_delivery_attempts" {
-  description = "After so many deliveries without an acknowledgement a message goes to the undeliverable topic; 5 to 100. Dataflow hands messages back for reasons of its own, hence as many as there can be."
+  description = "Pub/Sub tries so often to write a message to the archive, then moves it to the undeliverable topic; 5 to 100."
   type        = number
   default     = 100
 }
@@ -186,6 +186,7 @@ variable "thresholds" {
     oldest_unacked_s   = optional(number, 900)
     watermark_age_s    = optional(number, 1800)
     dead_letter_rate   = optional(number, 0.01)
+    missing_rows_min   = optional(number, 15)
     silence_minutes    = optional(number, 60)
     ledger_grace_min   = optional(number, 15)
     backfill_age_hours = optional(number, 26)

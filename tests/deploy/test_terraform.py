@@ -62,6 +62,18 @@ def launch_of(planned: dict[str, Any]) -> dict[str, Any]:
     return launch
 
 
+def planned_alerts(planned: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Returns severity and query of each alert on metrics, by its section in the runbook."""
+    return {
+        values["documentation"][0]["content"].rpartition("#alert-")[2]: {
+            "severity": values["severity"],
+            "query": values["conditions"][0]["condition_prometheus_query_language"][0]["query"],
+        }
+        for address, values in planned.items()
+        if address.startswith("google_monitoring_alert_policy.query")
+    }
+
+
 @pytest.fixture(scope="session")
 def everything_set(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
     """The resources where every field of the variables for flags has a value."""
@@ -301,9 +313,25 @@ def test_messages_can_be_sought_back(planned: dict[str, Any]) -> None:
     assert subscription["retain_acked_messages"] is True
     assert subscription["message_retention_duration"] == "604800s"
     assert subscription["expiration_policy"] == [{"ttl": ""}]
-    assert subscription["dead_letter_policy"][0]["max_delivery_attempts"] == 100
     schema = planned["google_pubsub_schema.event"]
     assert schema["definition"] == (ROOT / "schemas" / "conversation_event.proto").read_text()
+
+
+@in_one_process
+def test_dataflow_reads_a_subscription_without_policies(planned: dict[str, Any]) -> None:
+    """Dead-letter and retry policies, which Dataflow does not support, are the archive's alone."""
+    stream = planned["google_pubsub_subscription.stream"]
+    archive = planned["google_pubsub_subscription.archive"]
+    assert (stream["dead_letter_policy"], stream["retry_policy"]) == ([], [])
+    assert archive["dead_letter_policy"][0]["max_delivery_attempts"] == 100
+    assert archive["retry_policy"][0]["minimum_backoff"] == "10s"
+    moved_from = [
+        values["subscription"]
+        for address, values in planned.items()
+        if address.startswith("google_pubsub_subscription_iam_member.")
+        and "google_project_service_identity/pubsub" in values["member"]
+    ]
+    assert moved_from == ["google_pubsub_subscription/undertone-archive/id"]
 
 
 @in_one_process
@@ -317,8 +345,20 @@ def test_every_alert_has_its_page(planned: dict[str, Any]) -> None:
         for address, values in planned.items()
         if address.startswith("google_monitoring_alert_policy.")
     }
-    assert len(named) == 9
+    assert len(named) == 10
     assert named == {anchor for anchor in anchors if anchor.startswith("alert-")}
+
+
+@in_one_process
+def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
+    """Alerts watch the rows that BigQuery took: while it is down, rows are still released."""
+    alerts = planned_alerts(planned)
+    assert "written_rows/ledger" in alerts["missing-rows"]["query"]
+    assert "written_rows/aggregates" in alerts["publication-silence"]["query"]
+    assert "job_data_watermark_age" in alerts["watermark-lag"]["query"]
+    assert not any("rows_COUNT" in alert["query"] for alert in alerts.values())
+    for name in ("missing-rows", "publication-silence", "watermark-lag"):
+        assert alerts[name]["severity"] == "CRITICAL"
 
 
 @in_one_process
@@ -330,7 +370,7 @@ def test_queries_name_counters_that_the_job_has(planned: dict[str, Any]) -> None
     code = "".join(
         path.read_text()
         for folder in ("transforms", "pipelines")
-        for path in (ROOT / folder).glob("*.py")
+        for path in (ROOT / folder).rglob("*.py")
     )
     for name in names:
         for part in re.findall(r"[a-z_]{4,}", re.sub("_(COUNT|MEAN|MAX)$", "", name)):
