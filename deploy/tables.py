@@ -68,6 +68,8 @@ def _view(name: str) -> dict[str, Any]:
         "description": _literal(view_description(name)),
         "view": {"query": query, "use_legacy_sql": False},
         "deletion_protection": False,
+        # Replacing a view would drop the rights to read it. One that a release drops may go.
+        "lifecycle": {"prevent_destroy": True},
         "depends_on": [f"{_KIND}.{source}" for source in read_by(name)],
     }
 

@@ -79,7 +79,8 @@ def _add_create(commands: Any) -> None:
         allow_abbrev=False,
         help="create dataset, tables and views in BigQuery",
         description="Creates a dataset of BigQuery with the tables and views that the job needs. "
-        "Views are replaced, tables that are there are left as they are.",
+        "Views that are there are updated and keep their access rights. Tables that are there keep "
+        "their rows and get the columns that they lack.",
     )
     add_bigquery_argument(parser)
     parser.add_argument(

@@ -95,8 +95,8 @@ class Dataset(NamedTuple):
 def create_dataset(dataset: Dataset, location: str | None = None) -> None:
     """Creates the dataset, its tables and views, as far as they are not there.
 
-    Views are replaced, tables keep what they have: a column that is missing is added, and is null
-    in the rows before.
+    Views are updated in place, because whoever deletes one deletes the rights to read it. Tables
+    keep what they have: a column that is missing is added, and is null in the rows before.
 
     Raises:
       InputError: BigQuery can't be reached or refuses.
@@ -112,8 +112,7 @@ def create_dataset(dataset: Dataset, location: str | None = None) -> None:
             view = bigquery.Table(f"{dataset}.{name}")
             view.description = view_description(name)
             view.view_query = view_sql(name, str(dataset))
-            client.delete_table(view, not_found_ok=True, retry=_SHORTLY)
-            client.create_table(view, retry=_SHORTLY)
+            _make_view(client, view)
     except _UNREACHABLE as error:
         raise InputError(_sentence(dataset, error)) from None
 
@@ -239,6 +238,12 @@ def _make_table(client: bigquery.Client, wanted: bigquery.Table) -> None:
     if missing:
         made.schema = [*made.schema, *missing]
         client.update_table(made, ["schema"], retry=_SHORTLY)
+
+
+def _make_view(client: bigquery.Client, wanted: bigquery.Table) -> None:
+    made = client.create_table(wanted, exists_ok=True, retry=_SHORTLY)
+    if (made.view_query, made.description) != (wanted.view_query, wanted.description):
+        client.update_table(wanted, ["view_query", "description"], retry=_SHORTLY)
 
 
 def _sentence(dataset: Dataset, error: BaseException) -> str:

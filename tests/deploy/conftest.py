@@ -116,9 +116,24 @@ class Terraform:
         )  # fmt: skip
         return Ran(done.returncode == 0, done.stdout + done.stderr)
 
+    def write_variables(self, variables: dict[str, Any]) -> None:
+        """Writes the variables to `test.tfvars.json`."""
+        (self.folder / "test.tfvars.json").write_text(json.dumps(variables))
+
+    def remember(self, address: str, values: dict[str, Any]) -> None:
+        """Lets the state say that one resource has been made with these values."""
+        kind, name = address.split(".")
+        resource = {
+            "mode": "managed", "type": kind, "name": name,
+            "provider": 'provider["registry.terraform.io/hashicorp/google"]',
+            "instances": [{"schema_version": 0, "attributes": values}],
+        }  # fmt: skip
+        state = {"version": 4, "serial": 1, "lineage": "test", "resources": [resource]}
+        (self.folder / "terraform.tfstate").write_text(json.dumps(state))
+
     def plan(self, **variables: Any) -> dict[str, Any]:
         """Returns the plan of these variables, as `terraform show -json` writes it."""
-        (self.folder / "test.tfvars.json").write_text(json.dumps(variables))
+        self.write_variables(variables)
         ran = self.run("plan", "-no-color", "-var-file=test.tfvars.json", "-out=plan")
         assert ran.succeeded, ran.text
         shown = self.run("show", "-json", "plan")

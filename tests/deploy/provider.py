@@ -74,6 +74,11 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
                 state[name] = _invented(change.type_name, state, name) if made_up else _UNKNOWN
         return _bytes(_messages.Planned(planned_state=_encoded(state)))
 
+    def upgraded(request: bytes) -> bytes:
+        stored = _messages.Stored.FromString(request)  # Of this schema already.
+        state = _messages.DynamicValue(json=stored.raw_state.json)
+        return _bytes(_messages.Upgraded(upgraded_state=state))
+
     def prepared(request: bytes) -> bytes:
         return request  # The configuration as it came, under the same number.
 
@@ -87,6 +92,7 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
         "ValidateResourceTypeConfig": nothing,
         "Configure": nothing,
         "PlanResourceChange": planned,
+        "UpgradeResourceState": upgraded,
         "Stop": nothing,
     }
     methods = {

@@ -227,6 +227,23 @@ def test_views_are_made_after_what_they_read(planned: dict[str, Any]) -> None:
 
 
 @in_one_process
+def test_a_view_is_never_replaced(
+    terraformed: Callable[..., Terraform], planned: dict[str, Any]
+) -> None:
+    """A plan that would replace a view fails, because its access rights would go with it."""
+    address = "google_bigquery_table.shares"
+    terraform = terraformed(invent=True)
+    terraform.remember(address, planned[address])
+    terraform.write_variables(PLANNED)
+    plan = ("plan", "-no-color", "-refresh=false", "-var-file=test.tfvars.json")
+    ran = terraform.run(*plan)
+    assert ran.succeeded, ran.text
+    ran = terraform.run(*plan, f"-replace={address}")
+    assert not ran.succeeded
+    assert "Instance cannot be destroyed" in ran.text
+
+
+@in_one_process
 def test_tables_hold_the_columns_of_the_code(planned: dict[str, Any]) -> None:
     """Columns, partitions and clusters are the code's, and no table can be dropped by accident."""
     for table in TABLES:

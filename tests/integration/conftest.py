@@ -1,0 +1,26 @@
+"""A service that several modules use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from deploy.local.bigquery import bigquery_emulator
+from pipelines.sinks.bigquery import Dataset, create_dataset
+from tests.services import have
+
+PROJECT: Final = "undertone-local"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
+    """Runs the BigQuery emulator, with a dataset of all tables and views: it takes some seconds."""
+    with ExitStack() as stack:
+        running = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
+        emulator = have(lambda: stack.enter_context(running))
+        made = Dataset(PROJECT, "undertone", emulator.url)
+        create_dataset(made)
+        yield made
