@@ -48,7 +48,7 @@ def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Se
     """Builds one job of the backfill in a pipeline."""
     payloads = pipeline | "Read" >> ReadFiles(planned.inputs)
     settings = replace(settings, asked=planned.asked, revision=planned.run)
-    load_bigquery(assemble(payloads, settings), planned.days, dataset)
+    load_bigquery(assemble(payloads, settings), planned.days, dataset, settings)
 
 
 def run(argv: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
         total = BalanceLedger(settings.revision)
     else:
         counted = count_unbounded(scored, settings)
-        total = TotalLedger(settings.firings, settings.clock)
+        total = TotalLedger(settings.firings, settings.clock, settings.revision)
     ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total
     rates = payloads.pipeline | "Rates" >> Give(settings.classifier_rates, ClassifierRate)
     return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)

@@ -72,7 +72,7 @@ def run_local(
         tables = fresh / TABLES_FOLDER
         tables.mkdir(parents=True)
         pipeline = beam.Pipeline(runner=bounded_runner(options), options=options)
-        write_parquet(assemble(pipeline | "Read" >> read, settings), Path(parts))
+        write_parquet(assemble(pipeline | "Read" >> read, settings), Path(parts), settings)
         pipeline.run().wait_until_finish()
         _put_in_order(Path(parts), tables)
         finished_at_us = wall_clock_us()

@@ -67,8 +67,8 @@ class Settings:
       load_classifier: returns the classifier, once a worker; one of `CLASSIFIERS`.
       classifier_version: version of its weights, written into every row.
       rates: how often that version errs, as far as it is known.
-      clock: gives the streaming job its revisions.
-      revision: revision of a bounded run, microseconds since the epoch at its start.
+      clock: gives the streaming job its revisions, and dead letters the time of their writing.
+      revision: start of the run, microseconds since the epoch; a bounded run's revision.
       asked: days that a backfill counts; None for all that are in the input.
     """
 

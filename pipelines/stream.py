@@ -25,7 +25,7 @@ from pipelines.terminal.errors import exit_code_of
 
 def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Settings) -> None:
     """Builds the streaming job in a pipeline."""
-    stream_bigquery(assemble(pipeline | "Read" >> read, settings), sinks)
+    stream_bigquery(assemble(pipeline | "Read" >> read, settings), sinks, settings)
 
 
 def run(argv: Sequence[str]) -> None:

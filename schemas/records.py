@@ -141,6 +141,38 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     row: str | None = None
 
 
+class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A dead letter as it is written; the columns of `tables.DEAD_LETTERS` in order.
+
+    A step gives a `DeadLetter`. The sink adds the last three fields.
+
+    Attributes:
+      run: of the ledger, microseconds since the epoch at its start.
+      origin: of the run, `tables.STREAM` or `tables.BATCH`.
+      ingested_at_us: when the run wrote the row.
+    """
+
+    stage: str
+    reason: str
+    source: str
+    event_id: str | None
+    conversation_id: str | None
+    sent_at_us: int | None
+    published_at_us: int | None
+    size_bytes: int
+    payload_sha256: str
+    row: str | None
+    run: int
+    origin: str
+    ingested_at_us: int
+
+    @classmethod
+    def of(cls, letter: DeadLetter, run: int, origin: str, ingested_at_us: int) -> DeadLetterRow:
+        """Returns a dead letter as a run writes it."""
+        fields = msgspec.structs.asdict(letter)
+        return cls(**fields, run=run, origin=origin, ingested_at_us=ingested_at_us)
+
+
 class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Says that a conversation has grown long; it says nothing of what was said.
 

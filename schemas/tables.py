@@ -18,7 +18,7 @@ from schemas.records import (
     AggregateRow,
     BackfilledDay,
     ClassifierRate,
-    DeadLetter,
+    DeadLetterRow,
     LedgerTotal,
 )
 
@@ -162,7 +162,10 @@ AGGREGATES: Final = Table(
 
 DEAD_LETTERS: Final = Table(
     name="dead_letters",
-    description="One record that is not counted, and why; never its text.",
+    description=(
+        "One record that is not counted, and why; never its text. Append-only: each run that reads "
+        "the record writes it again, so count distinct values of payload_sha256."
+    ),
     columns=(
         Column("stage", "STRING", "Step that refused the record."),
         Column("reason", "STRING", "Why; a value of schemas.failures.Reason."),
@@ -175,8 +178,13 @@ DEAD_LETTERS: Final = Table(
         Column("size_bytes", "INT64", "Size of the payload."),
         Column("payload_sha256", "STRING", "SHA-256 of the payload, hex; finds it in the archive."),
         Column("row", "STRING", "Where a table refused a row: the row, as JSON.", required=False),
+        Column("run", "INT64", "Run that wrote this row: start of the run, microseconds since the "
+               "epoch, as in the table ledger. An update of a stream's job keeps the run of the "
+               "ledger and begins another here."),
+        Column("origin", "STRING", "What ran: stream, or batch."),
+        Column("ingested_at", "TIMESTAMP", "When the run wrote this row, UTC."),
     ),
-    record=DeadLetter,
+    record=DeadLetterRow,
     partition_by=None,
     cluster_by=("reason", "stage"),
 )  # fmt: skip

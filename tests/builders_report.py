@@ -20,6 +20,7 @@ from schemas.records import (
     ClassifierRate,
     ConversationSummary,
     DeadLetter,
+    DeadLetterRow,
     LedgerTotal,
 )
 from schemas.tables import (
@@ -148,7 +149,7 @@ def write_run(
     folder: Path, rows: Iterable[AggregateRow], metadata: Mapping[str, Any] | None = None
 ) -> Path:
     """Writes a whole run: tables, database and `run.json`; returns the folder."""
-    write_table(folder, DEAD_LETTERS, dead_letters())
+    write_table(folder, DEAD_LETTERS, as_written(dead_letters()))
     write_table(folder, LEDGER, LEDGER_ENTRIES)
     database_of(folder, *rows)
     (folder / "run.json").write_text(json.dumps(METADATA if metadata is None else metadata))
@@ -177,6 +178,13 @@ METADATA: Mapping[str, Any] = {
     },
     "synthesised": [],
 }
+
+
+def as_written(
+    letters: Iterable[DeadLetter], run: int = 1, origin: str = BATCH, ingested_at_us: int = 2
+) -> list[DeadLetterRow]:
+    """Returns dead letters as one run writes them."""
+    return [DeadLetterRow.of(letter, run, origin, ingested_at_us) for letter in letters]
 
 
 def dead_letters() -> list[DeadLetter]:

@@ -125,12 +125,15 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     Guarantees: the totals are of the state that the runner keeps, so that after a failure they
     count what is replayed once; a later revision supersedes what a lost attempt wrote.
     State: `_Totals`, some hundred bytes in all.
+
+    Args:
+      run: start of the job, which names a run that begins with it.
     """
 
-    def __init__(self, firings: Firings, clock: Clock) -> None:
+    def __init__(self, firings: Firings, clock: Clock, run: int) -> None:
         super().__init__()
         self._firings = firings
-        self._fn = _TotalFn(clock)
+        self._fn = _TotalFn(clock, run)
 
     def expand(
         self, entries: Mapping[str, beam.PCollection[LedgerEntry]]
@@ -173,8 +176,9 @@ _decode = msgspec.msgpack.Decoder(tuple[int, int, int, list[tuple[str, str, int]
 class _TotalFn(beam.DoFn):
     TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, run: int) -> None:
         self._clock = clock
+        self._run = run
 
     def process(
         self,
@@ -186,7 +190,7 @@ class _TotalFn(beam.DoFn):
             return
         encoded = state.read()
         now_us = self._clock()
-        before = _Totals.decode(encoded) if encoded else _Totals(now_us, 0, Counter())
+        before = _Totals.decode(encoded) if encoded else _Totals(self._run, 0, Counter())
         sums = before.sums.copy()
         for entry in entries:
             sums[entry.account, entry.reason] += entry.records

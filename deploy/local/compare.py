@@ -38,8 +38,8 @@ _ACCOUNTS_SQL: Final = (
 )
 RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
 """What a local run writes."""
-_TIME_COLUMNS: Final = ("revision", "snapshot", "run")
-"""Where a bounded run notes its own start."""
+_TIME_COLUMNS: Final = ("revision", "snapshot", "run", "ingested_at")
+"""Where a bounded run notes its own start, or the time of writing."""
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 40.0
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)

@@ -132,11 +132,18 @@ def _add_list(commands: Any) -> None:
         "list",
         allow_abbrev=False,
         help="show dead letters by stage, reason and source",
-        description="Shows dead letters by stage, reason and source, with examples; never a text.",
+        description="Shows dead letters by stage, reason and source, with the runs that wrote them "
+        "and examples; never a text. A nightly backfill writes the letters of its days again each "
+        "night.",
     )
     _add_tables_arguments(parser)
     parser.add_argument("--reason", choices=_REASONS, metavar="REASON", help="only of this reason")
-    parser.add_argument("--limit", type=int, default=5, help="examples of each (default 5)")
+    parser.add_argument(
+        "--run", type=int, metavar="N", help="only of this run, by its number in the ledger"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=5, help="runs and examples of each (default 5)"
+    )
     parser.set_defaults(command=_list_dead_letters)
 
 
@@ -233,9 +240,9 @@ def _status(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _list_dead_letters(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.operations.dead_letters import group_lines, list_groups  # noqa: PLC0415
+    from pipelines.dead_letter_list import group_lines, list_groups  # noqa: PLC0415
 
-    groups = list_groups(_query_of(arguments), arguments.reason, arguments.limit)
+    groups = list_groups(_query_of(arguments), arguments.reason, arguments.limit, arguments.run)
     print("\n".join(group_lines(groups)))
 
 

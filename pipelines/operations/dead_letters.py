@@ -1,4 +1,4 @@
-"""Dead letters: what they are, and how they are counted once their cause is mended.
+"""Dead letters: how they are counted once their cause is mended.
 
 A dead letter names its payload by SHA-256 and never holds it. To count it after all, the payload is
 found in an archive and published again; a row that a table refused is in the dead letter itself.
@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipelines.dead_letter_list import reason_condition
 from pipelines.operations.publish import (
     BYTES_A_MESSAGE,
     ENCODINGS,
@@ -24,7 +25,7 @@ from pipelines.operations.publish import (
 from pipelines.operations.status import Query
 from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
 from pipelines.sinks.bigquery import Dataset, InsertClient, OutageError
-from pipelines.terminal.text import NOTHING, aligned, at
+from pipelines.terminal.text import aligned
 from schemas.failures import InputError, Reason
 from schemas.records import Encoding
 from schemas.tables import DEAD_LETTERS, TABLES
@@ -38,9 +39,6 @@ from schemas.wire import (
 )
 from transforms.ledger import Clock
 
-EXAMPLES: Final = 5
-
-_SHOWN_OF_SHA256: Final = 12
 _ROWS_A_REQUEST: Final = 500
 """BigQuery's advice: https://cloud.google.com/bigquery/quotas#streaming_inserts."""
 _OUTAGE_S: Final = 60.0
@@ -53,41 +51,6 @@ _WAITS_FOR_A_BACKFILL: Final = {
     "are published; count them with a backfill of those days: python -m pipelines.backfill",
 }
 
-_GROUPS: Final = """\
-SELECT
-  stage, reason, source, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
-  MIN(published_at_us) AS first_us, MAX(published_at_us) AS last_us
-FROM `{dataset}.dead_letters`
-WHERE {condition}
-GROUP BY stage, reason, source
-ORDER BY letters DESC, stage, reason, source
-"""
-_EXAMPLES: Final = """\
-WITH payloads AS (
-  SELECT
-    stage, reason, source, payload_sha256, MAX(event_id) AS event_id,
-    MAX(conversation_id) AS conversation_id, MAX(size_bytes) AS size_bytes,
-    MAX(published_at_us) AS published_at_us
-  FROM `{dataset}.dead_letters`
-  WHERE {condition}
-  GROUP BY stage, reason, source, payload_sha256
-),
-
-placed AS (
-  SELECT
-    *,
-    ROW_NUMBER() OVER (
-      PARTITION BY stage, reason, source
-      ORDER BY COALESCE(published_at_us, 0) DESC, payload_sha256
-    ) AS place
-  FROM payloads
-)
-
-SELECT stage, reason, source, event_id, conversation_id, size_bytes, payload_sha256
-FROM placed
-WHERE place <= {limit}
-ORDER BY stage, reason, source, place
-"""
 _PAYLOADS: Final = """\
 SELECT DISTINCT payload_sha256 FROM `{dataset}.dead_letters` WHERE {condition}
 """
@@ -96,37 +59,6 @@ SELECT DISTINCT source, `row` FROM `{dataset}.dead_letters`
 WHERE {condition} AND `row` IS NOT NULL
 ORDER BY source, `row`
 """
-
-
-@dataclass(frozen=True)
-class Example:
-    """One payload of a group, the newest first; never its text."""
-
-    event_id: str | None
-    conversation_id: str | None
-    size_bytes: int
-    payload_sha256: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """The dead letters of one stage, reason and source.
-
-    Attributes:
-      letters: rows; a write that was retried may have left one twice.
-      payloads: distinct ones.
-      first_us, last_us: publish times of the earliest and the latest, where any is known.
-      examples: the latest.
-    """
-
-    stage: str
-    reason: str
-    source: str
-    letters: int
-    payloads: int
-    first_us: int | None
-    last_us: int | None
-    examples: tuple[Example, ...]
 
 
 @dataclass
@@ -190,51 +122,6 @@ class Reinserted:
         return aligned(rows)
 
 
-def list_groups(query: Query, reason: str | None = None, limit: int = EXAMPLES) -> list[Group]:
-    """Returns the dead letters by stage, reason and source, the most frequent first.
-
-    Args:
-      query: of the tables.
-      reason: only these; None for all.
-      limit: examples a group at most.
-
-    Raises:
-      InputError: the limit is negative, or the tables can't be read.
-    """
-    if limit < 0:
-        raise InputError(f"limit must be 0 or more, got {limit}")
-    condition = "TRUE" if reason is None else _is(reason)
-    examples: dict[tuple[str, str, str], list[Example]] = {}
-    for row in query(_EXAMPLES.replace("{condition}", condition).replace("{limit}", str(limit))):
-        key = (row.pop("stage"), row.pop("reason"), row.pop("source"))
-        examples.setdefault(key, []).append(Example(**row))
-    return [
-        Group(**row, examples=tuple(examples.get((row["stage"], row["reason"], row["source"]), ())))
-        for row in query(_GROUPS.replace("{condition}", condition))
-    ]
-
-
-def group_lines(groups: Sequence[Group]) -> list[str]:
-    """Writes groups, and examples under each, as lines of plain text."""
-    if not groups:
-        return ["no dead letters"]
-    lines: list[str] = []
-    for group in groups:
-        lines += [
-            f"{group.stage}: {group.reason}, from {group.source}: {group.letters:,} "
-            f"({group.payloads:,} distinct), published {at(group.first_us)} to {at(group.last_us)}"
-        ]
-        rows = [
-            (x.event_id or NOTHING, x.conversation_id or NOTHING,
-             f"{x.size_bytes:,} bytes", x.payload_sha256[:_SHOWN_OF_SHA256])
-            for x in group.examples
-        ]  # fmt: skip
-        header = ("  event", "conversation", "size", "sha256")
-        lines += aligned([header, *((f"  {x[0]}", *x[1:]) for x in rows)], names=2) if rows else []
-        lines += [""]
-    return lines[:-1]
-
-
 def check_mendable(reason: str) -> None:
     """Raises InputError, saying what to do, where publishing again mends nothing."""
     if (said := _WAITS_FOR_A_BACKFILL.get(Reason(reason))) is not None:
@@ -282,7 +169,8 @@ def redrive(
     check_topic(topic)
     if encoding not in ENCODINGS[:2]:
         raise InputError(f"encoding must be one of {', '.join(ENCODINGS[:2])}, got {encoding}")
-    wanted = {row["payload_sha256"] for row in query(_PAYLOADS.replace("{condition}", _is(reason)))}
+    payloads = query(_PAYLOADS.replace("{condition}", reason_condition(reason)))
+    wanted = {row["payload_sha256"] for row in payloads}
     done = Redriven(len(wanted))
     if not wanted:
         return done
@@ -306,7 +194,7 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
     Raises:
       InputError: BigQuery can't be reached.
     """
-    condition = _is(Reason.REFUSED_BY_TABLE)
+    condition = reason_condition(Reason.REFUSED_BY_TABLE)
     by_table: dict[str, list[str]] = {}
     for row in query(_ROWS.replace("{condition}", condition)):
         by_table.setdefault(row["source"], []).append(row["row"])
@@ -398,8 +286,3 @@ def _insert(client: InsertClient, table: str, rows: Sequence[str], done: Reinser
         for each in errors:
             said = ", ".join(sorted({x.get("reason", "") for x in each["errors"]}))
             done.refused[name, said] += 1
-
-
-def _is(reason: str) -> str:
-    """Returns the condition; of the closed list of reasons none needs quoting."""
-    return f"reason = '{Reason(reason)}'"

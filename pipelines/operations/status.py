@@ -76,7 +76,9 @@ LIMIT {DAYS_SHOWN}
 """
 _RELEASED: Final = "SELECT MAX(revision) AS revision FROM `{dataset}.aggregates`"
 _DEAD_LETTERS: Final = """\
-SELECT reason, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads
+SELECT
+  reason, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
+  COUNT(DISTINCT run) AS runs
 FROM `{dataset}.dead_letters`
 GROUP BY reason
 ORDER BY letters DESC, reason
@@ -182,11 +184,18 @@ class Day:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """How many dead letters the table holds of one reason, and of how many distinct payloads."""
+    """How many dead letters the table holds of one reason.
+
+    Attributes:
+      letters: rows; each run that reads a record writes it again.
+      payloads: distinct ones.
+      runs: that wrote them.
+    """
 
     reason: str
     letters: int
     payloads: int
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -250,8 +259,11 @@ def status_lines(status: Status) -> list[str]:
         lines += ["", "no run has written a ledger so far"]
     lines += ["", *aligned(_lags(status), names=2), "", *_day_lines(status.days), ""]
     if status.dead_letters:
-        header = ("dead letters of all runs", "rows", "payloads")
-        rows = [(x.reason, f"{x.letters:,}", f"{x.payloads:,}") for x in status.dead_letters]
+        header = ("dead letters of all runs", "rows", "payloads", "runs")
+        rows = [
+            (x.reason, f"{x.letters:,}", f"{x.payloads:,}", f"{x.runs:,}")
+            for x in status.dead_letters
+        ]
         return lines + aligned([header, *rows])
     return [*lines, "no dead letters"]
 
@@ -294,7 +306,7 @@ def status_json(status: Status) -> dict[str, Any]:
             for x in status.days
         ],
         "dead_letters": [
-            {"reason": x.reason, "letters": x.letters, "payloads": x.payloads}
+            {"reason": x.reason, "letters": x.letters, "payloads": x.payloads, "runs": x.runs}
             for x in status.dead_letters
         ],
     }

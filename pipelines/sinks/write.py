@@ -18,26 +18,31 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.pvalue import AsList
 
 from pipelines.graph import Outputs
+from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset, InsertClient, LoadClient
 from schemas.failures import InputError, Reason
 from schemas.records import (
     AggregateRow,
     BackfilledDay,
     DeadLetter,
+    DeadLetterRow,
     LedgerTotal,
     LongConversation,
 )
 from schemas.tables import (
     AGGREGATES,
     BACKFILLS,
+    BATCH,
     CLASSIFIER_RATES,
     DEAD_LETTERS,
     LEDGER,
+    STREAM,
     Table,
     instant,
 )
 from schemas.wire import JSON_TYPE
 from transforms.give import Give
+from transforms.ledger import Clock
 from transforms.logs import log_event
 from transforms.policies import each_element
 
@@ -72,9 +77,10 @@ class Sinks:
                 _topic(topic)
 
 
-def write_parquet(outputs: Outputs, folder: Path) -> None:
+def write_parquet(outputs: Outputs, folder: Path, settings: Settings) -> None:
     """Writes each table to `<folder>/<table>-*.parquet`, with Beam's own writer."""
-    for rows, table in _tables(outputs):
+    dead_letters = outputs.dead_letters | "StampDeadLetters" >> _stamp(BATCH, settings)
+    for rows, table in (*_tables(outputs), (dead_letters, DEAD_LETTERS)):
         prefix = str(folder / table.name)
         _ = (
             rows
@@ -84,7 +90,9 @@ def write_parquet(outputs: Outputs, folder: Path) -> None:
         )
 
 
-def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Dataset) -> None:
+def load_bigquery(
+    outputs: Outputs, days: Sequence[BackfilledDay], dataset: Dataset, settings: Settings
+) -> None:
     """Appends a backfill's rows to the tables of a dataset, each table by one load at the end.
 
     Guarantees: a table has all rows of the run or none; no row of `aggregates` is written before
@@ -105,8 +113,9 @@ def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Data
     aggregates = outputs.aggregates | "OnceBalanced" >> beam.Map(
         _after, balanced
     ).with_output_types(AggregateRow)
-    written = outputs._replace(aggregates=aggregates)
-    for rows, table in (*_tables(written), (backfilled, BACKFILLS)):
+    dead_letters = outputs.dead_letters | "StampDeadLetters" >> _stamp(BATCH, settings)
+    more = ((dead_letters, DEAD_LETTERS), (backfilled, BACKFILLS))
+    for rows, table in (*_tables(outputs._replace(aggregates=aggregates)), *more):
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
@@ -122,7 +131,7 @@ def load_bigquery(outputs: Outputs, days: Sequence[BackfilledDay], dataset: Data
         )
 
 
-def stream_bigquery(outputs: Outputs, sinks: Sinks) -> None:
+def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
     """Appends a stream's rows as they come, and tells its topics.
 
     Guarantees: an outage is waited out, and then fails the bundle; a row that BigQuery refuses is a
@@ -134,9 +143,12 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks) -> None:
     letters += [
         _stream(rows, table, sinks) | f"Refused{_label(table)}AtOnce" >> each_element()
         for rows, table in _tables(outputs)
-        if table is not DEAD_LETTERS
     ]
-    dead_letters = letters | "FlattenDeadLetters" >> beam.Flatten()
+    dead_letters = (
+        letters
+        | "FlattenDeadLetters" >> beam.Flatten()
+        | "StampDeadLetters" >> _stamp(STREAM, settings)
+    )
     # What is refused here has nowhere to go but the log and the topic.
     _stream(dead_letters, DEAD_LETTERS, sinks)
     if sinks.dead_letter_topic:
@@ -173,7 +185,21 @@ def alert_message(grown: LongConversation) -> PubsubMessage:
     return PubsubMessage(json.dumps(said).encode(), attributes)
 
 
-def _dead_letter_message(letter: DeadLetter) -> PubsubMessage:
+def _stamp(origin: str, settings: Settings) -> Any:
+    """Adds to each dead letter which run writes it, and when.
+
+    It stands right before the sinks, so that no shuffle of ours carries what all letters share.
+    """
+    return beam.Map(_stamped, settings.revision, origin, settings.clock).with_output_types(
+        DeadLetterRow
+    )
+
+
+def _stamped(letter: DeadLetter, run: int, origin: str, clock: Clock) -> DeadLetterRow:
+    return DeadLetterRow.of(letter, run, origin, clock())
+
+
+def _dead_letter_message(letter: DeadLetterRow) -> PubsubMessage:
     data = json.dumps(DEAD_LETTERS.bigquery_row(letter)).encode()
     return PubsubMessage(data, {"content-type": JSON_TYPE, "reason": letter.reason})
 
@@ -225,7 +251,6 @@ def _topic(topic: str) -> beam.PTransform[Any, Any]:
 def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]:
     return (
         (outputs.aggregates, AGGREGATES),
-        (outputs.dead_letters, DEAD_LETTERS),
         (outputs.ledger, LEDGER),
         (outputs.rates, CLASSIFIER_RATES),
     )

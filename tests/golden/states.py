@@ -20,6 +20,7 @@ from schemas.records import (
     ClassifierRate,
     ConversationSummary,
     DeadLetter,
+    DeadLetterRow,
     LedgerEntry,
     LedgerTotal,
     LongConversation,
@@ -41,6 +42,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     ConversationState: 1,
     ConversationSummary: 1,
     DeadLetter: 1,
+    DeadLetterRow: 1,
     LedgerEntry: 1,
     LedgerTotal: 2,
     LongConversation: 1,
@@ -284,6 +286,7 @@ GOLDEN: Final[tuple[Golden, ...]] = (
     ),
     Golden(_LATE, "late"),
     Golden(_UNREADABLE, "unreadable"),
+    Golden(DeadLetterRow.of(_LATE, run=_AT_US, origin="batch", ingested_at_us=_AT_US + 7)),
     Golden(_ROW),
     Golden(_WITHDRAWN, "withdrawn"),
     Golden(

@@ -18,7 +18,7 @@ def of_an_earlier_version(dataset: Dataset) -> bigquery.Table:
     view = client.get_table(f"{dataset}.{VIEW}")
     view.view_query, view.description = "SELECT 1 AS share", "Earlier."
     earlier = client.update_table(view, ["view_query", "description"])
-    policy = Policy(version=1)
+    policy = Policy(version=1)  # type: ignore[no-untyped-call]
     policy.bindings = GIVEN
     client.set_iam_policy(earlier, policy)
     return earlier

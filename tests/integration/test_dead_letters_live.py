@@ -16,7 +16,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from deploy.local.cloud import LocalCloud, local_cloud
 from deploy.local.pubsub import subscriber, take
 from pipelines.commands.main import main
-from pipelines.operations.dead_letters import list_groups
+from pipelines.dead_letter_list import list_groups
 from pipelines.operations.status import read_status
 from pipelines.read import _chunks_of
 from pipelines.sinks.bigquery import InsertClient, query
@@ -28,7 +28,7 @@ from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
 from schemas.views import VIEWS
 from schemas.wire import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
-from tests.builders_report import LEDGER_ENTRIES, row, write_table
+from tests.builders_report import LEDGER_ENTRIES, as_written, row, write_table
 from tests.schemas.payloads import write_avro
 from tests.services import have
 from transforms.decode import decode_chunk
@@ -113,7 +113,7 @@ def test_events_come_back_once_their_cause_is_mended(
     published = taken(cloud, 4)
     ids, letters = decoded(published, 1024)
     assert ids == {"fine"}
-    insert(cloud, DEAD_LETTERS, [*letters, letters[0]])
+    insert(cloud, DEAD_LETTERS, as_written([*letters, letters[0]]))
     redrive = partial(
         undertone, cloud, "dead-letters", "redrive", "--reason=oversize", topic,
         f"--archive={archive}",
@@ -140,7 +140,7 @@ def test_a_refused_row_is_inserted_again(
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     bad = good | {"records": None}
     letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
-    insert(cloud, DEAD_LETTERS, letters)
+    insert(cloud, DEAD_LETTERS, as_written(letters))
     for _ in range(2):
         undertone(cloud, "dead-letters", "redrive", f"--reason={Reason.REFUSED_BY_TABLE}")
         lines = said(capsys)
@@ -161,7 +161,7 @@ def test_bigquery_and_a_folder_tell_the_same(
     tables: list[tuple[Table, list[Any]]] = [
         (AGGREGATES, [row(20), row(30, revision=2), row(16, "use", "affective")]),
         (LEDGER, [msgspec.structs.replace(each, run=MONDAY_US) for each in LEDGER_ENTRIES]),
-        (DEAD_LETTERS, letters),
+        (DEAD_LETTERS, as_written(letters, MONDAY_US, ingested_at_us=MONDAY_US + 1)),
     ]
     for table, records in tables:
         insert(cloud, table, records)

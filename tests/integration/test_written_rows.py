@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipelines import backfill
+from pipelines.dead_letter_list import list_groups
 from pipelines.graph import assemble
+from pipelines.settings import wall_clock_us
 from pipelines.sinks.bigquery import Dataset, InsertClient, query
 from pipelines.sinks.write import Sinks, stream_bigquery
 from schemas.records import LedgerTotal
 from schemas.tables import LEDGER
+from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk
 from tests.pipelines.test_unbounded import said
+from tests.schemas.payloads import write_avro
+
+LETTERS: Final = (
+    "SELECT run, origin, UNIX_MICROS(ingested_at) AS ingested_us FROM `{dataset}.dead_letters`"
+)
 
 
 def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
@@ -23,7 +34,7 @@ def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
     """
     pipeline = beam.Pipeline(runner=FnApiRunner())
     payloads = pipeline | "Chunks" >> beam.Create([chunk(events)], reshuffle=False)
-    stream_bigquery(assemble(payloads, EXACT), Sinks(dataset))
+    stream_bigquery(assemble(payloads, EXACT), Sinks(dataset), EXACT)
     return counters_of(pipeline.run())
 
 
@@ -66,3 +77,30 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
         )
     )
     assert counters_of(pipeline.run())["write/written_rows/ledger"] == 1
+
+
+def test_a_streams_letters_name_its_run(dataset: Dataset) -> None:
+    """Run, origin and the time of the clock stand beside each letter that the stream wrote."""
+    stream(dataset, [said("named", 5, role="x")])
+    rows = query(dataset, f"{LETTERS} WHERE event_id = 'named'")
+    assert rows == [{"run": EXACT.revision, "origin": "stream", "ingested_us": EXACT.clock()}]
+
+
+def test_a_backfill_that_is_run_again_shows(dataset: Dataset, tmp_path: Path) -> None:
+    """Two backfills write the same letter, each under the run that its ledger has."""
+    archive = write_avro(tmp_path / "a.avro", [avro_event(), avro_event(event_id="e1", role="CAT")])
+    flags = [
+        "--from=2025-06-02", "--to=2025-06-02", f"--input={archive}", f"--dataset={dataset}",
+        f"--bigquery_url={dataset.url}", f"--temp_location={tmp_path / 'temp'}",
+    ]  # fmt: skip
+    started_us = wall_clock_us()
+    for _ in range(2):
+        backfill.run(flags)
+    sql = f"SELECT run FROM `{{dataset}}.ledger` WHERE account = 'read' AND run > {started_us}"
+    runs = query(dataset, sql)
+    rows = query(dataset, f"{LETTERS} WHERE source = 'a.avro'")
+    assert sorted(row["run"] for row in rows) == sorted(row["run"] for row in runs)
+    assert {row["origin"] for row in rows} == {"batch"}
+    assert all(row["run"] < row["ingested_us"] < wall_clock_us() for row in rows)
+    (group,) = (each for each in list_groups(partial(query, dataset)) if each.source == "a.avro")
+    assert (group.letters, group.payloads, group.runs) == (2, 1, 2)

@@ -13,6 +13,7 @@ from schemas.records import (
     AggregateRow,
     ConversationSummary,
     DeadLetter,
+    DeadLetterRow,
     Encoding,
     LedgerEntry,
     PayloadChunk,
@@ -21,7 +22,9 @@ from schemas.records import (
 )
 from tests.builders import message, summary
 
-_STORED = (AggregateRow, ConversationSummary, DeadLetter, LedgerEntry, SignedSummary)
+_STORED = (
+    AggregateRow, ConversationSummary, DeadLetter, DeadLetterRow, LedgerEntry, SignedSummary,
+)  # fmt: skip
 
 
 @settings(deadline=None, max_examples=100)
@@ -62,7 +65,7 @@ def test_records_do_not_change() -> None:
         said.text = "other"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("record", [AggregateRow, ConversationSummary, DeadLetter, LedgerEntry])
+@pytest.mark.parametrize("record", [AggregateRow, ConversationSummary, DeadLetterRow, LedgerEntry])
 def test_nothing_stored_has_a_field_for_text(record: type[msgspec.Struct]) -> None:
     """No record that outlives scoring could hold what was said."""
     names = {field.name for field in msgspec.structs.fields(record)}

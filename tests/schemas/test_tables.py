@@ -12,7 +12,13 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from schemas.records import AggregateRow, BackfilledDay, ClassifierRate, DeadLetter, LedgerTotal
+from schemas.records import (
+    AggregateRow,
+    BackfilledDay,
+    ClassifierRate,
+    DeadLetterRow,
+    LedgerTotal,
+)
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
 from tests.builders import MONDAY_US
 
@@ -21,8 +27,9 @@ _FULL: Final[dict[str, msgspec.Struct]] = {
         MONDAY_US + 1, "hour", "country", "DE", "type", "coaching", 20, 18, -7, 99,
         1, 1, 15, 15, "1", "c-1", "stream",
     ),
-    "dead_letters": DeadLetter(
-        "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}"
+    "dead_letters": DeadLetterRow(
+        "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}",
+        3, "stream", MONDAY_US + 1,
     ),
     "ledger": LedgerTotal(3, "read", "", 7, 4),
     "classifier_rates": ClassifierRate("c-1", "en", "use", "affective", 14, 28, 34, 1573, 1),
@@ -33,8 +40,9 @@ _BARE: Final[dict[str, msgspec.Struct]] = {
         MONDAY_US, "day", "overall", "all", "all", "all", None, None, None, None,
         2, 1, 15, 15, "1", "c-1", "batch",
     ),
-    "dead_letters": DeadLetter(
-        "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32
+    "dead_letters": DeadLetterRow(
+        "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32, None,
+        0, "batch", MONDAY_US,
     ),
     "ledger": LedgerTotal(0, "late", "", 0, 0),
     "classifier_rates": ClassifierRate("", "all", "pushback", "all", 0, 0, 0, 0, 0),

@@ -10,16 +10,18 @@ from typing import Any, Final
 import pytest
 
 from pipelines.commands.main import main
-from pipelines.operations.dead_letters import Redriven, group_lines, list_groups, redrive, reinsert
+from pipelines.dead_letter_list import Group, Written, group_lines, list_groups
+from pipelines.operations.dead_letters import Redriven, redrive, reinsert
 from pipelines.operations.publish import Publishing, publish
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.database import build_database, query_run
+from pipelines.terminal.text import NOTHING
 from schemas.failures import InputError, Reason
-from schemas.records import DeadLetter, Encoding, PayloadChunk
-from schemas.tables import DEAD_LETTERS
+from schemas.records import DeadLetter, DeadLetterRow, Encoding, PayloadChunk
+from schemas.tables import DEAD_LETTERS, STREAM
 from schemas.wire import Limits, encoding_of
 from tests.builders import HOUR_US, MONDAY_US, avro_event
-from tests.builders_report import write_table
+from tests.builders_report import as_written, write_table
 from tests.pipelines.operations.test_publish import TOPIC, PubSub
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
@@ -38,6 +40,7 @@ TODAY: Final = Limits(
 )
 NOW_US: Final = MONDAY_US + 7 * 24 * HOUR_US
 LONG: Final = "x" * 2000
+RUN: Final = MONDAY_US
 
 
 @pytest.fixture
@@ -67,7 +70,12 @@ def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
 
 def folder_of(folder: Path, letters: Iterable[DeadLetter]) -> Path:
     """Builds the database of a run that left these dead letters; returns its folder."""
-    write_table(folder, DEAD_LETTERS, letters)
+    return folder_of_rows(folder, as_written(letters))
+
+
+def folder_of_rows(folder: Path, rows: Iterable[DeadLetterRow]) -> Path:
+    """Builds a database with these rows of dead letters; returns its folder."""
+    write_table(folder, DEAD_LETTERS, rows)
     build_database(folder)
     return folder
 
@@ -121,6 +129,54 @@ def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "decode: invalid_role, from s: 1 (1 distinct), published" in said
     assert letters[0].payload_sha256[:12] in said
     assert letters[0].payload_sha256[:13] not in said
+
+
+def nights(folder: Path) -> Path:
+    """Builds a database: a stream and three nightly backfills wrote the same two letters."""
+    letters = refused(Encoding.JSON, [b"{", b"["])
+    rows = as_written(letters, RUN, STREAM, RUN + 1)
+    for night in (1, 2, 3):
+        rows += as_written(letters, RUN + night, ingested_at_us=RUN + night)
+    return folder_of_rows(folder, rows)
+
+
+def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> None:
+    """Of each run there is how many letters it wrote and when, the latest run first."""
+    query = partial(query_run, nights(tmp_path))
+    (group,) = list_groups(query)
+    assert (group.letters, group.payloads, group.runs) == (8, 2, 4)
+    assert [(x.run, x.origin, x.letters) for x in group.written] == [
+        (RUN + 3, "batch", 2), (RUN + 2, "batch", 2), (RUN + 1, "batch", 2), (RUN, "stream", 2),
+    ]  # fmt: skip
+    assert group.written[-1].ingested_us == RUN + 1
+    (one,) = list_groups(query, run=RUN)
+    assert (one.letters, one.runs, one.written) == (2, 1, group.written[-1:])
+    assert list_groups(query, run=RUN + 4) == []
+
+
+def test_the_command_lists_the_latest_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many runs as were asked for, and how many came before; or one run by its number."""
+    folder = str(nights(tmp_path))
+    assert main(["dead-letters", "list", folder, "--limit=2"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:5] == [
+        "decode: undecodable, from s: 8 (2 distinct), published – to –",
+        "run origin last written letters",
+        f"{RUN + 3} batch 2025-06-02 00:00:00 2",
+        f"{RUN + 2} batch 2025-06-02 00:00:00 2",
+        "and 2 earlier",
+    ]
+    assert main(["dead-letters", "list", folder, f"--run={RUN}"]) == 0
+    assert f"{RUN}  stream" in capsys.readouterr().out
+
+
+def test_letters_of_before_the_columns_are_listed() -> None:
+    """Where `create` added the columns to a table, its older rows name no run."""
+    written = (Written(None, None, 2, None),)
+    group = Group("decode", "late", "s", 2, 2, 0, None, None, written, ())
+    assert group_lines([group])[2].split() == [NOTHING, NOTHING, NOTHING, "2"]
 
 
 def test_nothing_to_list(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from schemas.failures import InputError
 from schemas.records import AggregateRow, DeadLetter, LedgerTotal
 from schemas.tables import BATCH, DEAD_LETTERS, LEDGER
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US
-from tests.builders_report import database_of, row, write_table
+from tests.builders_report import as_written, database_of, row, write_table
 from transforms.counting.tally import DAY_US
 
 NOW_US: Final = MONDAY_US + DAY_US
@@ -59,7 +59,7 @@ def status_of(
 ) -> Status:
     """Reads the status of a run with these rows, a day after it began."""
     write_table(folder, LEDGER, totals)
-    write_table(folder, DEAD_LETTERS, letters)
+    write_table(folder, DEAD_LETTERS, as_written(letters))
     return read_status(partial(query_run, database_of(folder, *rows)), NOW_US, **options)
 
 
@@ -174,11 +174,11 @@ def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
 
 
 def test_dead_letters_by_reason(tmp_path: Path) -> None:
-    """The most frequent reason comes first; a letter written twice is one payload."""
+    """The most frequent reason comes first; a letter written twice is one payload of one run."""
     letters = [letter("late"), letter("oversize", "1"), letter("oversize", "1")]
     status = status_of(tmp_path, letters=letters)
-    assert [(x.reason, x.letters, x.payloads) for x in status.dead_letters] == [
-        ("oversize", 2, 1), ("late", 1, 1),
+    assert [(x.reason, x.letters, x.payloads, x.runs) for x in status.dead_letters] == [
+        ("oversize", 2, 1, 1), ("late", 1, 1, 1),
     ]  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     said = json.loads(capsys.readouterr().out)
     assert said["runs"][0]["balances"] is True
     assert said["days"][0]["conversations"] == 20
-    assert said["dead_letters"] == [{"reason": "oversize", "letters": 1, "payloads": 1}]
+    assert said["dead_letters"] == [{"reason": "oversize", "letters": 1, "payloads": 1, "runs": 1}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,209 @@
+"""The list of dead letters: by stage, reason and source, and which run wrote how many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipelines.operations.status import Query
+from pipelines.terminal.text import NOTHING, aligned, at
+from schemas.failures import InputError, Reason
+
+EXAMPLES: Final = 5
+
+_Key = tuple[str, str, str]
+"""Stage, reason and source."""
+
+_SHOWN_OF_SHA256: Final = 12
+_GROUPS: Final = """\
+SELECT
+  stage, reason, source, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
+  COUNT(DISTINCT run) AS runs, MIN(published_at_us) AS first_us, MAX(published_at_us) AS last_us
+FROM `{dataset}.dead_letters`
+WHERE {condition}
+GROUP BY stage, reason, source
+ORDER BY letters DESC, stage, reason, source
+"""
+_RUNS: Final = """\
+WITH written AS (
+  SELECT
+    stage, reason, source, run, origin, COUNT(*) AS letters,
+    UNIX_MICROS(MAX(ingested_at)) AS ingested_us
+  FROM `{dataset}.dead_letters`
+  WHERE {condition}
+  GROUP BY stage, reason, source, run, origin
+),
+
+placed AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY stage, reason, source ORDER BY run DESC, origin) AS place
+  FROM written
+)
+
+SELECT stage, reason, source, run, origin, letters, ingested_us
+FROM placed
+WHERE place <= {limit}
+ORDER BY stage, reason, source, place
+"""
+_EXAMPLES: Final = """\
+WITH payloads AS (
+  SELECT
+    stage, reason, source, payload_sha256, MAX(event_id) AS event_id,
+    MAX(conversation_id) AS conversation_id, MAX(size_bytes) AS size_bytes,
+    MAX(published_at_us) AS published_at_us
+  FROM `{dataset}.dead_letters`
+  WHERE {condition}
+  GROUP BY stage, reason, source, payload_sha256
+),
+
+placed AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY stage, reason, source
+      ORDER BY COALESCE(published_at_us, 0) DESC, payload_sha256
+    ) AS place
+  FROM payloads
+)
+
+SELECT stage, reason, source, event_id, conversation_id, size_bytes, payload_sha256
+FROM placed
+WHERE place <= {limit}
+ORDER BY stage, reason, source, place
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One payload of a group, the newest first; never its text."""
+
+    event_id: str | None
+    conversation_id: str | None
+    size_bytes: int
+    payload_sha256: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one run wrote of a group; only `letters` is known of rows before the other columns.
+
+    Attributes:
+      run: as in the ledger, microseconds since the epoch at its start.
+      origin: stream or batch.
+      letters: rows.
+      ingested_us: when the last of them was written.
+    """
+
+    run: int | None
+    origin: str | None
+    letters: int
+    ingested_us: int | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The dead letters of one stage, reason and source.
+
+    Attributes:
+      letters: rows; every run that reads the archive writes them again, and a write that was
+        retried may have left one twice.
+      payloads: distinct ones.
+      runs: how many runs wrote them.
+      first_us, last_us: publish times of the earliest and the latest, where any is known.
+      written: by the latest runs.
+      examples: the latest.
+    """
+
+    stage: str
+    reason: str
+    source: str
+    letters: int
+    payloads: int
+    runs: int
+    first_us: int | None
+    last_us: int | None
+    written: tuple[Written, ...]
+    examples: tuple[Example, ...]
+
+
+def list_groups(
+    query: Query, reason: str | None = None, limit: int = EXAMPLES, run: int | None = None
+) -> list[Group]:
+    """Returns the dead letters by stage, reason and source, the most frequent first.
+
+    Args:
+      query: of the tables.
+      reason: only these; None for all.
+      limit: runs and examples a group at most.
+      run: only what this run wrote, as the column `run` names it; None for all runs.
+
+    Raises:
+      InputError: the limit is negative, or the tables can't be read.
+    """
+    if limit < 0:
+        raise InputError(f"limit must be 0 or more, got {limit}")
+    condition = "TRUE" if reason is None else reason_condition(reason)
+    condition += "" if run is None else f" AND run = {run:d}"
+    written: dict[_Key, list[Written]] = defaultdict(list)
+    for row in query(_RUNS.replace("{condition}", condition).replace("{limit}", str(limit))):
+        written[_key_of(row)].append(Written(**row))
+    examples: dict[_Key, list[Example]] = defaultdict(list)
+    for row in query(_EXAMPLES.replace("{condition}", condition).replace("{limit}", str(limit))):
+        examples[_key_of(row)].append(Example(**row))
+    groups = []
+    for row in query(_GROUPS.replace("{condition}", condition)):
+        key = _key_of(row)
+        groups.append(
+            Group(*key, **row, written=tuple(written[key]), examples=tuple(examples[key]))
+        )
+    return groups
+
+
+def group_lines(groups: Sequence[Group]) -> list[str]:
+    """Writes groups, and examples under each, as lines of plain text."""
+    if not groups:
+        return ["no dead letters"]
+    lines: list[str] = []
+    for group in groups:
+        lines += [
+            f"{group.stage}: {group.reason}, from {group.source}: {group.letters:,} "
+            f"({group.payloads:,} distinct), published {at(group.first_us)} to {at(group.last_us)}",
+            *_run_lines(group),
+        ]
+        rows = [
+            (x.event_id or NOTHING, x.conversation_id or NOTHING,
+             f"{x.size_bytes:,} bytes", x.payload_sha256[:_SHOWN_OF_SHA256])
+            for x in group.examples
+        ]  # fmt: skip
+        header = ("  event", "conversation", "size", "sha256")
+        lines += aligned([header, *((f"  {x[0]}", *x[1:]) for x in rows)], names=2) if rows else []
+        lines += [""]
+    return lines[:-1]
+
+
+def _run_lines(group: Group) -> list[str]:
+    if not group.written:
+        return []
+    rows = [
+        (
+            f"  {each.run or NOTHING}", each.origin or NOTHING, at(each.ingested_us),
+            f"{each.letters:,}",
+        )
+        for each in group.written
+    ]  # fmt: skip
+    lines = aligned([("  run", "origin", "last written", "letters"), *rows], names=3)
+    more = group.runs - len(group.written)
+    return [*lines, f"  and {more:,} earlier"] if more > 0 else lines
+
+
+def _key_of(row: dict[str, Any]) -> _Key:
+    """Takes the columns of a group off a row."""
+    return row.pop("stage"), row.pop("reason"), row.pop("source")
+
+
+def reason_condition(reason: str) -> str:
+    """Returns the SQL condition; the list of reasons is closed, so none needs escaping."""
+    return f"reason = '{Reason(reason)}'"
