@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from deploy.local.compare import table_hashes
 from deploy.local.flink import FlinkCluster
+from deploy.local.flink_batch import failures, run_batch, written
 from deploy.local.processes import Process, ServiceError
 from pipelines.report.page import RUN_FILE
 from pipelines.simulator import SimulationSettings, write_simulation
@@ -113,11 +114,11 @@ def on_flink(
     pending = [fault] if fault else []
 
     def strike() -> None:
-        if pending and cluster.written() >= pending[0].due_at * archive.conversations:
+        if pending and written(cluster) >= pending[0].due_at * archive.conversations:
             pending.pop().strike(cluster)
 
     arguments = _arguments(archive, folder)
-    with cluster.run_batch(arguments, log, parallelism=cluster.task_managers) as job:
+    with run_batch(cluster, arguments, log, parallelism=cluster.task_managers) as job:
         try:
             _await_end(job, strike)
         finally:
@@ -125,7 +126,7 @@ def on_flink(
     seconds = time.monotonic() - started_s
     hashes = _hashes(job, folder)
     what = fault.name if fault else ""
-    return Outcome(runner, archive.events, seconds, load, hashes, what, cluster.failures())
+    return Outcome(runner, archive.events, seconds, load, hashes, what, failures(cluster))
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.flink import FlinkCluster
+from deploy.local.flink_batch import shares
 from tests.cluster.conftest import Record
 from tests.cluster.faults import FAULTS
 from tests.cluster.runs import Archive, Fault, Outcome, on_flink
@@ -26,7 +27,7 @@ def test_the_tables_are_those_of_a_run_in_memory(
     record(outcome)
     assert outcome.hashes == expected.hashes
     assert outcome.failures == 0
-    assert min(cluster.shares().values()) > LEAST_SHARE
+    assert min(shares(cluster).values()) > LEAST_SHARE
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.strike.__name__)
