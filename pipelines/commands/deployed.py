@@ -240,7 +240,7 @@ def _status(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _list_dead_letters(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.dead_letter_list import group_lines, list_groups  # noqa: PLC0415
+    from pipelines.operations.dead_letter_list import group_lines, list_groups  # noqa: PLC0415
 
     groups = list_groups(_query_of(arguments), arguments.reason, arguments.limit, arguments.run)
     print("\n".join(group_lines(groups)))

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pipelines.dead_letter_list import reason_condition
+from pipelines.operations.dead_letter_list import reason_condition
 from pipelines.operations.publish import (
     BYTES_A_MESSAGE,
     ENCODINGS,

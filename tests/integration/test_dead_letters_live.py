@@ -16,7 +16,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from deploy.local.cloud import LocalCloud, local_cloud
 from deploy.local.pubsub import subscriber, take
 from pipelines.commands.main import main
-from pipelines.dead_letter_list import list_groups
+from pipelines.operations.dead_letter_list import list_groups
 from pipelines.operations.status import read_status
 from pipelines.read import _chunks_of
 from pipelines.sinks.bigquery import InsertClient, query

@@ -10,8 +10,8 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines import backfill
-from pipelines.dead_letter_list import list_groups
 from pipelines.graph import assemble
+from pipelines.operations.dead_letter_list import list_groups
 from pipelines.settings import wall_clock_us
 from pipelines.sinks.bigquery import Dataset, InsertClient, query
 from pipelines.sinks.write import Sinks, stream_bigquery

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from pipelines.commands.main import main
-from pipelines.dead_letter_list import Group, Written, group_lines, list_groups
+from pipelines.operations.dead_letter_list import Group, Written, group_lines, list_groups
 from pipelines.operations.dead_letters import Redriven, redrive, reinsert
 from pipelines.operations.publish import Publishing, publish
 from pipelines.sinks.bigquery import Dataset
