@@ -71,14 +71,18 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
     """Counts an input that ends: each conversation once, when all of it is known."""
     conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap, settings.asked)
-    sheets = (
+    days = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
-        | "Tally" >> TallyDays(settings.asked)
+        | "Tally" >> TallyDays(settings.max_conversations_per_user, settings.asked)
     )
-    tallied = sheets | "CountTallied" >> CountTallied()
-    aggregates = sheets | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
-    ledger = {"Conversations": conversations.ledger, "Tallied": tallied}
+    tallied = days.sheets | "CountTallied" >> CountTallied()
+    aggregates = days.sheets | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
+    ledger = {
+        "Conversations": conversations.ledger,
+        "People": days.ledger,
+        "Tallied": tallied,
+    }
     return _Counted(aggregates, ledger, None)
 
 
@@ -92,11 +96,17 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
             settings.load_classifier, settings.gap_us, settings.kept_us, settings.clock
         )
     )
+    people = changes.summaries | "CountPeople" >> CountPeople(
+        settings.max_conversations_per_user, settings.kept_us, settings.clock
+    )
     released = (
-        changes.summaries
-        | "CountPeople" >> CountPeople(settings.kept_us, settings.clock)
+        people.gains
         | "Tally" >> SumGains(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )
-    ledger = {"Conversations": changes.ledger, "Tallied": released.ledger}
+    ledger = {
+        "Conversations": changes.ledger,
+        "People": people.ledger,
+        "Tallied": released.ledger,
+    }
     return _Counted(released.rows, ledger, changes.grown_long)

@@ -139,6 +139,7 @@ def _facts(
         "settings": {
             "session_gap_s": settings.session_gap.total_seconds(),
             "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
+            "max_conversations_per_user": settings.max_conversations_per_user,
             "max_event_bytes": settings.max_event_bytes,
             **asdict(settings.thresholds),
             "metrics_version": METRICS_VERSION,

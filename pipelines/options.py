@@ -56,6 +56,14 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="15",
         help="publish a cell only with this many conversations (default 15)",
     )
+    group.add_argument(
+        "--max_conversations_per_user",
+        type=int,
+        default=_DEFAULT.max_conversations_per_user,
+        metavar="100",
+        help="count at most this many of the conversations that one user starts on one day; the "
+        "rest stand in the ledger as over_user_limit (default 100)",
+    )
     _add_max_event_bytes(group)
 
 
@@ -303,6 +311,7 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
     return Settings(
         session_gap=arguments.session_gap,
         allowed_lateness=arguments.allowed_lateness,
+        max_conversations_per_user=arguments.max_conversations_per_user,
         max_event_bytes=arguments.max_event_bytes,
         thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,

@@ -16,6 +16,7 @@ from schemas.tables import METRICS_VERSION
 from schemas.wire import Limits
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
+from transforms.contribution import MAX_LIMIT
 from transforms.counting.days import DayRange
 from transforms.estimation.rates import Rate
 from transforms.ledger import Clock
@@ -61,6 +62,8 @@ class Settings:
     Attributes:
       session_gap: idle time after which a conversation id begins a new conversation.
       allowed_lateness: an event published later than this after it was said is not counted.
+      max_conversations_per_user: of one user's conversations that started on one day no more than
+        this count.
       max_event_bytes: a larger payload is refused.
       thresholds: what a cell must have to be published.
       firings: when the streaming job publishes, and how long it remembers.
@@ -74,6 +77,7 @@ class Settings:
 
     session_gap: timedelta = timedelta(hours=24)
     allowed_lateness: timedelta = timedelta(hours=48)
+    max_conversations_per_user: int = 100
     max_event_bytes: int = 4_000_000
     thresholds: Thresholds = field(default_factory=Thresholds)
     firings: Firings = field(default_factory=Firings)
@@ -93,6 +97,11 @@ class Settings:
             raise ValueError(
                 f"max_event_bytes must be at least 1024, got {self.max_event_bytes}; "
                 "the default is 4000000"
+            )
+        if not 1 <= self.max_conversations_per_user <= MAX_LIMIT:
+            raise ValueError(
+                f"max_conversations_per_user must be between 1 and {MAX_LIMIT}, got "
+                f"{self.max_conversations_per_user}; the default is 100"
             )
         if self.firings.early < timedelta(seconds=1):
             raise ValueError(

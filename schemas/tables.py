@@ -200,16 +200,18 @@ LEDGER: Final = Table(
                "through restarts that keep its state."),
         Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
                "late, dead_letter, out_of_range (said before or after what a backfill asked for). "
-               "The fates add up to read. Besides, conversation, tallied, past_life and other_day: "
-               "conversations made up of messages, those in the tables, those that came too late "
-               "for a stream to add and those of days that a backfill was not asked for; the "
-               "latter three add up to the first. revisions_past_life: revisions of conversations "
-               "that a stream dropped because their day was closed. "
-               "open_at_drain: conversations that a drain of the "
-               "stream may have cut in two; open_at_end: those that may go on after the last "
-               "message that a backfill read."),
-        Column("reason", "STRING", "Of a dead letter; of past_life, revisions_past_life, "
-               "open_at_drain and open_at_end the day; else empty."),
+               "The fates add up to read. Besides, conversation, tallied, over_user_limit, "
+               "past_life and other_day: conversations made up of messages, those in the tables, "
+               "those past max_conversations_per_user, those that came too late for a stream to "
+               "add and those of days that a backfill was not asked for; the latter four add up "
+               "to the first. limit_shortfall: those over_user_limit that a backfill would count. "
+               "revisions_past_life: revisions of conversations that a stream dropped because "
+               "their day was closed. "
+               "open_at_drain: conversations that a drain of the stream may have cut in two; "
+               "open_at_end: those that may go on after the last message that a backfill read."),
+        Column("reason", "STRING", "Of a dead letter; of over_user_limit, limit_shortfall, "
+               "past_life, revisions_past_life, open_at_drain and open_at_end the day; else "
+               "empty."),
         Column("records", "INT64", "How many."),
         Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
                "largest holds."),

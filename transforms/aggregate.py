@@ -6,28 +6,37 @@ published only if nothing that was held back can be had by subtracting it from o
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput as Tagged
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
-from schemas.records import ConversationSummary, LedgerEntry
+from schemas.records import LedgerEntry
 from transforms import ledger
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.conversation.state import ConversationState
+from transforms.contribution import RankedSummary, within_limit
 from transforms.conversation.summary import summarize
 from transforms.counting.days import DayRange
-from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, SheetBuilder, SheetChange
+from transforms.counting.tally import (
+    NOTHING,
+    WHOLE_DAY,
+    Sheet,
+    SheetBuilder,
+    SheetChange,
+    name_of,
+)
 from transforms.give import Give
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
+from transforms.sessionize import RankedState
 
 DaySheet = tuple[int, Sheet]
 """Start of the day in microseconds, and its sheet or a part of it."""
@@ -35,70 +44,81 @@ DaySheet = tuple[int, Sheet]
 DayChange = tuple[int, SheetChange]
 """Start of the day in microseconds, and what is to be added to its sheet."""
 
-UserDaySummaries = tuple[UserDayKey, Iterable[ConversationSummary]]
+UserDaySummaries = tuple[UserDayKey, Iterable[RankedSummary]]
 
 _CONVERSATIONS_A_BATCH: Final = 1024
 _GLOBAL: Final = GlobalWindow()
 
 
-class SummarizeConversations(beam.PTransform[ConversationState, ConversationSummary]):
+class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
     """Judges the final states of a bounded input, many at a time.
 
-    In: `ConversationState`. Out: `ConversationSummary`. Windowing: the global window.
+    In: `RankedState`. Out: `RankedSummary`. Windowing: the global window.
     """
 
     def __init__(self, load_classifier: LoadClassifier) -> None:
         super().__init__()
         self._load_classifier = load_classifier
 
-    def expand(
-        self, states: beam.PCollection[ConversationState]
-    ) -> beam.PCollection[ConversationSummary]:
+    def expand(self, states: beam.PCollection[RankedState]) -> beam.PCollection[RankedSummary]:
         return states | "JudgeBatches" >> beam.ParDo(
             _SummarizeFn(self._load_classifier)
-        ).with_output_types(ConversationSummary)
+        ).with_output_types(RankedSummary)
 
 
-class TallyDays(beam.PTransform[ConversationSummary, DaySheet]):
+class Tallied(NamedTuple):
+    """What `TallyDays` gives."""
+
+    sheets: beam.PCollection[DaySheet]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class TallyDays(beam.PTransform[RankedSummary, Any]):
     """Sums the summaries of a bounded input into the sheet of each day.
 
-    In: `ConversationSummary`. Out: (day, `Sheet`), one a day. Windowing: the global window, the day
-    in the key: windowed combines grow superlinearly with the windows of a key.
-    Guarantees: a user counts once in every cell, whatever the number of conversations.
+    In: `RankedSummary`. Out: `Tallied`: (day, `Sheet`), one a day, and ledger entries of the
+    conversations over the limit. Windowing: the global window, the day in the key: windowed
+    combines grow superlinearly with the windows of a key.
+    Guarantees: a user counts once in every cell, whatever the number of conversations. At most
+    `limit` conversations of a user count on one day; those without a user are not limited.
 
     Args:
+      limit: how many conversations of one user count on one day.
       asked: days that have a sheet even if no conversation began on them; None for none.
     """
 
-    def __init__(self, asked: DayRange | None = None) -> None:
+    def __init__(self, limit: int, asked: DayRange | None = None) -> None:
         super().__init__()
+        self._fn = _TallyUsersFn(limit)
         self._starts = list(asked.starts()) if asked else []
 
-    def expand(
-        self, summaries: beam.PCollection[ConversationSummary]
-    ) -> beam.PCollection[DaySheet]:
+    def expand(self, summaries: beam.PCollection[RankedSummary]) -> Tallied:
         by_user_day = (
             summaries
-            | "WithUser" >> beam.Filter(_has_user).with_output_types(ConversationSummary)
+            | "WithUser" >> beam.Filter(_has_user).with_output_types(RankedSummary)
             | "KeyByUserAndDay" >> beam.Map(_keyed)
-            .with_output_types(tuple[UserDayKey, ConversationSummary])
+            .with_output_types(tuple[UserDayKey, RankedSummary])
             | "GroupByUserAndDay" >> beam.GroupByKey()
-            | "TallyUsers" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
+            | "TallyUsers" >> beam.ParDo(self._fn)
+            .with_output_types(DaySheet, ledger=LedgerEntry)
+            .with_outputs("ledger", main="sheets")
         )  # fmt: skip
+        # One conversation at a time: so none of them is over the limit.
         without_user = (
             summaries
-            | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(ConversationSummary)
+            | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedSummary)
             | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
-            | "TallyWithoutUser" >> beam.ParDo(_TallyUsersFn()).with_output_types(DaySheet)
+            | "TallyWithoutUser" >> beam.ParDo(self._fn).with_output_types(DaySheet)
         )
         empty = summaries.pipeline | "EmptySheets" >> Give(
             [(day_us, Sheet()) for day_us in self._starts], DaySheet
         )
-        return (
-            (by_user_day, without_user, empty)
+        sheets = (
+            (by_user_day["sheets"], without_user, empty)
             | "FlattenSheets" >> beam.Flatten()
             | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
         )
+        return Tallied(sheets, by_user_day["ledger"])
 
 
 class CountTallied(beam.PTransform[DaySheet, LedgerEntry]):
@@ -136,7 +156,7 @@ class _SummarizeFn(beam.DoFn):
     def __init__(self, load_classifier: LoadClassifier) -> None:
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
-        self._states: list[ConversationState] = []
+        self._states: list[RankedState] = []
 
     def setup(self) -> None:
         self._classifier = self._load_classifier()
@@ -144,8 +164,8 @@ class _SummarizeFn(beam.DoFn):
     def start_bundle(self) -> None:
         self._states = []
 
-    def process(self, state: ConversationState) -> Iterator[ConversationSummary]:
-        self._states.append(state)
+    def process(self, ranked: RankedState) -> Iterator[RankedSummary]:
+        self._states.append(ranked)
         if len(self._states) >= _CONVERSATIONS_A_BATCH:
             yield from self._flush()
 
@@ -153,26 +173,35 @@ class _SummarizeFn(beam.DoFn):
         for summary in self._flush():
             yield WindowedValue(summary, _GLOBAL.max_timestamp(), (_GLOBAL,))
 
-    def _flush(self) -> Sequence[ConversationSummary]:
+    def _flush(self) -> Sequence[RankedSummary]:
         assert self._classifier is not None
-        states, self._states = self._states, []
-        return summarize(states, self._classifier)
+        ranked, self._states = self._states, []
+        summaries = summarize([state for _, state in ranked], self._classifier)
+        return [(rank, summary) for (rank, _), summary in zip(ranked, summaries, strict=True)]
 
 
 class _TallyUsersFn(beam.DoFn):
     """Sums over a bundle before the shuffle: few days, many conversations."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._builders: defaultdict[int, SheetBuilder] = defaultdict(SheetBuilder)
+        self._fates: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
         self._builders = defaultdict(SheetBuilder)
+        self._fates = Counter()
 
     def process(self, keyed: UserDaySummaries) -> None:
-        (_, day_us), summaries = keyed
+        (_, day_us), ranked = keyed
+        summaries, over_limit = within_limit(ranked, self._limit)
         self._builders[day_us].add_user(summaries)
+        if over_limit:
+            self._fates[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[Any]:
+        for entry in ledger.at_end_of_bundle(self._fates):
+            yield Tagged("ledger", entry)
         for day_us, builder in self._builders.items():
             yield WindowedValue((day_us, builder.sheet()), _GLOBAL.max_timestamp(), (_GLOBAL,))
 
@@ -220,17 +249,17 @@ def _tallied(day_sheet: DaySheet) -> LedgerEntry:
     return LedgerEntry(ledger.TALLIED, "", day_sheet[1].get(WHOLE_DAY, NOTHING).conversations)
 
 
-def _keyed(summary: ConversationSummary) -> tuple[UserDayKey, ConversationSummary]:
-    return key_by_user_and_day(summary), summary
+def _keyed(ranked: RankedSummary) -> tuple[UserDayKey, RankedSummary]:
+    return key_by_user_and_day(ranked[1]), ranked
 
 
-def _has_user(summary: ConversationSummary) -> bool:
-    return bool(summary.user)
+def _has_user(ranked: RankedSummary) -> bool:
+    return bool(ranked[1].user)
 
 
-def _has_no_user(summary: ConversationSummary) -> bool:
-    return not summary.user
+def _has_no_user(ranked: RankedSummary) -> bool:
+    return not ranked[1].user
 
 
-def _alone(summary: ConversationSummary) -> UserDaySummaries:
-    return key_by_user_and_day(summary), [summary]
+def _alone(ranked: RankedSummary) -> UserDaySummaries:
+    return key_by_user_and_day(ranked[1]), [ranked]

@@ -4,7 +4,7 @@ The heart of the unbounded job. A conversation's summary is revised as it grows,
 event merges two of its sessions; Beam has no retractions. So one stateful step remembers what was
 published of each conversation, and one in which cells each user is; both emit signed changes whose
 sum is right whatever the order, so that every table ends as a batch run's. The logic is in
-`history`; these are shells around it.
+`history` and `user_day`; these are shells around it.
 
 Both steps are total: they are given valid values only and raise nothing, because Beam refuses to
 route exceptions of a stateful step.
@@ -32,14 +32,19 @@ from schemas.records import ConversationSummary, LedgerEntry, LongConversation, 
 from transforms import ledger
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.conversation.history import ConversationHistory, UserDay, long_conversation
+from transforms.contribution import Rank, rank_of
+from transforms.conversation.history import ConversationHistory, long_conversation
 from transforms.counting.tally import DAY_US, Sheet, SheetChange, day_of, name_of, sheet_of
 from transforms.ledger import Clock
 from transforms.score import LoadClassifier
 from transforms.sessionize import NewlyObserved, fates_of
+from transforms.user_day import UserDay
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
+
+RankedChange = tuple[Rank, SignedSummary]
+"""A signed summary, and the rank of its conversation among those of the user."""
 
 END_OF_TIME: Final = GlobalWindow().max_timestamp()
 """Where a drain sends the watermark, and the time of the panes that it fires.
@@ -49,15 +54,16 @@ clock, knows one. It does not know that the last panes have come; one due at the
 """
 
 _NEW_HISTORY: Final = ConversationHistory()
+_NEW_USER_DAY: Final = UserDay()
 _HISTORY_BYTES: Final = Metrics.distribution("changes", "state_bytes")
 _SENT_TO_COUNTED_MS: Final = Metrics.distribution("changes", "sent_to_counted_ms")
-_PROFILES: Final = Metrics.distribution("people", "profiles")
+_REMEMBERED: Final = Metrics.distribution("people", "remembered")
 
 
 class Changes(NamedTuple):
     """What `PublishChanges` gives."""
 
-    summaries: beam.PCollection[SignedSummary]
+    summaries: beam.PCollection[RankedChange]
     grown_long: beam.PCollection[LongConversation]
     ledger: beam.PCollection[LedgerEntry]
 
@@ -65,8 +71,9 @@ class Changes(NamedTuple):
 class PublishChanges(beam.PTransform[NewlyObserved, Any]):
     """Turns what has newly come of conversations into signed summaries.
 
-    In: `NewlyObserved`. Out: `Changes`: signed summaries; each conversation that grows past 50
-    human messages, once; ledger entries of conversations and messages. Windowing: global.
+    In: `NewlyObserved`. Out: `Changes`: signed summaries with their ranks; each conversation that
+    grows past 50 human messages, once; ledger entries of conversations and messages. Windowing:
+    global.
     Guarantees: for each conversation the signed summaries add up to those of its joined state, for
     any order and repetition of messages.
     State: `ConversationHistory`, at most 16 KB a span, dropped `kept_us` and the gap (at least a
@@ -83,40 +90,52 @@ class PublishChanges(beam.PTransform[NewlyObserved, Any]):
 
     def expand(self, panes: beam.PCollection[NewlyObserved]) -> Changes:
         signed = panes | "SignChanges" >> beam.ParDo(self._fn).with_output_types(
-            SignedSummary, grown_long=LongConversation, ledger=LedgerEntry
+            RankedChange, grown_long=LongConversation, ledger=LedgerEntry
         ).with_outputs("grown_long", "ledger", main="summaries")
         return Changes(signed["summaries"], signed["grown_long"], signed["ledger"])
 
 
-class CountPeople(beam.PTransform[SignedSummary, tuple[int, SheetChange]]):
+class People(NamedTuple):
+    """What `CountPeople` gives."""
+
+    gains: beam.PCollection[tuple[int, SheetChange]]
+    ledger: beam.PCollection[LedgerEntry]
+
+
+class CountPeople(beam.PTransform[RankedChange, Any]):
     """Turns signed summaries into what each day's sheet gains, counting every user once a cell.
 
-    In: `SignedSummary`. Out: (day, `SheetChange`). Windowing: global, in and out.
-    State: `UserDay`, some 70 bytes a conversation, kept until a day after the day is closed.
-    Metrics: distribution `people/profiles`, of conversations that a user's day tells apart.
+    In: `RankedChange`. Out: `People`: (day, `SheetChange`), and ledger entries of the
+    conversations over the limit. Windowing: global, in and out.
+    Guarantees: at most `limit` conversations of a user count on one day, the same as in a bounded
+    run. Conversations without a user are not limited.
+    State: `UserDay`, some 50 bytes a conversation and at most `remembered_ids` conversation ids,
+    kept until a day after the day is closed.
+    Metrics: `people/<account>`; distribution `people/remembered`, of conversations in a user's day.
     """
 
-    def __init__(self, kept_us: int, clock: Clock) -> None:
+    def __init__(self, limit: int, kept_us: int, clock: Clock) -> None:
         super().__init__()
-        self._fn = _CountPeopleFn(kept_us, clock)
+        self._fn = _CountPeopleFn(limit, kept_us, clock)
 
-    def expand(
-        self, summaries: beam.PCollection[SignedSummary]
-    ) -> beam.PCollection[tuple[int, SheetChange]]:
+    def expand(self, summaries: beam.PCollection[RankedChange]) -> People:
         counted = (
             summaries
-            | "WithUser" >> beam.Filter(_has_user).with_output_types(SignedSummary)
+            | "WithUser" >> beam.Filter(_has_user).with_output_types(RankedChange)
             | "KeyByUserAndDay" >> beam.Map(_key_by_user_and_day)
-            .with_output_types(tuple[UserDayKey, SignedSummary])
-            | "CountUserOnce" >> beam.ParDo(self._fn).with_output_types(tuple[int, SheetChange])
+            .with_output_types(tuple[UserDayKey, RankedChange])
+            | "CountUserOnce" >> beam.ParDo(self._fn)
+            .with_output_types(tuple[int, SheetChange], ledger=LedgerEntry)
+            .with_outputs("ledger", main="gains")
         )  # fmt: skip
         anonymous = (
             summaries
-            | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(SignedSummary)
+            | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedChange)
             | "CountWithoutUser" >> beam.Map(_gain_without_user)
             .with_output_types(tuple[int, SheetChange])
         )  # fmt: skip
-        return (counted, anonymous) | "FlattenGains" >> beam.Flatten()
+        gains = (counted["gains"], anonymous) | "FlattenGains" >> beam.Flatten()
+        return People(gains, counted["ledger"])
 
 
 class _PublishChangesFn(beam.DoFn):
@@ -161,7 +180,8 @@ class _PublishChangesFn(beam.DoFn):
         forget.set(Timestamp(micros=history.last_at_us + self._keep_span_us))
         for span in grown_long:
             yield Tagged("grown_long", long_conversation(conversation, span))
-        yield from changes
+        rank = rank_of(conversation)
+        yield from ((rank, change) for change in changes)
         newest_us = max(partial.last_at_us for partial in seen)
         _SENT_TO_COUNTED_MS.update(max(0, self._clock() - newest_us) // 1000)
         _HISTORY_BYTES.update(len(history.encode()))
@@ -197,24 +217,38 @@ class _CountPeopleFn(beam.DoFn):
     CELLS = ReadModifyWriteStateSpec("cells", CanonicalCoder(UserDay))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
-    def __init__(self, kept_us: int, clock: Clock) -> None:
+    def __init__(self, limit: int, kept_us: int, clock: Clock) -> None:
+        self._limit = limit
         self._kept_us = kept_us
         self._clock = clock
+        self._fates: Counter[tuple[str, str]] = Counter()
+
+    def start_bundle(self) -> None:
+        self._fates = Counter()
 
     def process(
         self,
-        keyed: tuple[UserDayKey, SignedSummary],
+        keyed: tuple[UserDayKey, RankedChange],
         state: Any = beam.DoFn.StateParam(CELLS),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Any]:
-        (_, day_us), change = keyed
-        user_day, gain = (state.read() or UserDay({})).apply(change)
+        (_, day_us), (rank, change) = keyed
+        before = state.read() or _NEW_USER_DAY
+        user_day, gain, over_limit, shortfall = before.apply(rank, change, self._limit)
         state.write(user_day)
-        _PROFILES.update(len(user_day.conversations))
+        _REMEMBERED.update(len(user_day.known))
+        self._fates[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
+        self._fates[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
         # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
         # an empty memory a retraction would leave its user behind.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
-        yield day_us, SheetChange(gain, _revisions_of(change))
+        if gain:
+            yield day_us, SheetChange(gain, _revisions_of(change))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        ledger.count_metrics("people", self._fates)
+        for entry in ledger.at_end_of_bundle(self._fates):
+            yield Tagged("ledger", entry)
 
     @on_timer(FORGET)
     def forget(
@@ -231,19 +265,20 @@ def key_by_user_and_day(summary: ConversationSummary) -> UserDayKey:
     return summary.user, day_of(summary.started_at_us)
 
 
-def _key_by_user_and_day(change: SignedSummary) -> tuple[UserDayKey, SignedSummary]:
-    return key_by_user_and_day(change.summary), change
+def _key_by_user_and_day(ranked: RankedChange) -> tuple[UserDayKey, RankedChange]:
+    return key_by_user_and_day(ranked[1].summary), ranked
 
 
-def _has_user(change: SignedSummary) -> bool:
-    return bool(change.summary.user)
+def _has_user(ranked: RankedChange) -> bool:
+    return bool(ranked[1].summary.user)
 
 
-def _has_no_user(change: SignedSummary) -> bool:
-    return not change.summary.user
+def _has_no_user(ranked: RankedChange) -> bool:
+    return not ranked[1].summary.user
 
 
-def _gain_without_user(change: SignedSummary) -> tuple[int, SheetChange]:
+def _gain_without_user(ranked: RankedChange) -> tuple[int, SheetChange]:
+    _, change = ranked
     day_us = day_of(change.summary.started_at_us)
     gain = Sheet().add_all(sheet_of([change.summary]), change.sign)
     return day_us, SheetChange(gain, _revisions_of(change))

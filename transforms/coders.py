@@ -23,9 +23,10 @@ from schemas.records import (
     SignedSummary,
     StructCodec,
 )
-from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.history import ConversationHistory
 from transforms.conversation.state import ConversationState, Observed
 from transforms.counting.tally import Sheet, SheetChange
+from transforms.user_day import UserDay
 
 CODED: Final = (
     AggregateRow,

@@ -46,6 +46,8 @@ TALLIED: Final = "tallied"
 """Conversations that stand in the sheets of the days."""
 PAST_LIFE: Final = "past_life"
 """Conversations, by day (the reason), of days that a stream no longer changes: for a backfill."""
+OVER_USER_LIMIT: Final = "over_user_limit"
+"""Conversations, by day (the reason), past those that count of one user on one day."""
 OTHER_DAY: Final = "other_day"
 """Conversations of days that a backfill was not asked for."""
 OPEN_AT_DRAIN: Final = "open_at_drain"
@@ -59,12 +61,16 @@ REVISIONS_PAST_LIFE: Final = "revisions_past_life"
 """Revisions of conversations, by the day they started (the reason), that a stream dropped: it no
 longer changes that day. Most leave the number of conversations as it is, so `PAST_LIFE` does not
 show them. A backfill of the day counts them."""
+LIMIT_SHORTFALL: Final = "limit_shortfall"
+"""Conversations, by day (the reason), that are over the user limit in a stream only: others left
+the user's day, and the stream no longer remembers which ones come next. A backfill counts them."""
 
-PLACES: Final = (TALLIED, PAST_LIFE, OTHER_DAY)
+PLACES: Final = (TALLIED, OVER_USER_LIMIT, PAST_LIFE, OTHER_DAY)
 """What becomes of a conversation; together they are all."""
 
 ACCOUNTS: Final = (
-    READ, *FATES, CONVERSATION, *PLACES, REVISIONS_PAST_LIFE, OPEN_AT_DRAIN, OPEN_AT_END,
+    READ, *FATES, CONVERSATION, *PLACES, REVISIONS_PAST_LIFE, LIMIT_SHORTFALL, OPEN_AT_DRAIN,
+    OPEN_AT_END,
 )  # fmt: skip
 
 Clock = Callable[[], int]

@@ -23,6 +23,7 @@ from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.records import LedgerEntry, ScoredMessage
 from transforms import ledger
+from transforms.contribution import Rank, rank_of
 from transforms.conversation.state import ConversationState, Observed, fold, merge_spans
 from transforms.counting.days import DayRange
 from transforms.counting.tally import day_of, name_of
@@ -35,18 +36,23 @@ NewlyObserved = tuple[ConversationId, Iterable[Observed]]
 """A conversation, and what has come of it since the last firing: partials, each without a gap."""
 
 
+RankedState = tuple[Rank, ConversationState]
+"""The state of a conversation, and its rank among those of the user."""
+
+
 class Conversations(NamedTuple):
     """What bounded sessionizing gives."""
 
-    states: beam.PCollection[ConversationState]
+    states: beam.PCollection[RankedState]
     ledger: beam.PCollection[LedgerEntry]
 
 
 class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     """Builds the final state of every conversation of a bounded input.
 
-    In: lists of `ScoredMessage`. Out: `Conversations`, one state a conversation (a conversation id
-    idle for longer than the gap gives several), and the ledger entries of the messages.
+    In: lists of `ScoredMessage`. Out: `Conversations`, one ranked state a conversation (a
+    conversation id idle for longer than the gap gives several), and the ledger entries of the
+    messages.
     Windowing: the global window. Guarantees: independent of order, of duplicates and of how the
     messages were split into lists and bundles.
 
@@ -68,7 +74,7 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
             .with_output_types(tuple[ConversationId, Observed])
             | "GroupByConversation" >> beam.GroupByKey()
             | "MergeSpans" >> beam.ParDo(_MergeSpansFn(self._gap_us, self._asked))
-            .with_output_types(ConversationState, ledger=LedgerEntry)
+            .with_output_types(RankedState, ledger=LedgerEntry)
             .with_outputs("ledger", main="states")
         )  # fmt: skip
         return Conversations(merged["states"], merged["ledger"])
@@ -139,6 +145,7 @@ class _MergeSpansFn(beam.DoFn):
 
     def process(self, keyed: NewlyObserved) -> Iterator[Any]:
         spans = merge_spans(keyed[1], self._gap_us)
+        rank = rank_of(keyed[0])
         self._fates.update(fates_of(spans))
         for span in spans:
             if self._asked is not None:
@@ -147,7 +154,7 @@ class _MergeSpansFn(beam.DoFn):
                     continue
                 if self._asked.may_go_on(span.last_at_us):
                     self._fates[ledger.OPEN_AT_END, name_of(day_of(span.first_at_us))] += 1
-            yield span.state
+            yield rank, span.state
 
     def finish_bundle(self) -> Iterator[Any]:
         for entry in ledger.at_end_of_bundle(self._fates):

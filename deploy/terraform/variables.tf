@@ -57,12 +57,13 @@ variable "release" {
 variable "counting" {
   description = "Flags of both mains that say how to count: one value for both, because a backfill supersedes what the stream has counted. What is null is left to its default; see python -m pipelines.stream --help."
   type = object({
-    classifier        = optional(string)
-    session_gap       = optional(string)
-    allowed_lateness  = optional(string)
-    min_users         = optional(number)
-    min_conversations = optional(number)
-    max_event_bytes   = optional(number)
+    classifier                 = optional(string)
+    session_gap                = optional(string)
+    allowed_lateness           = optional(string)
+    min_users                  = optional(number)
+    min_conversations          = optional(number)
+    max_conversations_per_user = optional(number)
+    max_event_bytes            = optional(number)
   })
   default = {}
 }

@@ -358,6 +358,7 @@ def _settings_text(settings: Settings, margin: timedelta) -> str:
         "session_gap_s": settings.session_gap.total_seconds(),
         "margin_s": margin.total_seconds(),
         "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
+        "max_conversations_per_user": settings.max_conversations_per_user,
         "max_event_bytes": settings.max_event_bytes,
         "min_users": settings.thresholds.min_users,
         "min_conversations": settings.thresholds.min_conversations,

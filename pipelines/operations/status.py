@@ -17,8 +17,10 @@ from transforms.ledger import (
     ACCOUNTS,
     CONVERSATION,
     FATES,
+    LIMIT_SHORTFALL,
     OPEN_AT_DRAIN,
     OPEN_AT_END,
+    OVER_USER_LIMIT,
     PAST_LIFE,
     PLACES,
     READ,
@@ -127,8 +129,20 @@ class RunLedger:
         return sum(total.records for total in self.totals if total.account == account)
 
     def notes(self) -> list[str]:
-        """Explains in sentences what is not zero and waits for a backfill."""
+        """Explains in sentences what is not zero and is left out, or waits for a backfill."""
         notes = []
+        if over := self.records(OVER_USER_LIMIT):
+            notes.append(
+                f"{OVER_USER_LIMIT}: {_counted(over)} begun on {self._days_of(OVER_USER_LIMIT)} "
+                "are not in the tables, because each is of a user with more than "
+                "max_conversations_per_user that day"
+            )
+        if short := self.records(LIMIT_SHORTFALL):
+            notes.append(
+                f"{LIMIT_SHORTFALL}: {_counted(short)} of these, begun on "
+                f"{self._days_of(LIMIT_SHORTFALL)}, would count, but the stream no longer "
+                "remembers which; a backfill of those days counts them"
+            )
         if late := self.records(PAST_LIFE):
             notes.append(
                 f"{PAST_LIFE}: {_counted(late)} of {self._days_of(PAST_LIFE)} came after "

@@ -24,11 +24,13 @@ from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import ConversationSummary, Encoding, PayloadChunk
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers import load_default
-from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.contribution import rank_of
+from transforms.conversation.history import ConversationHistory
 from transforms.conversation.state import Observed
 from transforms.decode import decode_chunk
 from transforms.score import score_messages
 from transforms.sessionize import fold_chunk
+from transforms.user_day import UserDay
 
 MOST_BYTES: Final = 600
 
@@ -49,14 +51,18 @@ def histories_of(files: Sequence[Path]) -> tuple[Held, dict[UserDayKey, UserDay]
                 ):
                     seen[key].append(partial)
     held: Held = {}
-    days: defaultdict[UserDayKey, UserDay] = defaultdict(lambda: UserDay({}))
+    days: defaultdict[UserDayKey, UserDay] = defaultdict(UserDay)
     for key, partials in seen.items():
         joined = ConversationHistory().join(partials, classifier, settings.gap_us)
         held[key] = joined.history
         for change in joined.changes:
             if change.summary.user:
                 user_day = key_by_user_and_day(change.summary)
-                days[user_day] = days[user_day].apply(change)[0]
+                days[user_day] = (
+                    days[user_day]
+                    .apply(rank_of(key), change, settings.max_conversations_per_user)
+                    .user_day
+                )
     return held, days
 
 
@@ -65,7 +71,7 @@ def share_of(summary: ConversationSummary, days: dict[UserDayKey, UserDay]) -> f
     if not summary.user:
         return 0.0
     day = days[key_by_user_and_day(summary)]
-    return len(day.encode()) / sum(day.conversations.values())
+    return len(day.encode()) / sum(known.times for known in day.known)
 
 
 def say(name: str, sizes: Sequence[float]) -> None:

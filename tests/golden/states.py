@@ -27,11 +27,12 @@ from schemas.records import (
     SignedSummary,
 )
 from transforms.coders import CanonicalCoder
-from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.history import ConversationHistory
 from transforms.conversation.state import ConversationState, Observed, Stated
 from transforms.counting.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, SheetChange, Tally
 from transforms.ledger import _Totals
 from transforms.release import _Day
+from transforms.user_day import Known, UserDay
 
 FOLDER: Final = Path(__file__).parent / "state"
 
@@ -50,7 +51,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     Sheet: 1,
     SheetChange: 1,
     SignedSummary: 1,
-    UserDay: 1,
+    UserDay: 2,
     _Day: 1,
     _Totals: 1,
 }
@@ -173,6 +174,7 @@ _PROFILE: Final = Profile(
     opening_type=0,
     closing_type=5,
     pushback_reasons=1,
+    change=-7,
 )
 _CELL: Final = Cell(hour=23, breakdown=0, value="all", slice_index=40)
 _SHEET: Final = Sheet(
@@ -239,10 +241,29 @@ GOLDEN: Final[tuple[Golden, ...]] = (
         ),
         "two-spans",
     ),
-    Golden(UserDay({_PROFILE: 1})),
+    Golden(UserDay(known=(Known(rank=_event(7), profile=_PROFILE, times=1),), limit=100)),
     Golden(
-        UserDay({_PROFILE: 3, _PROFILE._replace(hour=0, has_change=False): -1}),
+        UserDay(
+            known=(
+                Known(
+                    rank=_event(7),
+                    profile=_PROFILE._replace(hour=0, has_change=False, change=0),
+                    times=-1,
+                ),
+                Known(rank=_event(7), profile=_PROFILE, times=3),
+            ),
+            limit=100,
+        ),
         "retracted-first",
+    ),
+    Golden(
+        UserDay(
+            known=(Known(rank=_event(7), profile=_PROFILE, times=1),),
+            limit=1,
+            edge=_event(9),
+            beyond=4_900,
+        ),
+        "over-limit",
     ),
     Golden(_SHEET),
     Golden(SheetChange(_SHEET, revisions=3)),

@@ -19,7 +19,7 @@ DISTRIBUTIONS = {
     "score/us_per_message",
     "changes/state_bytes",
     "changes/sent_to_counted_ms",
-    "people/profiles",
+    "people/remembered",
     "release/rows",
 }
 

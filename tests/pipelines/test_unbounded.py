@@ -14,7 +14,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.testing import test_stream
 
 from pipelines.read import _chunks_of
-from pipelines.settings import wall_clock_us
+from pipelines.settings import Settings, wall_clock_us
 from schemas.records import ATTRIBUTES, Encoding, LedgerTotal, PayloadChunk
 from tests.pipelines.running import (
     EXACT,
@@ -66,11 +66,13 @@ def original_publish_time(at_s: float) -> dict[str, str]:
     return {"original-publish-time": str(round((START_S + at_s) * 1_000_000))}
 
 
-def ends_as_batch(timeline: Sequence[list[dict[str, Any]] | int]) -> dict[tuple[Any, ...], Any]:
+def ends_as_batch(
+    timeline: Sequence[list[dict[str, Any]] | int], settings: Settings = EXACT
+) -> dict[tuple[Any, ...], Any]:
     """Runs a timeline both ways, asserts that cells and ledger agree, and returns the cells."""
     steps = [step if isinstance(step, list) else START_S + step for step in timeline]
-    streamed = run_unbounded(steps)
-    batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)])
+    streamed = run_unbounded(steps, settings)
+    batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)], settings)
     assert streamed.cells() == batch.cells()
     assert streamed.cells()
     assert streamed.accounts() == batch.accounts()
@@ -223,6 +225,42 @@ def test_a_copy_beyond_the_gap_is_a_message_of_another_conversation() -> None:
     steps = [[said("1", 0)], [said("1", 48 * HOUR_S)]]
     ends_as_batch(steps)
     assert run_unbounded(steps).accounts()["counted", ""] == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_users_over_the_limit_end_as_the_batch(seed: int) -> None:
+    """However conversations of few users arrive, merge and move, the same two of a user count."""
+    chance = random.Random(seed)
+    kinds = ("coaching", "companionship", "technical", "work")
+    events = [
+        said(
+            f"{c}-{i}", chance.randrange(4 * HOUR_S) + 23 * HOUR_S * chance.randrange(3), f"c{c}",
+            chance.choice(kinds), user_id=chance.choice([None, *[f"u{c % 2}"] * 5, "guest"]),
+        )
+        for c in range(12)
+        for i in range(chance.randrange(1, 4))
+    ]  # fmt: skip
+    chance.shuffle(events)
+    cuts = sorted(chance.sample(range(1, len(events)), 4))
+    parts = [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+    limited = replace(EXACT, max_conversations_per_user=2)
+    cells = ends_as_batch(parts, limited)
+    assert cells != run_bounded([chunk(events)]).cells()
+
+
+def test_conversations_over_the_limit_are_in_the_ledger() -> None:
+    """Of a shared user the limit counts; the rest is counted by day, and those of nobody count."""
+    shared = [said(f"s{i}", 60 * i, f"s{i}", user_id="guest") for i in range(7)]
+    nobody = [said(f"n{i}", 60 * i, f"n{i}", user_id=None) for i in range(5)]
+    limited = replace(EXACT, max_conversations_per_user=3)
+    result = run_unbounded([shared, nobody], limited)
+    assert result.accounts() == {
+        ("read", ""): 12, ("counted", ""): 12,
+        ("conversation", ""): 12, ("tallied", ""): 8, ("over_user_limit", "2026-01-01"): 4,
+    }  # fmt: skip
+    assert result.accounts() == run_bounded([chunk([*shared, *nobody])], limited).accounts()
+    assert result.cells()[START_S * 1_000_000, "day", "overall", "all", "all", "all"][:2] == (8, 1)
+    assert imbalance(last_revision(result)) is None
 
 
 def one_of_every_fate() -> list[dict[str, Any]]:

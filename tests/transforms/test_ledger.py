@@ -18,6 +18,8 @@ from transforms.ledger import (
     CONVERSATION,
     COUNTED,
     FATES,
+    LIMIT_SHORTFALL,
+    OVER_USER_LIMIT,
     PAST_LIFE,
     READ,
     REVISIONS_PAST_LIFE,
@@ -123,3 +125,5 @@ def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
     past = [LedgerEntry(TALLIED, "", 1), LedgerEntry(PAST_LIFE, "", 1)]
     assert imbalance([*made, *past]) is None
     assert imbalance([*made, *past, LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 7)]) is None
+    over = [LedgerEntry(TALLIED, "", 1), LedgerEntry(OVER_USER_LIMIT, "2025-06-02", 1)]
+    assert imbalance([*made, *over, LedgerEntry(LIMIT_SHORTFALL, "2025-06-02", 1)]) is None

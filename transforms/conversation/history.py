@@ -1,8 +1,8 @@
 """What changes in the tables when a conversation grows: the new is added, the old taken back.
 
 Beam has no retractions, and does not promise the order of panes. So the job remembers, for each
-conversation, what it has seen and said, and for each user and day, which cells the user is in. Both
-memories are values here; `changes` keeps them in Beam's state. No Beam here.
+conversation, what it has seen and said, and for each user and day, which conversations count (see
+`user_day`). Both memories are values; `changes` keeps them in Beam's state. No Beam here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
 from transforms.conversation.state import Observed, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
-from transforms.counting.tally import ONE_USER, Cell, Profile, Sheet, cells_of, profile_of
 
 _VERSION: Final = 1
 
@@ -103,47 +102,5 @@ def long_conversation(conversation: bytes, span: Observed) -> LongConversation:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class UserDay:
-    """The conversations of one user that started on one day: how many of each profile."""
-
-    conversations: dict[Profile, int]
-
-    def apply(self, change: SignedSummary) -> tuple[UserDay, Sheet]:
-        """Applies one signed summary of this user and day; returns what the sheet gains by it.
-
-        The user is added to a cell with the first conversation in it, and taken away with the last.
-        A retraction may come before what it retracts: the sums are right once both have come.
-        """
-        profile = profile_of(change.summary)
-        before: Counter[Cell] = Counter()
-        for other, count in self.conversations.items():
-            for cell in profile.cells_shared_with(other):
-                before[cell] += count
-        gain = Sheet()
-        for cell, tally in cells_of(change.summary):
-            was_in, is_in = before[cell] > 0, before[cell] + change.sign > 0
-            gain.add(cell, tally, change.sign)
-            gain.add(cell, ONE_USER, is_in - was_in)
-        counts = dict(self.conversations)
-        counts[profile] = counts.get(profile, 0) + change.sign
-        if not counts[profile]:
-            del counts[profile]
-        return UserDay(counts), gain
-
-    def encode(self) -> bytes:
-        """Returns the canonical bytes."""
-        return _encode((_VERSION, sorted(self.conversations.items())))
-
-    @classmethod
-    def decode(cls, encoded: bytes) -> UserDay:
-        """Reads what `encode` wrote; raises ValueError for a version unknown to this one."""
-        version, rows = _decode_user_day(encoded)
-        if version != _VERSION:
-            raise ValueError(f"user-day state has version {version}, not {_VERSION}")
-        return cls(dict(rows))
-
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode_history = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[ConversationSummary]]).decode
-_decode_user_day = msgspec.msgpack.Decoder(tuple[int, list[tuple[Profile, int]]]).decode

@@ -5,9 +5,9 @@ that drift from one type to another …). A *cell* is a slice of the conversatio
 hour or day and have one value of one breakdown. A `Sheet` holds the tallies of all cells of a day.
 
 Everything here is a plain sum of integers, so a contribution can be taken back by adding its
-negative, and any order gives the same sheet. Distinct users are sums too: `changes.UserDay`
-knows all of a user's conversations of a day and adds 1 to a cell when the first of them enters it,
--1 when the last one leaves. No sketch, no error.
+negative, and any order gives the same sheet. Distinct users are sums too: `user_day.UserDay` knows
+the conversations of a user that count on a day. It adds 1 to a cell when the first of them enters
+it, -1 when the last one leaves. No sketch, no error.
 """
 
 from __future__ import annotations
@@ -283,19 +283,11 @@ def _hour_of(summary: ConversationSummary) -> int:
 
 def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Tally]]:
     """Yields every cell that the conversation counts in, with its tally, users left at 0."""
-    by_breakdown, changing = slices_of(summary)
-    change = summary.sentiment_change_sixths or 0
-    plain = Tally(1, 0, 0, 0)
-    with_change = Tally(1, 0, change, change * change)
-    for hour in (DAY, _hour_of(summary)):
-        for breakdown, value in enumerate(_values_of(summary)):
-            for index in by_breakdown[breakdown]:
-                cell = Cell(hour, breakdown, value, index)
-                yield cell, with_change if index in changing else plain
+    return profile_of(summary).cells()
 
 
 class Profile(NamedTuple):
-    """What decides in which cells of its day a conversation is: small enough to be remembered.
+    """All that a conversation adds to the cells of its day: small enough to be remembered.
 
     Attributes:
       hour: hour of the day it started in.
@@ -303,6 +295,7 @@ class Profile(NamedTuple):
       length: name of its length bin.
       has_change: whether the change of its mood is defined.
       types, use, opening_type, closing_type, pushback_reasons: as in `ConversationSummary`.
+      change: the change of its mood in sixths of a point, 0 where it is not defined.
     """
 
     hour: int
@@ -314,29 +307,51 @@ class Profile(NamedTuple):
     opening_type: int
     closing_type: int
     pushback_reasons: int
+    change: int
 
-    def cells_shared_with(self, other: Profile) -> Iterator[Cell]:
-        """Yields every cell that conversations of both profiles are in."""
-        mine, its = self._slices(), other._slices()
-        values = zip(
-            (ALL, *self.breakdowns, self.length),
-            (ALL, *other.breakdowns, other.length),
-            strict=True,
-        )
-        hours = (DAY, self.hour) if self.hour == other.hour else (DAY,)
-        for breakdown, (value, its_value) in enumerate(values):
-            if value == its_value:
-                for index in set(mine[breakdown]).intersection(its[breakdown]):
-                    for hour in hours:
-                        yield Cell(hour, breakdown, value, index)
+    def cells(self) -> Iterator[tuple[Cell, Tally]]:
+        """Yields every cell that the conversation counts in, with its tally, users left at 0."""
+        by_breakdown, changing = self._slices()
+        plain = Tally(1, 0, 0, 0)
+        with_change = Tally(1, 0, self.change, self.change * self.change)
+        for hour in (DAY, self.hour):
+            for breakdown, value in enumerate(self._values()):
+                for index in by_breakdown[breakdown]:
+                    cell = Cell(hour, breakdown, value, index)
+                    yield cell, with_change if index in changing else plain
 
-    def _slices(self) -> tuple[tuple[int, ...], ...]:
+    def _values(self) -> tuple[str, ...]:
+        return (ALL, *self.breakdowns, self.length)
+
+    def _slices(self) -> Placed:
         is_long = LENGTH_BINS[LENGTHS.index(self.length)][0] > LONG_OVER
-        return _placed(self.length, is_long, *self[3:]).by_breakdown
+        return _placed(self.length, is_long, *self[_HAS_CHANGE:_CHANGE])
+
+
+_HAS_CHANGE: Final = Profile._fields.index("has_change")
+_CHANGE: Final = Profile._fields.index("change")
+
+
+def cells_without(cells: Iterable[Cell], profiles: Iterable[Profile]) -> set[Cell]:
+    """Returns those of the cells that no conversation of these profiles is in."""
+    left: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
+    for hour, breakdown, value, index in cells:
+        left[hour, breakdown, value].add(index)
+    for profile in profiles:
+        if not left:
+            break
+        values, slices = profile._values(), profile._slices().by_breakdown
+        for place in list(left):
+            hour, breakdown, value = place
+            if values[breakdown] == value and hour in (DAY, profile.hour):
+                left[place].difference_update(slices[breakdown])
+                if not left[place]:
+                    del left[place]
+    return {Cell(*place, index) for place, indexes in left.items() for index in indexes}
 
 
 def profile_of(summary: ConversationSummary) -> Profile:
-    """Returns what decides in which cells the conversation is."""
+    """Returns what the conversation adds to the cells of its day."""
     return Profile(
         _hour_of(summary),
         summary.breakdowns,
@@ -347,6 +362,7 @@ def profile_of(summary: ConversationSummary) -> Profile:
         summary.opening_type,
         summary.closing_type,
         summary.pushback_reasons,
+        summary.sentiment_change_sixths or 0,
     )
 
 

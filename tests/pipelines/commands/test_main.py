@@ -179,6 +179,10 @@ def test_no_text_in_a_failing_run(
     ("flag", "expected"),
     [
         ("--min_users=0", "min_users must be at least 1, got 0"),
+        (
+            "--max_conversations_per_user=0",
+            "max_conversations_per_user must be between 1 and 10000, got 0",
+        ),
         ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
         ("--input=nothing.avro", "no file matches nothing.avro"),
         ("--input=chats.txt", "ends in none of .avro, .jsonl"),

@@ -137,6 +137,19 @@ def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
     assert "1,201 conversations begun on 2025-06-01 (1), 2025-06-02 (1,200) may" in cut
 
 
+def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
+    """Conversations over the limit are told in words, and apart those that a backfill counts."""
+    accounts = [
+        *BALANCED[:5], ("conversation", "", 9), ("tallied", "", 4),
+        ("over_user_limit", "2025-06-01", 5), ("limit_shortfall", "2025-06-01", 1),
+    ]  # fmt: skip
+    (run,) = status_of(tmp_path, ledger(accounts)).runs
+    over, short = run.notes()
+    assert run.imbalance is None
+    assert over.startswith("over_user_limit: 5 conversations begun on 2025-06-01 (5) are not in")
+    assert short.startswith("limit_shortfall: 1 conversation of these, begun on 2025-06-01 (1),")
+
+
 def test_nothing_to_explain(tmp_path: Path) -> None:
     """A total of zero needs no words."""
     (run,) = status_of(tmp_path, ledger([*BALANCED, ("past_life", "", 0)])).runs

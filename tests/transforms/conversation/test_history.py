@@ -18,15 +18,12 @@ from tests.builders import (
     human_scores,
     scored,
     splits,
-    summaries,
-    summary,
     talk,
 )
 from transforms.conversation import state as conversation
-from transforms.conversation.history import ConversationHistory, UserDay
+from transforms.conversation.history import ConversationHistory
 from transforms.conversation.state import ConversationState, Observed, fold
 from transforms.conversation.summary import summarize
-from transforms.counting.tally import Sheet, sheet_of
 
 READER = PlainReader()
 
@@ -135,34 +132,6 @@ def test_histories_of_another_version_are_refused() -> None:
     """State bytes of another version are not misread."""
     with pytest.raises(ValueError, match="version 9"):
         ConversationHistory.decode(msgspec.msgpack.encode((9, [], [])))
-    with pytest.raises(ValueError, match="version 9"):
-        UserDay.decode(msgspec.msgpack.encode((9, [])))
-
-
-@settings(deadline=None, max_examples=80)
-@given(st.data())
-def test_gains_of_a_user_add_up_to_the_sheet(data: st.DataObject) -> None:
-    """Whatever the order, retraction first included, the gains sum to the sheet of what is left."""
-    stays = data.draw(st.lists(summaries(users=1), max_size=5))
-    leaves = data.draw(st.lists(summaries(users=1), max_size=4))
-    changes = [SignedSummary(1, s) for s in stays + leaves]
-    changes += [SignedSummary(-1, s) for s in leaves]
-    changes = [c for c in changes if c.summary.user]
-    user_day, gained = UserDay({}), Sheet()
-    for change in data.draw(st.permutations(changes)):
-        user_day, gain = UserDay.decode(user_day.encode()).apply(change)
-        gained.add_all(gain)
-    left = [s for s in stays if s.user]
-    assert gained == sheet_of(left)
-    assert (user_day.conversations == {}) == (left == [])
-
-
-def test_a_user_day_is_a_value() -> None:
-    """Applying a change leaves the day that it was applied to as it was."""
-    before, _ = UserDay({}).apply(SignedSummary(1, summary()))
-    encoded = before.encode()
-    before.apply(SignedSummary(1, summary(types=["coaching"])))
-    assert before.encode() == encoded == UserDay.decode(encoded).encode()
 
 
 def test_a_later_statement_moves_the_conversation_to_its_user() -> None:

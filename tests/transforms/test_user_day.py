@@ -1,0 +1,189 @@
+"""A user's day ends as the batch counts it in any order of changes, and stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import SignedSummary
+from tests.builders import summaries, summary
+from transforms import user_day
+from transforms.contribution import Rank, RankedSummary, rank_of, remembered_ids, within_limit
+from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, sheet_of
+from transforms.user_day import UserDay
+
+LIMIT = 100
+
+Change = tuple[Rank, SignedSummary]
+
+
+class Ended(NamedTuple):
+    """A user's day after some changes, and all that they made of it."""
+
+    day: UserDay
+    sheet: Sheet
+    over_limit: int
+    shortfall: int
+
+
+def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
+    """Applies changes one after the other, each to a day read back from its bytes."""
+    ended = Ended(UserDay(), Sheet(), 0, 0)
+    for rank, change in changes:
+        day, gain, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
+            rank, change, limit
+        )
+        ended = Ended(
+            day,
+            ended.sheet.add_all(gain),
+            ended.over_limit + over_limit,
+            ended.shortfall + shortfall,
+        )
+        assert ended.sheet.get(WHOLE_DAY, NOTHING).conversations <= limit
+    return ended
+
+
+def added(numbers: Iterable[int], sign: int = 1) -> list[Change]:
+    """Returns the changes that add, or take back, so many conversations of ids of their own."""
+    return [
+        (rank_of(b"%d" % n), SignedSummary(sign, summary(human_messages=n % 60))) for n in numbers
+    ]
+
+
+@st.composite
+def revised(draw: st.DrawFn) -> tuple[list[RankedSummary], list[Change]]:
+    """Draws conversations of a user that were revised, some to nothing, and what is left of them.
+
+    Some ids have several conversations on the day.
+    """
+    left, changes = list[RankedSummary](), list[Change]()
+    user = st.builds(lambda s: msgspec.structs.replace(s, user="u"), summaries())
+    for _ in range(draw(st.integers(0, 12))):
+        rank = rank_of(bytes([draw(st.integers(0, 7))]))
+        versions = draw(st.lists(user, min_size=1, max_size=3))
+        for version in versions:
+            changes += [(rank, SignedSummary(1, version)), (rank, SignedSummary(-1, version))]
+        if draw(st.booleans()):
+            changes.pop()
+            left.append((rank, versions[-1]))
+    return left, draw(st.permutations(changes))
+
+
+@settings(deadline=None, max_examples=100)
+@given(revised(), st.integers(1, 8))
+def test_any_order_of_changes_ends_as_the_batch(
+    made: tuple[list[RankedSummary], list[Change]], limit: int
+) -> None:
+    """The gains add up to the sheet of what counts, retractions first included."""
+    left, changes = made
+    counted, over_limit = within_limit(left, limit)
+    ended = after(changes, limit)
+    assert ended.sheet == sheet_of(counted)
+    assert (ended.over_limit, ended.shortfall) == (over_limit, 0)
+
+
+@settings(deadline=None, max_examples=100)
+@given(revised(), st.integers(1, 4))
+def test_what_a_full_memory_misses_is_counted(
+    made: tuple[list[RankedSummary], list[Change]], limit: int
+) -> None:
+    """With one spare id a day may fall short of the batch, and says by how many conversations."""
+    left, changes = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(user_day, "remembered_ids", lambda limit: limit + 1)
+        ended = after(changes, limit)
+    batch = len(within_limit(left, limit)[0])
+    assert 0 <= ended.shortfall <= batch
+    if ended.shortfall < batch:
+        assert ended.sheet == sheet_of(within_limit(left, batch - ended.shortfall)[0])
+    else:
+        assert ended.sheet == {}
+    assert ended.over_limit == len(left) - batch + ended.shortfall
+    assert len({known.rank for known in ended.day.known}) <= limit + 1
+
+
+def test_the_memory_of_a_shared_user_is_bounded() -> None:
+    """Past the ids remembered, more conversations of a user take no more state, and all count."""
+    full = after(added(range(remembered_ids(LIMIT))))
+    many = after(added(range(4 * remembered_ids(LIMIT))))
+    assert len(many.day.encode()) < 1.05 * len(full.day.encode()) < 32_768
+    assert many.over_limit == 4 * remembered_ids(LIMIT) - LIMIT
+    assert many.sheet[WHOLE_DAY][:2] == (LIMIT, 1)
+
+
+def test_a_change_costs_the_same_at_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further conversation compares as many profiles at 2,000 conversations as at 400."""
+    compared = list[int]()
+
+    def counting(_: Iterable[object], profiles: Sequence[object]) -> set[object]:
+        compared.append(len(profiles))
+        return set()
+
+    monkeypatch.setattr(user_day, "cells_without", counting)
+    few, many = (after(added(range(n))).day for n in (400, 2000))
+    for day in (few, many):
+        assert len(day.known) <= remembered_ids(LIMIT)
+        day.apply(bytes(8), SignedSummary(1, summary()), LIMIT)
+    assert compared[-2:] == [LIMIT - 1] * 2
+
+
+def test_who_leaves_lets_the_next_in() -> None:
+    """As many conversations as there are to spare may leave; the tables stay as the batch's."""
+    everyone = range(4 * LIMIT)
+    in_order = sorted(everyone, key=lambda n: rank_of(b"%d" % n))
+    spare = remembered_ids(LIMIT) - LIMIT
+    leaving, staying = in_order[:spare], in_order[spare:]
+    ended = after([*added(everyone), *added(leaving, -1)])
+    left = [(rank, change.summary) for rank, change in added(staying)]
+    assert ended.sheet == sheet_of(within_limit(left, LIMIT)[0])
+    assert (ended.over_limit, ended.shortfall) == (len(staying) - LIMIT, 0)
+    one_more = after([*added(everyone), *added(in_order[: spare + 1], -1)])
+    assert (one_more.sheet[WHOLE_DAY].conversations, one_more.shortfall) == (LIMIT - 1, 1)
+
+
+def test_a_forgotten_conversation_may_leave() -> None:
+    """Taking back what the day no longer remembers changes the number over the limit only."""
+    in_order = sorted(range(4 * LIMIT), key=lambda n: rank_of(b"%d" % n))
+    before = after([*added(in_order), *added(in_order[:1], -1)])
+    ended = after([*added(in_order), *added(in_order[:1], -1), *added(in_order[-1:], -1)])
+    assert ended.sheet == before.sheet
+    assert ended.over_limit == before.over_limit - 1
+
+
+def test_revisions_do_not_use_up_the_memory() -> None:
+    """New summaries that come before the old ones are taken back leave every id remembered."""
+    ids = range(remembered_ids(LIMIT))
+    longer = [(rank_of(b"%d" % n), SignedSummary(1, summary(human_messages=99))) for n in ids]
+    ended = after([*added(ids), *longer, *added(ids, -1)])
+    assert ended.day == after(longer).day
+    assert ended.day.edge is None
+
+
+@pytest.mark.parametrize(("before", "then"), [(8, 3), (3, 8)])
+def test_a_limit_may_change_with_an_update(before: int, then: int) -> None:
+    """From the next change on, a user's day counts by the new limit."""
+    day, sheet, over_limit, _ = after(added(range(20)), before)
+    (change,) = added([20])
+    _, gain, more, shortfall = day.apply(*change, then)
+    expected = after(added(range(21)), then)
+    assert sheet.add_all(gain) == expected.sheet
+    assert (over_limit + more, shortfall) == (expected.over_limit, 0)
+
+
+def test_a_user_day_is_a_value() -> None:
+    """Applying a change leaves the day that it was applied to as it was."""
+    before = after(added([1])).day
+    encoded = before.encode()
+    before.apply(*added([2])[0], LIMIT)
+    assert before.encode() == encoded == UserDay.decode(encoded).encode()
+
+
+def test_a_user_day_of_another_version_is_refused() -> None:
+    """State bytes of another version are not misread."""
+    with pytest.raises(ValueError, match="version 9"):
+        UserDay.decode(msgspec.msgpack.encode((9, 0, None, 0, [])))
