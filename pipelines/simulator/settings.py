@@ -29,6 +29,8 @@ class SimulationSettings:
       allowed_lateness: an event published later than this after it was said is late; as in the
         job's settings, or its counts will differ.
       session_gap: a longer silence ends a conversation; as in the job's settings.
+      max_conversations_per_user: of a user's conversations that start on one day no more than this
+        count; as in the job's settings.
       labelled_text: whether texts are codes that name the planned label, instead of prose.
     """
 
@@ -43,6 +45,7 @@ class SimulationSettings:
     malformed: float = 0.0
     allowed_lateness: timedelta = timedelta(hours=48)
     session_gap: timedelta = timedelta(hours=24)
+    max_conversations_per_user: int = 100
     labelled_text: bool = False
 
     def __post_init__(self) -> None:

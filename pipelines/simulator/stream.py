@@ -103,7 +103,7 @@ class _Post:
         settings, random = self._settings, self._random
         thread_id = f"c{settings.seed}-{number:07}"
         if self._truth is not None:
-            self._truth.add_thread(thread, tells_language=not settings.labelled_text)
+            self._truth.add_thread(thread_id, thread, tells_language=not settings.labelled_text)
         if random.random() < _HAS_SYSTEM_TURN:
             self._post_system_turn(thread_id, thread[0])
         for index, message in enumerate(thread):

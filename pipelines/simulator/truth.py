@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from pipelines.simulator.records import PlannedMessage
@@ -78,23 +79,33 @@ class Conversation(NamedTuple):
     change_sixths: int
 
 
+class _Ranked(NamedTuple):
+    rank: bytes
+    started_at_us: int
+    conversation: Conversation
+
+
 class Truth:
     """Adds up the expected cells and the expected ledger.
 
     A day is summed once it is closed, as only then the distinct users of its windows are known.
     """
 
-    def __init__(self, session_gap_us: int) -> None:
+    def __init__(self, session_gap_us: int, max_conversations_per_user: int = 100) -> None:
         self._gap_us = session_gap_us
-        self._open: dict[int, dict[str | None, list[Conversation]]] = {}
+        self._limit = max_conversations_per_user
+        self._open: dict[int, dict[str | None, list[_Ranked]]] = {}
         self._closed_before_us = -(2**63)
         self._windows: dict[tuple[str, int, str, str], dict[tuple[str, str], list[int]]] = {}
         self._ledger: Counter[tuple[str, str]] = Counter()
 
-    def add_thread(self, messages: Sequence[PlannedMessage], *, tells_language: bool) -> None:
+    def add_thread(
+        self, conversation_id: str, messages: Sequence[PlannedMessage], *, tells_language: bool
+    ) -> None:
         """Adds the messages of one conversation id: distinct, in time, and in time order.
 
         Args:
+          conversation_id: as in the events.
           messages: at least one.
           tells_language: whether a language that no event states can be told from the text.
         """
@@ -104,7 +115,8 @@ class Truth:
             if day_us < self._closed_before_us:
                 raise ValueError(f"the day at {day_us} us is closed; add conversations in order")
             by_user = self._open.setdefault(day_us, {})
-            by_user.setdefault(conversation.user, []).append(conversation)
+            ranked = _Ranked(_rank_of(conversation_id), conversation.started_at_us, conversation)
+            by_user.setdefault(conversation.user, []).append(ranked)
 
     def record(self, account: str, reason: str = "") -> None:
         """Counts one event that is published, and what must become of it."""
@@ -115,8 +127,9 @@ class Truth:
         """Sums the days that have ended by then; no conversation of them may be added any more."""
         self._closed_before_us = max(self._closed_before_us, instant_us // _DAY_US * _DAY_US)
         for day_us in [day for day in self._open if day < self._closed_before_us]:
-            for user, conversations in self._open.pop(day_us).items():
-                self._sum(conversations, has_user=user is not None)
+            for user, ranked in self._open.pop(day_us).items():
+                counted = ranked if user is None else sorted(ranked)[: self._limit]
+                self._sum([r.conversation for r in counted], has_user=user is not None)
 
     def cells(self) -> Iterator[tuple[CellName, Sums]]:
         """Closes all days and yields every cell, in no particular order."""
@@ -255,6 +268,12 @@ def _facets(
 def _reported(facets: tuple[tuple[str, str], ...], breakdown: str) -> tuple[tuple[str, str], ...]:
     said = _SAID_BY_LENGTH.get(breakdown, ())
     return tuple(facet for facet in facets if facet[0] not in said)
+
+
+def _rank_of(conversation_id: str) -> bytes:
+    """Returns what orders the conversations of a user: those of the smallest ranks count."""
+    hashed = blake2b(conversation_id.encode(), digest_size=16).digest()
+    return blake2b(hashed, digest_size=8, person=b"user-day-limit").digest()
 
 
 def _windows_of(conversation: Conversation) -> Iterator[tuple[str, int, str, str]]:

@@ -74,7 +74,7 @@ def write_simulation(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    truth = Truth(settings.session_gap_us)
+    truth = Truth(settings.session_gap_us, settings.max_conversations_per_user)
     metadata = {SYNTHESISED: ",".join(field["name"] for field in avro_schema()["fields"])}
     events = simulate(settings, truth)
     names: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from tests.builders import (
 )
 from tests.doubles import LabelReader
 from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
+from transforms.contribution import rank_of, within_limit
 from transforms.conversation.state import fold
 from transforms.conversation.summary import summarize
 from transforms.counting.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
@@ -119,9 +121,9 @@ def test_a_language_is_told_from_prose_only() -> None:
 def test_a_user_counts_once_in_a_window() -> None:
     """Two conversations of a user in one hour are two conversations, and one user."""
     truth = Truth(GAP_US)
-    for _ in range(2):
-        truth.add_thread([human(0, user="u1")], tells_language=False)
-    truth.add_thread([human(0)], tells_language=False)
+    for conversation in ("a", "b"):
+        truth.add_thread(conversation, [human(0, user="u1")], tells_language=False)
+    truth.add_thread("c", [human(0)], tells_language=False)
     (sums,) = [s for n, s in truth.cells() if n[:1] + n[2:5] == ("hour", "overall", "all", "all")]
     assert sums[:2] == (3, 1)
 
@@ -131,7 +133,7 @@ def test_a_closed_day_takes_no_more() -> None:
     truth = Truth(GAP_US)
     truth.close_before(MONDAY_US + 24 * HOUR_US)
     with pytest.raises(ValueError, match="closed"):
-        truth.add_thread([human(0)], tells_language=False)
+        truth.add_thread("a", [human(0)], tells_language=False)
 
 
 def test_length_bins_end_where_definitions_do() -> None:
@@ -141,15 +143,17 @@ def test_length_bins_end_where_definitions_do() -> None:
     assert [length_bin(length) for length in lengths] == names
 
 
-@pytest.mark.parametrize(("seed", "share_affective"), [(0, 0.029), (1, 0.6)])
-def test_the_job_computes_the_truth_from_the_events(seed: int, share_affective: float) -> None:
+@pytest.mark.parametrize(("seed", "share_affective", "most_a_user"), [(0, 0.029, 100), (1, 0.6, 2)])
+def test_the_job_computes_the_truth_from_the_events(
+    seed: int, share_affective: float, most_a_user: int
+) -> None:
     """Decode, label, fold, summarize and tally give every expected cell, and no other."""
     settings = SimulationSettings(
         conversations=2_500, start=datetime(2026, 3, 2, tzinfo=UTC), days=2, seed=seed,
         share_affective=share_affective, duplicates=0.05, late=0.05, malformed=0.05,
-        labelled_text=True,
+        labelled_text=True, max_conversations_per_user=most_a_user,
     )  # fmt: skip
-    truth = Truth(settings.session_gap_us)
+    truth = Truth(settings.session_gap_us, most_a_user)
     assert _cells_of_the_job(settings, truth) == {tuple(n): tuple(s) for n, s in truth.cells()}
 
 
@@ -164,12 +168,15 @@ def _cells_of_the_job(
             threads[message.conversation_id].append(message)
     by_user = defaultdict(list)
     for thread in threads.values():
-        spans = fold(_scored(thread), settings.session_gap_us)
+        scored = _scored(thread)
+        spans = fold(scored, settings.session_gap_us)
         for summary in summarize([span.state for span in spans], LabelReader()):
-            by_user[day_of(summary.started_at_us), summary.user].append(summary)
+            ranked = rank_of(scored[0].conversation), summary
+            by_user[day_of(summary.started_at_us), summary.user].append(ranked)
     days: defaultdict[int, Sheet] = defaultdict(Sheet)
-    for (day_us, _), summaries in by_user.items():
-        days[day_us].add_all(sheet_of(summaries))
+    for (day_us, user), ranked_summaries in by_user.items():
+        most = settings.max_conversations_per_user if user else len(ranked_summaries)
+        days[day_us].add_all(sheet_of(within_limit(ranked_summaries, most)[0]))
     return {
         (
             "day" if cell.hour == DAY else "hour",
@@ -188,7 +195,7 @@ def _scored(thread: list[Message]) -> list[ScoredMessage]:
     rows = LabelReader().score([message.text for message in thread], is_human)
     return [
         ScoredMessage(
-            b"",
+            blake2b(message.conversation_id.encode(), digest_size=16).digest(),
             event_hash(message.event_id),
             user_hash(message.user_id or ""),
             message.is_human,
