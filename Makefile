@@ -66,6 +66,7 @@ bench: $(DEVELOPED) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_run
 	$(BIN)/python -m tests.benchmarks.bench_classifier
 	$(BIN)/python -m tests.benchmarks.bench_state
+	$(BIN)/python -m tests.benchmarks.bench_user_day
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner direct
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner flink
 
