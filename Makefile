@@ -70,8 +70,10 @@ bench: $(DEVELOPED) ## Measure speeds, as ratios against something run beside
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner direct
 	$(BIN)/python -m tests.benchmarks.bench_stream --runner flink
 
-generate: $(DEVELOPED) ## Generate the protobuf code, the table catalogue, and what deploys flags and tables
+generate: $(DEVELOPED) ## Generate the protobuf code, the Avro schema, the facets, the table catalogue, and what deploys flags and tables
 	$(BIN)/python -m grpc_tools.protoc -I schemas --python_out=schemas --pyi_out=schemas schemas/conversation_event.proto
+	$(BIN)/python -m schemas.archive_schema
+	$(BIN)/python -m pipelines.operations.facet_view
 	$(BIN)/python -m deploy.metadata
 	$(BIN)/python -m deploy.tables
 	$(BIN)/python -m pipelines.operations.catalogue

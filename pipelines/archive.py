@@ -19,7 +19,8 @@ import fastavro
 import msgspec
 
 from schemas.failures import InputError
-from schemas.wire import SCHEMA_VERSION, avro_schema
+from schemas.wire.avro import avro_schema
+from schemas.wire.validate import SCHEMA_VERSION
 
 SYNTHESISED: Final = "undertone.synthesised"
 """Metadata key: comma list of the event fields that are made up, not from life."""

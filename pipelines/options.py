@@ -19,7 +19,7 @@ from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from transforms.estimation.rates import load_rates
 from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds

@@ -32,9 +32,10 @@ from fastavro.schema import SchemaParseException
 from zstandard import ZstdError
 
 from pipelines.terminal.progress import note_read
+from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import InputError
-from schemas.records import ATTRIBUTES, Encoding, PayloadChunk
-from schemas.wire import encoding_of, instant_of
+from schemas.records import Encoding, PayloadChunk
+from schemas.wire.event import encoding_of, instant_of
 
 ROWS_A_CHUNK: Final = 2048
 """Enough to make the cost of a batch vanish, few enough to keep a chunk in some megabytes."""

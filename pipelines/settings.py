@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.contribution import MAX_LIMIT

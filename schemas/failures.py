@@ -24,8 +24,6 @@ class Reason(enum.StrEnum):
     INVALID_ID = "invalid_id"
     """An id is longer than 256 bytes, or is no UTF-8."""
     INVALID_ROLE = "invalid_role"
-    INVALID_ATTRIBUTE = "invalid_attribute"
-    """A breakdown value is longer than 64 characters or four words, not printable, or reserved."""
     MISSING_SENT_AT = "missing_sent_at"
     SENT_AT_OUT_OF_RANGE = "sent_at_out_of_range"
     """Before 2000-01-01 or after 2100-01-01."""

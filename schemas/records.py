@@ -52,11 +52,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     text: str
     sent_at_us: int
     attributes: tuple[str | None, ...]
-    """Values of `ATTRIBUTES`, in that order; None where the event does not say."""
-
-
-ATTRIBUTES = ("platform", "country", "language", "plan", "model")
-"""What an event may say about its conversation besides its user."""
+    """Values of `breakdowns.ATTRIBUTES`, in that order; None where the event does not say."""
+    others: tuple[str, ...] = ()
+    """Breakdown and why, e.g. `platform/invalid`, of each value that became `other`."""
 
 
 class ScoredMessage(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from schemas.breakdowns import ANY_NAME
 from schemas.records import (
     AggregateRow,
     BackfilledDay,
@@ -126,10 +127,10 @@ AGGREGATES: Final = Table(
         Column("window_start", "TIMESTAMP", "Start of the hour or day, UTC, in which the "
                "conversations started (their first message)."),
         Column("granularity", "STRING", "hour or day."),
-        Column("breakdown", "STRING", "overall, platform, country, language, plan, model or "
-               "length (band of human messages)."),
+        Column("breakdown", "STRING", f"{ANY_NAME}."),
         Column("breakdown_value", "STRING", "Value of the breakdown; all for overall; unknown "
-               "where no event said; not_published for the suppressed values together."),
+               "where no event said; other for what is not valid or not on the operator's list; "
+               "not_published for the suppressed values together."),
         Column("facet", "STRING", "What the conversations have in common; the view facets says "
                "what each facet means."),
         Column("facet_value", "STRING", "Value of the facet; for long, sentiment and pushback the "
@@ -206,11 +207,12 @@ LEDGER: Final = Table(
                "add and those of days that a backfill was not asked for; the latter four add up "
                "to the first. limit_shortfall: those over_user_limit that a backfill would count. "
                "revisions_past_life: revisions of conversations that a stream dropped because "
-               "their day was closed. "
+               "their day was closed. other_value: values of breakdowns that became other. "
                "open_at_drain: conversations that a drain of the stream may have cut in two; "
                "open_at_end: those that may go on after the last message that a backfill read."),
-        Column("reason", "STRING", "Of a dead letter; of over_user_limit, limit_shortfall, "
-               "past_life, revisions_past_life, open_at_drain and open_at_end the day; else "
+        Column("reason", "STRING", "Of a dead letter; of other_value the breakdown and why, "
+               "invalid or unlisted; of over_user_limit, limit_shortfall, past_life, "
+               "revisions_past_life, open_at_drain and open_at_end the day; else "
                "empty."),
         Column("records", "INT64", "How many."),
         Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "

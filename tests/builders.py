@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.labels import (
     AFFECTIVE_TYPES,
     MIN_ROLEPLAY_HUMAN_MESSAGES,
@@ -22,7 +23,7 @@ from schemas.labels import (
     TYPES,
     USES,
 )
-from schemas.records import ATTRIBUTES, ConversationSummary, Message, ScoredMessage
+from schemas.records import ConversationSummary, Message, ScoredMessage
 from transforms.classifiers.interface import (
     AFFECTIVE,
     HUMAN_WIDTH,

@@ -12,7 +12,8 @@ from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
-from schemas.wire import Limits, Rejection, SystemTurn, payload_size_and_sha256, read_event
+from schemas.wire.event import payload_size_and_sha256, read_event
+from schemas.wire.validate import Limits, Rejection, SystemTurn
 from transforms import ledger
 from transforms.counting.days import DayRange
 from transforms.logs import log_event
@@ -37,7 +38,8 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
     In: `PayloadChunk`. Out: `Decoded`; a chunk gives one list, which may be shorter or missing.
     Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
     Guarantees: every row of a chunk is a message, a system turn, a dead letter or, where days are
-    asked for, a message that does not count for them; and counted.
+    asked for, a message that does not count for them; and counted. A value that a breakdown can't
+    have becomes `other`, and is counted too.
     Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
     Metrics: `decode/<account>` and `decode/dead_letter/<reason>`, records; distribution
     `decode/rows_per_chunk`.
@@ -92,6 +94,8 @@ def decode_chunk(
         if type(decoded) is Message:
             if asked is None or asked.is_said_in_time(decoded.sent_at_us):
                 messages.append(decoded)
+                if decoded.others:
+                    counts.update((ledger.OTHER_VALUE, why) for why in decoded.others)
             else:
                 counts[ledger.OUT_OF_RANGE, ""] += 1
         elif isinstance(decoded, Rejection):

@@ -64,13 +64,16 @@ show them. A backfill of the day counts them."""
 LIMIT_SHORTFALL: Final = "limit_shortfall"
 """Conversations, by day (the reason), that are over the user limit in a stream only: others left
 the user's day, and the stream no longer remembers which ones come next. A backfill counts them."""
+OTHER_VALUE: Final = "other_value"
+"""Values of breakdowns that became `other`, by breakdown and why (the reason); the messages that
+stated them have a fate like every other."""
 
 PLACES: Final = (TALLIED, OVER_USER_LIMIT, PAST_LIFE, OTHER_DAY)
 """What becomes of a conversation; together they are all."""
 
 ACCOUNTS: Final = (
     READ, *FATES, CONVERSATION, *PLACES, REVISIONS_PAST_LIFE, LIMIT_SHORTFALL, OPEN_AT_DRAIN,
-    OPEN_AT_END,
+    OPEN_AT_END, OTHER_VALUE,
 )  # fmt: skip
 
 Clock = Callable[[], int]

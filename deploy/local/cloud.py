@@ -19,7 +19,7 @@ from deploy.local.processes import Process
 from deploy.local.pubsub import Names, create_topics, pubsub
 from pipelines.sinks.bigquery import Dataset, create_dataset
 from schemas.records import Encoding
-from schemas.wire import payload_of
+from schemas.wire.payload import payload_of
 
 DIRECT: Final = "direct"
 DIRECT_RUNNER: Final = "apache_beam.runners.direct.direct_runner.BundleBasedDirectRunner"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from schemas.wire import MAX_ID_BYTES, SCHEMA_VERSION
+from schemas.breakdowns import ATTRIBUTES
+from schemas.wire.validate import MAX_ID_BYTES, SCHEMA_VERSION
 
 Event = dict[str, Any]
 
@@ -46,9 +47,8 @@ def make_event(
         "role": role,
         "text": text.encode("utf-8", "replace").decode() if not text.isascii() else text,
         "sent_at_us": sent_at_us,
+        **dict.fromkeys(ATTRIBUTES),
         "platform": platform,
-        "plan": None,
-        "country": None,
         "language": language,
         "model": model,
         "message_index": message_index,

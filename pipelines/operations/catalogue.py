@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import duckdb
 
 from pipelines.sinks.database import create_empty
-from schemas.breakdowns import BREAKDOWNS
+from schemas.breakdowns import BREAKDOWNS, Breakdown
 from schemas.tables import TABLES, Column
 from schemas.views import VIEWS, view_description
 from schemas.views.columns import column_description
@@ -164,13 +164,13 @@ def catalogue() -> str:
             ),
         ),
         "",
-        "## Breakdowns",
-        "",
-        *_rows(("breakdown", "meaning"), ((f"`{b.name}`", b.meaning) for b in BREAKDOWNS)),
-        "",
         "## Tables",
         "",
         *(line for t in TABLES for line in _section(t.name, t.description, t.columns)),
+        "## Breakdowns",
+        "",
+        *_rows(("breakdown", "meaning", "values"), map(_breakdown, BREAKDOWNS)),
+        "",
         "## Views",
         "",
         *(line for v in VIEWS for line in _section(v, _without_source(v), view_columns(v))),
@@ -184,6 +184,11 @@ def _values(values: Sequence[str]) -> str:
 
 def _without_source(view: str) -> str:
     return _SOURCE.sub("", view_description(view))
+
+
+def _breakdown(breakdown: Breakdown) -> tuple[str, str, str]:
+    values = f"{breakdown.kind.value}; unknown; other" if breakdown.kind else "no event states it"
+    return f"`{breakdown.name}`", breakdown.meaning, values
 
 
 def _links(views: Iterable[str]) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.operations.prior import prior_shifts
+from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
-from schemas.records import ATTRIBUTES, Message
+from schemas.records import Message
 from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
 from transforms.conversation.state import ConversationState

@@ -29,14 +29,8 @@ from pipelines.terminal.text import aligned
 from schemas.failures import InputError, Reason
 from schemas.records import Encoding
 from schemas.tables import DEAD_LETTERS, TABLES
-from schemas.wire import (
-    Limits,
-    Rejection,
-    encoding_of,
-    instant_of,
-    payload_size_and_sha256,
-    read_event,
-)
+from schemas.wire.event import encoding_of, instant_of, payload_size_and_sha256, read_event
+from schemas.wire.validate import Limits, Rejection
 from transforms.ledger import Clock
 
 _ROWS_A_REQUEST: Final = 500

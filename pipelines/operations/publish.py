@@ -27,7 +27,9 @@ from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_
 from pipelines.terminal.progress import EVERY_S, say
 from schemas.failures import InputError
 from schemas.records import Encoding
-from schemas.wire import JSON_TYPE, instant_of, instants_of, is_in_range, payload_of
+from schemas.wire.event import JSON_TYPE, instant_of, instants_of
+from schemas.wire.payload import payload_of
+from schemas.wire.validate import is_in_range
 
 SENT_AT: Final = "sent-at-ms"
 """Pub/Sub attribute with the event time in milliseconds since the epoch: the form that a reader's

@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.sinks.database import DATABASE_FILE
+from schemas import breakdowns
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from transforms.counting.tally import ALL, BREAKDOWNS, LENGTHS
@@ -30,6 +31,7 @@ ENDS: Final = (*TYPES, NO_TYPE)
 MAX_BREAKDOWN_VALUES: Final = 200
 """Values of a breakdown that the report lists; a database knows the others."""
 
+_LABELS: Final = {declared.name: declared.label for declared in breakdowns.BREAKDOWNS}
 _OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
 _BREAKDOWN_FACETS: Final = (("use", AFFECTIVE), ("long", ALL), ("pushback", ALL))
 _HOURS: Final = 24
@@ -143,6 +145,7 @@ class Breakdown:
     """The values of one breakdown, largest first, and the conversations in those withheld."""
 
     name: str
+    label: str
     values: Sequence[Value]
     unlisted: int
     not_published: int
@@ -334,7 +337,7 @@ class _Reader:
             shares = (ratios.share(*facet) for facet in _BREAKDOWN_FACETS)
             values.append(Value(value, conversations, *shares))
         not_published = sum(n for value, n in counts if value == NOT_PUBLISHED)
-        return Breakdown(name, values, len(named) - len(values), not_published)
+        return Breakdown(name, _LABELS[name], values, len(named) - len(values), not_published)
 
     def _days(self, is_exhaustive: bool) -> list[Day]:
         totals = dict(self._tuples("SELECT window_start::DATE, conversations FROM daily_totals"))

@@ -28,7 +28,7 @@ from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
 from transforms.counting.tally import ALL
 from transforms.facets.registry import FACETS
-from transforms.ledger import FATES, READ
+from transforms.ledger import FATES, OTHER_VALUE, READ
 
 REPORT_FILE: Final = "report.html"
 RUN_FILE: Final = "run.json"
@@ -125,6 +125,8 @@ class Ledger:
     read: int
     fates: Sequence[tuple[str, int]]
     reasons: Sequence[tuple[str, int]]
+    others: Sequence[tuple[str, str, int]]
+    """Values that became `other`: breakdown, why, and how many."""
 
     @classmethod
     def of(cls, entries: Sequence[tuple[str, str, int]]) -> Ledger | None:
@@ -133,12 +135,17 @@ class Ledger:
             return None
         sums = dict.fromkeys((READ, *FATES), 0)
         reasons: dict[str, int] = {}
+        others: list[tuple[str, str, int]] = []
         for account, reason, records in entries:
-            sums[account] = sums.get(account, 0) + int(records)
-            if reason:
-                reasons[reason] = reasons.get(reason, 0) + int(records)
+            sums[account] = sums.get(account, 0) + records
+            if account == OTHER_VALUE:
+                breakdown, _, why = reason.partition("/")
+                others.append((breakdown, why, records))
+            elif reason:
+                reasons[reason] = reasons.get(reason, 0) + records
         fates = [(fate, sums[fate]) for fate in FATES]
-        return cls(sums[READ], fates, sorted(reasons.items(), key=lambda r: (-r[1], r[0])))
+        by_size = sorted(reasons.items(), key=lambda r: (-r[1], r[0]))
+        return cls(sums[READ], fates, by_size, sorted(others, key=lambda o: (-o[2], o)))
 
     @property
     def missing(self) -> int:
@@ -230,7 +237,7 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "ledger": Ledger.of(figures.ledger or run.ledger),
         "withheld": _withheld(figures),
         "withheld_values": [
-            (charts.readable(b.name), f"{len(b.values) + b.unlisted:,}", f"{b.not_published:,}")
+            (b.label, f"{len(b.values) + b.unlisted:,}", f"{b.not_published:,}")
             for b in figures.breakdowns
         ],
         "shown_values": _SHOWN_VALUES,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipelines.simulator.chance import Mix
 from schemas.failures import Reason
-from schemas.wire import MAX_ATTRIBUTE_CHARS, MAX_ID_BYTES, SCHEMA_VERSION
+from schemas.wire.validate import MAX_ID_BYTES, SCHEMA_VERSION
 
 Event = dict[str, Any]
 
@@ -21,8 +21,6 @@ _FAULTS: Final[tuple[tuple[Reason, str, object], ...]] = (
     (Reason.MISSING_CONVERSATION_ID, "conversation_id", ""),
     (Reason.INVALID_ID, "conversation_id", "c" * (MAX_ID_BYTES + 1)),
     (Reason.INVALID_ROLE, "role", "NARRATOR"),
-    (Reason.INVALID_ATTRIBUTE, "platform", "p" * (MAX_ATTRIBUTE_CHARS + 1)),
-    (Reason.INVALID_ATTRIBUTE, "country", "not_published"),
     (Reason.SENT_AT_OUT_OF_RANGE, "sent_at_us", _YEAR_1970_US),
     (Reason.SENT_AT_OUT_OF_RANGE, "sent_at_us", _YEAR_2103_US),
     (Reason.UNSUPPORTED_SCHEMA_VERSION, "schema_version", SCHEMA_VERSION + 1),

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from pipelines.simulator.chance import Mix
+from schemas.breakdowns import ATTRIBUTES
 
 USERS_PER_CONVERSATION: Final = 0.8
 """Size of the pool that users are drawn from; not all of them are."""
@@ -38,7 +39,7 @@ class Speaker(NamedTuple):
     Attributes:
       user: pseudonymous id, None where the events do not say.
       language: what is written in, `en` or `zh`.
-      attributes: values of `records.ATTRIBUTES`, None where the events do not say.
+      attributes: values of `breakdowns.ATTRIBUTES`, None where the events do not say.
     """
 
     user: str | None
@@ -63,9 +64,11 @@ class People:
         tag = None
         if random.random() >= _HIDDEN_LANGUAGE:
             tag = _LANGUAGE_TAGS[language].pick(random)
-        attributes: tuple[str | None, ...] = (
-            _PLATFORMS.pick(random), country, tag, plan, MODELS.pick(random),
-        )  # fmt: skip
+        said = {
+            "platform": _PLATFORMS.pick(random), "country": country, "language": tag,
+            "plan": plan, "model": MODELS.pick(random),
+        }  # fmt: skip
+        attributes = tuple(map(said.get, ATTRIBUTES))
         if random.random() < _HIDDEN_ATTRIBUTE * len(attributes):
             index = int(random.random() * len(attributes))
             attributes = (*attributes[:index], None, *attributes[index + 1 :])

@@ -21,8 +21,8 @@ from pipelines.simulator.scenes import (
     assistant_code,
     human_code,
 )
+from schemas.breakdowns import ATTRIBUTES
 from schemas.labels import AFFECTIVE_TYPES
-from schemas.records import ATTRIBUTES
 
 SECOND_US: Final = 1_000_000
 MAX_HUMAN_MESSAGES: Final = 200

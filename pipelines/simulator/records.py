@@ -16,7 +16,8 @@ class PlannedMessage(NamedTuple):
       half_points: sentiment of a human's message in half points, -2..2; 0 for an assistant's.
       pushback_reason: one of `labels.PUSHBACK_REASONS` where the assistant pushes back, else None.
       user: pseudonymous id, or None where the event does not say.
-      attributes: values of `records.ATTRIBUTES` as the event states them, None where it does not.
+      attributes: values of `breakdowns.ATTRIBUTES` as the event states them, None where it states
+        none.
       language: what the text is written in, `en` or `zh`.
       text: what is said.
     """

@@ -14,8 +14,8 @@ from pipelines.simulator.records import PlannedMessage
 from pipelines.simulator.scenes import MIDDLE, Scenes, human_code, load_scenes
 from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.truth import Truth
-from schemas.records import ATTRIBUTES
-from schemas.wire import SCHEMA_VERSION
+from schemas.breakdowns import ATTRIBUTES
+from schemas.wire.validate import SCHEMA_VERSION
 
 Event = dict[str, Any]
 
@@ -187,7 +187,6 @@ class _Post:
 
 
 def _event(thread_id: str, event_id: str, index: int | None, message: PlannedMessage) -> Event:
-    platform, country, language, plan, model = message.attributes
     return {
         "event_id": event_id,
         "conversation_id": thread_id,
@@ -195,15 +194,8 @@ def _event(thread_id: str, event_id: str, index: int | None, message: PlannedMes
         "role": "HUMAN" if message.is_human else "ASSISTANT",
         "text": message.text,
         "sent_at_us": message.sent_at_us,
-        "platform": platform,
-        "plan": plan,
-        "country": country,
-        "language": language,
-        "model": model,
+        **dict(zip(ATTRIBUTES, message.attributes, strict=True)),
         "message_index": index,
         "schema_version": SCHEMA_VERSION,
         "published_at_us": None,
     }
-
-
-assert ATTRIBUTES == ("platform", "country", "language", "plan", "model")

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from pipelines.simulator.records import PlannedMessage
+from schemas.breakdowns import ATTRIBUTES, UNKNOWN
 from schemas.labels import (
     AFFECTIVE_TYPES,
     MIN_ROLEPLAY_HUMAN_MESSAGES,
@@ -22,7 +23,6 @@ from schemas.labels import (
     TYPES,
     USES,
 )
-from schemas.wire import UNKNOWN
 
 ALL: Final = "all"
 AFFECTIVE: Final = "affective"
@@ -180,11 +180,11 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
     has_change = count >= _MIN_FOR_CHANGE
     change_sixths = sum(steps[-_ENDS:]) - sum(steps[:_ENDS]) if has_change else 0
     reasons = {message.pushback_reason for message in messages} - {None}
-    platform, country, language, plan, model = (_first_stated(messages, i) for i in range(5))
-    if language is not None:
-        language = language.split("-")[0].lower()
+    stated = {name: _first_stated(messages, i) for i, name in enumerate(ATTRIBUTES)}
+    if stated["language"] is not None:
+        stated["language"] = stated["language"].split("-")[0].lower()
     elif tells_language and human:
-        language = human[0].language
+        stated["language"] = human[0].language
     use = _use_of(opening, closing, human)
     length = length_bin(count)
     return Conversation(
@@ -192,11 +192,7 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
         next((message.user for message in messages if message.user), None),
         (
             ("overall", ALL),
-            ("platform", platform or UNKNOWN),
-            ("country", country or UNKNOWN),
-            ("language", language or UNKNOWN),
-            ("plan", plan or UNKNOWN),
-            ("model", model or UNKNOWN),
+            *((name, value or UNKNOWN) for name, value in stated.items()),
             ("length", length),
         ),
         _facets(

@@ -17,7 +17,7 @@ from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate
 from pipelines.simulator.truth import CellName, Sums, Truth
 from schemas.failures import InputError
-from schemas.wire import avro_schema
+from schemas.wire.avro import avro_schema
 
 EVENTS: Final = "events-{:05}.avro"
 TRUTH: Final = "truth.parquet"

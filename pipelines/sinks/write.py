@@ -40,7 +40,7 @@ from schemas.tables import (
     Table,
     instant,
 )
-from schemas.wire import JSON_TYPE
+from schemas.wire.event import JSON_TYPE
 from transforms.give import Give
 from transforms.ledger import Clock
 from transforms.logs import log_event

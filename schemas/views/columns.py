@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from schemas.breakdowns import ANY_NAME
 from schemas.tables import AGGREGATES, CLASSIFIER_RATES, LEDGER, Table
 
 _OF_TABLES: Final[Mapping[str, Table]] = {
@@ -21,7 +22,7 @@ _COMMON: Final[Mapping[str, str]] = {
     "last_day": "UTC day with which the window ends; by it a day and its trailing windows stand "
     "side by side.",
     "day_start": "Start of a day that is in the window, UTC.",
-    "breakdown": "overall, platform, country, language, plan, model or length.",
+    "breakdown": f"{ANY_NAME}.",
     "breakdown_value": "Value of the breakdown; all for overall; not_published for the suppressed "
     "values together.",
     "facet": "What the conversations have in common, as in aggregates; also drift_headline and "

@@ -37,7 +37,7 @@ from pipelines.operations.publish import publish
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk
-from schemas.wire import payload_of
+from schemas.wire.payload import payload_of
 from tests.benchmarks.stream_graphs import BUILDS, accounts_in, drop
 from transforms.classifiers import load_default
 from transforms.ledger import CONVERSATION, FATES, READ, TALLIED

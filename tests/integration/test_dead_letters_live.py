@@ -26,7 +26,7 @@ from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerTotal, Message
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
 from schemas.views import VIEWS
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.builders_report import LEDGER_ENTRIES, as_written, row, write_table
 from tests.schemas.payloads import write_avro

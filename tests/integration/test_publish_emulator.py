@@ -18,7 +18,7 @@ from pipelines.archive import write_archive
 from pipelines.commands.main import main
 from pipelines.read import ReadAvro, _chunks_of
 from schemas.records import DeadLetter, Message, PayloadChunk
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.schemas.payloads import ENVELOPE_SCHEMA, json_event, write_avro
 from tests.services import have

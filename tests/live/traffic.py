@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.records import Encoding
-from schemas.wire import payload_of
+from schemas.wire.payload import payload_of
 from tests.schemas.payloads import ENVELOPE_SCHEMA, write_avro
 
 HOUR_US: Final = 3_600_000_000

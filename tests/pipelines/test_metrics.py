@@ -44,12 +44,14 @@ def metrics_of(events: list[dict[str, Any]]) -> tuple[dict[str, int], set[str]]:
 def test_every_account_is_a_counter() -> None:
     """The ledger's counts are Beam counters by reason, and the distributions are there."""
     events = [said("1", 0), said("1", 0), said("2", 5, role="SYSTEM"), said("3", 9, role="x")]
+    events.append(said("4", 9, platform="a b"))
     counters, distributions = metrics_of(events)
     wanted = {
-        "decode/read": 4,
+        "decode/read": 5,
         "decode/system_turn": 1,
         "decode/dead_letter/invalid_role": 1,
-        "changes/counted": 1,
+        "decode/other_value/platform/invalid": 1,
+        "changes/counted": 2,
         "changes/duplicate": 1,
         "changes/conversation": 1,
         "release/tallied": 1,

@@ -39,7 +39,7 @@ from pipelines.read import (
 )
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.schemas.mutants import varint
 from tests.schemas.payloads import (
@@ -134,9 +134,7 @@ def test_ten_megabytes_become_a_dead_letter(tmp_path: Path) -> None:
     assert [d.reason for _, letters, _ in decoded for d in letters] == ["oversize"]
 
 
-@pytest.mark.parametrize(
-    "field", ["event_id", "conversation_id", "user_id", "text", "role", "plan"]
-)
+@pytest.mark.parametrize("field", ["event_id", "conversation_id", "user_id", "text", "role"])
 def test_bytes_that_are_no_utf8_cost_one_record(field: str, tmp_path: Path) -> None:
     """A string of invalid bytes is a dead letter; its neighbours in the block are read."""
     rows = [avro_event(), avro_event(**{field: "@@@@"}), avro_event()]
@@ -144,6 +142,14 @@ def test_bytes_that_are_no_utf8_cost_one_record(field: str, tmp_path: Path) -> N
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
     messages, letters, _ = decode_chunk(read_avro(path)[0], LIMITS)
     assert (len(messages), len(letters)) == (2, 1)
+
+
+def test_a_breakdown_of_bytes_that_are_no_utf8_is_other(tmp_path: Path) -> None:
+    """A breakdown of invalid bytes costs no record: its value becomes `other`."""
+    path = write_avro(tmp_path / "a.avro", [avro_event(plan="@@@@")])
+    path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
+    ((message,), letters, _) = decode_chunk(read_avro(path)[0], LIMITS)
+    assert (message.others, letters) == (("plan/invalid",), [])
 
 
 # Avro: files that are none, or are not ours.

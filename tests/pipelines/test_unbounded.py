@@ -15,7 +15,8 @@ from apache_beam.testing import test_stream
 
 from pipelines.read import _chunks_of
 from pipelines.settings import Settings, wall_clock_us
-from schemas.records import ATTRIBUTES, Encoding, LedgerTotal, PayloadChunk
+from schemas.breakdowns import ATTRIBUTES
+from schemas.records import Encoding, LedgerTotal, PayloadChunk
 from tests.pipelines.running import (
     EXACT,
     FIRING_S,

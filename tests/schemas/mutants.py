@@ -15,9 +15,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.conversation_event_pb2 import ConversationEvent
-from schemas.records import ATTRIBUTES, Encoding
-from schemas.wire import Limits
+from schemas.records import Encoding
+from schemas.wire.validate import Limits
 from tests.builders import MONDAY_US
 from tests.schemas.payloads import LATENESS_US
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from schemas.conversation_event_pb2 import ConversationEvent
 from schemas.records import Encoding
-from schemas.wire import Limits, avro_schema
+from schemas.wire.avro import avro_schema
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 
 LATENESS_US: Final = 48 * HOUR_US

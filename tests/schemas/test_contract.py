@@ -10,15 +10,18 @@ import pytest
 from grpc_tools import protoc
 
 import schemas
-from schemas import wire
+from schemas import archive_schema
+from schemas.archive_schema import encoded
+from schemas.breakdowns import ATTRIBUTES
 from schemas.conversation_event_pb2 import ConversationEvent
-from schemas.records import ATTRIBUTES
-from schemas.wire import avro_schema
+from schemas.wire import protobuf, validate
+from schemas.wire.avro import avro_schema
+from schemas.wire.json import JsonEvent
 
 _SCHEMAS: Final = Path(schemas.__path__[0])
 _PROTO_FIELDS: Final = {field.name: field for field in ConversationEvent.DESCRIPTOR.fields}
 _AVRO_FIELDS: Final = {field["name"]: field for field in avro_schema()["fields"]}
-_JSON_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(wire._JsonEvent)}
+_JSON_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(JsonEvent)}
 
 
 @pytest.mark.parametrize("name", ["conversation_event_pb2.py", "conversation_event_pb2.pyi"])
@@ -51,17 +54,17 @@ def test_attributes_are_fields_everywhere() -> None:
 
 def test_field_numbers_are_never_reused() -> None:
     """The numbers on the wire are those that producers compiled in."""
-    assert {name: field.number for name, field in _PROTO_FIELDS.items()} == {
-        "event_id": 1, "conversation_id": 2, "user_id": 3, "role": 4, "text": 5, "sent_at_us": 6,
-        "platform": 7, "plan": 8, "country": 9, "language": 10, "model": 11,
-        "message_index": 12, "schema_version": 13,
-    }  # fmt: skip
+    first = (
+        "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", "platform", "plan",
+        "country", "language", "model", "message_index", "schema_version",
+    )  # fmt: skip
+    assert [_PROTO_FIELDS[name].number for name in first] == [*range(1, 14)]
 
 
 def test_roles_are_the_same_everywhere() -> None:
     """Every role of the proto but the unspecified one has a meaning in JSON and Avro."""
     roles = set(ConversationEvent.Role.keys()) - {"ROLE_UNSPECIFIED"}
-    assert roles == set(wire._IS_HUMAN) == set(wire._PROTOBUF_ROLES.values())
+    assert roles == set(validate._IS_HUMAN) == set(protobuf._ROLES.values())
 
 
 def test_proto_imports_nothing() -> None:
@@ -69,6 +72,18 @@ def test_proto_imports_nothing() -> None:
     file = ConversationEvent.DESCRIPTOR.file
     assert not file.dependencies
     assert list(file.message_types_by_name) == ["ConversationEvent"]
+
+
+def test_archive_schema_is_generated() -> None:
+    """The file is what the proto and the breakdowns give now; `make generate` writes it."""
+    assert archive_schema.FILE.read_text("utf-8") == encoded(archive_schema.archive_schema())
+
+
+def test_a_field_that_nobody_describes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field of the proto without an entry stops `make generate` with what to do."""
+    monkeypatch.delitem(archive_schema._BREAKDOWNS, "plan")
+    with pytest.raises(ValueError, match="field plan is unknown; add it to schemas/"):
+        archive_schema.archive_schema()
 
 
 def test_every_field_of_the_archive_is_described() -> None:

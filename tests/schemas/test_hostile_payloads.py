@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import pytest
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import Reason
-from schemas.records import ATTRIBUTES, Encoding, Message, PayloadChunk
-from schemas.wire import Limits, encoding_of
+from schemas.records import Encoding, Message, PayloadChunk
+from schemas.wire.event import encoding_of
+from schemas.wire.validate import Limits
 from tests.builders import MONDAY_US, avro_event
 from tests.schemas.mutants import (
     CANARY,
@@ -48,6 +50,7 @@ _CONTENT_TYPES: Final = (
 )  # fmt: skip
 
 _LETTER_ID: Final = re.compile(r"[A-Za-z0-9._:/+=\-]{1,256}")
+_VALUE_OF: Final = {"country": "[A-Z]{2}", "language": "[a-z]{2,3}"}
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -84,16 +87,10 @@ def check_message(said: Message, limits: Limits, published_at_us: int | None) ->
 def check_attributes(attributes: tuple[str | None, ...]) -> None:
     """Asserts that each value is None or a clean one, and that each has one spelling."""
     assert len(attributes) == len(ATTRIBUTES)
-    for value in attributes:
-        if value is not None:
-            assert 1 <= len(value) <= 64
-            assert value == value.strip()
-            assert value.isprintable()
-            assert value.count(" ") < 4
-            assert value.lower() not in {"all", "not_published", "unknown"}
-    _, country, language, _, _ = attributes
-    assert country is None or country == country.upper()
-    assert language is None or (language == language.lower() and not set("-_") & set(language))
+    for name, value in zip(ATTRIBUTES, attributes, strict=True):
+        if value not in {None, "other"}:
+            assert re.fullmatch(_VALUE_OF.get(name, "[A-Za-z0-9._-]{1,40}"), value or "")
+            assert value not in {"all", "not_published", "unknown"}
 
 
 def check_chunk(
@@ -119,7 +116,9 @@ def check_chunk(
     assert len(messages) + len(letters) + turns == counts["read", ""] == len(rows)
     late = refused[Reason.LATE]
     accounts = {("dead_letter", reason): n for reason, n in refused.items() if reason != "late"}
-    assert +counts == +Counter(
+    others = Counter(("other_value", why) for said in messages for why in said.others)
+    assert all(said.attributes.count("other") >= len(said.others) for said in messages)
+    assert +counts == others + Counter(
         {("read", ""): len(rows), ("late", ""): late, ("system_turn", ""): turns, **accounts}
     )
     return +Counter({**refused, "message": len(messages), "system_turn": turns})
@@ -209,7 +208,6 @@ _AVRO_MONSTERS: Final = {
     "user_id": Reason.INVALID_ID,
     "role": Reason.INVALID_ROLE,
     "text": Reason.OVERSIZE,
-    **dict.fromkeys(ATTRIBUTES, Reason.INVALID_ATTRIBUTE),
 }
 """Fields that are megabytes long."""
 
@@ -244,6 +242,14 @@ def test_monsters_of_avro_are_refused(name: str) -> None:
     """A field of an archive that is megabytes long is an ordinary dead letter."""
     row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
     check_monster(Encoding.AVRO, row, _AVRO_MONSTERS[name])
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+@pytest.mark.usefixtures("betrayals")
+def test_monsters_of_breakdowns_are_other(name: str) -> None:
+    """A value that is megabytes long becomes `other`, and its message counts."""
+    row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
+    assert check_chunk(Encoding.AVRO, [row], MONDAY_US, HOSTILE_LIMITS) == {"message": 1}
 
 
 @pytest.mark.parametrize("name", ["mood", "message_index"])

@@ -47,6 +47,11 @@ def test_every_fate_stands_against_what_was_read(fate: str) -> None:
     assert imbalance([LedgerEntry(fate, "", 1)]) is not None
 
 
+def test_replaced_values_do_not_disturb_the_balance() -> None:
+    """A value that became `other` is told beside the fates, and is no record of its own."""
+    assert imbalance([*BALANCED, LedgerEntry("other_value", "platform/invalid", 3)]) is None
+
+
 def test_an_empty_ledger_balances() -> None:
     """A run that read nothing lost nothing."""
     assert imbalance([]) is None

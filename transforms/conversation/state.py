@@ -39,7 +39,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from schemas.records import ATTRIBUTES, ScoredMessage
+from schemas.breakdowns import ATTRIBUTES
+from schemas.records import ScoredMessage
 
 MAX_HUMAN: Final = 256
 MAX_ASSISTANT: Final = 256

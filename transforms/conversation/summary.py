@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from schemas.breakdowns import ATTRIBUTES, UNKNOWN
 from schemas.labels import LANGUAGES, PUSHBACK_REASONS
-from schemas.records import ATTRIBUTES, ConversationSummary
-from schemas.wire import UNKNOWN
+from schemas.records import ConversationSummary
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
     NO_LOGIT,

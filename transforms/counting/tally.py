@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.labels import NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
-from schemas.records import ATTRIBUTES, ConversationSummary
+from schemas.records import ConversationSummary
 from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
 
 DAY: Final = -1

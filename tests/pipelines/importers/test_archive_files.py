@@ -18,7 +18,8 @@ from pipelines.archive import (
 from pipelines.importers.events import make_event
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
-from schemas.wire import Limits, read_event
+from schemas.wire.event import read_event
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US
 
 LIMITS = Limits(allowed_lateness_us=HOUR_US)

@@ -19,7 +19,8 @@ from pipelines.terminal.text import NOTHING
 from schemas.failures import InputError, Reason
 from schemas.records import DeadLetter, DeadLetterRow, Encoding, PayloadChunk
 from schemas.tables import DEAD_LETTERS, STREAM
-from schemas.wire import Limits, encoding_of
+from schemas.wire.event import encoding_of
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.builders_report import as_written, write_table
 from tests.pipelines.operations.test_publish import TOPIC, PubSub

@@ -23,7 +23,7 @@ from pipelines.operations.publish import _RETRY, Outgoing, Publishing, _Pace, _r
 from pipelines.read import _chunks_of
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
-from schemas.wire import read_event
+from schemas.wire.event import read_event
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US, avro_event
 from tests.pipelines.test_read import read_avro
 from tests.schemas.payloads import (

@@ -13,7 +13,8 @@ import pytest
 from pipelines.simulator import SimulationSettings, Truth, simulate
 from schemas.failures import Reason
 from schemas.records import Encoding
-from schemas.wire import Limits, Rejection, SystemTurn, read_event
+from schemas.wire.event import read_event
+from schemas.wire.validate import Limits, Rejection, SystemTurn
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 SMALL = SimulationSettings(conversations=2_000, start=START, days=3, labelled_text=True)
@@ -170,7 +171,7 @@ def test_every_event_meets_the_fate_that_the_truth_says() -> None:
             seen.add(decoded.event_id)
     assert truth.ledger() == {("read", ""): met.total(), **met}
     assert min(met.values()) > 0
-    assert len(met) == 4 + 8
+    assert len(met) == 4 + 7
 
 
 def test_a_duplicate_differs_in_its_publish_time_only() -> None:

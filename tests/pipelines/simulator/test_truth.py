@@ -12,8 +12,10 @@ import pytest
 from pipelines.simulator import SimulationSettings, Truth, simulate
 from pipelines.simulator.records import PlannedMessage
 from pipelines.simulator.truth import Conversation, describe, length_bin, split_at_gaps
+from schemas.breakdowns import ATTRIBUTES
 from schemas.records import Encoding, Message, ScoredMessage
-from schemas.wire import Limits, read_event
+from schemas.wire.event import read_event
+from schemas.wire.validate import Limits
 from tests.builders import (
     GAP_US,
     HOUR_US,
@@ -30,8 +32,6 @@ from transforms.conversation.state import fold
 from transforms.conversation.summary import summarize
 from transforms.counting.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
 
-NAMES = ("platform", "country", "language", "plan", "model")
-
 
 def human(
     index: int, kind: str = "technical", half_points: int = 0, **stated: str
@@ -44,7 +44,7 @@ def human(
         half_points,
         None,
         stated.get("user"),
-        tuple(stated.get(name) for name in NAMES) if stated else NO_ATTRIBUTES,
+        tuple(stated.get(name) for name in ATTRIBUTES) if stated else NO_ATTRIBUTES,
         "en",
         "",
     )

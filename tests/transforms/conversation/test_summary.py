@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.labels import LANGUAGES, PUSHBACK_REASONS
 from schemas.records import ConversationSummary, ScoredMessage, StructCodec
 from tests.builders import (
@@ -89,7 +90,8 @@ def test_reads_user_start_counts_and_attributes() -> None:
     assert summary.started_at_us == MONDAY_US
     assert summary.user == user_hash("ada")
     assert (summary.human_messages, summary.assistant_messages) == (4, 7)
-    assert summary.breakdowns == ("unknown", "DE", "fr", "unknown", "unknown")
+    said = dict.fromkeys(ATTRIBUTES, "unknown") | {"country": "DE", "language": "fr"}
+    assert dict(zip(ATTRIBUTES, summary.breakdowns, strict=True)) == said
 
 
 @pytest.mark.parametrize(("stated", "told", "language"), [

@@ -136,8 +136,8 @@ def test_every_measure_of_metrics_has_its_slices() -> None:
 
 def test_every_breakdown_of_metrics_is_there() -> None:
     """METRICS reports by platform, country, language, plan, model and length, and overall."""
-    wanted = ["overall", "platform", "country", "language", "plan", "model", "length"]
-    assert list(BREAKDOWNS) == wanted
+    wanted = {"overall", "platform", "country", "language", "plan", "model", "length"}
+    assert wanted <= set(BREAKDOWNS)
 
 
 def test_a_plain_conversation_is_in_few_slices() -> None:

@@ -1,0 +1,82 @@
+"""The Avro schema of an archive, from the proto and the breakdowns: `make generate` writes it.
+
+An archive has the proto's fields, in their order, and the time of publishing. The fields of
+`ATTRIBUTES` are described here by their entry in `breakdowns`; every other field by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.breakdowns import BREAKDOWNS, STATED
+from schemas.conversation_event_pb2 import ConversationEvent
+
+FILE: Final = Path(__file__).with_name("conversation_event.avsc")
+
+_DOC: Final = (
+    "The archive form of undertone.v1.ConversationEvent: its fields and the time of publishing. "
+    "Instants are plain longs, microseconds since 1970-01-01T00:00:00Z, so that a value outside "
+    "the calendar is a dead letter and not an unreadable block."
+)
+_BREAKDOWNS: Final = {b.name: b for b in BREAKDOWNS if b.name in STATED}
+_OTHERS: Final[dict[str, dict[str, Any]]] = {
+    "event_id": {"type": "string", "doc": "Identity of the event, kept over retries."},
+    "conversation_id": {"type": "string", "doc": "The thread."},
+    "user_id": {
+        "type": ["null", "string"], "default": None, "doc": "Pseudonymous user; null: unknown.",
+    },
+    "role": {"type": "string", "doc": "HUMAN, ASSISTANT or SYSTEM."},
+    "text": {"type": "string", "doc": "What was said; it does not outlive the scoring step."},
+    "sent_at_us": {"type": "long", "doc": "When it was said."},
+    "message_index": {
+        "type": ["null", "int"], "default": None, "doc": "Position in the conversation, from 0.",
+    },
+    "schema_version": {"type": "int", "default": 1, "doc": "Version of the contract."},
+    "published_at_us": {
+        "type": ["null", "long"], "default": None,
+        "doc": "When Pub/Sub took the event; null: as soon as it was said.",
+    },
+}  # fmt: skip
+
+
+def archive_schema() -> dict[str, Any]:
+    """Returns the schema.
+
+    Raises:
+      ValueError: if a field of the proto is neither a breakdown nor described here.
+    """
+    names = [field.name for field in ConversationEvent.DESCRIPTOR.fields]
+    return {
+        "type": "record",
+        "name": "ConversationEvent",
+        "namespace": "undertone.v1",
+        "doc": _DOC,
+        "fields": [_field(name) for name in (*names, "published_at_us")],
+    }
+
+
+def encoded(schema: dict[str, Any]) -> str:
+    """Returns the schema as JSON, with one line for each field."""
+    head = {key: value for key, value in schema.items() if key != "fields"}
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
+    fields = ",\n".join(f"    {json.dumps(field)}" for field in schema["fields"])
+    return "\n".join(["{", *lines, '  "fields": [', fields, "  ]", "}", ""])
+
+
+def _field(name: str) -> dict[str, Any]:
+    if name in _BREAKDOWNS:
+        meaning, kind = _BREAKDOWNS[name].meaning, STATED[name].value
+        doc = f"Breakdown. {meaning} Valid: {kind}."
+        return {"name": name, "type": ["null", "string"], "default": None, "doc": doc}
+    if name not in _OTHERS:
+        raise ValueError(
+            f"the proto's field {name} is unknown; add it to schemas/breakdowns.py if the tables "
+            "break down by it, else describe it in schemas/archive_schema.py"
+        )
+    return {"name": name, **_OTHERS[name]}
+
+
+if __name__ == "__main__":
+    FILE.write_text(encoded(archive_schema()), "utf-8")

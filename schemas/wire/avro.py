@@ -1,0 +1,58 @@
+"""Events in Avro: rows of an archive, as fastavro reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources
+from operator import itemgetter
+from typing import Any, Final
+
+from schemas.breakdowns import ATTRIBUTES
+from schemas.wire.validate import SCHEMA_VERSION, Decoded, Limits, validate
+
+AVRO_FIELDS: Final = (
+    "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", *ATTRIBUTES,
+    "schema_version", "published_at_us",
+)  # fmt: skip
+"""What is read of an archive's row; its other fields may hold anything, however deeply nested."""
+
+_attributes_of: Callable[[Mapping[str, Any]], tuple[str | None, ...]] = itemgetter(*ATTRIBUTES)
+
+
+@cache
+def avro_schema() -> dict[str, Any]:
+    """Returns the archive schema, parsed from the packaged `conversation_event.avsc`."""
+    text = resources.files("schemas").joinpath("conversation_event.avsc").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+@cache
+def archive_fields() -> tuple[str, ...]:
+    """Returns the names of the archive's fields, in order."""
+    return tuple(field["name"] for field in avro_schema()["fields"])
+
+
+def read_avro(row: Mapping[str, Any], published_at_us: int | None, limits: Limits) -> Decoded:
+    """Reads an event; a publish time known from outside the row wins over the row's own."""
+    get = row.get
+    try:
+        attributes = _attributes_of(row)
+    except KeyError:  # An archive need not have them all. The getter is twice as fast as `map`.
+        attributes = tuple(map(get, ATTRIBUTES))
+    if published_at_us is None:
+        published_at_us = get("published_at_us")
+    return validate(
+        limits,
+        get("event_id"),
+        get("conversation_id"),
+        get("user_id"),
+        get("role"),
+        get("text"),
+        get("sent_at_us"),
+        attributes,
+        get("schema_version", SCHEMA_VERSION),
+        published_at_us,
+    )

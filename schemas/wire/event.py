@@ -1,0 +1,120 @@
+"""One row of any source, read into a valid message, a rejection or a system turn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from schemas.failures import Reason
+from schemas.records import Encoding, Message
+from schemas.wire.avro import AVRO_FIELDS, read_avro
+from schemas.wire.json import json_instants, read_json
+from schemas.wire.protobuf import protobuf_sent_at_us, read_protobuf
+from schemas.wire.validate import Decoded, Limits, Rejection, id_or_none, int64_or_none
+
+PROTOBUF_TYPE: Final = "application/protobuf"
+JSON_TYPE: Final = "application/json"
+CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
+    PROTOBUF_TYPE: Encoding.PROTOBUF,
+    "application/x-protobuf": Encoding.PROTOBUF,
+    JSON_TYPE: Encoding.JSON,
+}
+"""Values of the Pub/Sub attribute `content-type`; without it a payload is protobuf."""
+
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
+
+
+def encoding_of(content_type: str | None) -> Encoding:
+    """Returns the encoding that a Pub/Sub message's `content-type` attribute names."""
+    if content_type is None:
+        return Encoding.PROTOBUF
+    return CONTENT_TYPES.get(content_type.split(";")[0].strip().lower(), Encoding.UNKNOWN)
+
+
+def read_event(
+    encoding: Encoding,
+    row: Any,
+    published_at_us: int | None,
+    limits: Limits,
+    received_at_us: int | None = None,
+) -> Decoded:
+    """Reads one row into a valid message.
+
+    Args:
+      encoding: how the row is encoded.
+      row: bytes, or for AVRO the dict that fastavro read.
+      published_at_us: publish time known from outside the row; it wins over the row's own.
+      limits: what is valid.
+      received_at_us: when a live source got it. No publish time counts as later than that.
+
+    Returns:
+      The message; or the rejection with its reason; or `SystemTurn`.
+    """
+    if received_at_us is not None and published_at_us is not None:
+        published_at_us = min(published_at_us, received_at_us)
+    decoded = _read(encoding, row, published_at_us, limits)
+    if type(decoded) is Message and received_at_us is not None:
+        reason = _refuse_receipt(decoded.sent_at_us, received_at_us, limits)
+        if reason is not None:
+            return Rejection(
+                reason,
+                id_or_none(decoded.event_id),
+                id_or_none(decoded.conversation_id),
+                decoded.sent_at_us,
+                published_at_us,
+            )
+    return decoded
+
+
+def _refuse_receipt(sent_at_us: int, received_at_us: int, limits: Limits) -> Reason | None:
+    age_us = received_at_us - sent_at_us
+    if age_us > limits.max_age_us:
+        return Reason.PAST_LIFE
+    return Reason.FROM_THE_FUTURE if -age_us > limits.max_future_us else None
+
+
+def _read(encoding: Encoding, row: Any, published_at_us: int | None, limits: Limits) -> Decoded:
+    if encoding == Encoding.AVRO:
+        return read_avro(row, published_at_us, limits)
+    if len(row) > limits.max_event_bytes:
+        return Rejection(Reason.OVERSIZE, published_at_us=published_at_us)
+    if encoding == Encoding.JSON:
+        return read_json(row, published_at_us, limits)
+    if encoding == Encoding.PROTOBUF:
+        return read_protobuf(row, published_at_us, limits)
+    return Rejection(Reason.UNSUPPORTED_CONTENT_TYPE, published_at_us=published_at_us)
+
+
+def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
+    """Returns when a row was said, and when it says itself that it was published.
+
+    Each in microseconds, and None where the row does not say, can't be read, or says what is no
+    int64. A row may be invalid for all that.
+    """
+    sent_at_us: int | None = None
+    published_at_us: int | None = None
+    if encoding == Encoding.AVRO:
+        sent_at_us, published_at_us = row.get("sent_at_us"), row.get("published_at_us")
+    elif encoding == Encoding.JSON:
+        sent_at_us, published_at_us = json_instants(row)
+    elif encoding == Encoding.PROTOBUF:
+        sent_at_us = protobuf_sent_at_us(row)
+    return int64_or_none(sent_at_us), int64_or_none(published_at_us)
+
+
+def instant_of(microseconds: str | None) -> int | None:
+    """Returns the instant that an attribute says in decimal digits; None for nonsense."""
+    if microseconds is None or not _DECIMAL.fullmatch(microseconds):
+        return None
+    return int64_or_none(int(microseconds))
+
+
+def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
+    """Returns size in bytes and SHA-256 of a row; of a dict those of the fields read, as JSON."""
+    if encoding == Encoding.AVRO:
+        row = {name: row[name] for name in AVRO_FIELDS if name in row}
+        row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+    return len(row), hashlib.sha256(row).hexdigest()
