@@ -52,6 +52,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "subscription": ("PUBSUB_SUBSCRIPTION", "^projects/[^/]+/subscriptions/[^/]+$"),
     "timestamp_attribute": ("TEXT", "^[^ ]+$"),
     "to": _DAY,
+    "values": ("TEXT", "^[a-z_]+=[^=;]+(;[a-z_]+=[^=;]+)*$"),
 }
 """Of flags that name something, the same by the flag."""
 

@@ -27,6 +27,7 @@ from pipelines.sinks.database import DATABASE_FILE, TABLES_FOLDER, build_databas
 from pipelines.sinks.write import write_parquet
 from schemas.failures import InputError
 from schemas.tables import METRICS_VERSION, TABLES
+from schemas.wire.values import lists_of
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def _facts(
             "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
             "max_conversations_per_user": settings.max_conversations_per_user,
             "max_event_bytes": settings.max_event_bytes,
+            "values": lists_of(settings.values),
             **asdict(settings.thresholds),
             "metrics_version": METRICS_VERSION,
         },

@@ -20,6 +20,7 @@ from apache_beam.runners.runner import PipelineRunner
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
 from schemas.wire.validate import Limits
+from schemas.wire.values import parse_allowed
 from transforms.estimation.rates import load_rates
 from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds
@@ -65,6 +66,16 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         "rest stand in the ledger as over_user_limit (default 100)",
     )
     _add_max_event_bytes(group)
+    group.add_argument(
+        "--values",
+        action="extend",
+        type=_values,
+        metavar="BREAKDOWN=VALUE,…",
+        help="the values that a breakdown may have, e.g. platform=web,ios,android; every other "
+        "value becomes other, and is counted in the ledger; several lists stand between "
+        "semicolons, or in repeated flags (default: every short name, ISO country, BCP 47 "
+        "language). The list does not apply to a language that is told from the text",
+    )
 
 
 def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
@@ -313,6 +324,7 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         allowed_lateness=arguments.allowed_lateness,
         max_conversations_per_user=arguments.max_conversations_per_user,
         max_event_bytes=arguments.max_event_bytes,
+        values=frozenset(arguments.values or ()),
         thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,
         load_classifier=load_classifier,
@@ -356,6 +368,13 @@ def _add_conversation_life(group: argparse._ActionsContainer) -> None:
 def _patterns(text: str) -> list[str]:
     # A template gives a flag once.
     return text.split(",")
+
+
+def _values(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_allowed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _switch(text: str) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
 from schemas.wire.validate import Limits
+from schemas.wire.values import ANY_VALUE, AllowedValues
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.contribution import MAX_LIMIT
@@ -65,6 +66,7 @@ class Settings:
       max_conversations_per_user: of one user's conversations that started on one day no more than
         this count.
       max_event_bytes: a larger payload is refused.
+      values: the operator's lists of values, as pairs of breakdown and value.
       thresholds: what a cell must have to be published.
       firings: when the streaming job publishes, and how long it remembers.
       load_classifier: returns the classifier, once a worker; one of `CLASSIFIERS`.
@@ -79,6 +81,7 @@ class Settings:
     allowed_lateness: timedelta = timedelta(hours=48)
     max_conversations_per_user: int = 100
     max_event_bytes: int = 4_000_000
+    values: AllowedValues = ANY_VALUE
     thresholds: Thresholds = field(default_factory=Thresholds)
     firings: Firings = field(default_factory=Firings)
     load_classifier: LoadClassifier = load_default
@@ -121,6 +124,7 @@ class Settings:
             allowed_lateness_us=self.allowed_lateness // _US,
             max_event_bytes=self.max_event_bytes,
             max_age_us=self.life_us,
+            allowed_values=self.values,
         )
 
     @property

@@ -64,6 +64,7 @@ variable "counting" {
     min_conversations          = optional(number)
     max_conversations_per_user = optional(number)
     max_event_bytes            = optional(number)
+    values                     = optional(string)
   })
   default = {}
 }

@@ -21,6 +21,7 @@ from pipelines.terminal.text import aligned, at
 from schemas.failures import InputError
 from schemas.records import BackfilledDay
 from schemas.tables import METRICS_VERSION
+from schemas.wire.values import lists_of
 from transforms.counting.days import DayRange, date_of, start_of
 from transforms.counting.tally import DAY_US, HOUR_US
 
@@ -360,6 +361,7 @@ def _settings_text(settings: Settings, margin: timedelta) -> str:
         "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
         "max_conversations_per_user": settings.max_conversations_per_user,
         "max_event_bytes": settings.max_event_bytes,
+        "values": lists_of(settings.values),
         "min_users": settings.thresholds.min_users,
         "min_conversations": settings.thresholds.min_conversations,
         "metrics_version": METRICS_VERSION,

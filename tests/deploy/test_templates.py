@@ -27,6 +27,7 @@ EXAMPLES = {
     "subscription": "projects/my-project/subscriptions/stream",
     "timestamp_attribute": "sent-at-ms",
     "to": "2026-11-22",
+    "values": "platform=web,ios;country=DE",
 }
 """Values of parameters without a default."""
 

@@ -143,6 +143,32 @@ def test_the_flag_chooses(
         settings_from(*flags)
 
 
+def test_values_are_lists_by_breakdown() -> None:
+    """The flag may be repeated, and without it every valid value is allowed."""
+    settings = settings_from("--values=platform=web,ios", "--values=country=de;platform=android")
+    assert settings.limits.allowed_values == {
+        ("platform", "web"), ("platform", "ios"), ("platform", "android"), ("country", "DE"),
+    }  # fmt: skip
+    assert settings_from().limits.allowed_values == frozenset()
+
+
+@pytest.mark.parametrize("parser", [stream.parser, backfill.parser])
+def test_every_main_takes_values(parser: Callable[[], argparse.ArgumentParser]) -> None:
+    """Stream and backfill have the flag of the local run."""
+    flags = ["--subscription=s"] if parser is stream.parser else ["--from=7d", "--to=1d"]
+    flags += ["--input=a"] if parser is backfill.parser else []
+    parsed = parser().parse_args([*flags, "--dataset=p.d", "--values=plan=free"])
+    assert settings_of(parsed).values == {("plan", "free")}
+
+
+def test_wrong_values_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """A list that no event can meet is refused before anything is read."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "--input=a.avro", "--output=run", "--values=country=Germany"])
+    assert stopped.value.code == 2
+    assert "'Germany' can't be a value of country in the tables" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("labels")
 def test_a_run_is_scored_by_the_chosen_one(tmp_path: Path) -> None:
     """The graph scores with the chosen classifier, and every row bears its version."""
