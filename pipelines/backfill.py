@@ -34,10 +34,10 @@ from pipelines.options import (
     local_flags,
     settings_of,
 )
-from pipelines.read import ReadFiles
 from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import load_bigquery
+from pipelines.sources.files import ReadFiles
 from pipelines.terminal.errors import exit_code_of
 from pipelines.terminal.progress import say
 from schemas.failures import InputError

@@ -16,10 +16,10 @@ from pipelines.options import (
     beam_options,
     settings_of,
 )
-from pipelines.read import ReadPubSub
 from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks, stream_bigquery
+from pipelines.sources.pubsub import ReadPubSub
 from pipelines.terminal.errors import exit_code_of
 
 

@@ -183,8 +183,8 @@ def _add_classify(commands: Any) -> None:
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
-    from pipelines.read import size_of  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
+    from pipelines.sources.files import size_of  # noqa: PLC0415
 
     # Beam logs a failure as a traceback, a worker's twice; what it raises tells it all.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)

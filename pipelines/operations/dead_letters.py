@@ -23,8 +23,9 @@ from pipelines.operations.publish import (
     outgoing_of,
 )
 from pipelines.operations.status import Query
-from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
 from pipelines.sinks.bigquery import Dataset, InsertClient, OutageError
+from pipelines.sources.chunks import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record
+from pipelines.sources.files import records_in_order
 from pipelines.terminal.text import aligned
 from schemas.failures import InputError, Reason
 from schemas.records import Encoding

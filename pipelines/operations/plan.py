@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.read import literal_or_pattern
 from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset, query
+from pipelines.sources.files import literal_or_pattern
 from pipelines.terminal.text import aligned, at
 from schemas.failures import InputError
 from schemas.records import BackfilledDay

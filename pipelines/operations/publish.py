@@ -23,7 +23,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
-from pipelines.read import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record, records_in_order
+from pipelines.sources.chunks import CONTENT_TYPE, ORIGINAL_PUBLISH_TIME, Record
+from pipelines.sources.files import records_in_order
 from pipelines.terminal.progress import EVERY_S, say
 from schemas.failures import InputError
 from schemas.records import Encoding

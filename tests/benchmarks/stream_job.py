@@ -13,7 +13,7 @@ from pipelines.options import (
     beam_options,
     settings_of,
 )
-from pipelines.read import ReadPubSub
+from pipelines.sources.pubsub import ReadPubSub
 from tests.benchmarks.stream_graphs import BUILDS, count_into
 
 

@@ -22,9 +22,9 @@ from apache_beam.portability.api import beam_runner_api_pb2 as proto
 
 from pipelines import backfill, stream
 from pipelines.operations.plan import plan
-from pipelines.read import ReadPubSub
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks
+from pipelines.sources.pubsub import ReadPubSub
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT
 from tests.schemas.payloads import write_avro

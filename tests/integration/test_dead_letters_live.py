@@ -18,10 +18,10 @@ from deploy.local.pubsub import subscriber, take
 from pipelines.commands.main import main
 from pipelines.operations.dead_letter_list import list_groups
 from pipelines.operations.status import read_status
-from pipelines.read import _chunks_of
 from pipelines.sinks.bigquery import InsertClient, query
 from pipelines.sinks.database import build_database, query_run
 from pipelines.sinks.write import refusal
+from pipelines.sources.pubsub import chunks_of_messages
 from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerTotal, Message
 from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
@@ -80,7 +80,7 @@ def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], li
     limits = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=max_event_bytes)
     ids: set[str] = set()
     letters: list[DeadLetter] = []
-    for chunk in _chunks_of([PubsubMessage._from_message(each) for each in messages], "s"):
+    for chunk in chunks_of_messages([PubsubMessage._from_message(each) for each in messages], "s"):
         some, dead, _ = decode_chunk(chunk, limits)
         assert all(type(each) is Message for each in some)
         ids |= {each.event_id for each in some}

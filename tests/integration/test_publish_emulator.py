@@ -16,7 +16,8 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from deploy.local.pubsub import pubsub
 from pipelines.archive import write_archive
 from pipelines.commands.main import main
-from pipelines.read import ReadAvro, _chunks_of
+from pipelines.sources.files import ReadAvro
+from pipelines.sources.pubsub import chunks_of_messages
 from schemas.records import DeadLetter, Message, PayloadChunk
 from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
@@ -89,7 +90,7 @@ def decoded(chunks: Iterable[PayloadChunk]) -> tuple[list[Message], list[DeadLet
 
 def as_beam_reads(messages: Iterable[Any]) -> Iterator[PayloadChunk]:
     """Yields messages as `ReadPubSub` gathers them."""
-    return _chunks_of([PubsubMessage._from_message(each) for each in messages], "s")
+    return chunks_of_messages([PubsubMessage._from_message(each) for each in messages], "s")
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json", "mixed"])

@@ -16,9 +16,9 @@ from apache_beam.transforms.userstate import is_stateful_dofn
 from pipelines.backfill import build as build_backfill
 from pipelines.graph import assemble
 from pipelines.operations.plan import plan
-from pipelines.read import ReadPubSub
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks
+from pipelines.sources.pubsub import ReadPubSub
 from pipelines.stream import build as build_stream
 from schemas.records import ClassifierRate
 from tests.builders import avro_event

@@ -13,8 +13,8 @@ import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.testing import test_stream
 
-from pipelines.read import _chunks_of
 from pipelines.settings import Settings, wall_clock_us
+from pipelines.sources.pubsub import chunks_of_messages
 from schemas.breakdowns import ATTRIBUTES
 from schemas.records import Encoding, LedgerTotal, PayloadChunk
 from tests.pipelines.running import (
@@ -59,7 +59,9 @@ def received(event: dict[str, Any], at_s: float, **attributes: str) -> PayloadCh
     """Returns an event as Pub/Sub hands it over, published `at_s` seconds into the timeline."""
     data = encoded(Encoding.PROTOBUF, **event)
     published_at = datetime.fromtimestamp(START_S, UTC) + timedelta(seconds=at_s)
-    return next(_chunks_of([PubsubMessage(data, attributes, publish_time=published_at)], "s"))
+    return next(
+        chunks_of_messages([PubsubMessage(data, attributes, publish_time=published_at)], "s")
+    )
 
 
 def original_publish_time(at_s: float) -> dict[str, str]:

@@ -306,7 +306,7 @@ def _avro(rng: random.Random, fields: Mapping[str, Any], steps: str) -> dict[str
             case _:
                 row[rng.choice(("mood", "message_index", CANARY))] = rng.choice(_EXTRA)
     for _ in range(steps.count("b")):
-        # Bytes that are no UTF-8 arrive as lone surrogates; see `_AvroSource`.
+        # Bytes that are no UTF-8 arrive as lone surrogates; see `AvroSource`.
         names = [name for name in (*_TEXT_FIELDS, "role", "text") if row.get(name)]
         for name in rng.sample(names, 1):
             row[name] = _damage(rng, row[name].encode("utf-8", "surrogateescape")).decode(

@@ -16,7 +16,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.read import _AvroSource
+from pipelines.sources.files import AvroSource
 from schemas.failures import InputError, Reason
 from schemas.records import DeadLetter, Encoding, LedgerEntry, Message, PayloadChunk
 from tests.builders import HOUR_US, MONDAY_US, message
@@ -220,7 +220,7 @@ _ARCHIVES: Final = {codec: _archive(codec) for codec in ("null", "deflate", "sna
 
 def _read(path: Path) -> tuple[list[PayloadChunk], InputError | None]:
     try:
-        return read_from_source(_AvroSource(str(path)), None, None), None
+        return read_from_source(AvroSource(str(path)), None, None), None
     except InputError as error:
         return [], error
 

@@ -10,7 +10,7 @@ import pytest
 from apache_beam.transforms.userstate import get_dofn_specs, is_stateful_dofn
 
 from pipelines.graph import assemble
-from pipelines.read import ReadPubSub
+from pipelines.sources.pubsub import ReadPubSub
 from tests.golden.states import FOLDER, GOLDEN, LAYOUTS, SELF_VERSIONED, STATES, Golden
 from tests.golden.write_state import write
 from tests.pipelines.running import EXACT

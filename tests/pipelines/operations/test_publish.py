@@ -20,12 +20,11 @@ from google.pubsub_v1.types import PublishRequest, PublishResponse
 
 from pipelines.commands.main import main
 from pipelines.operations.publish import _RETRY, Outgoing, Publishing, _Pace, _repeated, publish
-from pipelines.read import _chunks_of
+from pipelines.sources.pubsub import chunks_of_messages
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
 from schemas.wire.event import read_event
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US, avro_event
-from tests.pipelines.test_read import read_avro
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
     LATENESS_US,
@@ -38,6 +37,7 @@ from tests.schemas.payloads import (
     json_event,
     write_avro,
 )
+from tests.sources.reading import read_avro
 from transforms.decode import decode_chunk
 
 TOPIC: Final = "projects/my-project/topics/events"
@@ -146,7 +146,7 @@ def test_a_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int
 ) -> None:
     """The attribute moves the publish time back, never forward, and nonsense is ignored."""
-    chunk = next(_chunks_of([republished(original)], "s"))
+    chunk = next(chunks_of_messages([republished(original)], "s"))
     assert chunk.published_at_us == [published_at_us]
 
 
@@ -163,7 +163,7 @@ def test_an_archived_message_is_as_old_as_its_first_publication(
 
 def test_the_attribute_counts_where_a_source_gives_no_publish_time() -> None:
     """A runner that hands over no publish time still hands over attributes."""
-    assert next(_chunks_of([republished("7", None)], "s")).published_at_us == [7]
+    assert next(chunks_of_messages([republished("7", None)], "s")).published_at_us == [7]
 
 
 def test_attributes_of_a_time_to_come_are_counted() -> None:
@@ -171,7 +171,11 @@ def test_attributes_of_a_time_to_come_are_counted() -> None:
     ahead_us = (LATER_US - 1, LATER_US, LATER_US + 1, LATER_US + HOUR_US)
     messages = [republished(str(at_us)) for at_us in ahead_us] + [republished(None)]
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    _ = pipeline | beam.Create([messages]) | beam.FlatMap(lambda each: list(_chunks_of(each, "s")))
+    _ = (
+        pipeline
+        | beam.Create([messages])
+        | beam.FlatMap(lambda each: list(chunks_of_messages(each, "s")))
+    )
     result = pipeline.run()
     result.wait_until_finish()
     counters = result.metrics().query(MetricsFilter().with_namespace("read"))["counters"]
@@ -182,7 +186,7 @@ def test_attributes_of_a_time_to_come_are_counted() -> None:
 
 def test_an_event_published_again_is_not_late() -> None:
     """An event in time when it was first published is counted when it comes again."""
-    chunks = _chunks_of([republished(str(MONDAY_US)), republished(None)], "s")
+    chunks = chunks_of_messages([republished(str(MONDAY_US)), republished(None)], "s")
     messages, letters, _ = decode_chunk(next(chunks), LIMITS)
     assert (len(messages), [letter.reason for letter in letters]) == (1, ["late"])
 

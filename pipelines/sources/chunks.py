@@ -1,0 +1,92 @@
+"""Chunks of records, and the records of Pub/Sub messages, live or archived."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from apache_beam.metrics import Metrics
+
+from schemas.records import Encoding, PayloadChunk
+from schemas.wire.event import encoding_of, instant_of
+
+ROWS_A_CHUNK: Final = 2048
+"""Enough to make the cost of a batch vanish, few enough to keep a chunk in some megabytes."""
+
+BYTES_A_CHUNK: Final = 8_000_000
+
+CONTENT_TYPE: Final = "content-type"
+"""Pub/Sub attribute that says how a message is encoded."""
+
+ORIGINAL_PUBLISH_TIME: Final = "original-publish-time"
+"""Pub/Sub attribute of an event that is published again: when it was published first.
+
+In microseconds since the epoch. It may only move the publish time back, so that a replayed event
+is not late. A time after the message's own publish time is ignored and counted in `_AHEAD`.
+Otherwise a sender could make an event of any future time look right.
+"""
+
+_AHEAD: Final = Metrics.counter("read", "original_publish_time_ahead")
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+US: Final = timedelta(microseconds=1)
+
+
+class Record(NamedTuple):
+    """One record of a file or a subscription.
+
+    Attributes:
+      encoding: how `row` is encoded.
+      row: the event, as in `PayloadChunk`.
+      attributes: of the Pub/Sub message that holds the event; None where nothing does.
+      published_at_us: when that message was published first; None where nothing says it.
+      received_at_us: when a live message was published last; None in a file.
+    """
+
+    encoding: Encoding
+    row: Any
+    attributes: Mapping[str, str] | None = None
+    published_at_us: int | None = None
+    received_at_us: int | None = None
+
+
+def record_of_row(row: Mapping[str, Any]) -> Record:
+    """Returns the event that an archived Pub/Sub message holds."""
+    return record_of_message(row["data"], row.get("attributes"), row["publish_time"])
+
+
+def record_of_message(
+    data: bytes, attributes: Mapping[str, str] | None, publish_time: datetime | None
+) -> Record:
+    """Returns the event that a Pub/Sub message holds."""
+    attributes = attributes or {}
+    original_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
+    published_at_us = micros_of(publish_time)
+    if published_at_us is None or (original_us is not None and original_us <= published_at_us):
+        published_at_us = original_us
+    elif original_us is not None:
+        _AHEAD.inc()
+    encoding = encoding_of(attributes.get(CONTENT_TYPE))
+    return Record(encoding, data, attributes, published_at_us)
+
+
+def chunks_of_records(
+    messages: Iterable[Record], source: str, *, is_live: bool
+) -> Iterator[PayloadChunk]:
+    """Yields the records in one chunk for each encoding."""
+    by_encoding: defaultdict[Encoding, list[Record]] = defaultdict(list)
+    for message in messages:
+        by_encoding[message.encoding].append(message)
+    for encoding, group in by_encoding.items():
+        published = [message.published_at_us for message in group]
+        received = [message.received_at_us for message in group] if is_live else None
+        yield PayloadChunk(
+            encoding, [message.row for message in group], published, source, received
+        )
+
+
+def micros_of(publish_time: datetime | None) -> int | None:
+    """Returns an instant in microseconds since the epoch."""
+    return None if publish_time is None else (publish_time - EPOCH) // US

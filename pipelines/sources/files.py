@@ -1,0 +1,191 @@
+"""Reads files of events: Avro and JSON Lines, each told by its ending."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io import filebasedsource
+from apache_beam.io.concat_source import ConcatSource
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.range_trackers import OffsetRangeTracker
+
+from pipelines.sources.avro_blocks import avro_rows
+from pipelines.sources.chunks import (
+    BYTES_A_CHUNK,
+    ROWS_A_CHUNK,
+    Record,
+    chunks_of_records,
+    record_of_row,
+)
+from pipelines.sources.lines import lines_of
+from pipelines.terminal.progress import note_read
+from schemas.failures import InputError
+from schemas.records import Encoding, PayloadChunk
+
+
+class ReadAvro(beam.PTransform[Any, PayloadChunk]):
+    """Reads Avro archives of events, or of Pub/Sub messages that hold events.
+
+    Out: `PayloadChunk`, bounded, in the global window; a file is split at its blocks.
+    Raises: `InputError` at construction where no file matches, and while it runs where a file is
+    damaged or holds other records.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self.files = files_of(pattern)
+        for file in self.files:
+            # Beam skips a file of no bytes, but even an archive without events has a header.
+            if not file.size_in_bytes:
+                raise InputError(f"{file.path} is empty; restore it or take it out of the input")
+        self.source = AvroSource(pattern, validate=False)
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return root | "ReadAvroBlocks" >> beam.io.Read(self.source)
+
+
+class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
+    """Reads files of one JSON event a line, compressed or not.
+
+    Out: `PayloadChunk`, bounded, in the global window; a file is read by one worker.
+    Raises: `InputError` as `ReadAvro`.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self.files = files_of(pattern)
+        self.source = JsonLinesSource(pattern, splittable=False, validate=False)
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return root | "ReadLines" >> beam.io.Read(self.source)
+
+
+class ReadFiles(beam.PTransform[Any, PayloadChunk]):
+    """Reads any number of patterns of Avro or JSON Lines files, each told by its ending.
+
+    Out: `PayloadChunk`, bounded, in the global window.
+    Raises: `InputError` at construction where an ending is unknown or no file matches.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        super().__init__()
+        reads = [_read_of(literal_or_pattern(pattern)) for pattern in patterns]
+        self._source = ConcatSource([read.source for read in reads])
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        # One step whatever the number of patterns: a month of hours would be a graph of hundreds.
+        return root | "ReadInputs" >> beam.io.Read(self._source)
+
+
+def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
+    """Yields the records of files as they stand in them, one by one and without a runner.
+
+    Pattern after pattern, and of each the files by name.
+
+    Raises:
+      InputError: as `ReadFiles`, before the first record; or where a file is damaged.
+    """
+    for read in [_read_of(literal_or_pattern(pattern)) for pattern in patterns]:
+        for path in sorted(file.path for file in read.files if file.size_in_bytes):
+            yield from read.source.records(path)
+
+
+def literal_or_pattern(pattern: str) -> str:
+    """Returns a pattern that Beam's file systems match as the user means it.
+
+    They find nothing where the pattern stands in the first part of a path, and take brackets in the
+    name of a file for a pattern.
+    """
+    if "://" in pattern:
+        return pattern
+    if os.path.isfile(pattern):
+        pattern = re.sub(r"([\[*?])", r"[\1]", pattern)
+    return pattern if os.path.isabs(pattern) else os.path.join(os.curdir, pattern)
+
+
+def size_of(patterns: Sequence[str]) -> int:
+    """Returns how many bytes the files that match take together."""
+    matches = FileSystems.match([literal_or_pattern(pattern) for pattern in patterns])
+    return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
+
+
+def _read_of(pattern: str) -> ReadAvro | ReadJsonLines:
+    endings: Mapping[str, type[ReadAvro | ReadJsonLines]] = {
+        ".avro": ReadAvro,
+        ".jsonl": ReadJsonLines,
+        ".jsonl.gz": ReadJsonLines,
+    }
+    for ending, read in endings.items():
+        if pattern.endswith(ending):
+            return read(pattern)
+    raise InputError(
+        f"{pattern} ends in none of {', '.join(endings)}; "
+        "write chats as events first with: undertone import"
+    )
+
+
+class AvroSource(filebasedsource.FileBasedSource):
+    """Reads whole blocks; split points are the sync markers, as in Beam's own Avro source."""
+
+    def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
+        name = PurePath(file_name).name
+        with self.open_file(file_name) as file:
+            for rows, is_envelope in avro_rows(file, name, range_tracker):
+                note_read(len(rows))
+                if is_envelope:
+                    yield from chunks_of_records(map(record_of_row, rows), name, is_live=False)
+                else:
+                    yield PayloadChunk(Encoding.AVRO, rows, None, name)
+
+    def records(self, path: str) -> Iterator[Record]:
+        """Yields the records of one file."""
+        whole = OffsetRangeTracker(0, OffsetRangeTracker.OFFSET_INFINITY)
+        with self.open_file(path) as file:
+            for rows, is_envelope in avro_rows(file, PurePath(path).name, whole):
+                for row in rows:
+                    yield record_of_row(row) if is_envelope else Record(Encoding.AVRO, row)
+
+
+class JsonLinesSource(filebasedsource.FileBasedSource):
+    """Reads a file from end to end, unsplit."""
+
+    def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
+        name = PurePath(file_name).name
+        if not range_tracker.try_claim(range_tracker.start_position() or 0):
+            return
+        rows: list[bytes] = []
+        size_bytes = 0
+        with self.open_file(file_name) as file:
+            for line in lines_of(file, name):
+                rows.append(line)
+                size_bytes += len(line)
+                if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
+                    yield _json_chunk(rows, name)
+                    rows, size_bytes = [], 0
+        if rows:
+            yield _json_chunk(rows, name)
+
+    def records(self, path: str) -> Iterator[Record]:
+        """Yields the records of one file."""
+        with self.open_file(path) as file:
+            for line in lines_of(file, PurePath(path).name):
+                yield Record(Encoding.JSON, line)
+
+
+def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
+    note_read(len(rows))
+    return PayloadChunk(Encoding.JSON, rows, None, name)
+
+
+def files_of(pattern: str) -> list[Any]:
+    """Returns the metadata of the files that match; raises InputError where none does."""
+    files: list[Any] = FileSystems.match([pattern])[0].metadata_list
+    if not files:
+        shown = pattern.removeprefix(os.path.join(os.curdir, ""))
+        raise InputError(f"no file matches {shown}; check the path")
+    return files

@@ -1,0 +1,108 @@
+"""Reads Pub/Sub subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.external.gcp import pubsub as java_pubsub
+from apache_beam.io.gcp.pubsub import PubsubMessage, parse_subscription
+
+from pipelines.sources.chunks import (
+    EPOCH,
+    ROWS_A_CHUNK,
+    US,
+    chunks_of_records,
+    micros_of,
+    record_of_message,
+)
+from schemas.failures import InputError
+from schemas.records import PayloadChunk
+
+
+class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
+    """Reads a Pub/Sub subscription, message by message, and gathers what arrives together.
+
+    Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
+    de-duplicated by their own id later on.
+    Metrics: `read/original_publish_time_ahead`, messages whose attribute `original-publish-time` is
+    ignored because it is later than their publish time.
+    Raises: `InputError` at construction for a name that is none.
+
+    Args:
+      subscription: projects/<project>/subscriptions/<name>.
+      timestamp_attribute: of the messages, event time for the runner's watermark; None takes the
+        publish time.
+      expansion_service: host and port of a Java expansion service, for a runner that has no Pub/Sub
+        source of its own for Python (Flink); None for Dataflow and the direct runner.
+    """
+
+    def __init__(
+        self,
+        subscription: str,
+        timestamp_attribute: str | None = None,
+        expansion_service: str | None = None,
+    ) -> None:
+        super().__init__()
+        try:
+            parse_subscription(subscription)
+        except ValueError:
+            raise InputError(
+                f"{subscription!r} is no subscription; "
+                "write projects/<project>/subscriptions/<name>"
+            ) from None
+        if expansion_service and timestamp_attribute:
+            raise InputError(
+                "timestamp_attribute can't be had through an expansion service, whose only sign of "
+                "the publish time is the timestamp; leave it out"
+            )
+        self._subscription = subscription
+        self._timestamp_attribute = timestamp_attribute
+        self._expansion_service = expansion_service
+
+    def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
+        return (
+            self._messages(root)
+            # All that a bundle brings: the adaptive sizes of the default begin at one.
+            | "GatherMessages"
+            >> beam.BatchElements(min_batch_size=ROWS_A_CHUNK, max_batch_size=ROWS_A_CHUNK)
+            | "ToChunks" >> beam.FlatMap(chunks_of_messages, self._subscription.rsplit("/", 1)[-1])
+            .with_output_types(PayloadChunk)
+        )  # fmt: skip
+
+    def _messages(self, root: Any) -> beam.PCollection[PubsubMessage]:
+        if self._expansion_service is None:
+            return root | "ReadSubscription" >> beam.io.ReadFromPubSub(
+                subscription=self._subscription,
+                with_attributes=True,
+                timestamp_attribute=self._timestamp_attribute,
+            )
+        return (
+            root
+            | "ReadSubscription"
+            >> java_pubsub.ReadFromPubSub(
+                subscription=self._subscription,
+                with_attributes=True,
+                expansion_service=self._expansion_service,
+            )
+            | "RestorePublishTimes" >> beam.Map(_with_publish_time)
+            .with_output_types(PubsubMessage)
+        )  # fmt: skip
+
+
+def _with_publish_time(message: PubsubMessage, at: Any = beam.DoFn.TimestampParam) -> PubsubMessage:
+    # Java's source hands the publish time over as the timestamp, and not in the message.
+    at_us: int = at.micros
+    return PubsubMessage(message.data, message.attributes, message.message_id, EPOCH + at_us * US)
+
+
+def chunks_of_messages(messages: Iterable[PubsubMessage], source: str) -> Iterator[PayloadChunk]:
+    """Yields the messages in one chunk for each encoding."""
+    received = (
+        record_of_message(m.data, m.attributes, m.publish_time)._replace(
+            received_at_us=micros_of(m.publish_time)
+        )
+        for m in messages
+    )
+    return chunks_of_records(received, source, is_live=True)

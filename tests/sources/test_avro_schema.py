@@ -1,0 +1,171 @@
+"""Avro schemas: events and Pub/Sub messages are read, everything else is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pipelines.sources.files import (
+    ReadAvro,
+)
+from schemas.failures import InputError
+from tests.builders import MONDAY_US, avro_event
+from tests.schemas.mutants import varint
+from tests.schemas.payloads import (
+    LIMITS,
+    SECRET,
+    betrays_secret,
+    chain_of,
+    schema_with,
+    write_avro,
+)
+from tests.sources.reading import LINE, MICROS, events, read_avro, rows_of
+from transforms.decode import decode_chunk
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"O", b"Obj\x01", b"hello world\n" * 5, LINE, b"PAR1" * 9, bytes(30), b"\xff" * 20,
+        b"Obj\x01" + b"\xff" * 5, b"Obj\x01" + b"\xff" * 40, b"Obj\x01\x00" + b"s" * 16,
+        b"Obj\x01\x02\x16avro.schema\x04{}\x00" + b"s" * 16,
+        b'Obj\x01\x02\x16avro.schema\x04"x\x00' + b"s" * 16,
+        b"Obj\x01\x02\x16avro.schema\x02\xff\x00" + b"s" * 16,
+    ],
+)  # fmt: skip
+def test_what_is_no_avro_file_is_an_input_error(content: bytes, tmp_path: Path) -> None:
+    """A file of another kind is named in one sentence."""
+    path = tmp_path / "a.avro"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^a\.avro is no Avro file"):
+        read_avro(path)
+
+
+def test_a_file_of_no_bytes_is_no_avro_file(tmp_path: Path) -> None:
+    """An archive that was cut at its first byte is not taken for one without events."""
+    (tmp_path / "a.avro").touch()
+    with pytest.raises(InputError):
+        ReadAvro(str(tmp_path / "a.avro"))
+
+
+@pytest.mark.parametrize(
+    ("types", "named"),
+    [
+        ({"text": None}, "text"),
+        ({"text": "bytes"}, "text"),
+        ({"event_id": "long"}, "event_id"),
+        ({"role": {"type": "enum", "name": "Role", "symbols": ["HUMAN"]}}, "role"),
+        ({"sent_at_us": "double"}, "sent_at_us"),
+        ({"sent_at_us": "string", "conversation_id": None}, "conversation_id, sent_at_us"),
+        ({"platform": ["null", "int"]}, "platform"),
+        ({"schema_version": "string"}, "schema_version"),
+        ({"published_at_us": ["null", "double"]}, "published_at_us"),
+    ],
+)
+def test_a_field_of_another_type_is_an_input_error(
+    types: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    """The error names the fields of the schema that are wrong, whatever the file holds."""
+    path = write_avro(tmp_path / "a.avro", [], schema_with(**types))
+    path.write_bytes(path.read_bytes() + b"\x02\x02x")
+    with pytest.raises(InputError, match=f"whose {named} is missing or of another type"):
+        read_avro(path)
+
+
+@pytest.mark.parametrize(
+    ("types", "fields"),
+    [
+        ({"sent_at_us": MICROS}, {"sent_at_us": MONDAY_US}),
+        ({"published_at_us": ["null", MICROS]}, {"published_at_us": MONDAY_US}),
+        ({"sent_at_us": {"type": "int", "logicalType": "date"}}, {"sent_at_us": dt.date.max}),
+        ({"event_id": {"type": "string", "logicalType": "uuid"}}, {"event_id": uuid.UUID(int=1)}),
+    ],
+    ids=["micros", "published", "date", "uuid"],
+)
+def test_a_logical_type_is_refused_or_understood(
+    types: dict[str, Any], fields: dict[str, Any], tmp_path: Path
+) -> None:
+    """A field that fastavro turns into an object of its own never reaches the decoder as one."""
+    path = write_avro(tmp_path / "a.avro", [avro_event(**fields)], schema_with(**types))
+    try:
+        chunks = read_avro(path)
+    except InputError:
+        return
+    _, _, counts = decode_chunk(chunks[0], LIMITS)
+    assert counts["read", ""] == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "row"),
+    [
+        ("string", SECRET),
+        ({"type": "array", "items": "string"}, [SECRET]),
+        (["null", schema_with()], avro_event(text=SECRET)),
+        ({"type": "record", "name": "Other", "fields": []}, {}),
+    ],
+    ids=["string", "array", "union", "record"],
+)
+def test_records_of_another_schema_are_an_input_error(
+    schema: Any, row: Any, tmp_path: Path
+) -> None:
+    """A file of anything but records of events is refused without quoting it."""
+    with pytest.raises(InputError, match=r"conversation_event\.avsc") as caught:
+        read_avro(write_avro(tmp_path / "a.avro", [row], schema))
+    assert not betrays_secret(*chain_of(caught.value))
+
+
+_NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type": ["null", "N"]}]}
+
+
+@pytest.mark.parametrize(
+    ("type_", "extra"),
+    [
+        (["null", _NESTED], None),
+        ({"type": "array", "items": _NESTED}, []),
+        ({"type": "map", "values": _NESTED}, {}),
+    ],
+    ids=["union", "array", "map"],
+)
+def test_records_that_may_hold_themselves_are_an_input_error(
+    type_: Any, extra: Any, tmp_path: Path
+) -> None:
+    """Nothing bounds the depth of such rows, and fastavro ends the process at some thousands."""
+    schema = schema_with()
+    schema["fields"].append({"name": "extra", "type": type_})
+    path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
+    with pytest.raises(InputError, match=r"a\.avro holds .* may hold themselves"):
+        read_avro(path)
+
+
+def test_records_used_twice_do_not_hold_themselves(tmp_path: Path) -> None:
+    """A record type that two fields share, whatever its name, is read."""
+    schema = schema_with()
+    point = {"type": "record", "name": "record", "fields": [{"name": "x", "type": "int"}]}
+    schema["fields"] += [{"name": "from", "type": point}, {"name": "to", "type": "record"}]
+    row = {**avro_event(), "from": {"x": 1}, "to": {"x": 2}}
+    assert rows_of(read_avro(write_avro(tmp_path / "a.avro", [row], schema))) == [row]
+
+
+def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> None:
+    """A schema that no parser takes is no crash."""
+    schema = b'{"type":"array","items":' * 5_000
+    path = tmp_path / "a.avro"
+    path.write_bytes(b"Obj\x01\x02\x16avro.schema" + varint(2 * len(schema)) + schema + bytes(17))
+    with pytest.raises(InputError, match=r"a\.avro is no Avro file"):
+        read_avro(path)
+
+
+def test_a_header_that_runs_into_the_events_is_not_quoted(tmp_path: Path) -> None:
+    """What a damaged length takes for the schema is not kept in the error, nor in its cause."""
+    path = write_avro(tmp_path / "a.avro", events(1))
+    said = SECRET.encode() + b"\xff"
+    archive = path.read_bytes()
+    at = archive.index(b"The archive form")
+    path.write_bytes(archive[:at] + said + archive[at + len(said) :])
+    with pytest.raises(InputError, match=r"a\.avro is no Avro file") as caught:
+        read_avro(path)
+    assert not betrays_secret(*chain_of(caught.value))

@@ -1,0 +1,111 @@
+"""JSON Lines: each line is a row, and a file cut short is an error."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from apache_beam.io.source_test_utils import (
+    read_from_source,
+)
+
+from pipelines.sources.chunks import ROWS_A_CHUNK
+from pipelines.sources.files import (
+    JsonLinesSource,
+)
+from schemas.failures import InputError
+from schemas.records import Encoding, PayloadChunk
+from tests.schemas.payloads import (
+    LIMITS,
+    SECRET,
+    betrays_secret,
+    chain_of,
+    json_event,
+)
+from tests.sources.reading import LINE, read_lines
+from transforms.decode import decode_chunk
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINE + b"\n" + LINE + b"\n",
+        LINE + b"\n" + LINE,
+        LINE + b"\r\n" + LINE + b"\r\n",
+        b"\n\n" + LINE + b"\n \r\n\t\n" + LINE + b"\n\n",
+        b"\xef\xbb\xbf" + LINE + b"\n" + LINE,
+        b"\xef\xbb\xbf" + LINE + b"\r\n" + LINE,
+    ],
+    ids=["plain", "no newline at the end", "crlf", "blank lines", "bom", "bom and crlf"],
+)
+def test_lines_are_events_however_they_end(content: bytes, tmp_path: Path) -> None:
+    """Each line that is not blank is one event, with or without a mark of the byte order."""
+    rows = read_lines(tmp_path / "a.json", content)
+    messages, letters, _ = decode_chunk(PayloadChunk(Encoding.JSON, rows, None, "a"), LIMITS)
+    assert (len(messages), letters) == (2, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\n"])
+def test_a_file_without_lines_gives_nothing(content: bytes, tmp_path: Path) -> None:
+    """An empty file is no error and no row."""
+    assert read_lines(tmp_path / "a.json", content) == []
+
+
+def test_lines_come_in_chunks_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
+    """A chunk is full at its number of rows, or at its bytes where they are large."""
+    many = [LINE] * (ROWS_A_CHUNK + 1)
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\n".join(many) + b"\n" + b"\n".join([b"x" * 3_000_000] * 5))
+    chunks = read_from_source(JsonLinesSource(str(path), splittable=False), None, None)
+    assert [len(chunk.rows) for chunk in chunks] == [ROWS_A_CHUNK, 4, 2]
+
+
+_PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+_MANY: Final = b"".join(json_event(event_id=f"e{i}", text=SECRET) + b"\n" for i in range(3000))
+
+
+@pytest.mark.parametrize("suffix", _PACK)
+def test_packed_lines_are_read(suffix: str, tmp_path: Path) -> None:
+    """A file packed in one piece, or in several behind one another, gives all its lines."""
+    pack = _PACK[suffix]
+    assert len(read_lines(tmp_path / f"a.json.{suffix}", pack(_MANY))) == 3000
+    if suffix == "gz":
+        assert len(read_lines(tmp_path / "b.json.gz", pack(_MANY) + pack(_MANY))) == 6000
+
+
+@pytest.mark.parametrize("suffix", _PACK)
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_a_cut_packed_file_is_an_input_error(suffix: str, kept: float, tmp_path: Path) -> None:
+    """Of a packed file cut short no line is lost in silence, not even where all lines are there."""
+    packed = _PACK[suffix](_MANY)
+    size = min(max(4, int(len(packed) * kept)), len(packed) - 1)
+    with pytest.raises(InputError, match="damaged or cut short") as caught:
+        read_lines(tmp_path / f"a.json.{suffix}", packed[:size])
+    assert not betrays_secret(*chain_of(caught.value))
+
+
+@pytest.mark.parametrize("suffix", [*_PACK, "zst", "deflate"])
+def test_a_file_that_is_not_packed_as_it_is_named_is_an_input_error(
+    suffix: str, tmp_path: Path
+) -> None:
+    """Plain lines under the name of a packed file are refused without being quoted."""
+    with pytest.raises(InputError, match="damaged or cut short") as caught:
+        read_lines(tmp_path / f"a.json.{suffix}", _MANY)
+    assert not betrays_secret(*chain_of(caught.value))
+
+
+def test_a_gz_with_a_wrong_checksum_is_an_input_error(tmp_path: Path) -> None:
+    """What does not have the checksum it should is damaged."""
+    packed = bytearray(gzip.compress(_MANY))
+    packed[-6] ^= 1
+    with pytest.raises(InputError, match="damaged"):
+        read_lines(tmp_path / "a.json.gz", bytes(packed))
