@@ -1,19 +1,37 @@
-"""Reads the blocks of Avro files."""
+"""Reads the blocks of Avro files; no block may take more than some megabytes."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from typing import Any, Final
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from apache_beam.io import iobase
-from fastavro import block_reader
+from fastavro import block_reader, parse_schema, schemaless_reader
 from fastavro.schema import SchemaParseException
 
-from pipelines.sources.avro_schema import is_envelope
+from pipelines.sources.avro_schema import is_envelope, schema_to_read
 from pipelines.sources.chunks import BYTES_A_CHUNK, ROWS_A_CHUNK
-from pipelines.sources.unpack import DAMAGE
+from pipelines.sources.unpack import (
+    CODECS,
+    DAMAGE,
+    MAX_BYTES,
+    TooLargeError,
+    or_damaged,
+    unpacked_block,
+)
 from schemas.failures import InputError
 
+MAX_ROWS_A_BLOCK: Final = 500_000
+"""Events take some 60 bytes at least, so more do not fit into a block."""
+
+_MAX_HEADER_BYTES: Final = 1 << 20
+_MAX_ROWS_A_CHUNK: Final = 8 * ROWS_A_CHUNK
+_ROWS_A_STEP: Final = 256
+_MARKER_BYTES: Final = 16
+_MAX_LONG_BYTES: Final = 10
 _NO_AVRO: Final = (
     *DAMAGE,
     AttributeError,
@@ -24,25 +42,40 @@ _NO_AVRO: Final = (
 )
 
 
+class _Header(NamedTuple):
+    """What the head of a file says.
+
+    Attributes:
+      written: schema of the rows in the file.
+      read: schema of the rows to be read; None where it is the same.
+      codec: how the blocks are packed.
+      marker: stands behind the header and behind each block.
+      holds_messages: a row is a Pub/Sub message and no event.
+    """
+
+    written: Any
+    read: Any
+    codec: str
+    marker: bytes
+    holds_messages: bool
+
+
+class _Block(NamedTuple):
+    rows: int
+    content: bytes
+
+
 def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[Any], bool]]:
-    """Yields a chunk's rows at a time, with whether they are Pub/Sub messages and no events."""
-    holds_messages = None
-    try:
-        # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one by one,
-        # where an error here would lose the block.
-        blocks = block_reader(file, handle_unicode_errors="surrogateescape")
-        holds_messages = is_envelope(blocks.writer_schema, name)
-    except InputError:
-        raise
-    except _NO_AVRO:
-        pass
-    if holds_messages is None:
-        # Raised out here without a cause: that one may hold what was said, as bytes.
-        raise InputError(f"{name} is no Avro file; give an archive of events")
+    """Yields a chunk's rows at a time, with whether they are Pub/Sub messages and no events.
+
+    Raises:
+      InputError: while it reads, if the file is damaged, holds other records or has a block that
+        is too large.
+    """
+    header = _header_of(file, name)
     start = range_tracker.start_position() or 0
-    sync_marker = blocks._header["sync"]
     # A bundle that begins at the end of a marker owns the block behind it.
-    position = _skip_past(file, sync_marker, max(0, start - len(sync_marker)))
+    position = _skip_past(file, header.marker, max(0, start - _MARKER_BYTES))
     if position is None:
         return
     range_tracker.set_split_points_unclaimed_callback(
@@ -51,25 +84,120 @@ def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[A
     rows: list[Any] = []
     size_bytes = 0
     while range_tracker.try_claim(position):
-        try:
-            block = next(blocks)
-            rows.extend(block)
-            if block.bytes_.read(1):
-                raise ValueError("bytes are left behind the block's last record")
-        except StopIteration:
+        damaged = InputError(
+            f"{name} is damaged or cut short in the block at byte {position}; "
+            "restore the file or take it out of the input"
+        )
+        block = _block_at(file, header, name, position, damaged)
+        if block is None:
             break
-        except DAMAGE:
-            raise InputError(
-                f"{name} is damaged or cut short in the block at byte {position}; "
-                "restore the file or take it out of the input"
-            ) from None
-        position = block.offset + block.size
-        size_bytes += block.bytes_.getbuffer().nbytes
-        if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
-            yield rows, holds_messages
+        for some, some_bytes in or_damaged(_rows_of(block, header), damaged):
+            rows += some
+            size_bytes += some_bytes
+            if len(rows) >= _MAX_ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
+                yield rows, header.holds_messages
+                rows, size_bytes = [], 0
+        position = file.tell()
+        if len(rows) >= ROWS_A_CHUNK:
+            yield rows, header.holds_messages
             rows, size_bytes = [], 0
     if rows:
-        yield rows, holds_messages
+        yield rows, header.holds_messages
+
+
+def _header_of(file: Any, name: str) -> _Header:
+    head = io.BytesIO(file.read(_MAX_HEADER_BYTES))
+    header = None
+    try:
+        blocks = block_reader(head)
+        schema = blocks.writer_schema
+        holds_messages = is_envelope(schema, name)
+        marker = head.getvalue()[: head.tell()][-_MARKER_BYTES:]
+        read = schema_to_read(schema, holds_messages=holds_messages)
+        header = _Header(parse_schema(schema), read, blocks.codec, marker, holds_messages)
+    except InputError:
+        raise
+    except _NO_AVRO:
+        pass
+    if header is None:
+        # Raised out here without a cause: that one may hold what was said, as bytes.
+        raise InputError(f"{name} is no Avro file; give an archive of events")
+    if header.codec not in CODECS:
+        raise InputError(
+            f"{name} is packed with another codec than {', '.join(CODECS)}; "
+            "write the archive with one of these"
+        )
+    return header
+
+
+def _block_at(
+    file: Any, header: _Header, name: str, position: int, damaged: InputError
+) -> _Block | None:
+    """Reads the block at the position of the file; None at the file's end."""
+    try:
+        with suppress(*DAMAGE):
+            count = _read_long(file)
+            if count is None:
+                return None
+            packed = _read_packed(file, header.marker)
+            if count > MAX_ROWS_A_BLOCK:
+                raise TooLargeError(f"{MAX_ROWS_A_BLOCK:,} records")
+            return _Block(count, unpacked_block(packed, header.codec))
+    except TooLargeError as error:
+        raise InputError(
+            f"{name} has a block of more than {error} at byte {position}; "
+            "write the archive in smaller blocks"
+        ) from None
+    raise damaged
+
+
+def _read_packed(file: Any, marker: bytes) -> bytes:
+    size_bytes = _read_long(file)
+    if size_bytes is None or size_bytes < 0:
+        raise ValueError("the block has no size")
+    if size_bytes > MAX_BYTES:
+        raise TooLargeError(f"{MAX_BYTES:,} bytes")
+    packed: bytes = file.read(size_bytes)
+    if len(packed) < size_bytes or file.read(len(marker)) != marker:
+        raise EOFError("the block does not end at a marker")
+    return packed
+
+
+def _read_long(file: Any) -> int | None:
+    """Reads a number as Avro writes it; None at the end of the file."""
+    number = 0
+    for place in range(_MAX_LONG_BYTES):
+        byte: bytes = file.read(1)
+        if not byte:
+            if place:
+                raise EOFError("a number is cut short")
+            return None
+        number |= (byte[0] & 0x7F) << 7 * place
+        if byte[0] < 0x80:
+            return (number >> 1) ^ -(number & 1)
+    raise ValueError("a number has too many bytes")
+
+
+def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
+    """Yields the rows step by step, with how many bytes they take in the block."""
+    if block.rows < 0:
+        raise ValueError("the block has a negative number of records")
+    content = io.BytesIO(block.content)
+    read_row = partial(
+        schemaless_reader,
+        content,
+        header.written,
+        header.read,
+        # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one by one,
+        # where an error here would lose the block.
+        handle_unicode_errors="surrogateescape",
+    )
+    for first in range(0, block.rows, _ROWS_A_STEP):
+        start = content.tell()
+        rows = [read_row() for _ in range(min(_ROWS_A_STEP, block.rows - first))]
+        yield rows, content.tell() - start
+    if content.read(1):
+        raise ValueError("bytes are left behind the block's last record")
 
 
 def _skip_past(file: Any, marker: bytes, start: int) -> int | None:

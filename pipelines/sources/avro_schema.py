@@ -1,19 +1,28 @@
-"""Tells from an Avro schema whether a file holds events, Pub/Sub messages, or neither."""
+"""Tells from an Avro schema what a file holds: events, Pub/Sub messages, or neither.
+
+A schema also says what a file may cost: a null takes no byte, so that an array of nulls can claim
+billions of values.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
+
+from fastavro import parse_schema
 
 from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import InputError
 
 _REQUIRED: Final = {
-    "event_id": {"string", "null"},
-    "conversation_id": {"string", "null"},
-    "role": {"string", "null"},
-    "text": {"string", "null"},
-    "sent_at_us": {"long", "int", "null"},
+    "event_id": {"string"},
+    "conversation_id": {"string"},
+    "role": {"string"},
+    "text": {"string"},
+    "sent_at_us": {"long", "int"},
 }
+"""Each may also be null, but not null alone."""
+
 _OPTIONAL: Final = {
     **{name: {"string", "null"} for name in ("user_id", *ATTRIBUTES)},
     "schema_version": {"int", "long"},
@@ -26,6 +35,10 @@ _ENVELOPE: Final = {
 }
 """How a Pub/Sub subscription to Cloud Storage archives messages, with metadata, in Avro."""
 
+_PLAIN: Final = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
+_VALUES_A_BYTE: Final = 8
+"""So many values may share a byte; in a real archive nearly each takes one or more."""
+
 
 def is_envelope(schema: Any, name: str) -> bool:
     """Tells Pub/Sub messages from events; raises InputError where it is neither."""
@@ -37,17 +50,40 @@ def is_envelope(schema: Any, name: str) -> bool:
             "themselves; write the archive with schemas/conversation_event.avsc"
         )
     types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
-    if all(types.get(field, {""}) <= allowed for field, allowed in _ENVELOPE.items()):
-        return True
-    wrong = [f for f, allowed in _REQUIRED.items() if not types.get(f, {""}) <= allowed]
+    holds_messages = all(types.get(f, {""}) <= allowed for f, allowed in _ENVELOPE.items())
+    said = {field: names - {"null"} for field, names in types.items()}
+    wrong = [f for f, allowed in _REQUIRED.items() if not set() < said.get(f, set()) <= allowed]
     wrong += [f for f, allowed in _OPTIONAL.items() if not types.get(f, set()) <= allowed]
-    if wrong:
+    if wrong and not holds_messages:
         raise InputError(
             f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, whose "
             f"{', '.join(wrong)} is missing or of another type; "
             "write the archive with schemas/conversation_event.avsc"
         )
-    return False
+    if _values_beyond_bytes(schema, {}) > 0:
+        raise InputError(
+            f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, which may have "
+            "millions of values that take no byte; "
+            "write the archive with schemas/conversation_event.avsc"
+        )
+    return holds_messages
+
+
+def schema_to_read(schema: Any, *, holds_messages: bool) -> Any:
+    """Returns a schema for reading without the fields that need not be kept; None if all are.
+
+    Whatever may be large or is of another type in memory is skipped, unless an event has it.
+    """
+    known = _ENVELOPE if holds_messages else _REQUIRED | _OPTIONAL
+    kept = [f for f in schema["fields"] if f["name"] in known or _is_plain(f["type"])]
+    if len(kept) == len(schema["fields"]):
+        return None
+    return parse_schema({"type": "record", "name": schema["name"], "fields": kept})
+
+
+def _is_plain(type_: Any) -> bool:
+    names = _type_names(type_)
+    return names <= _PLAIN and names != {"null"}
 
 
 def _type_names(type_: Any) -> set[str]:
@@ -59,6 +95,42 @@ def _type_names(type_: Any) -> set[str]:
         # fastavro turns a value of a logical type into an object of its own.
         return {" ".join(str(type_[key]) for key in ("type", "logicalType") if key in type_)}
     return {str(type_)}
+
+
+def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
+    """Returns how many more values of a type may stand in a file than its bytes allow.
+
+    Each byte allows `_VALUES_A_BYTE`. Zero or less says that a file costs no more than its size.
+
+    Args:
+      type_: a parsed schema that does not hold itself.
+      named: what was found for the named types so far; more are added.
+    """
+    if isinstance(type_, list):
+        return 1 - _VALUES_A_BYTE + max(_values_beyond_bytes(each, named) for each in type_)
+    if not isinstance(type_, dict):
+        if type_ == "null":
+            return 1
+        return 1 - _VALUES_A_BYTE if type_ in _PLAIN else named[type_]
+    match type_["type"]:
+        case "record" | "error":
+            parts = [_values_beyond_bytes(field["type"], named) for field in type_["fields"]]
+            found = 1 + sum(parts)
+        case "array" | "map" as container:
+            # The end takes a byte, and the key of a map another for each value.
+            a_key = 0 if container == "array" else -_VALUES_A_BYTE
+            item = type_["items" if container == "array" else "values"]
+            is_bounded = _values_beyond_bytes(item, named) + a_key <= 0
+            found = 1 - _VALUES_A_BYTE if is_bounded else math.inf
+        case "enum":
+            found = 1 - _VALUES_A_BYTE
+        case "fixed":
+            found = 1 - _VALUES_A_BYTE * type_["size"]
+        case other:
+            found = _values_beyond_bytes(other, named)
+    if "name" in type_:
+        named[type_["name"]] = found
+    return found
 
 
 def _holds_itself(schema: Any) -> bool:

@@ -160,21 +160,19 @@ class JsonLinesSource(filebasedsource.FileBasedSource):
             return
         rows: list[bytes] = []
         size_bytes = 0
-        with self.open_file(file_name) as file:
-            for line in lines_of(file, name):
-                rows.append(line)
-                size_bytes += len(line)
-                if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
-                    yield _json_chunk(rows, name)
-                    rows, size_bytes = [], 0
+        for line in lines_of(file_name):
+            rows.append(line)
+            size_bytes += len(line)
+            if len(rows) >= ROWS_A_CHUNK or size_bytes >= BYTES_A_CHUNK:
+                yield _json_chunk(rows, name)
+                rows, size_bytes = [], 0
         if rows:
             yield _json_chunk(rows, name)
 
     def records(self, path: str) -> Iterator[Record]:
         """Yields the records of one file."""
-        with self.open_file(path) as file:
-            for line in lines_of(file, PurePath(path).name):
-                yield Record(Encoding.JSON, line)
+        for line in lines_of(path):
+            yield Record(Encoding.JSON, line)
 
 
 def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:

@@ -4,27 +4,53 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Final
 
-from apache_beam.io.filesystem import CompressedFile
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 
-from pipelines.sources.unpack import DAMAGE
+from pipelines.sources.unpack import MAX_BYTES, TooLargeError, or_damaged, unpacked_file
 from schemas.failures import InputError
 
+_BINARY: Final = "application/octet-stream"
 
-def lines_of(file: Any, name: str) -> Iterator[bytes]:
-    """Yields the lines that are not blank."""
-    try:
-        # Windows puts a byte order mark before the first line; JSON knows none.
-        line = file.readline().removeprefix(codecs.BOM_UTF8)
-        while line:
-            if not line.isspace():
+
+def lines_of(path: str) -> Iterator[bytes]:
+    """Yields the lines that are not blank.
+
+    Raises:
+      InputError: while it reads, if the file is damaged or a line is too long.
+    """
+    name = PurePath(path).name
+    damaged = InputError(
+        f"{name} is damaged or cut short; restore the file or take it out of the input"
+    )
+    # Beam would unpack 16 MB of the file at once, whatever comes out.
+    with FileSystems.open(path, _BINARY, CompressionTypes.UNCOMPRESSED) as file:
+        lines = _Lines(unpacked_file(file, path))
+        try:
+            yield from or_damaged(iter(lines), damaged)
+        except TooLargeError as error:
+            raise InputError(
+                f"line {lines.number:,} of {name} has more than {error}; take it out of the file"
+            ) from None
+
+
+class _Lines:
+    """The lines of a file that are not blank; `number` counts all."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.number = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self._file.readline(MAX_BYTES + 1):
+            self.number += 1
+            if len(line) > MAX_BYTES:
+                raise TooLargeError(f"{MAX_BYTES:,} bytes")
+            if self.number == 1:
+                # Windows puts a byte order mark before the first line; JSON knows none.
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if line and not line.isspace():
                 yield line
-            line = file.readline()
-        # Beam takes the end of the file for the end of the packed stream.
-        if isinstance(file, CompressedFile) and not file._decompressor.eof:
-            raise EOFError("the packed stream has no end")
-    except DAMAGE:
-        raise InputError(
-            f"{name} is damaged or cut short; restore the file or take it out of the input"
-        ) from None

@@ -1,13 +1,24 @@
-"""What goes wrong while packed bytes are unpacked."""
+"""Unpacks no more than it is asked for: a few packed bytes can hold gigabytes."""
 
 from __future__ import annotations
 
+import bz2
+import io
 import lzma
 import zlib
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol, TypeVar
 
-from cramjam import DecompressionError
-from zstandard import ZstdError
+from apache_beam.io.filesystem import CompressionTypes
+from cramjam import DecompressionError, snappy
+from zstandard import ZstdDecompressor, ZstdError
+
+from schemas.failures import InputError
+
+MAX_BYTES: Final = 1 << 24
+"""A line, or a block of an Avro file, may take so much. Pub/Sub takes no message above 10 MB, and
+writers close a block after a megabyte or less."""
 
 DAMAGE: Final = (
     EOFError,
@@ -22,3 +33,197 @@ DAMAGE: Final = (
     zlib.error,
 )
 """What fastavro and the decompressors raise on bytes that are not what they should be."""
+
+_PACKED_BYTES: Final = 1 << 16
+_UNPACKED_BYTES: Final = 1 << 20
+_WINDOW_BYTES: Final = 1 << 27
+"""So much memory may xz or zstd take. Their highest levels need 64 MB and 128 MB."""
+_ZSTD_BYTES: Final = 1 << 10
+"""Four bytes of zstd can hold 128 KB, and its decoder has no bound: 1 KB gives 32 MB at most."""
+
+T = TypeVar("T")
+
+
+class TooLargeError(Exception):
+    """Raised for what would take more than `MAX_BYTES`."""
+
+
+class _Stream(Protocol):
+    """One packed stream, as `bz2.BZ2Decompressor` unpacks it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class Unpacked(io.RawIOBase):
+    """A packed file, unpacked as far as it is read.
+
+    Args:
+      file: to read from.
+      stream: makes a decompressor.
+      is_one: the file is one packed stream, and what is behind it is not read; otherwise further
+        streams may follow.
+
+    Raises:
+      EOFError: while it is read, if a packed stream has no end.
+    """
+
+    def __init__(self, file: Any, stream: Callable[[], _Stream], *, is_one: bool = False) -> None:
+        super().__init__()
+        self._file = file
+        self._new_stream = stream
+        self._stream = stream()
+        self._is_one = is_one
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        unpacked = self._next(len(buffer))
+        buffer[: len(unpacked)] = unpacked
+        return len(unpacked)
+
+    def _next(self, size: int) -> bytes:
+        """Returns some bytes, `size` at most; none at the end."""
+        while True:
+            packed = b""
+            if self._stream.eof:
+                packed = b"" if self._is_one else self._stream.unused_data or self._packed()
+                if not packed:
+                    return b""
+                self._stream = self._new_stream()
+            elif self._stream.needs_input:
+                packed = self._packed()
+            was_waiting = self._stream.needs_input
+            unpacked = self._stream.decompress(packed, size)
+            if unpacked:
+                return unpacked
+            if was_waiting and not packed and not self._stream.eof:
+                raise EOFError("the packed stream has no end")
+
+    def _packed(self) -> bytes:
+        packed: bytes = self._file.read(_PACKED_BYTES)
+        return packed
+
+
+class _Inflate:
+    """zlib's stream with the interface of `bz2`."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._stream = zlib.decompressobj(window_bits)
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._stream.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+
+
+class _Unzstd:
+    """zstandard's stream with the interface of `bz2`."""
+
+    def __init__(self) -> None:
+        self._stream = ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
+        self._packed = b""
+        self._unpacked = memoryview(b"")
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof and not self._unpacked
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._packed and not self._unpacked
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data + self._packed
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        self._packed += data
+        if not self._unpacked:
+            packed, self._packed = self._packed[:_ZSTD_BYTES], self._packed[_ZSTD_BYTES:]
+            self._unpacked = memoryview(self._stream.decompress(packed))
+        unpacked = self._unpacked[:max_length]
+        self._unpacked = self._unpacked[max_length:]
+        return bytes(unpacked)
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(memlimit=_WINDOW_BYTES)
+
+
+_FILE_STREAMS: Final[Mapping[str, Callable[[], _Stream]]] = {
+    CompressionTypes.GZIP: lambda: _Inflate(zlib.MAX_WBITS | 16),
+    CompressionTypes.DEFLATE: lambda: _Inflate(zlib.MAX_WBITS),
+    CompressionTypes.BZIP2: bz2.BZ2Decompressor,
+    CompressionTypes.LZMA: _xz,
+    CompressionTypes.ZSTD: _Unzstd,
+}
+_BLOCK_STREAMS: Final[Mapping[str, Callable[[], _Stream]]] = {
+    "deflate": lambda: _Inflate(-15),  # Without a header, and with a window of 15 bits.
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": _xz,
+    "zstandard": _Unzstd,
+}
+CODECS: Final = ("null", "snappy", *_BLOCK_STREAMS)
+"""How the blocks of an Avro file may be packed."""
+
+
+def unpacked_file(file: Any, path: str) -> io.BufferedReader:
+    """Returns a file as it reads unpacked; the ending says how it is packed, if at all."""
+    stream = _FILE_STREAMS.get(CompressionTypes.detect_compression_type(path))
+    raw = file if stream is None else Unpacked(file, stream)
+    return io.BufferedReader(raw, _UNPACKED_BYTES)
+
+
+def unpacked_block(packed: bytes, codec: str) -> bytes:
+    """Returns the bytes of a block of an Avro file.
+
+    Raises:
+      TooLargeError: if there are more than `MAX_BYTES`.
+      Exception: one of `DAMAGE`.
+    """
+    if codec == "null":
+        unpacked = packed
+    elif codec == "snappy":
+        unpacked = _unpacked_snappy(packed)
+    else:
+        # Writers leave a part of zlib's checksum behind the deflate stream.
+        file = Unpacked(io.BytesIO(packed), _BLOCK_STREAMS[codec], is_one=codec == "deflate")
+        unpacked = io.BufferedReader(file, _UNPACKED_BYTES).read(MAX_BYTES + 1)
+    if len(unpacked) > MAX_BYTES:
+        raise TooLargeError(f"{MAX_BYTES:,} bytes")
+    return unpacked
+
+
+def or_damaged(parts: Iterator[T], damaged: InputError) -> Iterator[T]:
+    """Yields the parts; where bytes are damaged, raises `damaged`.
+
+    It is raised without the error that was met: that one may quote what was said.
+    """
+    with suppress(*DAMAGE):
+        yield from parts
+        return
+    raise damaged
+
+
+def _unpacked_snappy(packed: bytes) -> bytes:
+    block = memoryview(packed)[:-4]  # A checksum is at the end.
+    if snappy.decompress_raw_len(block) > MAX_BYTES:
+        raise TooLargeError(f"{MAX_BYTES:,} bytes")
+    return bytes(snappy.decompress_raw(block))

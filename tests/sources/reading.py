@@ -6,19 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from apache_beam.io.source_test_utils import (
-    read_from_source,
-)
+from apache_beam.io.source_test_utils import read_from_source
 
-from pipelines.sources.files import (
-    AvroSource,
-    JsonLinesSource,
-)
+from pipelines.sources.files import AvroSource, JsonLinesSource
 from schemas.records import PayloadChunk
 from tests.builders import avro_event
-from tests.schemas.payloads import (
-    json_event,
-)
+from tests.schemas.payloads import json_event
 
 MICROS: Final = {"type": "long", "logicalType": "timestamp-micros"}
 LINE: Final = json_event()

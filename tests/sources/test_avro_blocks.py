@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from pipelines.sources.chunks import BYTES_A_CHUNK
+from pipelines.sources.chunks import BYTES_A_CHUNK, ROWS_A_CHUNK
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from schemas.wire.validate import Limits
@@ -21,6 +22,7 @@ from tests.schemas.payloads import (
     schema_with,
     write_avro,
 )
+from tests.sources.bombs import avro_file
 from tests.sources.reading import events, header_bytes, read_avro, rows_of
 from transforms.decode import decode_chunk
 
@@ -31,6 +33,33 @@ def test_reads_events_of_every_codec(codec: str, tmp_path: Path) -> None:
     rows = events(10, text=SECRET)
     path = write_avro(tmp_path / "a.avro", rows, rows_a_block=3, codec=codec)
     assert read_avro(path) == [PayloadChunk(Encoding.AVRO, rows, None, "a.avro")]
+
+
+def test_reads_events_of_zstandard(tmp_path: Path) -> None:
+    """The codec that fastavro reads only with another library is read too."""
+    plain = write_avro(tmp_path / "a.avro", events(3)).read_bytes()
+    content = plain[header_bytes(plain) + 3 : -16]  # Behind the count, and two bytes of size.
+    path = avro_file(
+        tmp_path / "b.avro", schema_with(), 3, zstandard.compress(content), "zstandard"
+    )
+    assert rows_of(read_avro(path)) == events(3)
+
+
+def test_another_codec_is_an_input_error(tmp_path: Path) -> None:
+    """The error names the codecs that can be read, and not what the file says."""
+    path = avro_file(tmp_path / "a.avro", schema_with(), 1, b"x", SECRET)
+    with pytest.raises(InputError, match="another codec than null, snappy, deflate") as caught:
+        read_avro(path)
+    assert not betrays_secret(*chain_of(caught.value))
+
+
+def test_a_block_of_many_events_comes_in_several_chunks(tmp_path: Path) -> None:
+    """A chunk is bounded though all events of the file are in one block."""
+    count = 9 * ROWS_A_CHUNK
+    path = write_avro(tmp_path / "a.avro", events(count, text=""), codec="deflate")
+    chunks = read_avro(path)
+    assert [row["event_id"] for row in rows_of(chunks)] == [f"e{i}" for i in range(count)]
+    assert [len(chunk.rows) for chunk in chunks] == [8 * ROWS_A_CHUNK, ROWS_A_CHUNK]
 
 
 def test_an_archive_of_no_events_gives_nothing(tmp_path: Path) -> None:
@@ -55,7 +84,9 @@ def test_a_chunk_of_large_messages_stays_in_some_megabytes(tmp_path: Path) -> No
     )
     chunks = read_avro(path)
     assert len(rows_of(chunks)) == 24
-    assert max(sum(len(r["text"]) for r in c.rows) for c in chunks) < 2 * BYTES_A_CHUNK
+    assert max(sum(len(r["text"]) for r in c.rows) for c in chunks) < 2 * BYTES_A_CHUNK, (
+        ROWS_A_CHUNK
+    )
 
 
 def test_ten_megabytes_become_a_dead_letter(tmp_path: Path) -> None:

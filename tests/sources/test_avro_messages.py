@@ -12,13 +12,7 @@ import pytest
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from tests.builders import MONDAY_US
-from tests.schemas.payloads import (
-    ENVELOPE_SCHEMA,
-    LATENESS_US,
-    encoded,
-    envelope,
-    write_avro,
-)
+from tests.schemas.payloads import ENVELOPE_SCHEMA, LATENESS_US, encoded, envelope, write_avro
 from tests.sources.reading import LINE, read_avro
 
 

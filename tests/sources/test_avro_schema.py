@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from pipelines.sources.files import (
-    ReadAvro,
-)
+from pipelines.sources.files import ReadAvro
 from schemas.failures import InputError
 from tests.builders import MONDAY_US, avro_event
 from tests.schemas.mutants import varint
-from tests.schemas.payloads import (
-    LIMITS,
-    SECRET,
-    betrays_secret,
-    chain_of,
-    schema_with,
-    write_avro,
-)
+from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, schema_with, write_avro
+from tests.sources.bombs import avro_file
 from tests.sources.reading import LINE, MICROS, events, read_avro, rows_of
 from transforms.decode import decode_chunk
 
@@ -142,12 +135,76 @@ def test_records_that_may_hold_themselves_are_an_input_error(
 
 
 def test_records_used_twice_do_not_hold_themselves(tmp_path: Path) -> None:
-    """A record type that two fields share, whatever its name, is read."""
+    """A record type that two fields share, whatever its name, is skipped and the event read."""
     schema = schema_with()
     point = {"type": "record", "name": "record", "fields": [{"name": "x", "type": "int"}]}
     schema["fields"] += [{"name": "from", "type": point}, {"name": "to", "type": "record"}]
     row = {**avro_event(), "from": {"x": 1}, "to": {"x": 2}}
-    assert rows_of(read_avro(write_avro(tmp_path / "a.avro", [row], schema))) == [row]
+    path = write_avro(tmp_path / "a.avro", [row, row], schema)
+    assert rows_of(read_avro(path)) == [avro_event()] * 2
+
+
+_LABELS: Final = {
+    "type": "array",
+    "items": {
+        "type": "record",
+        "name": "Label",
+        "fields": [{"name": n, "type": ["null", "string"]} for n in ("key", "value", "by")],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("type_", "extra"),
+    [
+        (_LABELS, [{"key": "team", "value": "a", "by": None}] * 3),
+        (["null", _LABELS["items"]], {"key": "team", "value": None, "by": None}),
+        ({"type": "map", "values": "null"}, {"a": None}),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "B"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 9}, Decimal(3)),
+        ("null", None),
+    ],
+    ids=["labels", "struct", "map", "enum", "decimal", "null"],
+)
+def test_a_field_of_nobody_is_skipped(type_: Any, extra: Any, tmp_path: Path) -> None:
+    """What a table holds beside the event, as BigQuery exports it, is neither kept nor refused."""
+    schema = schema_with()
+    schema["fields"].insert(3, {"name": "extra", "type": type_})
+    rows = [{**event, "extra": extra} for event in events(3)]
+    assert rows_of(read_avro(write_avro(tmp_path / "a.avro", rows, schema))) == events(3)
+
+
+def test_a_plain_field_of_nobody_is_kept(tmp_path: Path) -> None:
+    """A column of text or numbers costs less to keep than to skip."""
+    schema = schema_with()
+    schema["fields"].append({"name": "extra", "type": ["null", "long"]})
+    rows = [{**event, "extra": 3} for event in events(2)]
+    assert rows_of(read_avro(write_avro(tmp_path / "a.avro", rows, schema))) == rows
+
+
+@pytest.mark.parametrize("field", ["event_id", "conversation_id", "role", "text", "sent_at_us"])
+@pytest.mark.parametrize("type_", ["null", ["null"]], ids=["null", "union"])
+def test_a_required_field_that_is_only_null_is_refused(
+    field: str, type_: Any, tmp_path: Path
+) -> None:
+    """Such a field never says anything, so no record of the file is an event."""
+    schema = schema_with(**{field: type_})
+    path = write_avro(tmp_path / "a.avro", [{**avro_event(), field: None}], schema)
+    with pytest.raises(InputError, match=f"whose {field} is missing"):
+        read_avro(path)
+
+
+@pytest.mark.parametrize("name", ["null", "int"])
+def test_a_record_named_like_a_simple_type_hides_no_cost(name: str, tmp_path: Path) -> None:
+    """What a simple type costs does not depend on a record of the same name."""
+    wide = [{"name": f"f{index}", "type": "long"} for index in range(99)]
+    schema = schema_with()
+    schema["fields"] += [
+        {"name": "a", "type": {"type": "record", "name": name, "fields": wide}},
+        {"name": "b", "type": {"type": "array", "items": "null"}},
+    ]
+    with pytest.raises(InputError):
+        read_avro(avro_file(tmp_path / "a.avro", schema, 1, b""))
 
 
 def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> None:

@@ -14,16 +14,10 @@ from apache_beam.io.source_test_utils import (
 )
 
 from pipelines.sources.chunks import ROWS_A_CHUNK
-from pipelines.sources.files import (
-    AvroSource,
-)
+from pipelines.sources.files import AvroSource
 from tests.builders import MONDAY_US
-from tests.schemas.payloads import (
-    event_ids,
-    schema_with,
-    write_avro,
-)
-from tests.sources.reading import events, header_bytes, rows_of
+from tests.schemas.payloads import event_ids, schema_with, write_avro
+from tests.sources.reading import events, header_bytes, read_avro, rows_of
 
 
 @pytest.mark.parametrize("bundle_bytes", [1, 17, 100, 333, 1_000, 4_096, 1 << 30])
@@ -78,6 +72,17 @@ def test_split_sources_equal_the_whole(full_blocks: Path) -> None:
 def test_a_source_that_is_split_while_it_is_read_loses_nothing(full_blocks: Path) -> None:
     """Beam's exhaustive check of dynamic splitting, at every fraction after every chunk."""
     source = next(iter(AvroSource(str(full_blocks)).split(1 << 40))).source
+    assert_split_at_fraction_exhaustive(source, perform_multi_threaded_test=False)
+
+
+def test_a_source_that_is_split_within_a_block_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block that gives several chunks stays whole: a split takes effect behind it."""
+    monkeypatch.setattr("pipelines.sources.avro_blocks._MAX_ROWS_A_CHUNK", 256)
+    path = write_avro(tmp_path / "a.avro", events(1536), rows_a_block=512)
+    assert [len(chunk.rows) for chunk in read_avro(path)] == [256] * 6
+    source = next(iter(AvroSource(str(path)).split(1 << 40))).source
     assert_split_at_fraction_exhaustive(source, perform_multi_threaded_test=False)
 
 

@@ -13,19 +13,10 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipelines.sources.files import (
-    ReadAvro,
-    ReadFiles,
-    ReadJsonLines,
-)
+from pipelines.sources.files import ReadAvro, ReadFiles, ReadJsonLines
 from schemas.failures import InputError
 from schemas.records import PayloadChunk
-from tests.schemas.payloads import (
-    SECRET,
-    betrays_secret,
-    chain_of,
-    write_avro,
-)
+from tests.schemas.payloads import SECRET, betrays_secret, chain_of, write_avro
 from tests.sources.reading import LINE, events
 
 
