@@ -10,6 +10,7 @@ from apache_beam.io.external.gcp import pubsub as java_pubsub
 from apache_beam.io.gcp.pubsub import PubsubMessage, parse_subscription
 
 from pipelines.sources.chunks import (
+    BYTES_A_CHUNK,
     EPOCH,
     ROWS_A_CHUNK,
     US,
@@ -62,14 +63,7 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
         self._expansion_service = expansion_service
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        return (
-            self._messages(root)
-            # All that a bundle brings: the adaptive sizes of the default begin at one.
-            | "GatherMessages"
-            >> beam.BatchElements(min_batch_size=ROWS_A_CHUNK, max_batch_size=ROWS_A_CHUNK)
-            | "ToChunks" >> beam.FlatMap(chunks_of_messages, self._subscription.rsplit("/", 1)[-1])
-            .with_output_types(PayloadChunk)
-        )  # fmt: skip
+        return gather(self._messages(root), self._subscription.rsplit("/", 1)[-1])
 
     def _messages(self, root: Any) -> beam.PCollection[PubsubMessage]:
         if self._expansion_service is None:
@@ -89,6 +83,27 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
             | "RestorePublishTimes" >> beam.Map(_with_publish_time)
             .with_output_types(PubsubMessage)
         )  # fmt: skip
+
+
+def gather(
+    messages: beam.PCollection[PubsubMessage], source: str
+) -> beam.PCollection[PayloadChunk]:
+    """Makes chunks of all that a bundle brings, bounded in messages and in bytes."""
+    return (
+        messages
+        # The adaptive sizes of the default begin at one.
+        | "GatherMessages" >> beam.BatchElements(
+            min_batch_size=BYTES_A_CHUNK, max_batch_size=BYTES_A_CHUNK, element_size_fn=_size_bytes
+        )
+        | "ToChunks" >> beam.FlatMap(chunks_of_messages, source).with_output_types(PayloadChunk)
+    )  # fmt: skip
+
+
+def _size_bytes(message: PubsubMessage) -> int:
+    """Returns how much of a chunk a message fills; no more than `ROWS_A_CHUNK` go into one."""
+    attributes = message.attributes or {}
+    size_bytes = len(message.data) + sum(len(key) + len(attributes[key]) for key in attributes)
+    return max(size_bytes, BYTES_A_CHUNK // ROWS_A_CHUNK)
 
 
 def _with_publish_time(message: PubsubMessage, at: Any = beam.DoFn.TimestampParam) -> PubsubMessage:

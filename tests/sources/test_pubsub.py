@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
+import apache_beam as beam
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
 
-from pipelines.sources.pubsub import chunks_of_messages
+from pipelines.sources.chunks import ROWS_A_CHUNK
+from pipelines.sources.pubsub import chunks_of_messages, gather
 from schemas.records import Encoding, PayloadChunk
 from tests.builders import HOUR_US, MONDAY_US
 
@@ -47,6 +51,26 @@ def test_pubsub_publish_times_are_exact(offset_us: int) -> None:
     """A publish time of 2040 keeps its microsecond."""
     at_us = 2_221_000_000_000_000 + offset_us
     assert next(chunks_of_messages([_published(b"", None, at_us)], "s")).published_at_us == [at_us]
+
+
+@pytest.mark.parametrize(
+    ("messages", "size_bytes", "most"),
+    [(40, 990_000, 8), (5_000, 100, ROWS_A_CHUNK), (3, 9_000_000, 1)],
+)
+def test_a_chunk_is_bounded_in_messages_and_bytes(
+    messages: int, size_bytes: int, most: int
+) -> None:
+    """What a bundle brings is one chunk, unless it is too much for one; then it is several."""
+    data = b"x" * size_bytes
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        given = pipeline | beam.Create([messages]) | beam.FlatMap(_repeated, data)
+        rows = gather(given, "s") | "Count" >> beam.Map(lambda chunk: len(chunk.rows))
+        full, rest = divmod(messages, most)
+        assert_that(rows, equal_to([most] * full + [rest] * (rest > 0)))
+
+
+def _repeated(messages: int, data: bytes) -> list[PubsubMessage]:
+    return [PubsubMessage(data, {"content-type": "application/json"})] * messages
 
 
 def test_a_message_without_attributes_is_protobuf() -> None:
