@@ -20,6 +20,7 @@ from pipelines.operations.plan import (
     day_of_text,
     done_days,
     first_with_files,
+    list_archive,
     plan,
     plan_lines,
     released_days,
@@ -46,7 +47,7 @@ from transforms.counting.days import date_of
 
 def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Settings) -> None:
     """Builds one job of the backfill in a pipeline."""
-    payloads = pipeline | "Read" >> ReadFiles(planned.inputs)
+    payloads = pipeline | "Read" >> ReadFiles(planned.inputs, planned.listed)
     settings = replace(settings, asked=planned.asked, revision=planned.run)
     load_bigquery(assemble(payloads, settings), planned.days, dataset, settings)
 
@@ -108,12 +109,12 @@ def _plans(
     """Returns the jobs that are to be run; each has a day that is not done."""
     if days_a_job is not None and days_a_job < 1:
         raise InputError(f"days_a_job must be at least 1, got {days_a_job}; e.g. 31")
-    planning = partial(
-        plan, arguments.input, margin=arguments.margin, may_be_empty=arguments.empty_days
-    )
     first, last = _days(arguments, settings)
+    # Listed once: a listing takes a request for each hour of the archive.
+    archive = list_archive(arguments.input, first, last, settings, arguments.margin)
+    planning = partial(plan, archive, margin=arguments.margin, may_be_empty=arguments.empty_days)
     if not arguments.empty_days:
-        begin = first_with_files(arguments.input, first, last, settings, arguments.margin)
+        begin = first_with_files(archive, first, last)
         if begin > first:
             say(f"the archive begins on {begin}; the days before it are left out")
             first = begin

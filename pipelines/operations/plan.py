@@ -5,25 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.filesystem import FileMetadata
 
 from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset, query
-from pipelines.sources.files import literal_or_pattern
+from pipelines.sources.listing import Files, Listing
 from pipelines.terminal.text import aligned, at
 from schemas.failures import InputError
 from schemas.records import BackfilledDay
 from schemas.tables import METRICS_VERSION
 from schemas.wire.values import lists_of
 from transforms.counting.days import DayRange, date_of, start_of
-from transforms.counting.tally import DAY_US, HOUR_US
+from transforms.counting.tally import DAY_US
 
 BYTES_A_VCPU_S: Final = 1_100_000
 """Archive that one vCPU counts a second: two cores took 37 s for 82 MB of a million simulated
@@ -39,8 +38,6 @@ file may be named."""
 
 _US: Final = timedelta(microseconds=1)
 _DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
-_FIELD: Final = re.compile(r"%(.)")
-_FIELDS: Final = frozenset("YmdH")
 _DONE_SQL: Final = """\
 SELECT b.run, b.day, b.inputs_sha256, b.settings
 FROM `{dataset}.backfills` AS b
@@ -71,19 +68,6 @@ Done = tuple[int, str, str]
 """A day's start, the SHA-256 of what it was counted from, and how it was counted."""
 
 
-class _Files(NamedTuple):
-    """The files that one pattern matches, and of which time they are.
-
-    Attributes:
-      start_us, end_us: when their messages were published; for a pattern without a time, always.
-    """
-
-    pattern: str
-    start_us: int
-    end_us: int
-    found: tuple[FileMetadata, ...]
-
-
 @dataclass(frozen=True)
 class Plan:
     """One job of a backfill.
@@ -92,6 +76,7 @@ class Plan:
       run: its number in the ledger, and the snapshot of its rows.
       asked: days that it counts.
       inputs: patterns that it reads; each matches at least one file.
+      listed: the files of each pattern.
       days: what each day is counted from, for the table `backfills`.
       files, size_bytes: of all it reads.
     """
@@ -99,6 +84,7 @@ class Plan:
     run: int
     asked: DayRange
     inputs: tuple[str, ...]
+    listed: tuple[tuple[FileMetadata, ...], ...]
     days: tuple[BackfilledDay, ...]
     files: int
     size_bytes: int
@@ -139,8 +125,26 @@ def check_is_over(last: date, now_us: int) -> None:
         )
 
 
+def list_archive(
+    patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
+) -> Listing:
+    """Lists the files that days, and any days among them, are counted from.
+
+    Args:
+      patterns: of files; strftime fields in them stand for the time of publishing.
+      first: day to count.
+      last: day to count, included.
+      settings: how to count; their revision is the time now.
+      margin: how long after the last day conversations are followed.
+
+    Raises:
+      InputError: if a pattern can't be listed.
+    """
+    return Listing.of(patterns, *_published(_asked(first, last, settings, margin), settings))
+
+
 def plan(
-    patterns: Sequence[str],
+    archive: Listing,
     first: date,
     last: date,
     settings: Settings,
@@ -151,7 +155,7 @@ def plan(
     """Plans to count some days in one job.
 
     Args:
-      patterns: of files; strftime fields in them stand for the time of publishing.
+      archive: the files of these days, or of more.
       first: day to count.
       last: day to count, included.
       settings: how to count; their revision is the time now.
@@ -162,17 +166,18 @@ def plan(
       InputError: no file matches, or none of a day.
     """
     asked = _asked(first, last, settings, margin)
-    groups = _found(patterns, asked, settings)
+    groups = archive.within(*_published(asked, settings))
     days = [date_of(us) for us in asked.starts()]
     if not may_be_empty:
         _check_has_files(days, groups)
     if not any(group.found for group in groups):
-        raise InputError(f"no file matches {', '.join(patterns)} for {first} to {last}")
+        raise InputError(f"no file matches {', '.join(archive.patterns)} for {first} to {last}")
     settings_text = _settings_text(settings, margin)
     return Plan(
         settings.revision,
         asked,
         tuple(group.pattern for group in groups if group.found),
+        tuple(group.found for group in groups if group.found),
         tuple(
             _day(day, groups, _asked(day, day, settings, margin), settings, settings_text)
             for day in days
@@ -182,15 +187,12 @@ def plan(
     )
 
 
-def first_with_files(
-    patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
-) -> date:
+def first_with_files(archive: Listing, first: date, last: date) -> date:
     """Returns the first day that is not before all files; the last one if there is no file.
 
     An archive begins somewhere, and ends where files are deleted after some time.
     """
-    groups = _found(patterns, _asked(first, last, settings, margin), settings)
-    starts = [date_of(group.start_us) for group in groups if group.found]
+    starts = [date_of(group.start_us) for group in archive.groups if group.found]
     return min(max([first, *([min(starts)] if starts else [last])]), last)
 
 
@@ -287,41 +289,7 @@ def _published(asked: DayRange, settings: Settings) -> tuple[int, int]:
     )
 
 
-def _found(patterns: Sequence[str], asked: DayRange, settings: Settings) -> list[_Files]:
-    start_us, end_us = _published(asked, settings)
-    return [
-        _Files(text, from_us, until_us, _match(text))
-        for pattern in patterns
-        for text, from_us, until_us in _expanded(pattern, start_us, end_us)
-    ]
-
-
-def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, int, int]]:
-    """Yields what a pattern means at each day, or each hour if it names the hour."""
-    fields = set(_FIELD.findall(pattern))
-    if not fields:
-        yield pattern, start_us, end_us
-        return
-    if not {"Y", "m", "d"} <= fields <= _FIELDS:
-        raise InputError(
-            f"{pattern} must name the time of its files by %Y, %m, %d and perhaps %H, and no other "
-            "field; e.g. gs://bucket/events/%Y/%m/%d/*.avro"
-        )
-    step_us = HOUR_US if "H" in fields else DAY_US
-    for at_us in range(start_us - start_us % step_us, end_us, step_us):
-        start = datetime.fromtimestamp(at_us // 1_000_000, UTC)
-        yield start.strftime(pattern), at_us, at_us + step_us
-
-
-def _match(pattern: str) -> tuple[FileMetadata, ...]:
-    try:
-        (match,) = FileSystems.match([literal_or_pattern(pattern)])
-    except (BeamIOError, ValueError) as error:
-        raise InputError(f"{pattern} can't be listed: {type(error).__name__}") from None
-    return tuple(match.metadata_list)
-
-
-def _check_has_files(days: Iterable[date], groups: Sequence[_Files]) -> None:
+def _check_has_files(days: Iterable[date], groups: Sequence[Files]) -> None:
     for day in days:
         start_us = start_of(day)
         mine = [g for g in groups if g.start_us < start_us + DAY_US and start_us < g.end_us]
@@ -333,7 +301,7 @@ def _check_has_files(days: Iterable[date], groups: Sequence[_Files]) -> None:
 
 
 def _day(
-    day: date, groups: Sequence[_Files], asked: DayRange, settings: Settings, settings_text: str
+    day: date, groups: Sequence[Files], asked: DayRange, settings: Settings, settings_text: str
 ) -> BackfilledDay:
     start_us, end_us = _published(asked, settings)
     files = sorted(

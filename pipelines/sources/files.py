@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io import filebasedsource
 from apache_beam.io.concat_source import ConcatSource
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.range_trackers import OffsetRangeTracker
 
@@ -34,11 +35,15 @@ class ReadAvro(beam.PTransform[Any, PayloadChunk]):
     Out: `PayloadChunk`, bounded, in the global window; a file is split at its blocks.
     Raises: `InputError` at construction where no file matches, and while it runs where a file is
     damaged or holds other records.
+
+    Args:
+      pattern: of files.
+      files: what the pattern matches, where that is known; else it is listed.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, files: Sequence[FileMetadata] = ()) -> None:
         super().__init__()
-        self.files = files_of(pattern)
+        self.files = files or _files_of(pattern)
         for file in self.files:
             # Beam skips a file of no bytes, but even an archive without events has a header.
             if not file.size_in_bytes:
@@ -54,11 +59,15 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
 
     Out: `PayloadChunk`, bounded, in the global window; a file is read by one worker.
     Raises: `InputError` as `ReadAvro`.
+
+    Args:
+      pattern: of files.
+      files: as for `ReadAvro`.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, files: Sequence[FileMetadata] = ()) -> None:
         super().__init__()
-        self.files = files_of(pattern)
+        self.files = files or _files_of(pattern)
         self.source = JsonLinesSource(pattern, splittable=False, validate=False)
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
@@ -70,11 +79,21 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
 
     Out: `PayloadChunk`, bounded, in the global window.
     Raises: `InputError` at construction where an ending is unknown or no file matches.
+
+    Args:
+      patterns: of files.
+      listed: what each pattern matches, where that is known; else it is listed.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(
+        self, patterns: Sequence[str], listed: Sequence[Sequence[FileMetadata]] | None = None
+    ) -> None:
         super().__init__()
-        reads = [_read_of(literal_or_pattern(pattern)) for pattern in patterns]
+        known = listed or [()] * len(patterns)
+        reads = [
+            _read_of(literal_or_pattern(pattern), files)
+            for pattern, files in zip(patterns, known, strict=True)
+        ]
         self._source = ConcatSource([read.source for read in reads])
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
@@ -114,7 +133,7 @@ def size_of(patterns: Sequence[str]) -> int:
     return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
 
-def _read_of(pattern: str) -> ReadAvro | ReadJsonLines:
+def _read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | ReadJsonLines:
     endings: Mapping[str, type[ReadAvro | ReadJsonLines]] = {
         ".avro": ReadAvro,
         ".jsonl": ReadJsonLines,
@@ -122,7 +141,7 @@ def _read_of(pattern: str) -> ReadAvro | ReadJsonLines:
     }
     for ending, read in endings.items():
         if pattern.endswith(ending):
-            return read(pattern)
+            return read(pattern, files)
     raise InputError(
         f"{pattern} ends in none of {', '.join(endings)}; "
         "write chats as events first with: undertone import"
@@ -180,7 +199,7 @@ def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
     return PayloadChunk(Encoding.JSON, rows, None, name)
 
 
-def files_of(pattern: str) -> list[Any]:
+def _files_of(pattern: str) -> list[Any]:
     """Returns the metadata of the files that match; raises InputError where none does."""
     files: list[Any] = FileSystems.match([pattern])[0].metadata_list
     if not files:

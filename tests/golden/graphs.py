@@ -21,7 +21,7 @@ from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2 as proto
 
 from pipelines import backfill, stream
-from pipelines.operations.plan import plan
+from pipelines.operations.plan import list_archive, plan
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks
 from pipelines.sources.pubsub import ReadPubSub
@@ -57,7 +57,9 @@ def backfill_graph() -> Graph:
         archive = write_avro(Path(folder) / "a.avro", [avro_event()])
         day = date(2026, 6, 1)
         settings = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
-        planned = plan([str(archive)], day, day, settings, timedelta(days=7))
+        margin = timedelta(days=7)
+        files = list_archive([str(archive)], day, day, settings, margin)
+        planned = plan(files, day, day, settings, margin)
         backfill.build(pipeline, planned, _DATASET, settings)
         return describe(pipeline)
 

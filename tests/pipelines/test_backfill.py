@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any, Final
 
 import apache_beam as beam
 import pytest
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.bigquery import WriteToBigQuery
 
 from pipelines import backfill
+from pipelines.sinks.bigquery import Dataset
 from pipelines.terminal.errors import exit_code_of
 from schemas.tables import BATCH
 from tests.builders import HOUR_US, MONDAY_US, avro_event
@@ -130,6 +133,36 @@ def test_a_wrong_flag_is_one_sentence(
     given = [*NOWHERE, f"--input={archive}", *flags]
     assert exit_code_of(lambda: backfill.run(given)) == 2
     assert capsys.readouterr().err == f"undertone: {sentence}\n"
+
+
+def test_the_archive_is_listed_once_for_all_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it begins, what is done and what each job reads come from one listing."""
+    folders = [tmp_path / f"2025/06/{day:02}" for day in range(2, 8)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        write_avro(folder / "a.avro", said("stays", 30))
+    listed: Counter[str] = Counter()
+    match = FileSystems.match
+
+    def counted(patterns: list[str], limits: list[int] | None = None) -> Any:
+        listed.update(patterns)
+        return match(patterns, limits)
+
+    monkeypatch.setattr(FileSystems, "match", counted)
+    pattern = str(tmp_path / "%Y/%m/%d/*.avro")
+    given = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-05"]
+    arguments = backfill.parser().parse_args([*given, f"--input={pattern}", "--margin=1d"])
+    settings = replace(EXACT, revision=MONDAY_US + 40 * DAY_US)
+    plans = backfill._plans(arguments, settings, frozenset(), days_a_job=2)
+    monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
+    for planned in plans:
+        dataset = Dataset.of("my-project.undertone", "")
+        backfill.build(beam.Pipeline(), planned, dataset, settings)
+    assert len(plans) == 2
+    assert set(listed) >= {f"{folder}/*.avro" for folder in folders}
+    assert max(listed.values()) == 1
 
 
 def test_no_row_is_written_before_the_ledger_balances(

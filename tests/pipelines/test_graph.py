@@ -15,7 +15,7 @@ from apache_beam.transforms.userstate import is_stateful_dofn
 
 from pipelines.backfill import build as build_backfill
 from pipelines.graph import assemble
-from pipelines.operations.plan import plan
+from pipelines.operations.plan import list_archive, plan
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks
 from pipelines.sources.pubsub import ReadPubSub
@@ -115,7 +115,9 @@ def test_both_mains_build(tmp_path: Path) -> None:
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
     day = date(2026, 6, 1)
     later = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
-    planned = plan([str(archive)], day, day, later, timedelta(days=7))
+    margin = timedelta(days=7)
+    files = list_archive([str(archive)], day, day, later, margin)
+    planned = plan(files, day, day, later, margin)
     dataset = Dataset.of("my-project.undertone")
     sinks = Sinks(dataset, "projects/my-project/topics/dead", "projects/my-project/topics/alerts")
     read = ReadPubSub("projects/my-project/subscriptions/events", "sent-at-ms")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from pipelines.operations.plan import (
     check_is_over,
     day_of_text,
     first_with_files,
+    list_archive,
     plan,
     plan_lines,
     undone_days,
@@ -47,7 +47,8 @@ def planned(pattern: str, first: int = 0, last: int = 0, **more: Any) -> Plan:
     """Plans days counted from Monday."""
     margin = more.pop("margin", timedelta(days=2))
     settings = more.pop("settings", SETTINGS)
-    return plan([pattern], MONDAY + first * DAY, MONDAY + last * DAY, settings, margin, **more)
+    days = MONDAY + first * DAY, MONDAY + last * DAY
+    return plan(list_archive([pattern], *days, settings, margin), *days, settings, margin, **more)
 
 
 def days_read(made: Plan) -> list[str]:
@@ -175,10 +176,23 @@ def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
     ]
 
 
+def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path) -> None:
+    """A job reads what its days need, whatever else was listed with them."""
+    pattern = archive(tmp_path, range(-9, 12))
+    days = MONDAY + DAY, MONDAY + 2 * DAY
+    whole = list_archive([pattern], MONDAY - 5 * DAY, MONDAY + 8 * DAY, SETTINGS, 2 * DAY)
+    assert plan(whole, *days, SETTINGS, 2 * DAY) == planned(pattern, 1, 2)
+
+
 def test_days_before_the_archive_are_left_out(tmp_path: Path) -> None:
     """The first day that can be counted is that of the first file, and none is after the last."""
     pattern = archive(tmp_path, [1, 2])
-    found = partial(first_with_files, [pattern], settings=SETTINGS, margin=timedelta(days=2))
+
+    def found(first: date, last: date) -> date:
+        return first_with_files(
+            list_archive([pattern], first, last, SETTINGS, 2 * DAY), first, last
+        )
+
     assert found(MONDAY - 3 * DAY, MONDAY + 2 * DAY) == MONDAY + DAY
     assert found(MONDAY + 2 * DAY, MONDAY + 2 * DAY) == MONDAY + 2 * DAY
     assert found(MONDAY - 30 * DAY, MONDAY - 20 * DAY) == MONDAY - 20 * DAY
