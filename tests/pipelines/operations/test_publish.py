@@ -25,6 +25,7 @@ from schemas.failures import InputError
 from schemas.records import Encoding, Message
 from schemas.wire.event import read_event
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US, avro_event
+from tests.pipelines.sources.reading import read_avro
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
     LATENESS_US,
@@ -37,7 +38,6 @@ from tests.schemas.payloads import (
     json_event,
     write_avro,
 )
-from tests.sources.reading import read_avro
 from transforms.decode import decode_chunk
 
 TOPIC: Final = "projects/my-project/topics/events"

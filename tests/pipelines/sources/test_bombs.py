@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.sources.bombs import BLOCKS, LINES, null_rows, write_all
+from tests.pipelines.sources.bombs import BLOCKS, LINES, null_rows, write_all
 
 MAX_MB: Final = 600
 """A worker has a gigabyte at least; before a file is read, Beam alone takes 160 MB."""
@@ -20,7 +20,7 @@ MAX_MB: Final = 600
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Reads every bomb in one process of its own; returns what came of each by its name."""
     files = write_all(tmp_path_factory.mktemp("bombs"))
-    command = [sys.executable, "-m", "tests.sources.peak", *map(str, files)]
+    command = [sys.executable, "-m", "tests.pipelines.sources.peak", *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(files)

@@ -16,8 +16,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipelines.sources.files import ReadAvro, ReadFiles, ReadJsonLines
 from schemas.failures import InputError
 from schemas.records import PayloadChunk
+from tests.pipelines.sources.reading import LINE, events
 from tests.schemas.payloads import SECRET, betrays_secret, chain_of, write_avro
-from tests.sources.reading import LINE, events
 
 
 @pytest.mark.parametrize("read", [ReadAvro, ReadJsonLines])

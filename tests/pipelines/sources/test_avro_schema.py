@@ -13,10 +13,10 @@ import pytest
 from pipelines.sources.files import ReadAvro
 from schemas.failures import InputError
 from tests.builders import MONDAY_US, avro_event
+from tests.pipelines.sources.bombs import avro_file
+from tests.pipelines.sources.reading import LINE, MICROS, events, read_avro, rows_of
 from tests.schemas.mutants import varint
 from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, schema_with, write_avro
-from tests.sources.bombs import avro_file
-from tests.sources.reading import LINE, MICROS, events, read_avro, rows_of
 from transforms.decode import decode_chunk
 
 

@@ -16,8 +16,8 @@ from apache_beam.io.source_test_utils import (
 from pipelines.sources.chunks import ROWS_A_CHUNK
 from pipelines.sources.files import AvroSource
 from tests.builders import MONDAY_US
+from tests.pipelines.sources.reading import events, header_bytes, read_avro, rows_of
 from tests.schemas.payloads import event_ids, schema_with, write_avro
-from tests.sources.reading import events, header_bytes, read_avro, rows_of
 
 
 @pytest.mark.parametrize("bundle_bytes", [1, 17, 100, 333, 1_000, 4_096, 1 << 30])

@@ -18,8 +18,8 @@ from pipelines.sources.chunks import ROWS_A_CHUNK
 from pipelines.sources.files import JsonLinesSource
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
+from tests.pipelines.sources.reading import LINE, read_lines
 from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, json_event
-from tests.sources.reading import LINE, read_lines
 from transforms.decode import decode_chunk
 
 

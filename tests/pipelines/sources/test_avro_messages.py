@@ -12,8 +12,8 @@ import pytest
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from tests.builders import MONDAY_US
+from tests.pipelines.sources.reading import LINE, read_avro
 from tests.schemas.payloads import ENVELOPE_SCHEMA, LATENESS_US, encoded, envelope, write_avro
-from tests.sources.reading import LINE, read_avro
 
 
 def test_an_envelope_is_opened_by_its_content_type(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from schemas.wire.validate import Limits
 from tests.builders import avro_event
+from tests.pipelines.sources.bombs import avro_file
+from tests.pipelines.sources.reading import events, header_bytes, read_avro, rows_of
 from tests.schemas.payloads import (
     LATENESS_US,
     LIMITS,
@@ -22,8 +24,6 @@ from tests.schemas.payloads import (
     schema_with,
     write_avro,
 )
-from tests.sources.bombs import avro_file
-from tests.sources.reading import events, header_bytes, read_avro, rows_of
 from transforms.decode import decode_chunk
 
 
