@@ -1,4 +1,4 @@
-"""Reads files and writes what came of each, as lines of JSON: `python -m tests.pipelines.sources.peak`."""
+"""Reads files and writes what came of each, as lines of JSON; see `test_bombs`."""
 
 from __future__ import annotations
 
