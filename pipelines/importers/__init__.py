@@ -1,4 +1,4 @@
-"""Turns chat exports into events: a module a source, and a look that tells which it is."""
+"""Turns chat exports into events. Each source has a module; `detect` tells the sources apart."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KINDS: Final = (CLAUDE, CHATGPT, CHATS)
 
 
 def detect(path: Path | str) -> str:
-    """Returns which of `KINDS` an export is, by its content.
+    """Returns which of `KINDS` an export is. The content decides, not the name.
 
     Raises:
-      InputError: it is none of them, or can't be read.
+      InputError: if the export is of another kind or can't be read.
     """
     path = Path(path)
     if not path.is_dir() and not zipfile.is_zipfile(path) and _is_chats(path):
@@ -36,8 +36,8 @@ def detect(path: Path | str) -> str:
         if isinstance(first, dict) and key in first:
             return kind
     raise InputError(
-        f"{path} is no export of Claude or ChatGPT and no file of one conversation a line; "
-        f"name one of these, or say which it is with --kind."
+        f"{path} is not an export of Claude or ChatGPT, nor a file with one conversation per line; "
+        f"name such a file, or give its kind with --kind."
     )
 
 
@@ -54,14 +54,15 @@ def import_events(
 
     Args:
       path: file, folder or zip file.
-      kind: one of `KINDS`, or `auto` to look.
-      start: of the made-up times of chats, as are the following; see `chats.Synthesis`.
-      days: over which the conversations are spread.
-      seed: of what is made up.
-      users_per_conversation: how many users there are to a conversation.
+      kind: one of `KINDS`, or `auto` to detect it.
+      start: first instant of made-up times. This and the next three matter only for `chats`; see
+        `chats.Synthesis`.
+      days: number of days over which the conversations are spread.
+      seed: makes all that is made up repeatable.
+      users_per_conversation: number of users divided by number of conversations.
 
     Raises:
-      InputError: the export can't be read, or an argument is out of range.
+      InputError: if the export can't be read or an argument is out of range.
     """
     path = Path(path)
     kind = _known(path, kind)
@@ -82,7 +83,7 @@ def synthesised_fields(path: Path | str, kind: str = AUTO) -> tuple[str, ...]:
     """Returns the names of the event fields that an importer makes up.
 
     Raises:
-      InputError: as `detect`.
+      InputError: as in `detect`.
     """
     return chats.SYNTHESISED_FIELDS if _known(Path(path), kind) == CHATS else ()
 
@@ -91,12 +92,12 @@ def _known(path: Path, kind: str) -> str:
     if kind == AUTO:
         return detect(path)
     if kind not in KINDS:
-        raise InputError(f"{kind} is no kind of export; use {', '.join((AUTO, *KINDS))}.")
+        raise InputError(f"{kind} is not a kind of export; use {', '.join((AUTO, *KINDS))}.")
     return kind
 
 
 def _is_chats(path: Path) -> bool:
-    """Says whether the first line is a conversation; a long export is not read for it."""
+    """Says whether the first line is a conversation. Reads no more: an export may be long."""
     with chats.open_lines(path) as file:
         start = file.read(1)
         while start.isspace() or start in _BYTE_ORDER_MARK:

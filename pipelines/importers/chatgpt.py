@@ -23,13 +23,13 @@ from pipelines.importers.exports import decode_export
 
 PLATFORM: Final = "chatgpt"
 _ROLES: Final = {"user": HUMAN, "assistant": ASSISTANT, "system": SYSTEM}
-"""A tool's messages are part of how an answer came about, not of the conversation."""
+"""Tools have no role here: their messages lead to an answer but are not part of the talk."""
 
 _SPOKEN: Final = ("text", "multimodal_text")
-"""Content types that are shown as said; others are code for a tool, thoughts and the like."""
+"""Content types that a reader sees. The others are e.g. code for a tool, or thoughts."""
 _EVERYONE: Final = "all"
 _LATEST_S: Final = 10**11
-"""Far past the calendar; what is later than this is no time at all."""
+"""A later number is not a time: it lies far past the calendar."""
 
 
 class _Author(msgspec.Struct):
@@ -64,14 +64,13 @@ class _Conversation(msgspec.Struct):
 
 
 def read(path: Path) -> Iterator[Event]:
-    """Yields the messages of an export, conversation by conversation, as they were last shown.
+    """Yields the messages of an export, conversation by conversation, as the user last saw them.
 
-    Branches that an edit or a new answer left behind are not shown, and left out; so are hidden
-    messages, tools, and what is no text. A message without a time is taken as said a second after
-    the one before it.
+    Leaves out branches that an edit or a new answer replaced, hidden messages, tools, and anything
+    that is not text. A message without a time gets the time of the one before it plus a second.
 
     Raises:
-      InputError: the export is missing, no JSON, or of another shape.
+      InputError: if the export is missing, is not JSON, or has another shape.
     """
     user_id = pseudonym(PLATFORM, None)
     for number, conversation in enumerate(decode_export(path, list[_Conversation])):
@@ -105,8 +104,8 @@ def read(path: Path) -> Iterator[Event]:
 def shown_path(mapping: Mapping[str, _Node], current: str | None) -> list[str]:
     """Returns the ids of the nodes from the root to the current one.
 
-    Where that is missing, the deepest leaf is taken, of equally deep ones the latest. A parent that
-    does not exist, or has been met before, ends the path.
+    If the current node is missing, takes the deepest leaf; of equally deep leaves, the latest. The
+    path ends at a parent that does not exist or is already on the path.
     """
     if current not in mapping:
         current = _deepest_latest_leaf(mapping)
@@ -119,7 +118,7 @@ def shown_path(mapping: Mapping[str, _Node], current: str | None) -> list[str]:
 
 def _deepest_latest_leaf(mapping: Mapping[str, _Node]) -> str | None:
     parents = {node.parent for node in mapping.values()}
-    # Where everything goes round in circles nothing is a leaf, and any node will do.
+    # If every node is on a circle there is no leaf; any node will do.
     leaves = [node for node in mapping if node not in parents] or list(mapping)
     depths = _depths(mapping)
     return max(
@@ -128,7 +127,7 @@ def _deepest_latest_leaf(mapping: Mapping[str, _Node]) -> str | None:
 
 
 def _depths(mapping: Mapping[str, _Node]) -> dict[str, int]:
-    """Returns how many nodes are above each; a circle counts from where it is entered."""
+    """Returns how many nodes are above each node. A circle counts from where it is entered."""
     depths: dict[str, int] = {}
     for start in mapping:
         climbed: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""Reads files of one conversation a line, and makes up what they do not say: times and users."""
+"""Reads files with one conversation per line, and makes up the times and users that they lack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROLES: Final = {"human": HUMAN, "user": HUMAN, "assistant": ASSISTANT, "system"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400 * SECOND_US
 _LONGEST_PAUSE_US: Final = 8 * 3600 * SECOND_US
-"""Well below the session gap, so that a line stays one conversation."""
+"""Well below the session gap, so each line stays one conversation."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -51,15 +51,15 @@ class _Line(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """Says how times and users are made up; equal values make equal ones.
+    """Says how times and users are made up. Equal values give equal times and users.
 
     Attributes:
-      start: conversations start from this instant on; must carry a time zone.
-      days: for so many days.
-      seed: of all that is random.
-      users_per_conversation: how many users there are to a conversation, above 0, at most 1. Who
-        has had more conversations is likelier to have the next: most users have one or two, a few
-        very many.
+      start: no conversation starts before this instant; must carry a time zone.
+      days: every conversation starts within this many days of `start`.
+      seed: seed of everything random.
+      users_per_conversation: number of users divided by number of conversations; above 0, at most
+        1. The more conversations a user has had, the likelier is the next one. So most users have
+        one or two conversations, and a few have very many.
     """
 
     start: datetime
@@ -71,21 +71,21 @@ class Synthesis:
         if self.start.tzinfo is None:
             raise ValueError(f"start must carry a time zone, got {self.start}; use e.g. +00:00")
         if self.days < 1:
-            raise ValueError(f"days must be at least 1, got {self.days}")
+            raise ValueError(f"days must be at least 1, got {self.days}; use e.g. 7")
         if not 0 < self.users_per_conversation <= 1:
             raise ValueError(
                 f"users_per_conversation must be above 0 and at most 1, got "
-                f"{self.users_per_conversation}"
+                f"{self.users_per_conversation}; use e.g. 0.7"
             )
 
 
 def read(path: Path, synthesis: Synthesis) -> Iterator[Event]:
     """Yields the messages of a file, conversation by conversation.
 
-    Each line is a conversation of its own: an id met before is followed by its line number.
+    Each line is a separate conversation. If its id was used before, the line number is appended.
 
     Raises:
-      InputError: the file is missing, or a line is no conversation; its number is named.
+      InputError: if the file is missing, or a line is not a conversation; names the line number.
     """
     random = Random(synthesis.seed)
     users = _Users(random, synthesis.users_per_conversation)
@@ -99,8 +99,8 @@ def read(path: Path, synthesis: Synthesis) -> Iterator[Event]:
         for index, turn in enumerate(conversation.turns):
             if turn.role not in _ROLES:
                 raise InputError(
-                    f"Line {number} of {path} has a turn {index} whose role is none of "
-                    f"{', '.join(_ROLES)}; correct it."
+                    f"Line {number} of {path} has an unknown role in turn {index}; "
+                    f"use one of {', '.join(_ROLES)}."
                 )
             role = _ROLES[turn.role]
             if index:
@@ -123,7 +123,7 @@ def open_lines(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """Opens a file, gzipped or not.
 
     Raises:
-      InputError: the file is missing or broken.
+      InputError: if the file is missing or broken.
     """
     try:
         with path.open("rb") as raw:
@@ -135,13 +135,13 @@ def open_lines(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
             else:
                 yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is a broken gzip file; copy it anew.") from error
+        raise InputError(f"{path} is a broken gzip file; copy it again.") from error
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check the path.") from error
 
 
 class _Users:
-    """Draws users as a Yule process does: new ones, or those who have come most often before."""
+    """Draws users by a Yule process: a new user, or one weighted by past conversations."""
 
     def __init__(self, random: Random, share_new: float) -> None:
         self._random = random
@@ -174,12 +174,12 @@ def _decode(path: Path, number: int, line: bytes) -> _Line:
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # Half an emoji, a lone surrogate; the standard library lets it pass.
+            # The standard library accepts a lone surrogate (half an emoji); msgspec does not.
             return msgspec.convert(json.loads(line), type=_Line)
     except msgspec.ValidationError as error:
         raise InputError(
-            f"Line {number} of {path} is no conversation ({error}); each line needs "
-            '{"turns": [{"role", "text"}]}.'
+            f"Line {number} of {path} is not a conversation ({error}); write each line as "
+            '{"turns": [{"role": …, "text": …}]}.'
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"Line {number} of {path} is not valid JSON; correct it.") from error
@@ -197,7 +197,7 @@ def _unique_id(stated: str | int | None, number: int, met: set[str]) -> str:
 
 
 def _pause_us(random: Random, role: str) -> int:
-    """Returns how long it takes to answer: seconds for the assistant, minutes for a human."""
+    """Returns how long this role takes to answer: the assistant seconds, a human minutes."""
     if role != HUMAN:
         return int((2 + 23 * random.random()) * SECOND_US)
     return min(int(random.lognormvariate(4.2, 1.3) * SECOND_US) + SECOND_US, _LONGEST_PAUSE_US)

@@ -54,11 +54,11 @@ class _Conversation(msgspec.Struct):
 def read(path: Path) -> Iterator[Event]:
     """Yields the messages of an export, conversation by conversation.
 
-    A message without a time is taken as said a second after the one before it. Attachments, tools
-    and thoughts are left out.
+    Leaves out attachments, tools and thoughts. A message without a time gets the time of the one
+    before it plus a second.
 
     Raises:
-      InputError: the export is missing, no JSON, or of another shape.
+      InputError: if the export is missing, is not JSON, or has another shape.
     """
     for number, conversation in enumerate(decode_export(path, list[_Conversation])):
         conversation_id = fitting_id(conversation.uuid or f"conversation-{number}")
@@ -68,8 +68,8 @@ def read(path: Path) -> Iterator[Event]:
         for index, message in enumerate(conversation.chat_messages):
             if message.sender not in _ROLES:
                 raise InputError(
-                    f"{path} has in conversation {number} a message {index} whose sender is "
-                    "neither human nor assistant; export anew."
+                    f"Message {index} of conversation {number} in {path} is from neither a human "
+                    "nor the assistant; export your chats again."
                 )
             if message.created_at is not None:
                 last_us = _microseconds(message.created_at)
@@ -88,7 +88,7 @@ def read(path: Path) -> Iterator[Event]:
 
 
 def _before(conversation: _Conversation) -> int:
-    """Returns a second before the conversation was created: its first message is then on time."""
+    """Returns the conversation's time minus a second; its first message adds the second back."""
     if conversation.created_at is None:
         return NO_INSTANT_US
     return _microseconds(conversation.created_at) - SECOND_US

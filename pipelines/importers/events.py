@@ -1,4 +1,4 @@
-"""What the importers share: how a message of any source becomes an event."""
+"""Turns a message of any source into an event; all importers use this."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ASSISTANT: Final = "ASSISTANT"
 SYSTEM: Final = "SYSTEM"
 
 NO_INSTANT_US: Final = 0
-"""Written where a source gives no time at all: `Decode` refuses it, counted and with a reason."""
+"""Stands for a missing time. `Decode` refuses such an event, counts it and gives a reason."""
 
 SECOND_US: Final = 1_000_000
 
 _LONGEST_ID: Final = MAX_ID_BYTES - 32
-"""Leaves room for what makes an id unique."""
+"""Leaves room for the suffix that makes an id unique."""
 
 
 def make_event(
@@ -38,7 +38,7 @@ def make_event(
 ) -> Event:
     """Returns an event with the fields of the archive schema.
 
-    Lone surrogates, which exports cut from emoji at times, become question marks.
+    Lone surrogates become question marks: exports sometimes cut an emoji in half.
     """
     return {
         "event_id": event_id,
@@ -58,7 +58,7 @@ def make_event(
 
 
 def fitting_id(stated: str) -> str:
-    """Returns the id, or its hash where it is longer than an event's ids may be."""
+    """Returns the id, or its hash if the id is too long for an event."""
     encoded = stated.encode("utf-8", "replace")
     if len(encoded) > _LONGEST_ID:
         return hashlib.sha256(encoded).hexdigest()
@@ -66,7 +66,7 @@ def fitting_id(stated: str) -> str:
 
 
 def pseudonym(source: str, account: str | None) -> str:
-    """Returns the user id of an account: a hash, or `self` where the export names no account."""
+    """Returns the user id of an account: its hash, or `self` if the export names no account."""
     if account is None:
         return "self"
     return f"{source}-{hashlib.sha256(f'{source}:{account}'.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""Opens data exports: a `conversations.json`, the folder or the zip file that holds it."""
+"""Opens data exports: a `conversations.json`, or the folder or zip file that contains it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_export(path: Path) -> Iterator[IO[bytes]]:
     """Opens the conversations of an export.
 
     Raises:
-      InputError: there are none, or they can't be read.
+      InputError: if there are none, or they can't be read.
     """
     try:
         if path.is_dir():
@@ -37,19 +37,19 @@ def open_export(path: Path) -> Iterator[IO[bytes]]:
             with path.open("rb") as file:
                 yield file
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        # A RuntimeError is how zipfile refuses encryption and unknown compression.
+        # zipfile raises RuntimeError for encryption and unknown compression.
         cause = error.strerror if isinstance(error, OSError) else None
         raise InputError(
             f"{path} can't be read ({cause or 'a broken or encrypted zip file'}); "
-            f"name a {CONVERSATIONS}, or its folder or zip file."
+            f"give a {CONVERSATIONS}, or the folder or zip file that contains it."
         ) from error
 
 
 def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
-    """Reads a whole export; of each object only the fields that the type names are kept.
+    """Reads a whole export. Keeps only the fields that the type names.
 
     Raises:
-      InputError: the export is no JSON, or of another shape.
+      InputError: if the export is not JSON or has another shape.
     """
     with open_export(path) as file:
         content = file.read()
@@ -59,27 +59,27 @@ def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # Some exports hold half an emoji, a lone surrogate; the standard library lets it pass.
+            # The standard library accepts a lone surrogate (half an emoji); msgspec does not.
             return msgspec.convert(json.loads(content), type=type_)
     except msgspec.ValidationError as error:
         raise InputError(
-            f"{path} has not the shape of the export ({error}); export anew."
+            f"{path} does not have the shape of an export ({error}); export your chats again."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON; export anew.") from error
+        raise InputError(f"{path} is not valid JSON; export your chats again.") from error
 
 
 def first_of_array(path: Path) -> Any:
-    """Returns the first element of an export's JSON array, reading no more of it than needed.
+    """Returns the first element of an export's JSON array. Reads no further than it must.
 
     Raises:
-      InputError: the export is not an array in JSON, or is empty.
+      InputError: if the export is not a JSON array, or is empty.
     """
     with open_export(path) as file:
         decoder, content, size_bytes = json.JSONDecoder(), b"", _FIRST_LOOK_BYTES
         while more := file.read(size_bytes):
             content += more
-            size_bytes = len(content)  # Twice as much each time: linear on the whole.
+            size_bytes = len(content)  # Doubling keeps the total time linear.
             text = content.decode("utf-8-sig", "replace").lstrip()
             if not text.startswith("["):
                 break
@@ -87,12 +87,15 @@ def first_of_array(path: Path) -> Any:
                 return decoder.raw_decode(text[1:].lstrip())[0]
             except (ValueError, RecursionError):
                 continue
-    raise InputError(f"{path} holds no conversations; name an export or one conversation a line.")
+    raise InputError(
+        f"{path} contains no conversations; give a chat export, or a file with one conversation "
+        "per line."
+    )
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
-    """Returns the name of the conversations in a zip file, the one nearest to its top."""
+    """Returns the path of `conversations.json` in a zip file: the one nearest to its top."""
     names = [name for name in archive.namelist() if PurePosixPath(name).name == CONVERSATIONS]
     if not names:
-        raise InputError(f"{path} holds no {CONVERSATIONS}; name a chat export.")
+        raise InputError(f"{path} contains no {CONVERSATIONS}; give a chat export.")
     return min(names, key=lambda name: (name.count("/"), name))

@@ -1,4 +1,4 @@
-"""Archives and JSON Lines, written and read back."""
+"""Archives and JSON Lines files are written and read back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     assert list(read_events(tmp_path / name)) == events()
 
 
-def test_json_lines_are_what_the_wire_reads(tmp_path: Path) -> None:
+def test_json_lines_decode_like_archives(tmp_path: Path) -> None:
     """A line decodes to the same message as the event it was written from."""
     write_json_lines(tmp_path / "x.jsonl", events(1))
     line = (tmp_path / "x.jsonl").read_bytes()
@@ -54,15 +54,15 @@ def test_json_lines_are_what_the_wire_reads(tmp_path: Path) -> None:
     assert message == read_event(Encoding.AVRO, events(1)[0], None, LIMITS)
 
 
-def test_an_instant_outside_the_calendar_survives(tmp_path: Path) -> None:
-    """A damaged time stays a number in JSON, so that decoding refuses it there too."""
+def test_a_time_outside_the_calendar_is_kept(tmp_path: Path) -> None:
+    """A damaged time stays a number in JSON, so decoding refuses it there too."""
     damaged = {**events(1)[0], "sent_at_us": 2**62}
     write_json_lines(tmp_path / "x.jsonl", [damaged])
     assert list(read_events(tmp_path / "x.jsonl")) == [damaged]
 
 
 def test_equal_events_give_equal_gzip_files(tmp_path: Path) -> None:
-    """No time or name of the file gets into the bytes."""
+    """The bytes contain neither the file's time nor its name."""
     write_json_lines(tmp_path / "a.jsonl.gz", events())
     write_json_lines(tmp_path / "b.jsonl.gz", events())
     packed = (tmp_path / "a.jsonl.gz").read_bytes()
@@ -70,14 +70,14 @@ def test_equal_events_give_equal_gzip_files(tmp_path: Path) -> None:
     assert packed[4:8] == bytes(4)  # The time in the header.
 
 
-def test_metadata_come_back_without_avros_own(tmp_path: Path) -> None:
-    """Only what the writer said is returned."""
+def test_metadata_is_read_back_without_avros_own(tmp_path: Path) -> None:
+    """Reading returns only the metadata that the writer gave."""
     write_archive(tmp_path / "x.avro", events(), metadata={"undertone.synthesised": "user_id"})
     assert read_archive_metadata(tmp_path / "x.avro") == {"undertone.synthesised": "user_id"}
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    """The file is replaced when it is complete, or not at all."""
+    """A write replaces the file completely or not at all."""
 
     def failing() -> Iterator[dict[str, Any]]:
         yield from events(1)
@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """A missing or broken file, and a line that is no event, are input errors."""
+    """Missing files, broken files and lines that are not events are input errors."""
     (tmp_path / "broken.avro").write_bytes(b"Obj\x01 and no more")
     (tmp_path / "broken.gz").write_bytes(gzip.compress(b"{}\n" * 99)[:-12])
     (tmp_path / "bad.jsonl").write_bytes(b'{"event_id": "e"}\n[1, 2\n')

@@ -19,7 +19,7 @@ T = 1_748_822_400.5
 def node(
     parent: str | None, role: str | None, *parts: Any, at: float | None = None, **other: Any
 ) -> dict[str, Any]:
-    """Returns a node of a mapping; without a role it holds no message. Children are not needed."""
+    """Returns a node of a mapping. Without a role it has no message. Its children don't matter."""
     if role is None:
         return {"parent": parent, "children": [], "message": None}
     content = {"content_type": other.pop("content_type", "text"), "parts": list(parts)}
@@ -39,7 +39,7 @@ def imported(
 
 
 def texts(events: list[dict[str, Any]]) -> list[str]:
-    """Returns what was said."""
+    """Returns the text of each event."""
     return [event["text"] for event in events]
 
 
@@ -53,7 +53,7 @@ EDITED = {
 
 
 def test_the_shown_branch_is_read(tmp_path: Path) -> None:
-    """Messages lead from the root to the current node; what an edit left behind is not shown."""
+    """Only messages from the root to the current node are read, not those that an edit replaced."""
     question, answer = imported(tmp_path, EDITED, "a2")
     assert (question["text"], question["role"]) == ("second try", "HUMAN")
     assert (answer["text"], answer["role"], answer["model"]) == (
@@ -64,8 +64,8 @@ def test_the_shown_branch_is_read(tmp_path: Path) -> None:
     assert texts(imported(tmp_path, EDITED, "a1")) == ["first try", "first answer"]
 
 
-def test_without_a_current_node_the_deepest_latest_leaf_holds(tmp_path: Path) -> None:
-    """Of two branches of one depth the later one is taken, of two depths the deeper."""
+def test_without_a_current_node_the_deepest_latest_leaf_is_taken(tmp_path: Path) -> None:
+    """The deeper branch is read; of two equally deep ones, the later."""
     assert texts(imported(tmp_path, EDITED)) == ["second try", "second answer"]
     early = EDITED | {"b1": node("q1", "assistant", "an earlier answer", at=T)}
     assert texts(imported(tmp_path, early)) == ["second try", "second answer"]
@@ -74,8 +74,8 @@ def test_without_a_current_node_the_deepest_latest_leaf_holds(tmp_path: Path) ->
     assert texts(imported(tmp_path, deeper)) == ["first try", "first answer", "more"]
 
 
-def test_only_what_is_said_to_all_counts(tmp_path: Path) -> None:
-    """Tools, calls of tools, thoughts and hidden messages are left out; other system turns stay."""
+def test_only_messages_shown_to_the_user_are_read(tmp_path: Path) -> None:
+    """Tools, tool calls, thoughts and hidden messages are left out; other system turns stay."""
     hidden = {"is_visually_hidden_from_conversation": True}
     mapping = {
         "0": node(None, "system", "", metadata=hidden),
@@ -91,8 +91,8 @@ def test_only_what_is_said_to_all_counts(tmp_path: Path) -> None:
     assert [event["message_index"] for event in events] == [0, 1, 2]
 
 
-def test_parts_that_are_no_text_are_ignored(tmp_path: Path) -> None:
-    """Strings are joined; of an image alone an empty message is left."""
+def test_parts_that_are_not_text_are_ignored(tmp_path: Path) -> None:
+    """Text parts are joined; a message with only an image becomes empty."""
     image = {"content_type": "image_asset_pointer", "width": 1}
     mapping = {
         "1": node(None, "user", "look", image, "here", content_type="multimodal_text"),
@@ -101,8 +101,8 @@ def test_parts_that_are_no_text_are_ignored(tmp_path: Path) -> None:
     assert texts(imported(tmp_path, mapping, "2")) == ["look\nhere", ""]
 
 
-def test_missing_times_follow_the_message_before(tmp_path: Path) -> None:
-    """The first takes the conversation's time; without that the event carries no valid time."""
+def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
+    """The first message takes the conversation's time; if that is missing too, the time is 0."""
     mapping = {"1": node(None, "user", "a"), "2": node("1", "assistant", "b")}
     first, second = imported(tmp_path, mapping, "2")
     assert first["sent_at_us"] == 1_748_822_400_500_000
@@ -111,29 +111,29 @@ def test_missing_times_follow_the_message_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("current", [None, "a", "b"])
-def test_a_circle_ends(tmp_path: Path, current: str | None) -> None:
-    """A mapping that goes round in circles is read once round, from any node."""
+def test_a_circle_is_read_once(tmp_path: Path, current: str | None) -> None:
+    """Each node of a circular mapping is read once, whichever node is current."""
     circle = {"a": node("b", "user", "x", at=T), "b": node("a", "assistant", "y", at=T + 1)}
     assert sorted(texts(imported(tmp_path, circle, current))) == ["x", "y"]
 
 
 def test_odd_mappings_are_read_as_far_as_they_go(tmp_path: Path) -> None:
-    """An empty mapping, a parent that is missing and a tail into a circle do no harm."""
+    """An empty mapping, a missing parent and a tail that leads into a circle do no harm."""
     assert imported(tmp_path, {}) == []
     assert texts(imported(tmp_path, {"a": node("gone", "user", "x")})) == ["x"]
     tail = {"a": node("a", "user", "x"), "b": node("a", "user", "y"), "c": node("b", "user", "z")}
     assert texts(imported(tmp_path, tail)) == ["x", "y", "z"]
 
 
-def test_a_long_conversation_takes_no_long_time(tmp_path: Path) -> None:
-    """Twenty thousand messages without a current node are climbed once."""
+def test_a_long_conversation_is_read_quickly(tmp_path: Path) -> None:
+    """Each of twenty thousand messages without a current node is visited once."""
     chain = {str(n): node(str(n - 1), "user", str(n)) for n in range(20_000)}
     assert len(imported(tmp_path, chain)) == 20_000
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The sentence names the place, and nothing that was said."""
+    """The error names the place and repeats no text."""
     mapping = {"1": {"parent": None, "message": {"author": "secret", "content": {"parts": []}}}}
-    with pytest.raises(InputError, match="shape of the export") as error:
+    with pytest.raises(InputError, match="shape of an export") as error:
         imported(tmp_path, mapping)
     assert "secret" not in str(error.value)

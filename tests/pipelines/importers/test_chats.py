@@ -1,4 +1,4 @@
-"""Files of one conversation a line."""
+"""Files with one conversation per line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY_US = 86_400_000_000
 
 
 def chat(id_: str | None = None, *texts: str, **other: Any) -> dict[str, Any]:
-    """Returns a conversation whose turns alternate, human first."""
+    """Returns a conversation with alternating turns, starting with the human."""
     turns = [
         {"role": "assistant" if index % 2 else "human", "text": text}
         for index, text in enumerate(texts or ("hi", "hello"))
@@ -30,14 +30,14 @@ def chat(id_: str | None = None, *texts: str, **other: Any) -> dict[str, Any]:
 
 
 def imported(tmp_path: Path, *lines: Any, **arguments: Any) -> list[dict[str, Any]]:
-    """Writes lines, objects as JSON, and imports them."""
+    """Writes the lines (objects as JSON) and imports them."""
     path = tmp_path / "chats.jsonl"
     path.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines), "utf-8")
     return list(import_events(path, "chats", **{"start": START, **arguments}))
 
 
 def test_a_line_becomes_a_conversation(tmp_path: Path) -> None:
-    """Turns are events in order; source is the platform; the language is only what is stated."""
+    """Turns become events in order, `source` the platform, and `lang` the language if stated."""
     first, second = imported(tmp_path, chat("a", "hi", "", lang="en", label="x"))
     assert (first["role"], second["role"]) == ("HUMAN", "ASSISTANT")
     assert (first["text"], second["text"]) == ("hi", "")
@@ -45,31 +45,31 @@ def test_a_line_becomes_a_conversation(tmp_path: Path) -> None:
     assert imported(tmp_path, chat("a"))[0]["language"] is None
 
 
-def test_roles_have_other_names(tmp_path: Path) -> None:
-    """`user` is human; system turns are kept as such."""
+def test_other_names_of_roles_are_understood(tmp_path: Path) -> None:
+    """`user` means human; system turns keep their role."""
     turns = [{"role": role, "text": "x"} for role in ("system", "user", "assistant")]
     events = imported(tmp_path, {"id": 7, "turns": turns})
     assert [event["role"] for event in events] == ["SYSTEM", "HUMAN", "ASSISTANT"]
     assert {event["conversation_id"] for event in events} == {"7"}
 
 
-def test_every_line_is_a_conversation_of_its_own(tmp_path: Path) -> None:
-    """An id met before, or missing, is made unique by the line number."""
+def test_every_line_is_a_separate_conversation(tmp_path: Path) -> None:
+    """The line number makes a repeated or missing id unique."""
     events = imported(tmp_path, chat("a"), "", chat("a"), chat())
     ids = list(dict.fromkeys(event["conversation_id"] for event in events))
     assert ids == ["a", "a:line3", "line4"]
     assert len({event["event_id"] for event in events}) == len(events)
 
 
-def test_ids_too_long_are_hashed(tmp_path: Path) -> None:
-    """No event is refused for the length of an id."""
+def test_long_ids_are_hashed(tmp_path: Path) -> None:
+    """An id that is too long is hashed, so its event is not refused."""
     events = imported(tmp_path, chat("x" * 300), chat("x" * 300), chat("x" * 300 + "y"))
     assert len({event["conversation_id"] for event in events}) == 3
     assert max(len(event["event_id"]) for event in events) <= 256
 
 
 def test_times_are_made_up_within_the_days(tmp_path: Path) -> None:
-    """A conversation starts within the days, and its pauses are far below the session gap."""
+    """Conversations start within the days, and pauses are far shorter than the session gap."""
     events = imported(tmp_path, *[chat(str(n), *"abcdefgh") for n in range(300)], days=3)
     starts = [event["sent_at_us"] for event in events if event["message_index"] == 0]
     assert min(starts) >= START_US
@@ -81,14 +81,14 @@ def test_times_are_made_up_within_the_days(tmp_path: Path) -> None:
 
 
 def test_made_up_values_depend_on_the_seed_alone(tmp_path: Path) -> None:
-    """The same seed makes the same times and users."""
+    """The same seed gives the same times and users."""
     lines = [chat(str(n)) for n in range(20)]
     assert imported(tmp_path, *lines, seed=1) == imported(tmp_path, *lines, seed=1)
     assert imported(tmp_path, *lines, seed=1) != imported(tmp_path, *lines, seed=2)
 
 
 def test_users_are_made_up_skewed_and_marked(tmp_path: Path) -> None:
-    """Most users have one or two conversations, few many; their ids say that they are made up."""
+    """Most users have one or two conversations, a few have many; their ids are marked synthetic."""
     lines = [chat(str(n), "hi") for n in range(2_000)]
     users = Counter(e["user_id"] for e in imported(tmp_path, *lines, users_per_conversation=0.5))
     assert all(user.startswith("synthetic-") for user in users)
@@ -99,13 +99,13 @@ def test_users_are_made_up_skewed_and_marked(tmp_path: Path) -> None:
 
 
 def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
-    """A lone surrogate becomes a question mark, which can be written."""
+    """A lone surrogate becomes a question mark."""
     (event,) = imported(tmp_path, '{"turns": [{"role": "human", "text": "oh \\ud83d"}]}')
     assert event["text"] == "oh ?"
 
 
-def test_gzip_is_told_by_content(tmp_path: Path) -> None:
-    """A packed file is read whatever its name."""
+def test_gzip_is_recognised_by_content(tmp_path: Path) -> None:
+    """A gzipped file is read under any name."""
     path = tmp_path / "chats"
     path.write_bytes(gzip.compress(json.dumps(chat("a")).encode()))
     assert detect(path) == "chats"
@@ -127,14 +127,14 @@ def test_gzip_is_told_by_content(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_of_another_shape_is_named(tmp_path: Path, line: str) -> None:
-    """The error gives the number of the line and nothing of what it says."""
+    """The error gives the line's number and repeats nothing of its content."""
     with pytest.raises(InputError, match="Line 2 of ") as error:
         imported(tmp_path, chat("a"), line)
     assert "secret" not in str(error.value)
 
 
 def test_arguments_out_of_range_are_input_errors(tmp_path: Path) -> None:
-    """What the command line hands on is checked."""
+    """Values from the command line are checked."""
     for wrong in ({"days": 0}, {"users_per_conversation": 0}, {"start": datetime(2026, 1, 1)}):
         with pytest.raises(InputError, match="must"):
             imported(tmp_path, chat("a"), **wrong)

@@ -47,12 +47,12 @@ def written(tmp_path: Path, *conversations: dict[str, Any]) -> Path:
 
 
 def imported(path: Path) -> list[dict[str, Any]]:
-    """Imports an export of which nothing is told."""
+    """Imports an export without naming its kind."""
     return list(import_events(path, start=START))
 
 
 def test_messages_become_events(tmp_path: Path) -> None:
-    """Sender, text and time are those of the export; nothing is made up."""
+    """Events keep the export's sender, text and time; nothing is made up."""
     path = written(tmp_path, TALK)
     first, second = imported(path)
     assert (first["role"], first["text"]) == ("HUMAN", "hi")
@@ -64,15 +64,15 @@ def test_messages_become_events(tmp_path: Path) -> None:
 
 
 def test_the_account_is_a_pseudonym(tmp_path: Path) -> None:
-    """The user is a hash of the account, or `self` where there is none."""
+    """The user id is a hash of the account, or `self` if there is none."""
     first, *_, last = imported(written(tmp_path, TALK, TALK | {"account": None, "uuid": "c-2"}))
     assert first["user_id"].startswith("claude-")
     assert "someone" not in first["user_id"]
     assert last["user_id"] == "self"
 
 
-def test_text_comes_from_the_content_where_it_is_empty(tmp_path: Path) -> None:
-    """Text blocks are joined; thoughts and tools are left out."""
+def test_an_empty_text_is_taken_from_the_content(tmp_path: Path) -> None:
+    """The text blocks of the content are joined; thoughts and tools are left out."""
     content = [
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "one"},
@@ -84,8 +84,8 @@ def test_text_comes_from_the_content_where_it_is_empty(tmp_path: Path) -> None:
     assert [event["text"] for event in imported(written(tmp_path, talk))] == ["one\ntwo", ""]
 
 
-def test_missing_times_follow_the_message_before(tmp_path: Path) -> None:
-    """The first takes the conversation's own time, each further one a second more."""
+def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
+    """The first message takes the conversation's time; each next one adds a second."""
     talk = conversation(message("human", "a", None), message("assistant", "b", None))
     first, second = imported(written(tmp_path, talk))
     assert first["sent_at_us"] == 1_748_822_399_000_000
@@ -93,7 +93,7 @@ def test_missing_times_follow_the_message_before(tmp_path: Path) -> None:
 
 
 def test_folder_and_zip_are_opened(tmp_path: Path) -> None:
-    """The export may be given as the file, its folder or the zip file as it was sent."""
+    """An export may be given as a file, a folder or a zip file."""
     path = written(tmp_path, TALK)
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         archive.write(path, "data/conversations.json")
@@ -105,13 +105,13 @@ def test_folder_and_zip_are_opened(tmp_path: Path) -> None:
 
 
 def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
-    """A lone surrogate in one message does not cost the export."""
+    """A lone surrogate becomes a question mark, and the rest is read."""
     talk = conversation(message("human", "oh \ud83d", "2025-06-02T00:00:00Z"))
     assert imported(written(tmp_path, talk))[0]["text"] == "oh ?"
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The sentence names the place, and nothing that was said."""
+    """The error names the place and repeats no text."""
     at = "2025-06-02T00:00:00Z"
     wrong = [
         conversation(message("narrator", "secret", at)),
@@ -119,6 +119,6 @@ def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
         conversation() | {"chat_messages": {"secret": 1}},
     ]
     for talk in wrong:
-        with pytest.raises(InputError, match=r"conversations\.json has") as error:
+        with pytest.raises(InputError, match=r"conversations\.json .*export your chats") as error:
             list(import_events(written(tmp_path, talk), "claude", start=START))
         assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Telling exports apart."""
+"""Exports are told apart by their content."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from schemas.failures import InputError
         ('[{"title": null, "mapping": {}}]', "chatgpt"),
     ],
 )
-def test_the_first_conversation_tells(tmp_path: Path, content: str, kind: str) -> None:
-    """The kind is told by content, and no more is read than the first conversation."""
+def test_the_first_conversation_decides(tmp_path: Path, content: str, kind: str) -> None:
+    """The kind follows from the first conversation, and nothing after it is read."""
     path = tmp_path / "export"
     path.write_text(content, "utf-8")
     assert detect(path) == kind
 
 
 def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
-    """The look grows until the first conversation is complete, even through a split character."""
+    """Reading goes on until the first conversation is complete, even across a split character."""
     messages = [{"sender": "human", "text": "é" * 100_001}]
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps([{"chat_messages": messages}], ensure_ascii=False), "utf-8")
@@ -41,7 +41,7 @@ def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
     "content", ["", "[]", "[1]", "{}", "hello", '[{"a": 1}]', "[[", "\x00\x01"]
 )
 def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
-    """What is none of the known kinds is refused in one sentence."""
+    """Any other content is refused with an error that names the file."""
     path = tmp_path / "export.json"
     path.write_text(content, "utf-8")
     with pytest.raises(InputError, match=r"export\.json"):
@@ -49,13 +49,13 @@ def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
 
 
 def test_missing_and_broken_files_are_input_errors(tmp_path: Path) -> None:
-    """No file, a folder or a zip file without conversations, and damaged data are told apart."""
+    """Missing files, folders and zip files without conversations, and bad JSON differ in error."""
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("users.json", "[]")
     for name, sentence in (
         ("gone", "No such file"),
         ("", "No such file"),
-        ("empty.zip", "holds no"),
+        ("empty.zip", "contains no"),
     ):
         with pytest.raises(InputError, match=sentence):
             detect(tmp_path / name)
@@ -65,6 +65,6 @@ def test_missing_and_broken_files_are_input_errors(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_an_input_error(tmp_path: Path) -> None:
-    """The kinds there are stand in the sentence."""
+    """The error lists the known kinds."""
     with pytest.raises(InputError, match="claude, chatgpt, chats"):
         import_events(tmp_path, "whatsapp", start=datetime(2026, 1, 1, tzinfo=UTC))
