@@ -1,4 +1,4 @@
-"""Made-up conversations whose every measure is known beforehand."""
+"""Makes up conversations whose every measure is known in advance."""
 
 from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate

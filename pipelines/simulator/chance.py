@@ -1,4 +1,4 @@
-"""Skewed choices: what is common, what is rare."""
+"""Weighted random choices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Mix(Generic[ValueT]):
-    """Values and how often each comes up; weights need not sum to one."""
+    """Values with weights. The weights need not sum to one."""
 
     def __init__(self, weights: Mapping[ValueT, float]) -> None:
         self._values: Final = tuple(weights)

@@ -1,4 +1,4 @@
-"""Damaged copies of events, each with the reason for which it must be refused."""
+"""Damages copies of events. Each copy comes with the reason why it must be refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.wire.validate import MAX_ID_BYTES, SCHEMA_VERSION
 Event = dict[str, Any]
 
 _AHEAD_US: Final = 10 * 60 * 1_000_000
-"""Twice of what `wire.Limits` lets pass."""
+"""Twice what `wire.Limits` accepts."""
 _YEAR_1970_US: Final = 1_000
 _YEAR_2103_US: Final = 4_200_000_000_000_000
 
@@ -26,14 +26,16 @@ _FAULTS: Final[tuple[tuple[Reason, str, object], ...]] = (
     (Reason.UNSUPPORTED_SCHEMA_VERSION, "schema_version", SCHEMA_VERSION + 1),
     (Reason.FROM_THE_FUTURE, "sent_at_us", None),
 )
-"""Reason, field and its damaged value; None is told by the publish time. Only what an Avro archive
-can hold: its schema itself keeps other damage out."""
+"""Reason, field and damaged value. None means a value derived from the publish time.
+
+Lists only damage that an Avro archive can store; the archive's schema rules out the rest.
+"""
 
 _MIX: Final = Mix(dict.fromkeys(_FAULTS, 1.0))
 
 
 def damage(event: Event, event_id: str, random: Random) -> tuple[Event, Reason]:
-    """Returns a copy of an event with an id of its own and one fault, and the reason to expect."""
+    """Returns a copy of an event with a new id and one fault, and the reason to expect for it."""
     reason, field, value = _MIX.pick(random)
     if value is None:
         value = event["published_at_us"] + _AHEAD_US

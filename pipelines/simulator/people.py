@@ -1,4 +1,4 @@
-"""Who takes part: users, some of whom come back often, and what their events say about them."""
+"""Draws the users of a simulation, and what their events say about them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pipelines.simulator.chance import Mix
 from schemas.breakdowns import ATTRIBUTES
 
 USERS_PER_CONVERSATION: Final = 0.8
-"""Size of the pool that users are drawn from; not all of them are."""
+"""Size of the pool that users are drawn from. Some users in the pool are never drawn."""
 
 _HIDDEN_USER: Final = 0.03
 _HIDDEN_ATTRIBUTE: Final = 0.04
 _HIDDEN_LANGUAGE: Final = 0.5
-"""Few clients know the language of what is typed."""
+"""Few clients know the language in which a user types."""
 
 _PLATFORMS: Final = Mix({"web": 52, "ios": 22, "android": 18, "desktop": 6, "api": 2})
 _PLANS: Final = Mix({"free": 71, "pro": 22, "team": 5, "enterprise": 2})
@@ -34,12 +34,12 @@ _LANGUAGE_TAGS: Final = {
 
 
 class Speaker(NamedTuple):
-    """What the events of a conversation say about who takes part in it.
+    """What the events of a conversation say about its user.
 
     Attributes:
-      user: pseudonymous id, None where the events do not say.
-      language: what is written in, `en` or `zh`.
-      attributes: values of `breakdowns.ATTRIBUTES`, None where the events do not say.
+      user: pseudonymous id; None if the events do not name the user.
+      language: language of the texts, `en` or `zh`.
+      attributes: values of `breakdowns.ATTRIBUTES`; None for each that the events do not state.
     """
 
     user: str | None
@@ -54,11 +54,12 @@ class People:
         self._pool = max(1, int(conversations * USERS_PER_CONVERSATION))
         self._share_chinese = share_chinese
         self._seed = seed
-        # A user keeps country, language and plan; most are met once, the busy ones again soon.
+        # A user keeps country, language and plan. The cache suffices for busy users, who return
+        # soon; most others are drawn once.
         self._traits = lru_cache(maxsize=65_536)(self._draw_traits)
 
     def draw(self, random: Random) -> Speaker:
-        """Draws who has a conversation: of most users one or two come about, of few very many."""
+        """Draws the user of a conversation: most users get one or two, a few very many."""
         number = int(self._pool * random.random() ** 2)
         language, country, plan = self._traits(number)
         tag = None

@@ -1,7 +1,7 @@
-"""What happens in a thread: what it is about, how long it lasts, how the mood moves, who objects.
+"""Plans threads: what each is about, its length, its change of mood, and any pushback.
 
-The shares here are the project's own guesses, shaped so that the whole resembles what the study
-says in words (METRICS.md); its figures by type were pictures, and are not copied.
+The shares here are the project's own guesses. Together they resemble what the study says in words
+(METRICS.md). The study gives its figures by type only as pictures, so they are not copied.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OTHERWISE: Final = Mix(
 )  # fmt: skip
 
 _DRIFTS: Final = 0.18
-"""Share of the affective conversations that come from, or end in, something else."""
+"""Share of the affective conversations that open or close as something else."""
 _DRIFTS_OTHERWISE: Final = 0.05
 _COMES_FROM: Final[Mapping[str, Mix[str]]] = {
     "interpersonal_advice": Mix({"work": 4, "counseling": 3, "technical": 1, "other": 2}),
@@ -48,7 +48,8 @@ _COMES_FROM: Final[Mapping[str, Mix[str]]] = {
 }
 
 _LENGTH: Final = {True: (1.5, 1.05), False: (0.95, 0.9)}
-"""Log-normal mean and deviation of human messages: medians 4.5 affective, 2.6 otherwise."""
+"""Log-normal mean and deviation of the human messages: the medians are 4.5 if the conversation is
+affective, else 2.6."""
 _LENGTH_OF: Final = {
     "companionship": (2.1, 1.1),
     "romantic_roleplay": (2.3, 1.0),
@@ -56,14 +57,15 @@ _LENGTH_OF: Final = {
 }
 _BOUNDARY_EVERY: Final = 2_000
 _BOUNDARIES: Final = {499: 49, 999: 50, 1499: 51, 1999: 0}
-"""Threads of a round that are given a length next to a definition; 0: only the assistant speaks."""
+"""Threads of a round that get a length next to a definition's limit. With 0, only the assistant
+speaks."""
 
 _MOOD: Final = {
     True: Mix({-2: 15, -1: 40, 0: 35, 1: 8, 2: 2}),
     False: Mix({-1: 10, 0: 80, 1: 9, 2: 1}),
 }
 _RISE: Final = {True: Mix({-1: 12, 0: 48, 1: 28, 2: 12}), False: Mix({-1: 8, 0: 80, 1: 12})}
-"""By how many half points the mood moves over the conversation."""
+"""How many half points the mood moves over the conversation."""
 _NOISE: Final = Mix({-1: 12, 0: 76, 1: 12})
 
 _PUSHES_BACK: Final = {True: 0.08, False: 0.02}
@@ -79,13 +81,13 @@ _UNANSWERED: Final = 0.02
 _RESUMED: Final = 0.03
 _PAUSES: Final = 0.02
 _SILENT_START: Final = 0.03
-"""Share of the threads whose first message says nothing of user or attributes."""
+"""Share of the threads whose first message states neither user nor attributes."""
 _CHANGES_MODEL: Final = 0.02
 _MODEL: Final = ATTRIBUTES.index("model")
 
 
 class Arc(NamedTuple):
-    """The course of a conversation: of the opening kind up to message `turn`, then the closing."""
+    """The course of a conversation: the opening kind before message `turn`, then the closing."""
 
     opening: str
     closing: str
@@ -98,7 +100,7 @@ class Arc(NamedTuple):
 
 
 class Planner:
-    """Plans threads, one after the other, from one source of chance."""
+    """Plans threads one after the other, with one random generator."""
 
     def __init__(
         self,
@@ -116,7 +118,7 @@ class Planner:
         self._labelled_text = labelled_text
 
     def plan_thread(self, number: int, opens_at_us: int, speaker: Speaker) -> list[PlannedMessage]:
-        """Returns a thread's messages in time order: a conversation, now and then a second one."""
+        """Returns a thread's messages in time order: one conversation, or sometimes two."""
         random = self._random
         messages = list(self._converse(number, opens_at_us, speaker))
         if random.random() < _RESUMED:
@@ -171,12 +173,12 @@ class Planner:
         opening = (_COMES_FROM[closing] if is_affective else _OTHERWISE).pick(random)
         turn = 1 + int(random.random() * (human_messages - 1))
         if is_affective and random.random() < 0.2:
-            # Some drift the other way, out of the affective.
+            # Some drift the other way: they open as affective and close as something else.
             opening, closing = closing, opening
         return Arc(opening, closing, human_messages, turn)
 
     def _draw_pushback(self, arc: Arc) -> dict[int, str]:
-        """Returns the reasons by the position of the human message that is answered so."""
+        """Returns the pushback reasons by position of the human message that gets the pushback."""
         random = self._random
         is_affective = arc.closing in AFFECTIVE_TYPES
         if random.random() >= _PUSHES_BACK[is_affective]:
@@ -188,7 +190,7 @@ class Planner:
         }
 
     def _draw_pause_us(self) -> int:
-        """Returns how long the human is silent: never long enough to end the conversation."""
+        """Returns how long the human is silent; never long enough to end the conversation."""
         random = self._random
         if random.random() < _PAUSES:
             if random.random() < 0.02:
@@ -223,7 +225,7 @@ class Planner:
         )  # fmt: skip
 
     def _change_model(self, messages: list[PlannedMessage]) -> None:
-        """Has the second half of a thread come from another model, perhaps."""
+        """Draws a model for the second half of a thread. It may be the same one again."""
         model = MODELS.pick(self._random)
         for position in range(len(messages) // 2 + 1, len(messages)):
             attributes = list(messages[position].attributes)

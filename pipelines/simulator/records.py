@@ -1,4 +1,4 @@
-"""What the simulator knows of a message before it becomes an event."""
+"""What the simulator knows about a message before it becomes an event."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from typing import NamedTuple
 
 
 class PlannedMessage(NamedTuple):
-    """One message with the labels it is to be given.
+    """A message and its true labels.
 
     Attributes:
-      sent_at_us: microseconds since the epoch; no two messages of a thread share one.
-      is_human: who speaks.
-      kind: one of `labels.TYPES`, or of `labels.USES` without `affective`. An assistant's message
-        has the kind of what it answers.
-      half_points: sentiment of a human's message in half points, -2..2; 0 for an assistant's.
-      pushback_reason: one of `labels.PUSHBACK_REASONS` where the assistant pushes back, else None.
-      user: pseudonymous id, or None where the event does not say.
-      attributes: values of `breakdowns.ATTRIBUTES` as the event states them, None where it states
-        none.
-      language: what the text is written in, `en` or `zh`.
-      text: what is said.
+      sent_at_us: microseconds since the epoch; unique within a thread.
+      is_human: whether the human speaks, not the assistant.
+      kind: one of `labels.TYPES`, or of `labels.USES` except `affective`. An assistant's message
+        has the kind of the message that it answers.
+      half_points: sentiment of a human message in half points, -2..2; 0 for the assistant.
+      pushback_reason: one of `labels.PUSHBACK_REASONS` if the assistant pushes back, else None.
+      user: pseudonymous id; None if the event does not name the user.
+      attributes: values of `breakdowns.ATTRIBUTES`; None for each that the event does not state.
+      language: language of the text, `en` or `zh`.
+      text: the message itself.
     """
 
     sent_at_us: int

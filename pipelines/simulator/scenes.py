@@ -1,4 +1,4 @@
-"""The texts: prose written for this project, or codes that name the planned label."""
+"""The texts: either prose written for this project, or codes that name the planned label."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ CLOSING: Final = "closing"
 _ANY_KIND: Final = "any"
 
 LABEL: Final = "label"
-"""Every code begins with it; the parts are split by colons."""
+"""Every code begins with this. Colons separate its parts."""
 PUSHBACK: Final = "pushback"
 REPLY: Final = "reply"
 
 
 def human_code(kind: str, half_points: int) -> str:
-    """Returns the text that stands for a human message of this label."""
+    """Returns the code for a human message with this label."""
     return f"{LABEL}:{kind}:{half_points}"
 
 
 def assistant_code(pushback_reason: str | None) -> str:
-    """Returns the text that stands for an assistant message, pushing back or not."""
+    """Returns the code for an assistant message; without a reason it is a plain reply."""
     return f"{LABEL}:{PUSHBACK}:{pushback_reason}" if pushback_reason else f"{LABEL}:{REPLY}"
 
 
 class Scenes:
-    """The written messages, by who says what where and in which mood."""
+    """The written messages, by language, role, kind, stage and sentiment."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._human: dict[tuple[str, str, str], dict[int, list[str]]] = {}
@@ -43,7 +43,7 @@ class Scenes:
             else:
                 where = (row["lang"], row["kind"], row["pushback_reason"])
                 self._assistant.setdefault(where, []).append(row["text"])
-        # For each place the nearest mood that somebody wrote a text for.
+        # Not every mood has a text: each place keeps the nearest mood that has one.
         self._nearest = {
             where: [
                 min(moods, key=lambda mood: (abs(mood - wanted), mood)) for wanted in range(-2, 3)
@@ -52,16 +52,16 @@ class Scenes:
         }
 
     def half_points(self, language: str, kind: str, stage: str, wanted: int) -> int:
-        """Returns the sentiment nearest to the wanted one, -2..2, for which there is a text."""
+        """Returns the sentiment, of those with a text, that is nearest to the wanted one, -2..2."""
         return self._nearest[language, kind, stage][wanted + 2]
 
     def human(self, language: str, kind: str, stage: str, half_points: int, variant: int) -> str:
-        """Returns a human message of a sentiment that `half_points` gave; any variant will do."""
+        """Returns a human message. Take `half_points` from that method; `variant` is any number."""
         texts = self._human[language, kind, stage][half_points]
         return texts[variant % len(texts)]
 
     def assistant(self, language: str, kind: str, pushback_reason: str | None, variant: int) -> str:
-        """Returns an assistant message: a reply to the kind, or a pushback for the reason."""
+        """Returns an assistant message: a reply to the kind, or pushback for the reason."""
         where = kind if pushback_reason is None else _ANY_KIND
         texts = self._assistant[language, where, pushback_reason]
         return texts[variant % len(texts)]

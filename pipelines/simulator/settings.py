@@ -1,4 +1,4 @@
-"""What a simulation is to be like."""
+"""The settings of a simulation."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ _SHARES = ("share_affective", "share_chinese", "duplicates", "late", "malformed"
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationSettings:
-    """Says how many conversations to make up, and how; equal settings give equal events.
+    """Says how many conversations to make up, and how. Equal settings give equal events.
 
     Attributes:
-      conversations: how many; a resumed thread counts as one more.
-      seed: of all that is random.
-      start: conversations start from this instant on; must carry a time zone.
-      days: for so many days; a conversation may last beyond them.
+      conversations: number of threads. A thread that resumes after the gap is two conversations.
+      seed: seed of everything random.
+      start: no conversation starts before this instant; must carry a time zone.
+      days: every thread starts within this many days of `start`, but may last longer.
       share_affective: share of the conversations planned with an affective type at either end. The
-        default is the share of the study (METRICS.md), as is that companionship and romantic
-        roleplay then stay below 0.5 % together and romantic roleplay below 0.1 %.
+        default is the study's share (METRICS.md). With it, as in the study, companionship and
+        romantic roleplay stay below 0.5 % together, and romantic roleplay below 0.1 %.
       share_chinese: share of the users who write Chinese; the others write English.
       duplicates: events sent again, as a fraction of the messages.
       late: extra messages published too late to count, as a fraction of the messages.
       malformed: extra damaged events, as a fraction of the messages.
-      allowed_lateness: an event published later than this after it was said is late; as in the
-        job's settings, or its counts will differ.
-      session_gap: a longer silence ends a conversation; as in the job's settings.
-      max_conversations_per_user: of a user's conversations that start on one day no more than this
-        count; as in the job's settings.
+      allowed_lateness: an event is late if it is published more than this after it was sent. Use
+        the job's setting; otherwise the counts differ.
+      session_gap: a longer silence ends a conversation. Use the job's setting.
+      max_conversations_per_user: at most this many of a user's conversations count on the day that
+        they start. Use the job's setting.
       labelled_text: whether texts are codes that name the planned label, instead of prose.
     """
 
@@ -50,29 +50,35 @@ class SimulationSettings:
 
     def __post_init__(self) -> None:
         if self.conversations < 0:
-            raise ValueError(f"conversations must not be negative, got {self.conversations}")
+            raise ValueError(
+                f"conversations must not be negative, got {self.conversations}; use e.g. 1000"
+            )
         if self.days < 1:
-            raise ValueError(f"days must be at least 1, got {self.days}")
+            raise ValueError(f"days must be at least 1, got {self.days}; use e.g. 7")
         if self.start.tzinfo is None:
             raise ValueError(f"start must carry a time zone, got {self.start}; use e.g. +00:00")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be from 0 to 1, got {getattr(self, name)}; use e.g. 0.05"
+                )
         for name in ("allowed_lateness", "session_gap"):
             if getattr(self, name) < timedelta(minutes=10):
-                raise ValueError(f"{name} must be at least 10 min, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be at least 10 min, got {getattr(self, name)}; use e.g. 24h"
+                )
 
     @property
     def start_us(self) -> int:
-        """Microseconds since the epoch."""
+        """`start` in microseconds since the epoch."""
         return (self.start - _EPOCH) // _MICROSECOND
 
     @property
     def allowed_lateness_us(self) -> int:
-        """Microseconds."""
+        """`allowed_lateness` in microseconds."""
         return self.allowed_lateness // _MICROSECOND
 
     @property
     def session_gap_us(self) -> int:
-        """Microseconds."""
+        """`session_gap` in microseconds."""
         return self.session_gap // _MICROSECOND

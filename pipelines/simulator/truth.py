@@ -1,7 +1,7 @@
-"""What the tables must say of a simulation: METRICS.md once more, from the plan alone.
+"""Computes what the tables must contain for a simulation, from its plan alone.
 
-Written without `transforms`, so that the two can be wrong only separately. It follows the planned
-labels; a real classifier is measured against it, a `LabelReader` must agree with it exactly.
+Implements METRICS.md a second time, without `transforms`, so one mistake can't be in both. It uses
+the planned labels. A real classifier is measured against it; a `LabelReader` must match it exactly.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _LONG_OVER: Final = 50
 _MIN_FOR_CHANGE: Final = 6
 _BINS: Final = {1: "0-1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
                 100: "51-100", 200: "101-200"}  # fmt: skip
-"""Highest number of human messages in a bin, and its name."""
+"""Names of the bins, by the highest number of human messages in each."""
 _SAID_BY_LENGTH: Final = {"overall": ("length",), "length": ("length", "long", "drift_long")}
-"""Facets left out of a breakdown, because the cells of breakdown `length` say the same number."""
+"""Facets left out of a breakdown, because cells of the breakdown `length` give the same numbers."""
 
 
 class CellName(NamedTuple):
@@ -53,7 +53,7 @@ class CellName(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a cell adds up to; the changes, in sixths of a point, of facet `sentiment` only."""
+    """The sums of a cell. Only the facet `sentiment` has changes; they are in sixths of a point."""
 
     conversations: int
     users: int
@@ -62,14 +62,14 @@ class Sums(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """What is true of a conversation, in the words of the tables.
+    """The truth about a conversation, in the terms of the tables.
 
     Attributes:
       started_at_us: time of its first message, microseconds since the epoch.
-      user: who has it, None if nobody says.
+      user: user of the conversation; None if no message names one.
       breakdowns: breakdown and value, from `overall` to `length`.
-      facets: facet and value of every slice it is in.
-      change_sixths: sentiment change in sixths of a point, 0 where undefined.
+      facets: facet and value of each slice that it is in.
+      change_sixths: sentiment change in sixths of a point; 0 if undefined.
     """
 
     started_at_us: int
@@ -88,7 +88,7 @@ class _Ranked(NamedTuple):
 class Truth:
     """Adds up the expected cells and the expected ledger.
 
-    A day is summed once it is closed, as only then the distinct users of its windows are known.
+    A day is summed when it is closed, because its distinct users are not known before.
     """
 
     def __init__(self, session_gap_us: int, max_conversations_per_user: int = 100) -> None:
@@ -102,29 +102,34 @@ class Truth:
     def add_thread(
         self, conversation_id: str, messages: Sequence[PlannedMessage], *, tells_language: bool
     ) -> None:
-        """Adds the messages of one conversation id: distinct, in time, and in time order.
+        """Adds the messages of one conversation id.
 
         Args:
           conversation_id: as in the events.
-          messages: at least one.
-          tells_language: whether a language that no event states can be told from the text.
+          messages: at least one, in time order, without duplicates or late messages.
+          tells_language: whether the text shows the language if no event states it.
+
+        Raises:
+          ValueError: if the day on which a conversation starts is closed.
         """
         for span in split_at_gaps(messages, self._gap_us):
             conversation = describe(span, tells_language=tells_language)
             day_us = conversation.started_at_us // _DAY_US * _DAY_US
             if day_us < self._closed_before_us:
-                raise ValueError(f"the day at {day_us} us is closed; add conversations in order")
+                raise ValueError(
+                    f"the day that starts at {day_us} us is closed; add threads in time order"
+                )
             by_user = self._open.setdefault(day_us, {})
             ranked = _Ranked(_rank_of(conversation_id), conversation.started_at_us, conversation)
             by_user.setdefault(conversation.user, []).append(ranked)
 
     def record(self, account: str, reason: str = "") -> None:
-        """Counts one event that is published, and what must become of it."""
+        """Counts one published event, and the account of the ledger that it must end in."""
         self._ledger["read", ""] += 1
         self._ledger[account, str(reason)] += 1
 
     def close_before(self, instant_us: int) -> None:
-        """Sums the days that have ended by then; no conversation of them may be added any more."""
+        """Sums the days that end by this instant. No conversation can be added to them later."""
         self._closed_before_us = max(self._closed_before_us, instant_us // _DAY_US * _DAY_US)
         for day_us in [day for day in self._open if day < self._closed_before_us]:
             for user, ranked in self._open.pop(day_us).items():
@@ -132,18 +137,18 @@ class Truth:
                 self._sum([r.conversation for r in counted], has_user=user is not None)
 
     def cells(self) -> Iterator[tuple[CellName, Sums]]:
-        """Closes all days and yields every cell, in no particular order."""
+        """Closes all days and yields every cell, in any order."""
         self.close_before(max(self._open, default=0) + _DAY_US)
         for window, facets in self._windows.items():
             for facet, sums in facets.items():
                 yield CellName(*window, *facet), Sums(*sums)
 
     def ledger(self) -> dict[tuple[str, str], int]:
-        """Returns how many events meet each (account, reason) of the ledger."""
+        """Returns the number of events by (account, reason) of the ledger."""
         return dict(self._ledger)
 
     def _sum(self, conversations: Sequence[Conversation], *, has_user: bool) -> None:
-        """Sums what one user, or nobody known, had in a day."""
+        """Adds a day's conversations of one user, or those without a known user."""
         met: set[tuple[object, ...]] = set()
         for conversation in conversations:
             change = conversation.change_sixths
@@ -161,7 +166,7 @@ class Truth:
 
 
 def split_at_gaps(messages: Sequence[PlannedMessage], gap_us: int) -> list[list[PlannedMessage]]:
-    """Splits a thread where its silence is longer than the gap."""
+    """Splits a thread at each silence longer than the gap."""
     spans: list[list[PlannedMessage]] = [[]]
     for message in messages:
         if spans[-1] and message.sent_at_us - spans[-1][-1].sent_at_us > gap_us:
@@ -171,7 +176,7 @@ def split_at_gaps(messages: Sequence[PlannedMessage], gap_us: int) -> list[list[
 
 
 def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Conversation:
-    """Says what is true of a conversation, from its messages in time order."""
+    """Returns the truth about a conversation, from its messages in time order."""
     human = [message for message in messages if message.is_human]
     count = len(human)
     opening = _end_type([m.kind for m in human[:_ENDS]], count, latest=False)
@@ -204,31 +209,34 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
 
 
 def length_bin(human_messages: int) -> str:
-    """Returns the name of the length bin."""
+    """Returns the name of the bin for a number of human messages."""
     return next((name for high, name in _BINS.items() if human_messages <= high), "201+")
 
 
 def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str:
-    """Returns the type of most of an end's messages, `none` if most have none.
+    """Returns the most frequent type among an end's messages; `none` counts as a type.
 
-    Of equally many the earliest holds, at the closing the latest. A roleplay too short to count is
-    none.
+    On a tie the earliest wins; at the closing, the latest. A roleplay too short to count becomes
+    `none`.
     """
     types = [kind if kind in TYPES else NO_TYPE for kind in kinds]
     if latest:
         types.reverse()
     if not types:
         return NO_TYPE
-    end_type = max(types, key=types.count)  # The first one of equally many.
+    end_type = max(types, key=types.count)  # On a tie `max` returns the first.
     is_short = human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES
     return NO_TYPE if is_short and end_type in ROLEPLAY_TYPES else end_type
 
 
 def _use_of(opening: str, closing: str, human: Sequence[PlannedMessage]) -> str:
-    """Returns the use: affective by the types, else that of most messages, the first of equals."""
+    """Returns `affective` if an end has an affective type, else the most frequent use.
+
+    On a tie the first in `USES` wins.
+    """
     if opening in AFFECTIVE_TYPES or closing in AFFECTIVE_TYPES:
         return AFFECTIVE
-    # Interactive fiction is for fun, whether or not it is long enough to count as roleplay.
+    # Interactive fiction is leisure, even if it is too short to count as roleplay.
     votes = Counter(LEISURE if m.kind in ROLEPLAY_TYPES else m.kind for m in human)
     return max((use for use in USES if votes[use]), key=lambda use: votes[use], default=OTHER)
 
@@ -243,7 +251,7 @@ def _facets(
     has_change: bool,
     reasons: tuple[str, ...],
 ) -> tuple[tuple[str, str], ...]:
-    """Lists every facet and value that a conversation of this description is counted in."""
+    """Returns every facet and value that such a conversation counts in."""
     types = [name for name in TYPES if name in (opening, closing)]
     groups = [ALL, *([AFFECTIVE] if use == AFFECTIVE else []), *types]
     drift = f"{opening}>{closing}"

@@ -1,4 +1,4 @@
-"""Writes a simulation to a folder: the archive, and what the tables must say of it."""
+"""Writes a simulation to a folder: the archive, and what the tables must contain for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENTS: Final = "events-{:05}.avro"
 TRUTH: Final = "truth.parquet"
 LEDGER: Final = "ledger.json"
 EVENTS_PER_FILE: Final = 1_000_000
-"""Many enough to be read in parallel, and each worth opening."""
+"""Small enough for several files to be read in parallel, large enough to be worth opening."""
 
 _CELLS_PER_GROUP: Final = 100_000
 _TRUTH_SCHEMA: Final = pa.schema(
@@ -43,13 +43,13 @@ _TRUTH_SCHEMA: Final = pa.schema(
 
 
 class SimulationSummary(msgspec.Struct, frozen=True):
-    """What was written.
+    """What a simulation wrote.
 
     Attributes:
-      events: in all files together.
+      events: number of events in all files.
       files: names of the archive files, in the order of publishing.
-      cells: rows of `truth.parquet`.
-      ledger: expected records by account, dead letters as `dead_letter:reason`.
+      cells: number of rows in `truth.parquet`.
+      ledger: expected number of records by account; dead letters are `dead_letter:reason`.
     """
 
     events: int
@@ -64,12 +64,12 @@ def write_simulation(
     *,
     events_per_file: int = EVENTS_PER_FILE,
 ) -> SimulationSummary:
-    """Writes `events-*.avro`, `truth.parquet` and `ledger.json` and returns what they hold.
+    """Writes `events-*.avro`, `truth.parquet` and `ledger.json`, and returns a summary.
 
-    An earlier simulation in the folder is replaced.
+    Replaces an earlier simulation in the folder.
 
     Raises:
-      InputError: the folder holds archive files that are not of a simulation; they would mix.
+      InputError: if the folder has archives that are not from a simulation; the two would mix.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,17 +94,19 @@ def write_simulation(
 
 
 def _clear(folder: Path) -> None:
-    """Removes the files of an earlier simulation, and nobody else's: its texts are made up."""
+    """Removes an earlier simulation, which is marked as made up, and no other files."""
     old = sorted(folder.glob("*.avro"))
     for path in old:
         if "text" not in read_archive_metadata(path).get(SYNTHESISED, "").split(","):
-            raise InputError(f"{path} is not of a simulation and would mix; name another folder.")
+            raise InputError(
+                f"{path} is not from a simulation and would mix with it; give another folder."
+            )
     for path in (*old, folder / TRUTH, folder / LEDGER):
         path.unlink(missing_ok=True)
 
 
 def _write_truth(path: Path, cells: Iterator[tuple[CellName, Sums]]) -> int:
-    """Writes the cells group by group and returns how many there were."""
+    """Writes the cells in groups, and returns their number."""
     count = 0
     with pq.ParquetWriter(path, _TRUTH_SCHEMA) as writer:
         while rows := [(*name, *sums) for name, sums in islice(cells, _CELLS_PER_GROUP)]:

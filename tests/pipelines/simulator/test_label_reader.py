@@ -1,4 +1,4 @@
-"""The double that reads labels."""
+"""`LabelReader`, the double of a classifier that reads the simulator's codes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from transforms.classifiers.interface import (
 )
 
 
-def test_scores_say_what_the_code_says() -> None:
-    """The labelled type, mood and reason are certain."""
+def test_scores_match_the_code() -> None:
+    """The type, sentiment and reason that a code names get a certain score."""
     texts = [human_code("coaching", -2), assistant_code("sexual"), assistant_code(None)]
     human, pushback, reply = LabelReader().score(texts, np.array([True, False, False]))
     assert human[FIRST_TYPE + TYPES.index("coaching")] == SURE
@@ -30,14 +30,14 @@ def test_scores_say_what_the_code_says() -> None:
 
 
 def test_prose_is_refused() -> None:
-    """A text that is no code is an error, and the error does not repeat it."""
+    """A text that is not a code is an error, and the error does not repeat the text."""
     with pytest.raises(ValueError, match="no label") as error:
         LabelReader().score(["I feel so alone: really"], np.array([True]))
     assert "alone" not in str(error.value)
 
 
 def test_judging_does_not_depend_on_the_batch() -> None:
-    """Two conversations judged together are as judged alone; one without messages is other."""
+    """Conversations judged together get the same labels as alone; one without messages is other."""
     reader = LabelReader()
     texts = [human_code("technical", 0), human_code("coaching", 0)]
     rows = reader.score(texts, np.array([True, True]))[:, :PUSHBACK]

@@ -22,7 +22,7 @@ FAULTY = replace(SMALL, conversations=1_000, duplicates=0.1, late=0.1, malformed
 
 
 def truth_of(settings: SimulationSettings) -> Truth:
-    """Returns the truth of a simulation, complete."""
+    """Returns the complete truth of a simulation."""
     truth = Truth(settings.session_gap_us)
     for _ in simulate(settings, truth):
         pass
@@ -30,7 +30,7 @@ def truth_of(settings: SimulationSettings) -> Truth:
 
 
 def overall_days(truth: Truth, facet: str) -> Counter[str]:
-    """Returns the conversations of all days by the value of a facet."""
+    """Returns the number of conversations on all days by value of a facet."""
     counts: Counter[str] = Counter()
     for name, sums in truth.cells():
         if (name.granularity, name.breakdown, name.facet) == ("day", "overall", facet):
@@ -44,25 +44,25 @@ def human_messages(events: list[dict[str, Any]]) -> Counter[str]:
 
 
 def test_equal_settings_give_equal_events() -> None:
-    """A simulation depends on its settings alone, and on the seed among them."""
+    """A simulation depends only on its settings, which include the seed."""
     once = list(simulate(FAULTY))
     assert once == list(simulate(FAULTY))
     assert once != list(simulate(replace(FAULTY, seed=1)))
 
 
 def test_events_come_in_the_order_of_publishing() -> None:
-    """Duplicates, late and damaged events are interleaved by their own publish time."""
+    """Duplicate, late and damaged events stand at their own publish time."""
     published = [event["published_at_us"] for event in simulate(FAULTY)]
     assert published == sorted(published)
 
 
-def test_being_told_the_truth_changes_nothing() -> None:
-    """The events are the same whether or not somebody adds up the truth."""
+def test_collecting_the_truth_does_not_change_the_events() -> None:
+    """The events are the same with and without a `Truth`."""
     assert list(simulate(FAULTY, Truth(FAULTY.session_gap_us))) == list(simulate(FAULTY))
 
 
-def test_prose_has_the_labels_of_the_codes() -> None:
-    """Only the texts differ between codes and prose; in prose the language can be told."""
+def test_prose_has_the_same_labels_as_codes() -> None:
+    """Codes and prose differ in the texts only; all facets have the same counts."""
     codes, prose = list(simulate(SMALL)), list(simulate(replace(SMALL, labelled_text=False)))
     assert [{**e, "text": ""} for e in codes] == [{**e, "text": ""} for e in prose]
     facets = ("type", "use", "sentiment", "pushback_reason", "drift")
@@ -71,8 +71,8 @@ def test_prose_has_the_labels_of_the_codes() -> None:
         assert overall_days(coded, facet) == overall_days(written, facet)
 
 
-def test_shares_are_those_of_the_study() -> None:
-    """About 2.9 % are affective, few of them companionship, hardly any romantic roleplay."""
+def test_shares_match_the_study() -> None:
+    """About 2.9 % are affective; few are companionship, and hardly any romantic roleplay."""
     truth = truth_of(replace(SMALL, conversations=12_000))
     total = overall_days(truth, "all")["all"]
     types = overall_days(truth, "type")
@@ -84,14 +84,14 @@ def test_shares_are_those_of_the_study() -> None:
 
 
 def test_the_share_of_affective_can_be_set() -> None:
-    """Tests of rare types ask for more of them."""
+    """A test of rare types can ask for a higher share."""
     truth = truth_of(replace(SMALL, share_affective=0.5))
     share = overall_days(truth, "use")["affective"] / overall_days(truth, "all")["all"]
     assert share == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_mood_rises_a_little() -> None:
-    """The sum of the changes is above zero, as the study found."""
+    """The sum of the changes is above zero, as in the study."""
     cells = truth_of(replace(SMALL, conversations=4_000, share_affective=0.6)).cells()
     sixths = [
         sums.sentiment_change_sixths
@@ -102,14 +102,14 @@ def test_the_mood_rises_a_little() -> None:
 
 
 def test_lengths_next_to_every_boundary_occur() -> None:
-    """A simulation of some thousand holds 49, 50 and 51 human messages, and at most 200."""
+    """2,000 threads include ones with 49, 50 and 51 human messages; none has more than 2 x 200."""
     lengths = set(human_messages(list(simulate(SMALL))).values())
     assert {1, 3, 4, 5, 6, 49, 50, 51} <= lengths
     assert max(lengths) <= 2 * 200  # A thread may be resumed once.
 
 
 def test_conversations_start_within_the_days_asked_for() -> None:
-    """Each thread opens in [start, start + days); busy and quiet hours differ."""
+    """Each thread starts in [start, start + days), and some hours are busier than others."""
     first: dict[str, int] = {}
     for event in simulate(SMALL):
         at_us = event["sent_at_us"]
@@ -122,8 +122,8 @@ def test_conversations_start_within_the_days_asked_for() -> None:
     assert max(by_hour.values()) > 3 * min(by_hour.values())
 
 
-def test_some_threads_are_resumed_after_the_gap_and_some_just_within() -> None:
-    """Silences are up to exactly the session gap inside a conversation, longer between two."""
+def test_some_silences_equal_the_gap_and_some_exceed_it() -> None:
+    """A silence of exactly the gap stays within a conversation; a longer one separates two."""
     times: defaultdict[str, list[int]] = defaultdict(list)
     for event in simulate(replace(SMALL, conversations=6_000)):
         times[event["conversation_id"]].append(event["sent_at_us"])
@@ -134,7 +134,7 @@ def test_some_threads_are_resumed_after_the_gap_and_some_just_within() -> None:
 
 
 def test_few_users_come_often() -> None:
-    """Most users have one conversation or two, one has very many."""
+    """Most users have one or two conversations; some user has at least 20."""
     pairs = {(e["user_id"], e["conversation_id"]) for e in simulate(SMALL) if e["user_id"]}
     conversations = Counter(user for user, _ in pairs)
     few = sum(1 for count in conversations.values() if count <= 2)
@@ -143,7 +143,7 @@ def test_few_users_come_often() -> None:
 
 
 def test_a_share_of_the_users_writes_chinese() -> None:
-    """The share holds for users, and all of a user's messages are in one language."""
+    """`share_chinese` is the share of users with Chinese messages."""
     languages: defaultdict[str, set[bool]] = defaultdict(set)
     for event in simulate(replace(SMALL, share_chinese=0.3, labelled_text=False)):
         if event["user_id"] and event["role"] != "SYSTEM":
@@ -153,8 +153,8 @@ def test_a_share_of_the_users_writes_chinese() -> None:
     assert chinese / len(languages) == pytest.approx(0.3, abs=0.05)
 
 
-def test_every_event_meets_the_fate_that_the_truth_says() -> None:
-    """The wire counts late, system and damaged events as the ledger of the truth does."""
+def test_every_event_ends_in_the_expected_account() -> None:
+    """Decoding counts late, system and damaged events as the truth's ledger does."""
     limits = Limits(allowed_lateness_us=FAULTY.allowed_lateness_us)
     met: Counter[tuple[str, str]] = Counter()
     seen: set[str] = set()
@@ -174,8 +174,8 @@ def test_every_event_meets_the_fate_that_the_truth_says() -> None:
     assert len(met) == 4 + 7
 
 
-def test_a_duplicate_differs_in_its_publish_time_only() -> None:
-    """What comes again is the same event, at most as late as is allowed."""
+def test_a_duplicate_differs_only_in_its_publish_time() -> None:
+    """A repeated event is the same event, published within the allowed lateness."""
     settings = replace(SMALL, conversations=200, duplicates=1.0)
     by_id: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in simulate(settings):
@@ -198,12 +198,12 @@ def test_a_duplicate_differs_in_its_publish_time_only() -> None:
         ({"session_gap": timedelta(0)}, "session_gap must be at least 10 min"),
     ],
 )
-def test_settings_show_the_value_that_is_wrong(changed: dict[str, Any], sentence: str) -> None:
-    """Settings are validated at construction."""
+def test_bad_settings_are_refused_with_their_value(changed: dict[str, Any], sentence: str) -> None:
+    """Construction fails, and the error shows the bad value."""
     with pytest.raises(ValueError, match=sentence):
         replace(SMALL, **changed)
 
 
 def test_no_conversations_give_no_events() -> None:
-    """Nothing asked for is nothing made."""
+    """A simulation of 0 conversations yields no events."""
     assert list(simulate(replace(SMALL, conversations=0))) == []

@@ -1,4 +1,4 @@
-"""The truth of a simulation: METRICS, told from the plan, and the same as what the job computes."""
+"""The truth of a simulation follows METRICS.md and equals what the job computes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from transforms.counting.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sh
 def human(
     index: int, kind: str = "technical", half_points: int = 0, **stated: str
 ) -> PlannedMessage:
-    """Returns a human message, `index` minutes into Monday; `stated` are user and attributes."""
+    """Returns a human message `index` minutes into Monday; `stated` gives user and attributes."""
     return PlannedMessage(
         MONDAY_US + index * 60 * SECOND_US,
         True,
@@ -57,25 +57,25 @@ def described(*kinds: str, tells_language: bool = False) -> Conversation:
 
 
 def values(conversation: Conversation, facet: str) -> list[str]:
-    """Returns the values of a facet that the conversation is counted in."""
+    """Returns the values of a facet that the conversation counts in."""
     return [value for name, value in conversation.facets if name == facet]
 
 
 def test_long_is_more_than_fifty() -> None:
-    """50 human messages are not long, 51 are."""
+    """A conversation with 50 human messages is not long; one with 51 is."""
     assert values(described(*["coaching"] * 50), "long") == []
     assert values(described(*["coaching"] * 51), "long") == ["all", "affective", "coaching"]
 
 
 def test_roleplay_counts_from_four_messages() -> None:
-    """Three messages of romantic roleplay are no type, and not affective."""
+    """Three messages of romantic roleplay give no type and are not affective; four are."""
     assert values(described(*["romantic_roleplay"] * 3), "type") == []
     assert values(described(*["romantic_roleplay"] * 3), "use") == ["leisure"]
     assert values(described(*["romantic_roleplay"] * 4), "use") == ["affective"]
 
 
-def test_ends_go_by_majority_and_ties_by_place() -> None:
-    """Of equally many types the earliest opens and the latest closes."""
+def test_the_most_frequent_type_of_an_end_wins() -> None:
+    """On a tie the earliest type is the opening and the latest the closing."""
     pair = described("coaching", "counseling")
     assert values(pair, "drift") == ["coaching>counseling"]
     outvoted = described("coaching", "technical", "work", "work", "companionship", "companionship")
@@ -84,7 +84,7 @@ def test_ends_go_by_majority_and_ties_by_place() -> None:
 
 
 def test_change_needs_six_messages() -> None:
-    """The change is the sum of the last three less that of the first three, in sixths."""
+    """The change is the sum of the last three minus that of the first three, in sixths."""
     moods = (-2, -1, -1, 0, 1, 2)
     messages = [human(index, "coaching", mood) for index, mood in enumerate(moods)]
     six = describe(messages, tells_language=False)
@@ -95,15 +95,15 @@ def test_change_needs_six_messages() -> None:
 
 
 def test_a_silence_of_exactly_the_gap_does_not_split() -> None:
-    """Only a silence longer than the gap begins a new conversation."""
+    """Only a silence longer than the gap starts a new conversation."""
     within = human(0)._replace(sent_at_us=MONDAY_US + GAP_US)
     beyond = human(0)._replace(sent_at_us=MONDAY_US + GAP_US + 1)
     assert len(split_at_gaps([human(0), within], GAP_US)) == 1
     assert len(split_at_gaps([human(0), beyond], GAP_US)) == 2
 
 
-def test_the_earliest_statement_holds() -> None:
-    """An attribute or user that the first message leaves open is taken from a later one."""
+def test_the_earliest_stated_value_is_used() -> None:
+    """If the first message states no user or attribute, the next message that does counts."""
     messages = [human(0), human(1, user="u1", language="en-GB", plan="pro"), human(2, plan="free")]
     conversation = describe(messages, tells_language=False)
     assert conversation.user == "u1"
@@ -112,14 +112,14 @@ def test_the_earliest_statement_holds() -> None:
     assert ("country", "unknown") in conversation.breakdowns
 
 
-def test_a_language_is_told_from_prose_only() -> None:
-    """An unstated language is unknown to who can't read the text."""
+def test_an_unstated_language_is_known_from_prose_only() -> None:
+    """The truth tells an unstated language from prose; from codes it is unknown."""
     assert ("language", "unknown") in described("work").breakdowns
     assert ("language", "en") in described("work", tells_language=True).breakdowns
 
 
 def test_a_user_counts_once_in_a_window() -> None:
-    """Two conversations of a user in one hour are two conversations, and one user."""
+    """Two conversations of a user in an hour count as two conversations and one user."""
     truth = Truth(GAP_US)
     for conversation in ("a", "b"):
         truth.add_thread(conversation, [human(0, user="u1")], tells_language=False)
@@ -128,8 +128,8 @@ def test_a_user_counts_once_in_a_window() -> None:
     assert sums[:2] == (3, 1)
 
 
-def test_a_closed_day_takes_no_more() -> None:
-    """Adding to a day that was summed already would miss its users: it is an error."""
+def test_a_closed_day_accepts_no_conversation() -> None:
+    """Adding to a day already summed is an error, because its users would be counted twice."""
     truth = Truth(GAP_US)
     truth.close_before(MONDAY_US + 24 * HOUR_US)
     with pytest.raises(ValueError, match="closed"):
@@ -137,7 +137,7 @@ def test_a_closed_day_takes_no_more() -> None:
 
 
 def test_length_bins_end_where_definitions_do() -> None:
-    """No bin straddles six or fifty-one."""
+    """No bin spans the limits at 6 and 51 messages."""
     lengths = (0, 1, 3, 4, 5, 6, 10, 50, 51, 200, 201)
     names = ["0-1", "0-1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
     assert [length_bin(length) for length in lengths] == names
@@ -147,7 +147,7 @@ def test_length_bins_end_where_definitions_do() -> None:
 def test_the_job_computes_the_truth_from_the_events(
     seed: int, share_affective: float, most_a_user: int
 ) -> None:
-    """Decode, label, fold, summarize and tally give every expected cell, and no other."""
+    """Decode, label, fold, summarize and tally give exactly the expected cells."""
     settings = SimulationSettings(
         conversations=2_500, start=datetime(2026, 3, 2, tzinfo=UTC), days=2, seed=seed,
         share_affective=share_affective, duplicates=0.05, late=0.05, malformed=0.05,

@@ -1,4 +1,4 @@
-"""A simulation on disk."""
+"""A simulation is written to disk."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SETTINGS = SimulationSettings(
 )
 
 
-def test_files_hold_the_events_in_order(tmp_path: Path) -> None:
-    """The files one after the other are the simulation, and say that it is made up."""
+def test_files_contain_the_events_in_order(tmp_path: Path) -> None:
+    """The files in order give all events, and their metadata names the made-up fields."""
     summary = write_simulation(tmp_path, SETTINGS, events_per_file=200)
     read = [event for name in summary.files for event in read_events(tmp_path / name)]
     assert read == list(simulate(SETTINGS))
@@ -29,8 +29,8 @@ def test_files_hold_the_events_in_order(tmp_path: Path) -> None:
     assert {"text", "user_id", "sent_at_us"} <= set(made_up)
 
 
-def test_truth_and_ledger_lie_beside_them(tmp_path: Path) -> None:
-    """`truth.parquet` has a row a cell, `ledger.json` what becomes of the records."""
+def test_truth_and_ledger_are_written_too(tmp_path: Path) -> None:
+    """`truth.parquet` has a row per cell; `ledger.json` has the expected ledger."""
     summary = write_simulation(tmp_path, SETTINGS)
     truth = Truth(SETTINGS.session_gap_us)
     assert len(list(simulate(SETTINGS, truth))) == summary.events
@@ -42,15 +42,15 @@ def test_truth_and_ledger_lie_beside_them(tmp_path: Path) -> None:
 
 
 def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
-    """Writing again leaves no file of before."""
+    """Writing again removes all earlier files."""
     write_simulation(tmp_path, SETTINGS, events_per_file=100)
     summary = write_simulation(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.glob("*.avro")] == list(summary.files)
 
 
 def test_archives_from_elsewhere_are_left_alone(tmp_path: Path) -> None:
-    """A folder with other archives is refused: they would be read as part of the simulation."""
+    """A folder with other archives is refused; they would be read as part of the simulation."""
     write_archive(tmp_path / "mine.avro", [], metadata={SYNTHESISED: "user_id"})
-    with pytest.raises(InputError, match=r"mine\.avro is not of a simulation"):
+    with pytest.raises(InputError, match=r"mine\.avro is not from a simulation"):
         write_simulation(tmp_path, SETTINGS)
     assert (tmp_path / "mine.avro").exists()
