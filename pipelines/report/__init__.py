@@ -1,1 +1,1 @@
-"""The report of a run: its figures, charts and page."""
+"""Writes the report of a run: reads its figures, draws charts, and renders the page."""

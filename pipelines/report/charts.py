@@ -1,7 +1,7 @@
-"""Figures as words and as geometry: what a template needs to draw them and nothing else.
+"""Turns figures into words and geometry, which is all that a template needs to draw them.
 
-Positions are per cent of the drawing's width or height, so that a drawing fits any screen while
-its words keep their size.
+Positions are per cent of the drawing's width or height. So a drawing fits any screen, and its words
+keep their size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TICKS: Final = 4
 _DATES: Final = 7
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _HEADROOM: Final = 1.08
-"""A drawing reaches this much beyond its largest figure."""
+"""Top of a scale, as a multiple of the largest figure."""
 
 _NAMES: Final[Mapping[str, str]] = {
     "all": "All conversations",
@@ -45,10 +45,10 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: where it ends, its interval, and what stands beside it; None draws nothing.
+    """A bar: where it ends, its interval, and the text beside it. A position of None is not drawn.
 
-    An open bar may be longer than drawn; a quiet one is there to compare with. The note tells the
-    raw share beside a corrected one, or that the share is raw.
+    The true length of an open bar may be more than is drawn. A quiet bar is only for comparison.
+    The note gives the raw share of a corrected bar, or says that the bar shows a raw share.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """One mark of a scale."""
+    """A mark of a scale."""
 
     at: float
     text: str
@@ -73,7 +73,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars on one scale, whose zero is at `zero`."""
+    """Bars on one scale; `zero` is the position of its zero."""
 
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
@@ -82,7 +82,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its left edge, width and height, and what stands with it."""
+    """A column: its left edge, width, height and text."""
 
     at: float
     width: float
@@ -94,7 +94,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns on one scale; `marks` stand below them, `ticks` beside."""
+    """Columns on one scale; `marks` are drawn below them, and `ticks` beside them."""
 
     columns: Sequence[Column]
     ticks: Sequence[Tick]
@@ -103,7 +103,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a line."""
+    """A point of a line."""
 
     at: float
     height: float
@@ -114,7 +114,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A line with gaps, its 95 % band, and the scale. `runs` are unbroken stretches."""
+    """A line with gaps, its 95 % band, and its scale. `runs` are the stretches between gaps."""
 
     runs: Sequence[Sequence[Point]]
     ticks: Sequence[Tick]
@@ -124,7 +124,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair of the drift matrix."""
+    """A pair of the drift matrix."""
 
     count: str
     share: str
@@ -135,14 +135,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Grid:
-    """The drift matrix, a row an opening type."""
+    """The drift matrix, with a row per opening type."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[tuple[str, Sequence[Pair]]]
 
 
 class Words:
-    """Writes figures as words; knows how to say that one was withheld."""
+    """Writes figures as words, and says so if a figure was withheld."""
 
     def __init__(self, period: Period | None) -> None:
         self._min_users = period.min_users if period else 0
@@ -150,7 +150,7 @@ class Words:
 
     @property
     def withheld(self) -> str:
-        """What stands in place of a withheld figure."""
+        """The text in place of a withheld figure."""
         if self._min_users > 1:
             return f"fewer than {self._min_users} users"
         return "not published"
@@ -160,14 +160,14 @@ class Words:
         return self.withheld if conversations is None else f"{conversations:,}"
 
     def share(self, share: Share) -> str:
-        """Writes a share as per cent; a lower bound says so."""
+        """Writes a share as per cent, and marks a lower bound."""
         if share.share is None:
-            # With a count but no share it is the whole that was withheld.
+            # If there is a count but no share, the whole was withheld.
             return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
         return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
 
     def beside(self, share: Share) -> str:
-        """Writes what stands beside the best estimate: the raw share, or that it is the raw one."""
+        """Writes the note beside the best estimate: the raw share, or that the estimate is raw."""
         if share.share is None or share.is_counted:
             return ""
         return f"raw {self.share(share)}" if share.is_corrected else "raw"
@@ -179,14 +179,14 @@ class Words:
         return "none" if change.conversations == 0 else self.withheld
 
     def counts(self, share: Share) -> str:
-        """Writes what a share is of."""
+        """Writes the counts of a share: its part and its whole."""
         if not share.conversations or share.whole is None:
             return ""
         return f"{share.conversations:,} of {share.whole:,}"
 
 
 def percent(share: float) -> str:
-    """Writes a share of one as per cent, with about three figures."""
+    """Writes a share in [0, 1] as per cent, with about three digits."""
     value = share * 100
     if 0 < value < 0.01:
         return "<0.01%"
@@ -195,7 +195,7 @@ def percent(share: float) -> str:
 
 
 def percent_interval(share: Share) -> str:
-    """Writes the 95 % interval of a share; of a lower bound only its lower end."""
+    """Writes the 95 % interval of a share; for a lower bound, only the lower end."""
     if share.low is None:
         return ""
     if share.high is None or share.is_lower_bound:
@@ -217,12 +217,12 @@ def points_interval(change: Change) -> str:
 
 
 def readable(name: str) -> str:
-    """Writes one of our labels in words; others as they are."""
+    """Writes a label in words. A name that is not one of ours keeps its own words."""
     return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = ()) -> Bars:
-    """Draws shares as bars from zero, by the best estimate of each."""
+    """Draws shares as bars from zero, using the best estimate of each."""
     shares = list(shares)
     scale = _Scale.to(max((_top(s.best) for s in shares), default=0))
     bars = [_share_bar(share, scale, words, share.name in quiet) for share in shares]
@@ -230,7 +230,7 @@ def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = (
 
 
 def change_bars(changes: Iterable[Change], words: Words) -> Bars:
-    """Draws mean changes as points about a zero in the middle."""
+    """Draws mean changes as points around a zero in the middle."""
     changes = list(changes)
     reach = max((max(-(c.low or 0), c.high or 0) for c in changes), default=0)
     scale = _Scale.to(reach)
@@ -258,7 +258,7 @@ def change_bars(changes: Iterable[Change], words: Words) -> Bars:
 
 
 def length_columns(lengths: Sequence[Share], words: Words) -> Columns:
-    """Draws the lengths as columns, with the fewest messages of each at its left edge."""
+    """Draws the length bins as columns, each with its smallest number of messages at the left."""
     width = 100 / max(len(lengths), 1)
     scale = _Scale.to(max((share.share or 0 for share in lengths), default=0))
     columns = [
@@ -279,7 +279,7 @@ def length_columns(lengths: Sequence[Share], words: Words) -> Columns:
 def count_columns(
     counts: Sequence[tuple[str, int | None]], words: Words, marks: Sequence[Tick]
 ) -> Columns:
-    """Draws named numbers of conversations as columns."""
+    """Draws numbers of conversations as columns with names."""
     width = 100 / max(len(counts), 1)
     scale = _Scale.to(max((n or 0 for _, n in counts), default=0))
     columns = [
@@ -297,7 +297,7 @@ def count_columns(
 
 
 def long_mark(lengths: Sequence[Share]) -> float:
-    """Returns where the lengths begin at which a conversation is long."""
+    """Returns the position from which on conversations are long."""
     not_long = sum(_fewest(share.name) <= LONG_OVER for share in lengths)
     return not_long * 100 / max(len(lengths), 1)
 
@@ -307,7 +307,7 @@ def _fewest(length: str) -> int:
 
 
 def day_series(days: Sequence[Day], words: Words) -> Series:
-    """Draws the share of affective conversations day by day, corrected if that of each day is."""
+    """Draws the share of affective conversations by day: corrected if every day's share is."""
     known = [day.affective for day in days if day.affective.share is not None]
     is_corrected = bool(known) and all(share.is_corrected for share in known)
     shares = [day.affective.best if is_corrected else day.affective for day in days]
@@ -333,7 +333,7 @@ def day_series(days: Sequence[Day], words: Words) -> Series:
 
 
 def day_marks(days: Sequence[Day]) -> list[Tick]:
-    """Returns up to seven dates to stand below the days."""
+    """Returns up to seven dates to draw below the days."""
     width = 100 / max(len(days), 1)
     every = max(1, math.ceil(len(days) / _DATES))
     return [
@@ -344,7 +344,7 @@ def day_marks(days: Sequence[Day]) -> list[Tick]:
 
 
 def drift_grid(matrix: Matrix, words: Words, is_exhaustive: bool) -> Grid:
-    """Draws the drift matrix; a pair that was not released is empty."""
+    """Draws the drift matrix. A pair that was not released is empty."""
     rows = [
         (readable(opening), [_pair(matrix, opening, closing, words, is_exhaustive)
                              for closing in ENDS])
@@ -390,7 +390,7 @@ def _write_count(value: float) -> str:
 
 
 def _top(share: Share) -> float:
-    """Returns how far a share reaches; the upper end of a lower bound is no figure to show."""
+    """Returns how far a share reaches. The upper end of a lower bound is not shown."""
     high = None if share.is_lower_bound else share.high
     return high or share.share or 0
 
@@ -431,7 +431,7 @@ def _pair(matrix: Matrix, opening: str, closing: str, words: Words, is_exhaustiv
 
 
 def _heat(share: float) -> int:
-    """Gives 1..9; by the root, since most drifts are a few per cent of their opening."""
+    """Returns 1..9, by the square root, because most drifts are a few per cent of their opening."""
     return max(1, min(9, round(9 * math.sqrt(share))))
 
 

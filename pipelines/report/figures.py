@@ -1,6 +1,6 @@
-"""What the report and the terminal's summary say, read from a run's database into plain values.
+"""Reads the figures of the report and of the terminal's summary from a run's database.
 
-A figure that was withheld is there, with None for its number: nobody may take it for zero.
+A withheld figure has None for its number, so nobody takes it for zero.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
 LENGTH_BREAKDOWN: Final = BREAKDOWNS[-1]
 ENDS: Final = (*TYPES, NO_TYPE)
-"""What a conversation may open and close with."""
+"""The types that a conversation may open or close with."""
 MAX_BREAKDOWN_VALUES: Final = 200
-"""Values of a breakdown that the report lists; a database knows the others."""
+"""The report lists at most so many values of a breakdown; the database has the others."""
 
 _LABELS: Final = {declared.name: declared.label for declared in breakdowns.BREAKDOWNS}
 _OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
@@ -39,24 +39,25 @@ _IN_SECTIONS: Final = frozenset((
     "all", "type", "use", "length", "long", "sentiment", "pushback", "pushback_reason",
     "drift", "drift_long",
 ))  # fmt: skip
-"""Facets that have a section of their own in the report; every other one is listed as `more`."""
+"""Facets with a section in the report; all others are listed in `more`."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Share:
-    """A part of a whole, raw and corrected, each with its 95 % interval.
+    """A part of a whole: raw and corrected, each with a 95 % interval.
 
     Attributes:
-      name: what the part is of: a type, a use, a length …
-      conversations: in the part; None where withheld.
-      whole: conversations in the whole; None where withheld.
-      share, low, high: as the classifier counted, in [0, 1]; None where not known.
-      is_lower_bound: whether part of it was withheld, so that it may be more.
-      days: on how many days the part was released.
-      corrected, corrected_low, corrected_high: for the classifier's errors; None where not known.
-      is_counted: whether no classifier had a part in it, so that raw and corrected are the same.
+      name: name of the part: a type, a use, a length …
+      conversations: conversations in the part; None if withheld.
+      whole: conversations in the whole; None if withheld.
+      share, low, high: raw share and its interval, in [0, 1]; None if not known.
+      is_lower_bound: whether some of the part was withheld, so the true share may be larger.
+      days: number of days on which the part was released.
+      corrected, corrected_low, corrected_high: share without the classifier's errors, and its
+        interval, in [0, 1]; None if not known.
+      is_counted: whether the part was counted without a classifier. Then raw equals corrected.
     """
 
     name: str
@@ -74,12 +75,12 @@ class Share:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether the classifier's errors were taken into account."""
+        """Whether there is a corrected share."""
         return self.corrected is not None
 
     @property
     def best(self) -> Share:
-        """The share by the best estimate there is: the corrected one, or else the raw one."""
+        """The best estimate: the corrected share if there is one, otherwise the raw share."""
         if not self.is_corrected:
             return self
         return replace(self, share=self.corrected, low=self.corrected_low, high=self.corrected_high)
@@ -87,7 +88,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Change:
-    """Mean sentiment change of a group, in points of the scale -1..+1; None where withheld."""
+    """Mean sentiment change of a group, in points of the scale -1..+1; None if withheld."""
 
     name: str
     conversations: int | None = None
@@ -99,7 +100,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Period:
-    """What the run covers. `days` are those of which anything was released."""
+    """What the run covers. `days` counts the days with at least one released figure."""
 
     conversations: int
     days: int
@@ -112,13 +113,16 @@ class Period:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether nothing was withheld, so that a missing figure is a true zero."""
+        """Whether nothing was withheld. Then a missing figure is a true zero."""
         return self.min_users == 1 and self.min_conversations == 1
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Drift: a share of the opening for each pair released; conversations of no released pair."""
+    """Drift. Each released pair is a share of its opening.
+
+    `withheld` is the number of conversations that are in no released pair.
+    """
 
     pairs: Mapping[tuple[str, str], Share]
     withheld: int
@@ -131,7 +135,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Value:
-    """One value of a breakdown."""
+    """A value of a breakdown."""
 
     name: str
     conversations: int
@@ -142,7 +146,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The values of one breakdown, largest first, and the conversations in those withheld."""
+    """The values of a breakdown, largest first, and the conversations in withheld values."""
 
     name: str
     label: str
@@ -153,7 +157,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Day:
-    """One UTC day; None where not released."""
+    """A UTC day; a figure is None if it was not released."""
 
     day: date
     conversations: int | None
@@ -162,7 +166,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often the classifier erred on a value, of conversations whose truth is known."""
+    """How often the classifier erred on a value, over conversations with known labels."""
 
     facet: str
     value: str
@@ -175,7 +179,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class FacetShares:
-    """The shares of a facet without a section of its own."""
+    """The shares of a facet that has no fixed section."""
 
     facet: Facet
     shares: Sequence[Share]
@@ -183,7 +187,7 @@ class FacetShares:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that is said of a run; without a `period` nothing was released."""
+    """All figures of a run. If `period` is None, nothing was released."""
 
     period: Period | None
     affective: Share
@@ -207,7 +211,7 @@ class Figures:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether any share that is classified, not counted, could be corrected."""
+        """Whether at least one classified share could be corrected."""
         shares = (self.affective, *self.types, *self.uses, *self.pushback, *self.reasons)
         return any(share.is_corrected for share in shares)
 
@@ -216,7 +220,7 @@ def read_figures(folder: Path) -> Figures:
     """Reads the figures of the run in a folder.
 
     Raises:
-      InputError: the folder has no database.
+      InputError: if the folder has no database.
     """
     file = folder / DATABASE_FILE
     if not file.exists():
@@ -228,7 +232,7 @@ def read_figures(folder: Path) -> Figures:
 class _Reader:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        # Reckoned once: the view joins all windows however few of them are asked for.
+        # Computed once, because the view joins all windows even if a query needs only a few.
         connection.execute(
             "CREATE TEMP TABLE reported AS FROM ratios WHERE granularity = 'period' "
             "OR (granularity = 'day' AND breakdown = 'overall' AND facet = 'use')"
@@ -312,7 +316,7 @@ class _Reader:
         )
 
     def _unpaired(self, facet: str, whole: str) -> int:
-        """Returns how many conversations are in no pair of a drift facet that was released."""
+        """Returns how many conversations are in no released pair of a drift facet."""
         ((total, paired),) = self._tuples(
             f"SELECT sum(conversations) FILTER (facet = '{whole}' AND facet_value = 'all'), "
             f"sum(conversations) FILTER (facet = '{facet}') FROM cells WHERE {_OVERALL}"
@@ -371,7 +375,7 @@ class _Reader:
 
 
 class _Ratios:
-    """Rows of the view `ratios` of one window and one value of a breakdown, found by facet."""
+    """Finds rows of the view `ratios` by facet, within one window and one breakdown value."""
 
     def __init__(self, rows: Iterable[Row], is_exhaustive: bool) -> None:
         self._rows: dict[tuple[str, str, str], Row] = {}
@@ -380,14 +384,14 @@ class _Ratios:
             self._rows[row["facet"], row["facet_value"], row["whole_facet"]] = row
 
     def share(self, facet: str, name: str, whole: str | None = None) -> Share:
-        """Returns the share of a slice, by default of its usual whole."""
+        """Returns a value's share of `whole`; by default, of its usual whole."""
         row = self._rows.get((facet, name, whole or _whole_facet(facet, name)))
         if row is None:
             return Share(name, conversations=0) if self._is_exhaustive else Share(name)
         return _share(row)
 
     def shares(self, facet: str, names: Iterable[str], whole: str | None = None) -> list[Share]:
-        """Returns the shares of some slices of a facet, in the order of their names."""
+        """Returns the shares of some values of a facet, in the given order."""
         return [self.share(facet, name, whole) for name in names]
 
     def matrix(self, facet: str, withheld: int) -> Matrix:

@@ -1,8 +1,8 @@
-"""The report: one HTML file that needs nothing else, and the few lines that a terminal shows.
+"""Renders the report, a single HTML file, and the lines of the terminal's summary.
 
-The page is a Jinja2 template with autoescaping on: values of breakdowns, file names and reasons
-come from outside. It has no script, and its policy forbids any, any request, and any style but its
-own.
+The page is a Jinja2 template with autoescaping, because values of breakdowns, file names and
+reasons come from outside. It has no script, and its policy forbids scripts, requests and foreign
+styles.
 """
 
 from __future__ import annotations
@@ -35,49 +35,49 @@ RUN_FILE: Final = "run.json"
 
 _TEMPLATES: Final = "templates"
 _SHOWN_VALUES: Final = 8
-"""Values of a breakdown that are shown before the reader asks for more."""
+"""Number of values of a breakdown that the page shows before the reader asks for more."""
 
 _NO_CORRECTION: Final = "\N{EN DASH}"
-"""Stands where a raw share has no corrected one."""
+"""Text in place of a corrected share that does not exist."""
 
 _HOUR_MARKS: Final = (0, 6, 12, 18, 23)
 
 _NOT_AFFECTIVE: Final = tuple(name for name in TYPES if name not in AFFECTIVE_TYPES)
 
 _SYNTHESISED: Final[Mapping[str, str]] = {
-    "sent_at_us": "The input gives no times. They were made up, so days, hours and the pauses that "
-    "end a conversation mean nothing here.",
-    "user_id": "The input names no users. They were made up, so numbers of users, and the "
-    "threshold on them, protect nobody here.",
+    "sent_at_us": "The input gives no times. Undertone made them up, so days, hours and the pauses "
+    "that end a conversation mean nothing here.",
+    "user_id": "The input names no users. Undertone made them up, so the threshold on the number "
+    "of users protects nobody here.",
 }
 
 
 _FATES: Final[Mapping[str, str]] = {
-    "counted": "messages that stand in a conversation",
-    "duplicate": "seen before",
-    "out_of_range": "said before or after what a backfill was asked for",
-    "sampled": "beyond what is held of a very long conversation; counted by estimate",
-    "system_turn": "neither by a human nor by the assistant",
-    "late": "published too long after they were said",
-    "dead_letter": "could not be read or are not valid",
+    "counted": "messages that are part of a conversation",
+    "duplicate": "further copies of a counted message",
+    "out_of_range": "sent before or after the days of the backfill",
+    "sampled": "beyond what is kept of a very long conversation, whose length is estimated",
+    "system_turn": "neither from a human nor from the assistant",
+    "late": "published too long after they were sent",
+    "dead_letter": "could not be read, or are not valid",
 }
 
 _DEFINITIONS: Final = (
     *(term for facet in FACETS for term in facet.terms.items()),
-    ("User", "One pseudonymous user id. A missing id is no user and never counts towards a "
-     "threshold."),
-    ("Raw share", "What the classifier counted, its misses and false alarms included."),
-    ("Corrected share", "The share after both are reckoned out, by how often the classifier erred "
-     "on held-out conversations (Rogan and Gladen 1978)."),
-    ("95% interval", "Of raw shares Wilson’s score interval, which covers chance only. Of "
-     "corrected ones Lang and Reiczigel’s or one derived from it, which also covers that the "
-     "rates were measured on so many conversations and no more."),
+    ("User", "One pseudonymous user id. A conversation without an id adds no user and never "
+     "counts towards the threshold of users."),
+    ("Raw share", "The share that the classifier counted, with its misses and false alarms."),
+    ("Corrected share", "The raw share minus false alarms plus misses. How many there are follows "
+     "from the classifier’s errors on held-out conversations (Rogan and Gladen 1978)."),
+    ("95% interval", "For a raw share, Wilson’s score interval; it covers chance only. For a "
+     "corrected share, Lang and Reiczigel’s interval or one derived from it; it also covers chance "
+     "in the measured error rates."),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Run:
-    """What `run.json` says of the run; what it does not say is empty."""
+    """What `run.json` says about the run. What it does not say is empty."""
 
     inputs: Sequence[str]
     started_at: str
@@ -90,18 +90,18 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> Run:
-        """Reads the metadata of a run; a missing file says nothing.
+        """Reads the metadata of a run. If the file is missing, all fields are empty.
 
         Raises:
-          InputError: the file is not a JSON object.
+          InputError: if the file is not a JSON object.
         """
         file = folder / RUN_FILE
         try:
             said = json.loads(file.read_text("utf-8")) if file.exists() else {}
         except ValueError as error:
-            raise InputError(f"{RUN_FILE} of the run is not JSON; run again") from error
+            raise InputError(f"{file} is not JSON; run the job again") from error
         if not isinstance(said, dict):
-            raise InputError(f"{RUN_FILE} of the run is no JSON object; run again")
+            raise InputError(f"{file} is not a JSON object; run the job again")
         classifier = said.get("classifier") or {}
         return cls(
             inputs=[str(name) for name in said.get("inputs") or ()],
@@ -120,7 +120,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger as the report sets it: read, and what became of it."""
+    """The ledger as the report shows it: records read, by outcome, and by reason."""
 
     read: int
     fates: Sequence[tuple[str, int]]
@@ -130,7 +130,7 @@ class Ledger:
 
     @classmethod
     def of(cls, entries: Sequence[tuple[str, str, int]]) -> Ledger | None:
-        """Sums entries by account; None where there are none."""
+        """Sums entries by account; returns None if there are no entries."""
         if not entries:
             return None
         sums = dict.fromkeys((READ, *FATES), 0)
@@ -149,20 +149,20 @@ class Ledger:
 
     @property
     def missing(self) -> int:
-        """Records read that met no fate; 0 where the ledger balances."""
+        """Records read minus records with an outcome; 0 if the ledger balances."""
         return self.read - sum(records for _, records in self.fates)
 
 
 def write_report(folder: Path) -> Path:
-    """Writes the report of a run into its folder, and returns where it is.
+    """Writes the report of a run into its folder, and returns the report's path.
 
     Args:
-      folder: with the run's database and, if there is one, its `run.json`.
+      folder: contains the run's database and, optionally, its `run.json`.
 
-    Guarantees: an existing report is replaced as a whole or not at all.
+    Guarantees: an existing report is replaced completely or not at all.
 
     Raises:
-      InputError: the folder has no database, or its `run.json` can't be read.
+      InputError: if the folder has no database, or its `run.json` can't be read.
     """
     page = render(read_figures(folder), Run.read(folder))
     target = folder / REPORT_FILE
@@ -192,12 +192,15 @@ def summary_lines(folder: Path) -> list[str]:
     """Returns the headline figures of a run as the lines of an aligned table.
 
     Raises:
-      InputError: the folder has no database.
+      InputError: if the folder has no database.
     """
     figures = read_figures(folder)
     period = figures.period
     if period is None:
-        return ["Nothing was released: no conversations, or too few users for the thresholds."]
+        return [
+            "Nothing was released: there were no conversations, or too few users or conversations "
+            "for the thresholds."
+        ]
     words = charts.Words(period)
     rows = [("all conversations", "", "", "", "", f"{period.conversations:,}")]
     rows += [_share_row("affective", figures.affective, words)]
@@ -214,7 +217,7 @@ def summary_lines(folder: Path) -> list[str]:
 
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
-    """Returns what the template speaks of, by name."""
+    """Returns the template's variables by name."""
     words = charts.Words(figures.period)
     is_exhaustive = figures.period is not None and figures.period.is_exhaustive
     return {
@@ -314,7 +317,7 @@ def _share_cells(share: Share, words: charts.Words) -> tuple[str, ...]:
 
 
 def _both(share: Share, words: charts.Words) -> tuple[str, str, str, str]:
-    """Writes a share corrected and raw, each with its interval."""
+    """Writes the corrected and the raw share, each with its interval."""
     corrected = ("", "") if share.share is None else (_NO_CORRECTION, "")
     if share.is_corrected:
         corrected = words.share(share.best), charts.percent_interval(share.best)
@@ -322,7 +325,7 @@ def _both(share: Share, words: charts.Words) -> tuple[str, str, str, str]:
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
-    """Writes what of a value was found, and how often it was seen where it was not."""
+    """Writes how many conversations with a value were found, and how many false alarms it had."""
     name = rate.facet if rate.value == ALL else rate.value
     return (
         charts.readable(name),
@@ -343,7 +346,7 @@ def _change_cells(change: Change, words: charts.Words) -> tuple[str, ...]:
 
 
 def _headline_drift(figures: Figures) -> list[tuple[str, Share]]:
-    """Returns the drifts from coaching and counseling to companionship that were released."""
+    """Returns the released drifts from coaching and counseling to companionship."""
     pairs = figures.drift.pairs
     openings = ("coaching", "counseling")
     found = ((opening, pairs.get((opening, "companionship"))) for opening in openings)
@@ -351,7 +354,7 @@ def _headline_drift(figures: Figures) -> list[tuple[str, Share]]:
 
 
 def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
-    """Returns, for each kind of figure, how many are whole, partly and never released."""
+    """Returns how many figures of each kind were released on all days, on some, and never."""
     if figures.period is None:
         return []
     kinds = (
@@ -371,7 +374,7 @@ def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
 
 
 def _about(figures: Figures, run: Run) -> list[tuple[str, str]]:
-    """Returns what the run says of itself, without what it does not say."""
+    """Returns the facts about the run. Leaves out those that are not known."""
     period = figures.period
     classifiers = list(period.classifier_versions) if period else []
     said = [
@@ -398,7 +401,7 @@ def _flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, st
 
 
 def _setting(name: str, value: str) -> tuple[str, str]:
-    """Writes a setting; the unit that its name ends in goes to the value."""
+    """Writes a setting. A unit at the end of its name moves to the value."""
     if name.endswith("_s"):
         seconds = float(value)
         hours, rest = divmod(seconds, 3600)

@@ -1,4 +1,4 @@
-"""Figures in words and as geometry."""
+"""Figures become words and geometry."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ WORDS = Words(PERIOD)
     ("share", "text"),
     [(0, "0%"), (0.00005, "<0.01%"), (0.0042, "0.42%"), (0.0286, "2.9%"), (1, "100%")],
 )
-def test_percent(share: float, text: str) -> None:
-    """A share is written with about three figures, and a small one never as zero."""
+def test_shares_are_written_as_per_cent(share: float, text: str) -> None:
+    """A share has about three digits, and a small share is never written as zero."""
     assert percent(share) == text
 
 
 @pytest.mark.parametrize(("change", "text"), [(0.2, "+0.20"), (-0.2, "−0.20"), (-0.001, "0.00")])
-def test_points(change: float, text: str) -> None:
-    """A change has its sign, a true minus, and no signed zero."""
+def test_changes_are_written_with_their_sign(change: float, text: str) -> None:
+    """A change has a plus or a true minus sign, and zero has no sign."""
     assert points(change) == text
 
 
-def test_withheld_share_draws_nothing() -> None:
-    """A withheld share has words but no bar."""
+def test_withheld_share_is_not_drawn() -> None:
+    """A withheld share has text but no bar."""
     (bar,) = share_bars([Share("coaching")], WORDS).bars
     assert (bar.text, bar.end, bar.low) == ("fewer than 15 users", None, None)
 
 
 def test_bars_share_one_scale_within_the_drawing() -> None:
-    """The longest interval nearly fills the drawing, and half the share is half the bar."""
+    """The longest interval nearly fills the drawing, and half the share gives half the bar."""
     shares = [Share("a", 40, 100, 0.4, 0.3, 0.5), Share("b", 20, 100, 0.2, 0.1, 0.3)]
     first, second = share_bars(shares, WORDS).bars
     assert first.high is not None
@@ -55,20 +55,20 @@ def test_bars_share_one_scale_within_the_drawing() -> None:
 
 
 def test_ticks_are_round() -> None:
-    """A scale has a few round ticks from zero, none beyond its end."""
+    """A scale has a few round ticks, from zero up to its end."""
     ticks = share_bars([Share("a", 43, 1000, 0.043, 0.03, 0.06)], WORDS).ticks
     assert [tick.text for tick in ticks] == ["0%", "2%", "4%", "6%"]
     assert all(0 <= tick.at <= 100 for tick in ticks)
 
 
 def test_lower_bound_is_open() -> None:
-    """A lower bound draws no interval, for its upper end is not known."""
+    """A lower bound is drawn without an interval, because its upper end is not known."""
     (bar,) = share_bars([Share("a", 4, 9, 0.4, 0.3, None, is_lower_bound=True)], WORDS).bars
     assert (bar.text, bar.is_open, bar.low) == ("≥\u00a040.0%", True, None)
 
 
-def test_changes_are_drawn_about_the_middle() -> None:
-    """No change is in the middle, worse to the left and better to the right of it."""
+def test_changes_are_drawn_around_the_middle() -> None:
+    """Zero change is in the middle, worse is to its left, and better to its right."""
     changes = [Change("a", 20, -0.1, -0.2, 0.0, 0.5), Change("b", 20, 0.1, 0.0, 0.2, 0.5)]
     worse, better = change_bars(changes, WORDS).bars
     assert (worse.high, better.low) == (50, 50)
@@ -76,7 +76,7 @@ def test_changes_are_drawn_about_the_middle() -> None:
 
 
 def test_long_begins_after_fifty() -> None:
-    """The mark stands between 21-50 and 51-100, and the columns after it stand out."""
+    """The mark is between 21-50 and 51-100, and only the columns after it are highlighted."""
     lengths = [Share(name, 10, 100, 0.1, 0.05, 0.2) for name in LENGTHS]
     columns = length_columns(lengths, WORDS)
     assert long_mark(lengths) == pytest.approx(columns.columns[LENGTHS.index("51-100")].at)
@@ -91,8 +91,8 @@ def test_line_breaks_at_a_withheld_day() -> None:
     assert [len(run) for run in day_series(days, WORDS).runs] == [1, 1]
 
 
-def test_a_bar_is_drawn_by_the_corrected_share() -> None:
-    """A corrected share draws the bar, and the raw one stands beside it in words."""
+def test_a_bar_shows_the_corrected_share() -> None:
+    """The bar shows the corrected share, and the note beside it gives the raw share."""
     share = Share("a", 40, 100, 0.4, 0.3, 0.5, corrected=0.2, corrected_low=0.1,
                   corrected_high=0.3)  # fmt: skip
     (bar,) = share_bars([share], WORDS).bars
@@ -101,19 +101,19 @@ def test_a_bar_is_drawn_by_the_corrected_share() -> None:
 
 
 def test_a_bar_without_an_upper_end_draws_no_interval() -> None:
-    """Where only the upper end is unknown the estimate is drawn alone."""
+    """If only the upper end is unknown, the estimate is drawn without an interval."""
     share = Share("a", 40, 100, 0.4, 0.3, 0.5, corrected=0.2, corrected_low=0.1)
     (bar,) = share_bars([share], WORDS).bars
     assert (bar.text, bar.interval, bar.low, bar.high) == ("20.0%", "", None, None)
 
 
 def test_counted_shares_are_not_called_raw() -> None:
-    """Where no classifier had a part there is nothing to tell apart."""
+    """A share counted without a classifier has no note, because raw and corrected are equal."""
     share = Share("all", 40, 100, 0.4, 0.3, 0.5, corrected=0.4, is_counted=True)
     assert WORDS.beside(share) == ""
 
 
-def test_days_are_corrected_all_or_none() -> None:
+def test_either_all_days_are_corrected_or_none() -> None:
     """A line never mixes raw and corrected days."""
     raw = Share("affective", 5, 50, 0.1, 0.05, 0.2)
     fixed = Share("affective", 5, 50, 0.1, 0.05, 0.2, corrected=0.3, corrected_low=0.2,
@@ -127,7 +127,7 @@ def test_days_are_corrected_all_or_none() -> None:
 
 
 def test_drift_frames_the_headline_pairs() -> None:
-    """Coaching and counseling to companionship are framed, released or not."""
+    """Coaching or counseling to companionship is framed, whether released or not."""
     grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)
     framed = [pair.title for _, row in grid.rows for pair in row if pair.is_headline]
     assert framed == [

@@ -1,4 +1,4 @@
-"""The report says what the database says, and nothing that a stranger put into it can act."""
+"""The report shows what the database says, and text from outside can't run in it."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gives the folder of a simulated run of two days."""
+    """Returns the folder of a simulated run of two days."""
     folder = tmp_path_factory.mktemp("run")
     return write_run(folder, simulated_rows(7, 2, 600, Thresholds()))
 
 
-def test_page_needs_nothing_else(simulated: Path) -> None:
-    """The page has no script, no address of anywhere, and a policy that forbids both."""
+def test_page_loads_nothing(simulated: Path) -> None:
+    """The page has no script and no outside address, and its policy forbids both."""
     path = write_report(simulated)
     page = _Page(path)
     assert page.open == []
@@ -79,14 +79,14 @@ def test_page_needs_nothing_else(simulated: Path) -> None:
 
 
 def test_page_has_no_inline_styles_or_handlers(simulated: Path) -> None:
-    """Nothing on the page would be blocked by its own policy."""
+    """The page has nothing that its own policy would block."""
     names = {name for name, _ in _Page(write_report(simulated)).attributes}
     assert "style" not in names
     assert not [name for name in names if name.startswith("on")]
 
 
-def test_links_lead_somewhere(simulated: Path) -> None:
-    """Each link within the page has its target, and no id is used twice."""
+def test_links_have_targets(simulated: Path) -> None:
+    """Each link within the page has a target, and no id is used twice."""
     attributes = _Page(write_report(simulated)).attributes
     ids = [value for name, value in attributes if name == "id"]
     targets = {v[1:] for k, v in attributes if k == "href" and v and v.startswith("#")}
@@ -95,14 +95,14 @@ def test_links_lead_somewhere(simulated: Path) -> None:
 
 
 def test_drawings_have_titles(simulated: Path) -> None:
-    """Each drawing that says something has a title; others are hidden from readers aloud."""
+    """Each drawing has a title; screen readers skip drawings that only decorate."""
     html = write_report(simulated).read_text("utf-8")
     assert html.count('role="img"') > 40
     assert not re.findall(r'<svg[^>]*role="img"[^>]*>\s*<(?!title)', html)
 
 
-def test_hostile_value_is_only_text(tmp_path: Path) -> None:
-    """Markup in a breakdown's value, a file name, a setting or a reason is shown, not obeyed."""
+def test_hostile_value_is_shown_as_text(tmp_path: Path) -> None:
+    """Markup in a breakdown's value, a file name or a setting is shown as text, not run."""
     platform = {"breakdown": "platform", "breakdown_value": HOSTILE}
     metadata = {"inputs": [HOSTILE], "settings": {HOSTILE: HOSTILE}}
     metadata["classifier"] = {"version": HOSTILE, "measured": {HOSTILE: HOSTILE}}
@@ -112,7 +112,7 @@ def test_hostile_value_is_only_text(tmp_path: Path) -> None:
 
 
 def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
-    """The headline gives share, interval, counts, days, and says that it is raw."""
+    """The headline gives the share, interval, counts and days, and says that the share is raw."""
     folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
     text = _Page(write_report(folder)).text
     assert "10.0% of all conversations were affective" in text
@@ -122,8 +122,8 @@ def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
     assert "at least 15 distinct users and 15 conversations" in text
 
 
-def test_headline_is_the_corrected_share_where_there_are_rates(tmp_path: Path) -> None:
-    """The headline is the corrected share with its interval; the raw one and counts stand by."""
+def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> None:
+    """The headline is the corrected share with its interval; the raw share is beside it."""
     rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
     text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
     assert "24.1% of all conversations were affective" in text
@@ -134,8 +134,8 @@ def test_headline_is_the_corrected_share_where_there_are_rates(tmp_path: Path) -
     assert "Affectiveany80 of 1009 of 900" in text
 
 
-def test_both_shares_stand_side_by_side(tmp_path: Path) -> None:
-    """A bar and a value tell the raw share beside the corrected one, or that it is raw."""
+def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
+    """Bars and values give the raw share beside the corrected one, or say that they are raw."""
     web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
     cells = [(1000, "all", "all"), (200, "use", "affective"), (50, "type", "coaching")]
     rows = [row(*cell, **of) for cell in cells for of in (web, {})]
@@ -147,14 +147,14 @@ def test_both_shares_stand_side_by_side(tmp_path: Path) -> None:
 
 
 def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
-    """Fewer counted than false alarms should make is said at the headline, not passed off as 0."""
+    """If fewer are counted than false alarms alone should give, the headline says so."""
     rows = [row(100_000), row(50, "use", "affective")]
     folder = database_of(tmp_path, *rows, rates=[rate((80, 100), (90, 900))])
     assert "the measured rates do not fit these conversations" in _Page(write_report(folder)).text
 
 
-def test_summary_has_both_shares_where_there_are_rates(tmp_path: Path) -> None:
-    """The terminal's lines show the corrected share before the raw one."""
+def test_summary_has_both_shares_if_there_are_rates(tmp_path: Path) -> None:
+    """The terminal's lines show the corrected share, then the raw one."""
     rows = [row(1000), row(200, "use", "affective")]
     lines = summary_lines(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
     assert lines[2].split() == ["corrected", "95%", "interval", "raw", "95%", "interval",
@@ -163,7 +163,7 @@ def test_summary_has_both_shares_where_there_are_rates(tmp_path: Path) -> None:
 
 
 def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
-    """A figure that was not released reads as fewer than the threshold of users."""
+    """A figure that was not released is shown as fewer users than the threshold."""
     folder = database_of(tmp_path, row(100, min_users=23))
     page = _Page(write_report(folder))
     assert "Coaching fewer than 23 users" in page.text
@@ -173,29 +173,29 @@ def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
 
 
 def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
-    """With thresholds of 1 a missing figure is none, and the report says it is not anonymous."""
+    """With thresholds of 1 a missing figure is "none", and the report says it is not anonymous."""
     folder = database_of(tmp_path, row(3, min_users=1, min_conversations=1))
     text = _Page(write_report(folder)).text
     assert "Coaching none" in text
     assert "fewer than" not in text
-    assert "Do not pass this report on" in text
+    assert "This report is not anonymous" in text
 
 
 def test_partly_withheld_figure_is_a_lower_bound(tmp_path: Path) -> None:
-    """A figure released on one of two days is marked as the least it can be."""
+    """A figure released on only one of two days is marked as a lower bound."""
     both = [row(100), row(100, window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, *both, row(20, "type", "coaching"))
     assert "Coaching ≥ 10.0%" in _Page(write_report(folder)).text
 
 
-def test_count_without_share_is_not_called_small(tmp_path: Path) -> None:
-    """Where only the whole was withheld, the count stands, and no share is claimed."""
+def test_count_without_whole_has_no_share(tmp_path: Path) -> None:
+    """If only the whole was withheld, the report says that the share is not known."""
     folder = database_of(tmp_path, row(100), row(20, "long", "coaching"))
     assert "Coaching share not known" in _Page(write_report(folder)).text
 
 
-def test_drift_says_how_many_are_in_no_pair(tmp_path: Path) -> None:
-    """Conversations of pairs not released are counted beneath the matrix."""
+def test_drift_counts_withheld_pairs(tmp_path: Path) -> None:
+    """The number of conversations in withheld pairs is below the matrix."""
     pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
     text = _Page(write_report(folder)).text
@@ -204,16 +204,16 @@ def test_drift_says_how_many_are_in_no_pair(tmp_path: Path) -> None:
 
 
 def test_made_up_fields_are_admitted(tmp_path: Path) -> None:
-    """Times and users that an importer made up are named before any figure."""
+    """A notice before all figures names made-up times and users."""
     metadata = dict(METADATA, synthesised=["sent_at_us", "user_id"])
     text = _Page(write_report(write_run(tmp_path, [row(50)], metadata))).text
     assert 0 < text.index("gives no times") < text.index("names no users") < text.index("raw share")
 
 
 def test_ledger_balances_or_says_so(tmp_path: Path) -> None:
-    """The fates add up to the records read; where they don't, the report says by how many."""
+    """If the outcomes don't add up to the records read, the report gives the difference."""
     folder = write_run(tmp_path, [row(50)])
-    assert "The fates add up" in _Page(write_report(folder)).text
+    assert "The outcomes add up" in _Page(write_report(folder)).text
     lost = [
         {"account": e.account, "reason": e.reason, "records": e.records}
         for e in LEDGER_ENTRIES
@@ -222,11 +222,11 @@ def test_ledger_balances_or_says_so(tmp_path: Path) -> None:
     (folder / "tables" / "ledger-00000-of-00001.parquet").unlink()
     database_of(folder, row(50))
     (folder / "run.json").write_text(json.dumps({"ledger": lost}))
-    assert "does not balance: 87 records met no fate" in _Page(write_report(folder)).text
+    assert "does not balance: 87 records without an outcome" in _Page(write_report(folder)).text
 
 
 def test_empty_run_renders(tmp_path: Path) -> None:
-    """A run that released nothing and says nothing of itself still has a report and a summary."""
+    """A run without figures and metadata still has a report and a summary."""
     folder = database_of(tmp_path)
     page = _Page(write_report(folder))
     assert "Nothing was released" in page.text
@@ -235,7 +235,7 @@ def test_empty_run_renders(tmp_path: Path) -> None:
 
 
 def test_summary_is_aligned(simulated: Path) -> None:
-    """The terminal's lines are a table: figures end where their heads end."""
+    """The terminal's lines form a table with its figures right-aligned below their heads."""
     head, *lines = summary_lines(simulated)[2:]
     assert lines[0].startswith("all conversations ")
     assert lines[1].startswith("affective ")
@@ -245,14 +245,14 @@ def test_summary_is_aligned(simulated: Path) -> None:
 
 
 def test_folder_without_database_is_refused(tmp_path: Path) -> None:
-    """A folder that is no run is named in the error."""
+    """The error names a folder that is not a run."""
     with pytest.raises(InputError, match=re.escape(tmp_path.name)):
         write_report(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_broken_metadata_is_refused(content: str, tmp_path: Path) -> None:
-    """A `run.json` that is no JSON object is refused in words."""
+    """A `run.json` that is not a JSON object is an input error that names the file."""
     folder = database_of(tmp_path)
     (folder / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"run\.json"):
