@@ -1,6 +1,6 @@
-"""The views over the tables, one `.sql` file each, in BigQuery's dialect.
+"""The views over the tables. Each is a `.sql` file in BigQuery's dialect.
 
-A file opens with a comment that says what the view is and where its definition comes from, and
+A file starts with a comment that describes the view and gives the source of its definition. It
 names tables and views as `{dataset}.name`.
 """
 
@@ -30,7 +30,7 @@ VIEWS: Final = (
     "drift_headline",
     "length_histogram",
 )
-"""All views; each reads only those before it, so they can be created in this order."""
+"""All views. Each reads only views before it, so they can be created in this order."""
 
 _DATASET: Final = "{dataset}"
 

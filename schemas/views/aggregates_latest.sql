@@ -1,10 +1,10 @@
--- The cells that hold: of the append-only table `aggregates` the version of each cell that counts.
--- Of a UTC day only one snapshot holds: the largest of a batch, or of the stream where no batch has
--- counted the day; so a backfill supersedes the stream, and no later release of the stream undoes
--- it. Within the snapshot the largest revision of each cell holds. A version without counts
--- withdraws its cell. A write that was retried or repeated changes nothing.
--- Source: schemas/tables.py, columns `origin`, `snapshot` and `revision`; ARCHITECTURE.md, "Rows are
--- versions".
+-- The current version of each cell of the append-only table `aggregates`.
+-- Only one snapshot of a UTC day is current: the largest of a batch, or the stream's largest if no
+-- batch has counted the day. So a backfill supersedes the stream, and no later release of the
+-- stream undoes it. Within the snapshot, the largest revision of each cell is current. A version
+-- without counts withdraws its cell. A retried or repeated write changes nothing.
+-- Source: schemas/tables.py, columns `origin`, `snapshot` and `revision`; ARCHITECTURE.md, "Rows
+-- are versions".
 WITH newest AS (
   SELECT
     *,

@@ -1,11 +1,12 @@
--- Every cell that holds, an hour, a day, and over several days: the seven (granularity
--- `trailing_7_days`) and the 28 (`trailing_28_days`) that end with `last_day`, and all together
--- (`period`); what the views of measures read. Two things are made uniform: users of several days
--- are null (they can't be added up), and the lengths of all conversations, kept as the breakdown
--- `length`, are also shown as the facet `length` of the breakdown `overall`, as every other
--- breakdown has them.
--- Windows of several days overlap: always choose one granularity.
--- `is_exhaustive` says that nothing was withheld (thresholds of 1): a missing cell is a true zero.
+-- Every current cell, by hour, by day and over several days: the 7 days that end with `last_day`
+-- (granularity `trailing_7_days`), the 28 days (`trailing_28_days`), and all days (`period`). The
+-- views of measures read from here.
+-- Two things are made uniform. Users over several days are null, because they can't be added up.
+-- The lengths of all conversations are stored as the breakdown `length`; they also appear as the
+-- facet `length` of the breakdown `overall`, as in every other breakdown.
+-- Windows of several days overlap, so always choose one granularity.
+-- `is_exhaustive` says that nothing was withheld (thresholds of 1). Then a missing cell is a true
+-- zero.
 -- Source: transforms/counting/tally.py, `cells_of`.
 WITH counted AS (
   SELECT

@@ -1,6 +1,6 @@
--- How often each version of the classifier errs, once a version, language and value: of the
--- append-only table `classifier_rates` the rows of the largest revision. Every run writes its
--- classifier's rates, so most rows repeat others; a write that was retried or repeated changes
+-- How often each version of the classifier errs, with a row per version, language and value. These
+-- are the rows of the largest revision in the append-only table `classifier_rates`. Every run
+-- writes its classifier's rates, so most rows repeat others. A retried or repeated write changes
 -- nothing.
 -- Source: schemas/tables.py, `CLASSIFIER_RATES`; transforms/estimation/rates.py.
 WITH newest AS (

@@ -1,11 +1,12 @@
--- Companionship and both roleplays together, as a share of all conversations. A conversation may be
--- of several types, and only each type is counted: together they are at least the largest of them
--- and at most their sum.
--- `_at_least` and `_at_most` enclose the share that was counted, and the corrected one; `corrected_low`
--- is the lower end of the largest type's interval, `corrected_high` the sum of all upper ends, which
--- holds the share at least as surely as three intervals of 95 % hold theirs, 85 % of the time or more.
--- A type that was not released, or has no corrected share, leaves no upper end; where nothing is
--- withheld, a missing type is none.
+-- Companionship and both roleplays together, as a share of all conversations. A conversation may
+-- have several types, and each type is counted alone. So the share of all three is at least that of
+-- the largest, and at most their sum.
+-- `_at_least` and `_at_most` enclose the raw and the corrected share. `corrected_low` is the lower
+-- end of the largest type's interval; `corrected_high` is the sum of all upper ends. They contain
+-- the share at least as surely as all three 95 % intervals contain theirs: 85 % of the time or
+-- more.
+-- A type that was not released, or has no corrected share, leaves no upper end. If nothing is
+-- withheld, a missing type counts as 0.
 -- Source: METRICS.md, "share of each type"; bounds: Boole 1854.
 WITH together AS (
   SELECT

@@ -1,6 +1,6 @@
--- One row a UTC day: conversations that started in it, their users, and the headline slices.
--- A null says that the figure was not released. Users of a day are distinct; of several days they
--- can't be added up, for somebody may come on each.
+-- A row per UTC day: conversations that started on it, their users, and the headline slices. Null
+-- means that the figure was not released. Users are distinct within a day. They can't be added up
+-- over days, because a user may come on several.
 -- Source: METRICS.md, "Measures".
 SELECT
   window_start,

@@ -1,10 +1,12 @@
--- From which type conversations open (first three human messages) to which they close (last three),
--- `scope` all or long. `raw_share` is of the opening. A matrix has many small pairs that are never
--- released: `withheld` conversations are in none that is, any opening may have them, and so
--- `raw_share` is a lower bound unless it is 0. `is_headline` marks coaching or counseling turning
--- to companionship.
--- Raw shares only: `corrected_share` and its interval are always null. To correct a matrix it must be
--- inverted with the rate of every pair, and one with withheld cells can't be.
+-- How conversations drift: from the type with which they open (first three human messages) to the
+-- type with which they close (last three). `scope` is all or long. `raw_share` is a share of the
+-- opening.
+-- A matrix has many small pairs that are never released. `withheld` is the number of conversations
+-- in no released pair. Any opening may have them, so `raw_share` is a lower bound unless `withheld`
+-- is 0. `is_headline` marks coaching or counseling that turns to companionship.
+-- There are only raw shares: `corrected_share` and its interval are always null. Correcting a
+-- matrix means inverting it with the rate of every pair, and that is impossible with withheld
+-- cells.
 -- Source: METRICS.md, "drift".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,

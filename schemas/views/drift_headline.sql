@@ -1,11 +1,11 @@
--- The headline of drift: of the conversations that open as coaching or counseling, how many close as
--- companionship; `scope` all or long. A conversation has one opening and one closing type, so the
--- two openings add up.
--- Pairs not released are in `withheld`, and any of them may be such a turn: `raw_share` is a lower
--- bound unless `withheld` is 0, and `share_high` reckons all of them in. A share of 0 says that no
--- such pair was released, and `share_high` how many there may be. Days on which no pair of these
--- openings was released are left out (`whole_days`).
--- Raw shares only, see `drift`.
+-- The headline of drift: how many conversations that open as coaching or counseling close as
+-- companionship. `scope` is all or long. A conversation has one opening and one closing type, so
+-- the two openings add up.
+-- `withheld` is the number of conversations in pairs not released. Any of them may be such a turn,
+-- so `raw_share` is a lower bound unless `withheld` is 0, and `share_high` counts them all in. A
+-- share of 0 means that no such pair was released; `share_high` says how large the share may be.
+-- Days without a released pair of these openings are left out (`whole_days`).
+-- There are only raw shares; see `drift`.
 -- Source: METRICS.md, "drift".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,

@@ -1,6 +1,7 @@
--- The ledger as it stands: each run's totals, once an account and reason. Of the append-only table
--- `ledger` the rows of the largest revision; a write that was retried or repeated changes nothing.
--- Of a stream, `read` less the sum of the fates is what is under way.
+-- The current ledger: each run's totals, with a row per account and reason. These are the rows of
+-- the largest revision in the append-only table `ledger`. A retried or repeated write changes
+-- nothing.
+-- For a stream, `read` minus the sum of the fates is what is under way.
 -- Source: schemas/tables.py, `LEDGER`; transforms/ledger.py.
 WITH newest AS (
   SELECT

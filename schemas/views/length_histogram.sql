@@ -1,7 +1,8 @@
--- How long conversations are: human messages a conversation, in bins, as a share of all. A
--- conversation is long from `at_least` = 51 on. The bin `not_published` of the breakdown `overall`
--- stands for all bins withheld. The bins of the breakdown `length` are its values and not repeated.
--- Lengths are counted, not classified: the corrected share is the raw one.
+-- How long conversations are: human messages per conversation, in bins, as a share of all. A
+-- conversation is long from `at_least` = 51 on. In the breakdown `overall`, the bin `not_published`
+-- stands for all withheld bins. The breakdown `length` is left out, because its values are the
+-- bins.
+-- Lengths are counted, not classified, so the corrected share equals the raw one.
 -- Source: METRICS.md, "length"; bins: transforms/counting/tally.py, `LENGTH_BINS`.
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,

@@ -1,7 +1,7 @@
--- What the conversations of more than 50 human messages are for: of all long ones the share that is
--- affective (`conversation_group` = `affective`) and of each type. The other way round than
--- `long_conversations`, which says what share of a type is long. A conversation may be of several
--- types. Raw and corrected, see `ratios`.
+-- What conversations of more than 50 human messages are for: the share of all long conversations
+-- that is affective (`conversation_group` = `affective`), and the share of each type.
+-- `long_conversations` shows the reverse: which share of a type is long. A conversation may have
+-- several types. For raw and corrected shares, see `ratios`.
 -- Source: METRICS.md, "long conversations" by type.
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,

@@ -1,6 +1,7 @@
--- Conversations of more than 50 human messages (50 is not long, 51 is): how many, and what share of
--- all conversations (`conversation_group` = `all`), of the affective ones, and of each type.
--- Raw and corrected, see `ratios`.
+-- Conversations of more than 50 human messages (50 is not long, 51 is): their number, and their
+-- share of all conversations (`conversation_group` = `all`), of the affective ones, and of each
+-- type.
+-- For raw and corrected shares, see `ratios`.
 -- Source: METRICS.md, "long conversations".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value, facet_value AS conversation_group,

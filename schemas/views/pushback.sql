@@ -1,7 +1,8 @@
--- Where the assistant refuses, resists or challenges at least once: its rate among all
--- conversations (`type` = `all`) and within each type that the study reports (both roleplays are
--- left out), and its reasons, each as a share of the conversations with pushback; a conversation
--- may have several reasons. Of `type` and `reason` one is set. Raw and corrected, see `ratios`.
+-- Conversations in which the assistant refuses, resists or challenges something at least once.
+-- `type` gives their share of all conversations (`all`) and of each type that the study reports;
+-- both roleplays are left out. `reason` gives each reason as a share of the conversations with
+-- pushback; a conversation may have several reasons. A row sets either `type` or `reason`. For raw
+-- and corrected shares, see `ratios`.
 -- Source: METRICS.md, "pushback".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,

@@ -1,37 +1,43 @@
--- Every share that is reported, raw as in `raw_ratios`, and corrected for the classifier's misses and
--- false alarms by the rates of `classifier_rates_latest`; the views of measures pick from it.
--- `corrected_low` and `corrected_high` are a 95 % interval: of chance in the counts and in the rates
--- alike. It does not cover that these conversations may differ from those the rates were measured
--- on. An interval of 0 to 0 says so: fewer were counted than false alarms alone should make.
--- There is no corrected share (null) where a rate that it needs is not known, or true and false
--- positive rate are within 0.1 of each other; where counts of several classifier versions meet, for
--- each has its own rates; and where a count that it needs was withheld. In the breakdown `language`
--- the language's own rates are taken where there are any, everywhere else those of `all`.
--- Where `raw_share` is a lower bound (`withheld` is not 0), so is `corrected_share`, and
--- `corrected_high` is null, for how much more it may be is unknown.
--- How, by `way`:
--- `counted`: length bins and long conversations of all are counted, not classified, so that there
--- is nothing to correct: raw share and interval stand for the corrected ones.
--- `direct`: uses, types and pushback of all, and types among the long ones. Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen
--- 1978; interval: Lang and Reiczigel 2014 (Prev. Vet. Med. 113:13), which keeps its level with rates
--- of few labelled conversations. Both are clipped to 0 .. 1.
--- `quotient`: types of the affective ones and reasons of those with pushback are corrected (part of
--- all) / corrected (whole of all). Interval: the delta method on the logarithms, the two taken as
--- independent. They are not: they rest on the same counts and the same labelled conversations, and
--- where one is too large so is the other. Independence overstates the spread of their quotient, so
--- the interval is rather too wide than too narrow. Of a part of 0 it has no upper end.
--- `inside`: long or pushback within a type or the affective ones. Of the whole, the share
--- w = FPR * all / whole would be false alarms if none were true; they are long (have pushback) as
--- often as all conversations are, a share of r. What they make of the raw share is taken away:
--- (raw - w * r) / (1 - w), the same as (part - FPR * alike) / (whole - FPR * all). Interval: that of
--- the raw share on the same line, and the chance in w and r, squared and added on either side (MOVER,
--- Zou and Donner 2008). Pushback is then corrected for the detector's own errors as `direct` is,
--- and their chance added likewise. Where the interval of the corrected whole reaches 0, all of it
--- may be false alarms and there is no corrected share within it.
--- Assumed: these conversations are mixed like those that the rates were measured on; errors are as
--- frequent in long as in short ones, with as without pushback, and whatever else a breakdown tells
--- apart; and errors about type and about pushback are independent.
--- Drift is not corrected: that would need the matrix inverted, with a rate for every pair of types,
+-- Every reported share, raw and corrected. The raw share comes from `raw_ratios`. The corrected
+-- share takes out the classifier's misses and false alarms, by the rates of
+-- `classifier_rates_latest`. The views of measures read from here.
+-- `corrected_low` and `corrected_high` are a 95 % interval. It covers chance in the counts and in
+-- the rates. It does not cover a difference between these conversations and those on which the
+-- rates were measured. An interval of 0 to 0 is a sign of such a difference: fewer were counted
+-- than false alarms alone should give.
+-- The corrected share is null in four cases: a rate that it needs is not known; the true and the
+-- false positive rate are within 0.1 of each other; it needs counts of several classifier versions,
+-- and each version has its own rates; or a count that it needs was withheld. In the breakdown
+-- `language`, a language's own rates are used if there are any. Everywhere else, the rates of `all`
+-- are used.
+-- If `raw_share` is a lower bound (`withheld` is not 0), so is `corrected_share`. Then
+-- `corrected_high` is null, because it is unknown how much more the share may be.
+-- How a share is corrected depends on `way`:
+-- `counted`: length bins, and long conversations as a share of all. They are counted, not
+-- classified, so there is nothing to correct: the raw share and its interval are repeated.
+-- `direct`: uses, types and pushback as a share of all, and types among the long conversations.
+-- Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen 1978. Interval: Lang and Reiczigel 2014 (Prev.
+-- Vet. Med. 113:13), which keeps its level even if the rates come from few labelled conversations.
+-- Both are clipped to 0 .. 1.
+-- `quotient`: types of the affective conversations, and reasons of those with pushback. Share:
+-- corrected (part of all) / corrected (whole of all). Interval: the delta method on the logarithms,
+-- with the two taken as independent. They are not: they use the same counts and the same labelled
+-- conversations, so if one is too large, so is the other. Independence overstates the spread of
+-- their quotient, so the interval is too wide rather than too narrow. If the part is 0, the
+-- interval has no upper end.
+-- `inside`: long conversations or pushback within a type or the affective conversations. If no
+-- conversation truly belonged to the whole, false alarms would be a share w = FPR * all / whole of
+-- it. They are long (have pushback) as often as all conversations are, a share of r. Their
+-- contribution to the raw share is taken away: (raw - w * r) / (1 - w), which equals (part - FPR *
+-- alike) / (whole - FPR * all). Interval: the raw share's interval under the same formula, with the
+-- chance in w and r added in squares on either side (MOVER, Zou and Donner 2008). Pushback is then
+-- also corrected for the detector's own errors, as in `direct`, and the chance in those is added in
+-- the same way. If the interval of the corrected whole reaches 0, all of it may be false alarms,
+-- and there is no corrected share within it.
+-- Assumptions: these conversations are a mix like those on which the rates were measured. Errors
+-- are as frequent in long conversations as in short ones, with pushback as without, and in each
+-- value of a breakdown. Errors about type and errors about pushback are independent.
+-- Drift is not corrected. That would need the matrix inverted with a rate for every pair of types,
 -- and most cells of a matrix are withheld.
 -- Source: METRICS.md, "Estimates carry intervals"; rates: transforms/estimation/rates.py.
 WITH raw AS (
@@ -67,8 +73,8 @@ rates AS (
     ON r.language IN (l.language, 'all')
 ),
 
--- What of a row was classified: its part, its whole, or both, each as a share of all, or of all
--- long ones.
+-- What was classified of a row: its part, its whole, or both. Each is a share of all conversations,
+-- or of all long ones.
 classified AS (
   SELECT
     window_start, granularity, breakdown, breakdown_value, facet, facet_value, whole_facet,
@@ -100,7 +106,8 @@ classified AS (
   WHERE way IN ('quotient', 'inside')
 ),
 
--- Names as in Lang and Reiczigel: p of those tried, Se and Sp, and with `1` the shrunken ones.
+-- Names follow Lang and Reiczigel: p is the share of those tried, then Se and Sp. A name with `1`
+-- is the shrunken value.
 shrunken AS (
   SELECT
     c.*,
@@ -122,7 +129,7 @@ shrunken AS (
       AND c.rate_value = r.rate_value
   WHERE
     r.choice = 1 AND r.positives > 0 AND r.negatives > 0
-    -- Of a stream's versions a whole may be older, and smaller, than what is in it.
+    -- In a stream, the whole may be an older version that is smaller than its part.
     AND c.hits <= c.tried AND c.tried > 0
 ),
 
@@ -198,8 +205,8 @@ limited AS (
   FROM paired
 ),
 
--- Of `quotient` the share and the spread of its logarithm; of `inside` the share and the variance
--- that it has besides that of the raw share.
+-- For `quotient`, the share and the spread of its logarithm. For `inside`, the share and its
+-- variance beyond that of the raw share.
 prepared AS (
   SELECT
     *,

@@ -1,26 +1,27 @@
--- Every share that is reported, as a part of a whole: the one place where shares are divided and
--- get their interval. `ratios` adds the corrected shares; the views of measures pick from that.
--- A share is what the classifier counted, hence `raw_share`: it is not corrected for the
--- classifier's misses and false positives, which at a few per cent may be most of it.
--- The interval is Wilson's score interval at 95 % (Wilson 1927; Brown, Cai and DasGupta 2001): it
+-- Every reported share, as a part of a whole. Only this view divides parts by wholes and computes
+-- their intervals. `ratios` adds corrected shares, and the views of measures read from `ratios`.
+-- The share is called `raw_share` because it is what the classifier counted. It still contains the
+-- classifier's misses and false positives. In a share of a few per cent, these may be most of it.
+-- The interval is Wilson's score interval at 95 % (Wilson 1927; Brown, Cai and DasGupta 2001). It
 -- covers chance, not the classifier's errors.
--- `withheld` is how many conversations more the part may have than were released: 0 where it was
--- released on every day of the whole, unknown (null) where on some days only. `raw_share` and
--- `share_low` are then lower bounds, and `share_high` reckons all of them in, or is null.
--- A window of several days (`window_days`) is those of its days of which the whole was released,
--- `whole_days` of them, added up; unlike `cells` it leaves out what was released of a part on other
+-- `withheld` is how many more conversations the part may have than were released. It is 0 if the
+-- part was released on every day of the whole, and null (unknown) if only on some days. If it is
+-- not 0, `raw_share` and `share_low` are lower bounds, and `share_high` counts all withheld ones
+-- in, or is null.
+-- A window of several days (`window_days`) sums its days on which the whole was released;
+-- `whole_days` is their number. Unlike `cells`, it leaves out what was released of a part on other
 -- days.
--- Where the whole was withheld, or is an older version smaller than its part, there is no share.
--- `not_published` has none: which values it stands for differs from facet to facet.
--- The whole of a drift is its opening: the pairs released, and all conversations of no released
--- pair, for these may have opened so. The facets `drift_headline` and `drift_long_headline` take the
--- openings coaching and counseling together: what closed as companionship, the pairs not released
--- being reckoned among `withheld`.
--- Of the long conversations each type is a part, too (`whole_facet` = `long`).
--- What a correction needs besides stands in three columns: `all_conversations` on the days of the
--- whole; `alike_conversations`, those of them that are long (facet `long`) or have pushback (facet
--- `pushback`), whatever their type; `classifier_version`, null where they are not all of one. Where
--- one of these counts was withheld on a day of the whole it is null.
+-- There is no share if the whole was withheld, or is an older version that is smaller than its
+-- part. `not_published` has no shares, because the values that it stands for differ between facets.
+-- The whole of a drift is its opening: the conversations in released pairs with this opening, plus
+-- all conversations in no released pair, because these may have opened the same way. The facets
+-- `drift_headline` and `drift_long_headline` take the openings coaching and counseling together.
+-- Their part is what closed as companionship; pairs not released count in `withheld`.
+-- Each type is also a part of the long conversations (`whole_facet` = `long`).
+-- Three more columns serve the correction. `all_conversations` is all conversations on the days of
+-- the whole. `alike_conversations` is those of them that are long (facet `long`) or have pushback
+-- (facet `pushback`), of any type. `classifier_version` is null if there are several. A count is
+-- null if it was withheld on a day of the whole.
 -- Source: METRICS.md, "Measures" and "Estimates carry intervals".
 WITH cells AS (
   SELECT

@@ -1,10 +1,11 @@
--- How the mood moves: mean sentiment of the last three human messages less that of the first three,
--- in points of the scale -1 (very negative) .. +1 (very positive), over conversations of six or
--- more human messages; for all, the affective ones and each type.
--- The 95 % interval of the mean is mean +- 1.96 sd / sqrt(n), the normal approximation, from the
--- sums alone; the study bootstrapped 1,000 times. From n >= 15, the least that is released by
--- default, the two agree closely (tests/schemas/views); below it there is no interval. Not causal: people
--- open with their problem.
+-- How the mood moves: mean sentiment of the last three human messages minus that of the first
+-- three, over conversations of six or more human messages. It is in points of the scale -1 (very
+-- negative) .. +1 (very positive). There is a mean for all conversations, for the affective ones
+-- and for each type.
+-- The 95 % interval of the mean is mean +- 1.96 sd / sqrt(n). This normal approximation needs only
+-- the sums; the study bootstrapped 1,000 times instead. From n >= 15, the default minimum for a
+-- release, the two agree closely (tests/schemas/views). Below 15 there is no interval. The change
+-- shows no cause: people open with their problem.
 -- `not_published` is left out, as in `ratios`.
 -- Source: METRICS.md, "sentiment change".
 WITH moments AS (
@@ -21,7 +22,7 @@ WITH moments AS (
 spread AS (
   SELECT
     *,
-    -- The difference of two equal sums may come out below zero by rounding.
+    -- Rounding may make the difference of two equal sums negative.
     IF(
       conversations > 1,
       SQRT(

@@ -1,7 +1,7 @@
--- How much of the conversations is of each type (facet `type`) and each use (facet `use`; the share
--- of affective conversations is `use` = `affective`), with 95 % intervals; for the affective types
--- also as a share of the affective conversations. Types need not add up to one: a conversation may
--- be of several. Raw and corrected, see `ratios`.
+-- The share of the conversations that is of each type (facet `type`) and each use (facet `use`),
+-- with 95 % intervals. The share of affective conversations is `use` = `affective`. The affective
+-- types are also given as a share of the affective conversations. Types need not add up to one,
+-- because a conversation may have several. For raw and corrected shares, see `ratios`.
 -- Source: METRICS.md, "share of affective conversations" and "share of each type".
 SELECT
   a.window_start, a.granularity, a.last_day,

@@ -1,10 +1,10 @@
--- Which days make up each window of several days: a row a window and day in it. A day is one on
--- which anything was released. `trailing_7_days` and `trailing_28_days` are the seven and the 28
--- days that end with a day (`last_day`): there is one for each day, and it begins at `window_start`
--- whether or not there is anything so early. `period` is all days.
--- A window is never left out for being incomplete: at the beginning of the table, and where days
--- were withheld or lost, it has fewer days, and the views of measures say how many (`days`,
--- `whole_days`). Windows overlap, so their counts must never be added up.
+-- The days in each window of several days, with a row per window and day. Only days on which
+-- something was released count. `trailing_7_days` and `trailing_28_days` are the 7 and the 28 days
+-- that end with `last_day`. Every day ends one of each. A window starts at `window_start`, even if
+-- the table starts later. `period` is all days.
+-- No window is left out because it is incomplete. At the start of the table, and where days were
+-- withheld or lost, a window has fewer days. The views of measures say how many (`days`,
+-- `whole_days`). Windows overlap, so never add up their counts.
 -- Source: METRICS.md, "Measures".
 WITH days AS (
   SELECT DISTINCT window_start AS day_start

@@ -1,9 +1,9 @@
--- Every cell summed over the days of each window of several days (`window_days`): the seven and the
--- 28 days that end with each day, and the whole period that the table covers.
--- `days` tells on how many days the cell was released; where it is less than that of the cell's
--- whole, the sum is a lower bound, for the other days were withheld or empty. There is no column of
--- users: somebody who came on two days would count twice.
--- These are sums of what is published already, and tell nobody more than that.
+-- Every cell summed over the days of each window of several days (`window_days`): the 7 and the 28
+-- days that end with each day, and the whole period of the table.
+-- `days` is the number of days on which the cell was released. If the cell's whole was released on
+-- more days, the sum is a lower bound, because on the other days the cell was withheld or empty.
+-- There is no column for users: a user who came on two days would count twice.
+-- These are sums of published figures, so they reveal nothing more.
 -- Source: METRICS.md, "Measures".
 SELECT
   w.window_start,
@@ -19,7 +19,7 @@ SELECT
   COUNT(*) AS days,
   MAX(a.min_users) AS min_users,
   MAX(a.min_conversations) AS min_conversations,
-  -- A sum over two versions of the classifier is of neither.
+  -- A sum over several versions of the classifier belongs to none of them.
   IF(
     MIN(a.classifier_version) = MAX(a.classifier_version), MAX(a.classifier_version), NULL
   ) AS classifier_version
