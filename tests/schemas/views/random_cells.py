@@ -1,4 +1,4 @@
-"""Random counts of days and rates of a classifier, and what the reference makes of them."""
+"""Draws random counts and classifier rates, and gives the reference's shares for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AFFECTIVE: Final[Cell] = ("use", "affective")
 
 
 def random_day(rng: np.random.Generator) -> dict[Cell, int]:
-    """Draws the counts of a day, each part within its whole."""
+    """Draws the counts of a day. Each part is at most its whole."""
 
     def part(whole: int, most: float = 1.0) -> int:
         return int(rng.integers(1, max(int(whole * most), 2)))
@@ -42,7 +42,7 @@ def random_day(rng: np.random.Generator) -> dict[Cell, int]:
 
 
 def random_rates(rng: np.random.Generator) -> list[ClassifierRate]:
-    """Draws measured rates, some of a handful of conversations, a few of a useless classifier."""
+    """Draws measured rates. Some rest on a few conversations; a few are of a useless classifier."""
     cells = [("use", u) for u in USES] + [("type", t) for t in TYPES] + [("pushback", "all")]
     rates = []
     for cell in cells + [("pushback_reason", r) for r in PUSHBACK_REASONS]:
@@ -54,7 +54,7 @@ def random_rates(rng: np.random.Generator) -> list[ClassifierRate]:
 
 
 def counts_of(rates: list[ClassifierRate]) -> dict[Cell, Counts]:
-    """Returns the rates as the reference takes them."""
+    """Returns the rates in the reference's form."""
     return {
         (r.facet, r.facet_value): Counts(
             r.true_positives, r.positives, r.false_positives, r.negatives
@@ -66,7 +66,7 @@ def counts_of(rates: list[ClassifierRate]) -> dict[Cell, Counts]:
 def expected(
     cell: Cell, whole_facet: str, counts: Mapping[Cell, int], rates: Mapping[Cell, Counts]
 ) -> Triple:
-    """Returns what the reference says of a part of a whole."""
+    """Returns the reference's corrected share of a part of a whole."""
     facet, value = cell
     part, total = counts[cell], counts[ALL]
     if cell == ("long", "all"):
@@ -88,7 +88,7 @@ def expected(
 
 
 def whole_of(cell: Cell, whole_facet: str) -> Cell:
-    """Returns what a part is a share of."""
+    """Returns the whole of a part."""
     if whole_facet == "use":
         return AFFECTIVE
     return (whole_facet, cell[1]) if whole_facet == "type" else (whole_facet, "all")

@@ -1,7 +1,7 @@
-"""Corrected shares once more, in plain Python: what the view `ratios` must come to.
+"""Computes corrected shares in plain Python; the view `ratios` must give the same.
 
-Written from the sources, not from the view: Rogan and Gladen 1978; Lang and Reiczigel 2014; the
-delta method; Zou and Donner 2008.
+It follows the sources, not the view: Rogan and Gladen 1978; Lang and Reiczigel 2014; the delta
+method; Zou and Donner 2008.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTHING: Final[Triple] = (None, None, None)
 
 @dataclass(frozen=True)
 class Counts:
-    """What was measured of a classifier: so many found of the positives and of the negatives."""
+    """What was measured of a classifier: its hits among the positives and among the negatives."""
 
     true_positives: int
     positives: int
@@ -30,7 +30,7 @@ class Counts:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it tells the two apart at all."""
+        """Whether the classifier tells positives from negatives."""
         if not self.positives or not self.negatives:
             return False
         return min(self.gain, self.shrunken_gain) > LEAST_GAIN
@@ -64,7 +64,7 @@ class Counts:
         return self.sp * (1 - self.sp) / (self.negatives + 2)
 
     def variance(self, share: float) -> float:
-        """Returns the variance that the rates add to a raw share, at a true one."""
+        """Returns the variance that the rates add to a raw share if `share` is the true share."""
         return share**2 * self.se_variance + (1 - share) ** 2 * self.sp_variance
 
 
@@ -74,7 +74,7 @@ def _clipped(*values: float) -> Triple:
 
 
 def _direct(hits: int, tried: int, rate: Counts) -> tuple[float, float, float]:
-    """Returns the share by Rogan and Gladen; Lang and Reiczigel's middle and standard error."""
+    """Returns Rogan and Gladen's share, and Lang and Reiczigel's middle and standard error."""
     share = (hits / tried - rate.fpr) / rate.gain
     size = tried + Z**2
     raw = (hits + Z**2 / 2) / size
@@ -85,7 +85,7 @@ def _direct(hits: int, tried: int, rate: Counts) -> tuple[float, float, float]:
 
 
 def direct(hits: int, tried: int, rate: Counts) -> Triple:
-    """Corrects a share of all."""
+    """Corrects a share of all conversations."""
     if not rate.is_usable:
         return NOTHING
     share, middle, error = _direct(hits, tried, rate)
@@ -93,7 +93,7 @@ def direct(hits: int, tried: int, rate: Counts) -> Triple:
 
 
 def quotient(part: int, whole: int, tried: int, rate: Counts, whole_rate: Counts) -> Triple:
-    """Corrects a share of those that are classified themselves, as a quotient of two of all."""
+    """Corrects a share of a whole that is classified too: the quotient of two shares of all."""
     if not (rate.is_usable and whole_rate.is_usable):
         return NOTHING
     upper, _, upper_error = _direct(part, tried, rate)
@@ -109,7 +109,7 @@ def quotient(part: int, whole: int, tried: int, rate: Counts, whole_rate: Counts
 
 
 def wilson(hits: int, tried: int) -> tuple[float, float]:
-    """Returns the raw interval: Wilson's, by chance alone."""
+    """Returns Wilson's interval of the raw share, which covers chance only."""
     share = hits / tried
     middle = (share + Z**2 / 2 / tried) / (1 + Z**2 / tried)
     half = math.sqrt(share * (1 - share) / tried + Z**2 / 4 / tried**2) * Z / (1 + Z**2 / tried)
@@ -119,7 +119,7 @@ def wilson(hits: int, tried: int) -> tuple[float, float]:
 def _inside(
     part: int, whole: int, alike: int, tried: int, whole_rate: Counts
 ) -> tuple[float, float, float] | None:
-    """Returns the share among the truly so classified, and how far it reaches either way."""
+    """Returns the share within the true whole, and the reach of its interval below and above."""
     if not whole_rate.is_usable:
         return None
     _, middle, error = _direct(whole, tried, whole_rate)
@@ -142,7 +142,7 @@ def _inside(
 
 
 def long_inside(part: int, whole: int, alike: int, tried: int, whole_rate: Counts) -> Triple:
-    """Corrects the share of long ones within a type."""
+    """Corrects the share of long conversations within a type."""
     found = _inside(part, whole, alike, tried, whole_rate)
     if found is None:
         return NOTHING
@@ -169,13 +169,14 @@ def pushback_inside(
 
 @dataclass(frozen=True)
 class Sums:
-    """A part and its whole over several days, as far as they were released.
+    """A part and its whole, summed over the days on which they were released.
 
     Attributes:
-      part: conversations on the `days` of which both were released; on all where none has both.
-      days: how many those are.
-      whole: conversations on the `whole_days` of which the whole was released.
-      whole_days: how many those are; 0 where no day has both.
+      part: conversations in the part, on the days on which both part and whole were released. If
+        there is no such day, on all days on which the part was released.
+      days: number of those days.
+      whole: conversations in the whole, on the days on which the whole was released.
+      whole_days: number of those days; 0 if no day has both part and whole.
     """
 
     part: int
@@ -185,7 +186,7 @@ class Sums:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing of the part was withheld."""
+        """Whether no day of the part was withheld."""
         return self.days == self.whole_days
 
 
@@ -193,7 +194,7 @@ Cell = tuple[str, str]
 
 
 def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
-    """Adds up the days, each given as the conversations of its released cells."""
+    """Adds up days. Each day gives the number of conversations in its released cells."""
     both = [day for day in days if part in day and whole in day and day[part] <= day[whole]]
     if not both:
         alone = [day[part] for day in days if part in day]
@@ -203,7 +204,7 @@ def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
 
 
 def needed(part: Cell, whole: Cell) -> list[Cell]:
-    """Returns the cells besides part and whole without which a share can't be corrected."""
+    """Returns the cells besides part and whole that a corrected share needs."""
     if whole[0] in ("all", "long"):
         return []
     inside = part[0] in ("long", "pushback")

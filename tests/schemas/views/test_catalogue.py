@@ -1,4 +1,4 @@
-"""The catalogue: as generated, whole, and its examples run."""
+"""The catalogue is up to date and complete, and its examples run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.builders_report import database_of, row
 
 
 def test_catalogue_is_up_to_date() -> None:
-    """`docs/tables.md` is what the tables and views give today; `make generate` writes it anew."""
+    """`docs/tables.md` equals the catalogue of today; `make generate` writes it."""
     assert CATALOGUE.read_text("utf-8") == catalogue()
 
 
 def test_every_table_and_view_has_its_section() -> None:
-    """Each table and view is described, with all its columns."""
+    """Each table and view has a section with its columns."""
     text = catalogue()
     for name in (*(table.name for table in TABLES), *VIEWS):
         assert f"\n### {name}\n" in text
@@ -30,7 +30,7 @@ def test_every_table_and_view_has_its_section() -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_column_is_described_in_a_sentence(view: str) -> None:
-    """Each column of each view says what it means."""
+    """Each column of each view has a description that ends as a sentence."""
     assert view_columns(view)
     for column in view_columns(view):
         assert column.description == column_description(view, column.name)
@@ -38,8 +38,8 @@ def test_every_column_is_described_in_a_sentence(view: str) -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
-def test_every_example_runs_and_reads_its_view(figure: Figure, tmp_path: Path) -> None:
-    """Each figure's query runs, finds its rows on a table that has them, and reads its views."""
+def test_every_example_runs_and_reads_its_views(figure: Figure, tmp_path: Path) -> None:
+    """Each figure's query reads the views that it names, and finds rows if there are any."""
     overall = [
         row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
         row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),

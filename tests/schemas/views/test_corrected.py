@@ -1,4 +1,4 @@
-"""Corrected shares: against an independent reckoning and known truth, and where there are none."""
+"""Corrected shares equal an independent reference and a known truth, and are null if unknown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Shares = dict[tuple[str, str, str], Triple]
 
 
 def corrected(folder: Path, where: str = "granularity = 'day'") -> Shares:
-    """Returns the corrected shares of a run by facet, value and the whole's facet."""
+    """Returns a run's corrected shares by facet, value and facet of the whole."""
     rows = query(folder, f"FROM ratios WHERE {where}")
     return {
         (r["facet"], r["facet_value"], r["whole_facet"]): (
@@ -41,7 +41,7 @@ def corrected(folder: Path, where: str = "granularity = 'day'") -> Shares:
 
 
 def assert_equal(found: Shares, counts: Mapping[Cell, int], rates: Mapping[Cell, Counts]) -> int:
-    """Compares all shares of a window; returns how many are corrected."""
+    """Compares all shares of a window, and returns how many are corrected."""
     long = 2 * (len(TYPES) + 1) + 1
     assert len(found) == len(USES) + 2 * len(TYPES) - 1 + long + 5 + len(PUSHBACK_REASONS)
     for (facet, value, whole_facet), triple in found.items():
@@ -51,7 +51,7 @@ def assert_equal(found: Shares, counts: Mapping[Cell, int], rates: Mapping[Cell,
 
 
 def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
-    """Every corrected share of 25 random days, and of their period, is what plain Python makes."""
+    """Every corrected share of 25 random days and of their period equals the reference's."""
     rng = np.random.default_rng(3)
     rates = random_rates(rng)
     days = [random_day(rng) for _ in range(25)]
@@ -71,7 +71,7 @@ def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
 
 
 def test_worked_example(tmp_path: Path) -> None:
-    """56 of 1,633 at 14 of 28 and 34 of 1,573 are 2.65 %, with the interval of R's package asht."""
+    """56 of 1,633 with rates 14/28 and 34/1,573 give 2.65 % and the interval of R package asht."""
     rows = [row(1633), row(56, *AFFECTIVE)]
     folder = database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))])
     share, low, high = corrected(folder)["use", "affective", "all"]
@@ -80,10 +80,11 @@ def test_worked_example(tmp_path: Path) -> None:
 
 
 def expectation_rows() -> list[AggregateRow]:
-    """Builds what 8 of 10 found and 1 of 100 wrong make of 1,000 coaching among 10,000.
+    """Builds the counts that a classifier gives on average for a known truth.
 
-    Of the coaching ones 200 are long and 300 have pushback, of the others 900 and none. Of pushback
-    the classifier finds 9 of 10 and sees it wrongly in 1 of 10.
+    1,000 of 10,000 conversations are coaching; 200 of these are long and 300 have pushback. Of the
+    others, 900 are long and none has pushback. The classifier finds 8 of 10 coaching ones and flags
+    1 of 100 others. It finds 9 of 10 with pushback and flags 1 of 10 without.
     """
     return [
         row(10_000),
@@ -102,7 +103,7 @@ EXPECTATION_RATES = (
 
 
 def test_truth_is_recovered_from_expected_counts(tmp_path: Path) -> None:
-    """Counts as the rates make them on average come back as the shares they were made of."""
+    """From average counts, the correction gives back the true shares."""
     shares = corrected(database_of(tmp_path, *expectation_rows(), rates=EXPECTATION_RATES))
     truths = {
         ("type", "coaching", "all"): 0.1,
@@ -120,7 +121,7 @@ def test_truth_is_recovered_from_expected_counts(tmp_path: Path) -> None:
 
 
 def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
-    """What is classified has no corrected share without rates; what is counted needs none."""
+    """Without rates, classified shares have no correction; counted shares need none."""
     shares = corrected(database_of(tmp_path, *expectation_rows(), row(70, "length", "2")))
     assert shares.pop(("long", "all", "all"))[0] == pytest.approx(0.11)
     assert shares.pop(("length", "2", "all"))[0] == pytest.approx(0.007)
@@ -137,14 +138,14 @@ def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
         rate((5, 9), (0, 0)),
     ],
 )
-def test_a_blind_classifier_corrects_nothing(weak: ClassifierRate, tmp_path: Path) -> None:
-    """Rates that hardly differ, or were measured on nobody, give no corrected share."""
+def test_useless_rates_give_no_correction(weak: ClassifierRate, tmp_path: Path) -> None:
+    """Rates that hardly differ, or were measured on no conversation, give no corrected share."""
     folder = database_of(tmp_path, row(1000), row(50, *AFFECTIVE), rates=[weak])
     assert corrected(folder) == {("use", "affective", "all"): NOTHING}
 
 
 def test_drift_is_never_corrected(tmp_path: Path) -> None:
-    """A matrix has raw shares only, whatever rates there are."""
+    """A matrix has only raw shares, even if there are rates."""
     rows = [row(100), row(40, "type", "coaching"), row(80, "drift", "coaching>coaching")]
     rates = [rate((9, 10), (1, 100), "type", "coaching")]
     database_of(tmp_path, *rows, rates=rates)
@@ -153,8 +154,8 @@ def test_drift_is_never_corrected(tmp_path: Path) -> None:
     assert [found[f"corrected_{end}"] for end in ("share", "low", "high")] == [None] * 3
 
 
-def test_a_language_takes_its_own_rates(tmp_path: Path) -> None:
-    """Of the breakdown `language` a language with rates takes them; all other cells take `all`."""
+def test_a_language_uses_its_own_rates(tmp_path: Path) -> None:
+    """In the breakdown `language`, a language with rates uses them; other cells use `all`."""
     rates = [rate((8, 10), (10, 1000)), rate((50, 100), (100, 1000), language="zh")]
     values = [("language", "zh"), ("language", "fr"), ("platform", "zh"), ("overall", "all")]
     rows = [
@@ -175,7 +176,7 @@ def test_a_language_takes_its_own_rates(tmp_path: Path) -> None:
 
 
 def test_versions_do_not_mix(tmp_path: Path) -> None:
-    """A day is corrected with its own classifier's rates, and a period of two with none."""
+    """A day uses its own classifier's rates; a period with two classifiers has no correction."""
     new: dict[str, Any] = {"classifier_version": "test-2"}
     later: dict[str, Any] = {"window_start_us": TUESDAY_US, **new}
     days = [row(1000), row(200, *AFFECTIVE), row(1000, **later), row(200, *AFFECTIVE, **later)]
@@ -192,15 +193,15 @@ def test_versions_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_versions_do_not_mix_within_a_share(tmp_path: Path) -> None:
-    """A part counted by another classifier than its whole, as after an update, stays raw."""
+    """A part stays raw if another classifier counted its whole, e.g. after an update."""
     part = row(200, *AFFECTIVE, classifier_version="test-2")
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (10, 1000), classifier_version="test-2")]
     folder = database_of(tmp_path, row(1000), part, rates=rates)
     assert corrected(folder)["use", "affective", "all"] == NOTHING
 
 
-def test_repeated_rates_change_nothing_and_the_latest_hold(tmp_path: Path) -> None:
-    """Rates written by every run count once, those of the largest revision."""
+def test_repeated_rates_change_nothing_and_the_latest_are_used(tmp_path: Path) -> None:
+    """Rates that several runs write count once, and the largest revision is used."""
     old, new = rate((5, 10), (90, 1000)), rate((8, 10), (10, 1000), revision=7)
     folder = database_of(tmp_path, row(1000), row(200, *AFFECTIVE), rates=[new, old, new, old])
     (found,) = query(folder, "FROM ratios WHERE granularity = 'day'")
@@ -209,7 +210,7 @@ def test_repeated_rates_change_nothing_and_the_latest_hold(tmp_path: Path) -> No
 
 
 def test_a_lower_bound_stays_one(tmp_path: Path) -> None:
-    """A part withheld on one of two days has a corrected lower bound, without an upper end."""
+    """A part withheld on one of two days has a corrected lower bound and no upper end."""
     both = [row(1000), row(1000, window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, *both, row(200, *AFFECTIVE), rates=[rate((8, 10), (10, 1000))])
     share, low, high = corrected(folder, "granularity = 'period'")["use", "affective", "all"]
@@ -218,16 +219,16 @@ def test_a_lower_bound_stays_one(tmp_path: Path) -> None:
     assert high is None
 
 
-def test_nothing_is_said_of_the_inside_of_false_alarms(tmp_path: Path) -> None:
-    """Where all that was counted may be false, it has a corrected share, and its inside none."""
+def test_a_whole_that_may_be_all_false_has_no_shares_within(tmp_path: Path) -> None:
+    """If all counted conversations may be false, they have a corrected share, but none within."""
     rows = [row(1000), row(20, *AFFECTIVE), row(100, "long"), row(15, "long", "affective")]
     shares = corrected(database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))]))
     assert shares["use", "affective", "all"][:2] == (0, 0)
     assert shares["long", "affective", "use"] == NOTHING
 
 
-def test_a_withheld_count_leaves_its_dependants_raw(tmp_path: Path) -> None:
-    """Without the number of all long conversations, those of a type can't be corrected."""
+def test_shares_that_need_a_withheld_count_stay_raw(tmp_path: Path) -> None:
+    """Without the number of all long conversations, long ones of a type can't be corrected."""
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != ("long", "all")]
     shares = corrected(database_of(tmp_path, *rows, rates=EXPECTATION_RATES))
     assert shares["long", "coaching", "type"] == NOTHING
@@ -235,8 +236,8 @@ def test_a_withheld_count_leaves_its_dependants_raw(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("older", [("all", "all", 800), ("long", "all", 11_000)])
-def test_versions_at_odds_correct_nothing(older: tuple[str, str, int], tmp_path: Path) -> None:
-    """Where a stream's counts can't all be of one moment, there is no share and no error."""
+def test_inconsistent_counts_are_not_corrected(older: tuple[str, str, int], tmp_path: Path) -> None:
+    """If a stream's counts can't be from the same moment, there is no share and no error."""
     facet, value, conversations = older
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != (facet, value)]
     rows.append(row(conversations, facet, value))
@@ -244,8 +245,8 @@ def test_versions_at_odds_correct_nothing(older: tuple[str, str, int], tmp_path:
     assert shares["long", "coaching", "type"] == NOTHING
 
 
-def test_a_part_of_none_has_no_upper_end(tmp_path: Path) -> None:
-    """A type that false alarms explain is 0 of the affective ones, with no end of logarithms."""
+def test_a_part_of_zero_has_no_upper_end(tmp_path: Path) -> None:
+    """A type that false alarms explain is 0 of the affective ones, and has no upper end."""
     rows = [row(1000), row(200, *AFFECTIVE), row(15, "type", "coaching")]
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (40, 1000), "type", "coaching")]
     shares = corrected(database_of(tmp_path, *rows, rates=rates))
@@ -263,7 +264,7 @@ def test_a_part_of_none_has_no_upper_end(tmp_path: Path) -> None:
 def test_interval_covers_the_truth(
     size: int, found: float, wrong: float, positives: int, negatives: int
 ) -> None:
-    """At 3 % and with rates of few labels, 93 % of 1,000 intervals and more hold the truth."""
+    """At a true 3 % and rates from few labels, at least 93 % of 1,000 intervals cover the truth."""
     rng = np.random.default_rng(11)
     truth, covered = 0.03, 0
     for _ in range(1000):
@@ -276,12 +277,12 @@ def test_interval_covers_the_truth(
 
 
 def test_interval_inside_a_type_covers_the_truth() -> None:
-    """Of long and pushback within a type of 3 %, 93 % of 1,000 intervals hold the truth."""
+    """For long and pushback within a type of 3 %, 93 % of 1,000 intervals cover the truth."""
     rng = np.random.default_rng(12)
     size, truth = 20_000, 0.1
     covered = {"long": 0, "pushback": 0}
     for _ in range(1000):
-        # Of those with the type and with X, with the type only, with X only, with neither.
+        # In order: conversations with the type and X, the type only, X only, neither.
         true = rng.multinomial(size, [0.003, 0.027, 0.0194, 0.9506])
         flagged = rng.binomial(true, [0.8, 0.8, 0.01, 0.01])
         rates = Counts(int(rng.binomial(60, 0.8)), 60, int(rng.binomial(1500, 0.01)), 1500)

@@ -1,4 +1,4 @@
-"""The dashboard's queries: sources on a run's views, pages on what the sources give."""
+"""The dashboard's queries run: sources over a run's views, and pages over the sources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHOICES: Final = {
     "breakdown.value": ("platform",),
     "type.value": ("coaching",),
 }
-"""What the pages' inputs may be."""
+"""Values of the pages' inputs."""
 _BLOCK: Final = re.compile(r"```sql (\w+)\n(.*?)```", re.DOTALL)
 _INPUT: Final = re.compile(r"\$\{inputs\.([\w.]+)\}")
 _QUERY: Final = re.compile(r"\$\{(\w+)\}")
@@ -40,7 +40,7 @@ _READ_BY_DEFAULT: Final = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with some of everything that the dashboard shows."""
+    """Returns a run with rows for everything that the dashboard shows."""
     web = {"breakdown": "platform", "breakdown_value": "web"}
     rows = [
         row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sources(run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """What the pages query: each source's rows as a table of the schema `undertone`."""
+    """Yields a database for the pages, with each source's rows as a table of the schema `shown`."""
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{write_snapshot(run, run.parent)}' AS undertone (READ_ONLY)")
         connection.execute("CREATE SCHEMA shown")
@@ -78,7 +78,7 @@ def _filled(sql: str, queries: dict[str, str], choice: int) -> str:
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
 def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
-    """Each source parses as BigQuery, reads one view, and gives the same rows in both dialects."""
+    """Each source parses as BigQuery, reads only our views, and gives both dialects equal rows."""
     sql = file.read_text("utf-8")
     tree = sqlglot.parse_one(sql.replace("${dataset}", "data"), read="bigquery")
     assert {table.name for table in tree.find_all(sqlglot.exp.Table)} <= set(VIEWS)
@@ -92,7 +92,7 @@ def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
 @pytest.mark.parametrize("choice", range(4))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPyConnection) -> None:
-    """Each query runs whatever is chosen, and has the columns that the components name."""
+    """Each query runs for each choice, and has the columns that the components name."""
     text = page.read_text("utf-8")
     queries = dict(_BLOCK.findall(text))
     assert queries
@@ -108,7 +108,7 @@ def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPy
 
 
 def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
-    """On a run that has some of everything no query but the ledger's comes back empty."""
+    """On a run with rows for everything, only the ledger's queries return nothing."""
     for page in PAGES:
         queries = dict(_BLOCK.findall(page.read_text("utf-8")))
         for name, sql in queries.items():
@@ -117,7 +117,7 @@ def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_snapshot_can_be_read_by_older_duckdb(run: Path, tmp_path: Path) -> None:
-    """The copy has the storage version of DuckDB 1.2 and a table for each view that is read."""
+    """The copy has DuckDB 1.2's storage version and a table for each view that the pages read."""
     file = write_snapshot(run, tmp_path)
     assert file.read_bytes()[8:16] == b"DUCKA\0\0\0"
     with duckdb.connect(str(file), read_only=True) as connection:
@@ -125,7 +125,7 @@ def test_snapshot_can_be_read_by_older_duckdb(run: Path, tmp_path: Path) -> None
     assert sorted(name for (name,) in names) == views_read()
 
 
-def test_snapshot_of_no_run_says_so(tmp_path: Path) -> None:
-    """A folder without a database gives one sentence that names it."""
+def test_snapshot_of_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """For a folder without a database, the error says what to give instead."""
     with pytest.raises(InputError, match="give the folder of a finished run"):
         write_snapshot(tmp_path)

@@ -1,4 +1,4 @@
-"""The views' arithmetic, against numbers worked out by hand."""
+"""The views' arithmetic equals numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _one(folder: Path, sql: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_runs(name: str, tmp_path: Path) -> None:
-    """Each view runs on an empty database and tells what it is and where that is defined."""
+    """Each view runs on an empty database, and its comment gives a source."""
     folder = database_of(tmp_path)
     assert query(folder, f'FROM "{name}"') == []
     assert "Source: " in view_description(name)
@@ -34,7 +34,7 @@ def test_every_view_runs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_is_bigquery(name: str) -> None:
-    """Each view parses as BigQuery, and reads only views before it, of the dataset asked for."""
+    """Each view parses as BigQuery, and reads only the dataset's tables and earlier views."""
     (tree,) = sqlglot.parse(view_sql(name, "project.data"), read="bigquery")
     assert tree is not None
     read = {t.name for t in tree.find_all(sqlglot.exp.Table) if t.catalog == "project"}
@@ -42,27 +42,27 @@ def test_every_view_is_bigquery(name: str) -> None:
     assert read <= {*(table.name for table in TABLES), *VIEWS[: VIEWS.index(name)]}
 
 
-def test_latest_revision_holds(tmp_path: Path) -> None:
-    """Of a cell's versions the one of the largest revision counts, however often it is written."""
+def test_latest_revision_is_current(tmp_path: Path) -> None:
+    """The largest revision of a cell is current, even if it is written several times."""
     newer = row(20, revision=3)
     folder = database_of(tmp_path, row(18, revision=2), newer, newer, row(15, revision=1))
     assert _one(folder, "SELECT conversations FROM aggregates_latest") == {"conversations": 20}
 
 
-def test_a_batch_supersedes_the_stream_for_good(tmp_path: Path) -> None:
-    """A day that a batch has counted is the batch's, even where the stream's snapshot is larger."""
+def test_a_batch_overrides_the_stream(tmp_path: Path) -> None:
+    """The batch's rows of a day are current, even if the stream's snapshot is larger."""
     batch = row(50, snapshot=5, revision=5)
     streamed = [row(70, snapshot=at, revision=at, origin=STREAM) for at in (1, 5, 9)]
     other_day = row(30, window_start_us=TUESDAY_US, origin=STREAM)
     folder = database_of(tmp_path, batch, *streamed, other_day)
-    held = query(folder, "SELECT conversations, origin FROM aggregates_latest ORDER BY 1")
-    assert held == [
+    current = query(folder, "SELECT conversations, origin FROM aggregates_latest ORDER BY 1")
+    assert current == [
         {"conversations": 30, "origin": "stream"}, {"conversations": 50, "origin": "batch"},
     ]  # fmt: skip
 
 
 def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
-    """A backfill's snapshot hides all rows of the day, later revisions and hours among them."""
+    """A larger snapshot hides all other rows of the day, even later revisions and hours."""
     hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + HOUR_US}
     old = [row(40, "use", "work", revision=9), row(18, revision=9, **hour)]
     other_day = row(70, window_start_us=TUESDAY_US)
@@ -72,7 +72,7 @@ def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
 
 
 def test_withdrawn_cell_is_gone(tmp_path: Path) -> None:
-    """A latest version without counts takes the cell out, and a later one brings it back."""
+    """A latest version without counts removes the cell; a later one brings it back."""
     withdrawn = row(None, "use", "work", revision=2)
     folder = database_of(tmp_path, row(30), row(20, "use", "work"), withdrawn)
     assert _one(folder, "SELECT facet FROM aggregates_latest") == {"facet": "all"}
@@ -81,7 +81,7 @@ def test_withdrawn_cell_is_gone(tmp_path: Path) -> None:
 
 
 def test_share_has_wilson_interval(tmp_path: Path) -> None:
-    """10 of 100 is 10 % with Wilson's interval 5.52 % to 17.44 % (Newcombe 1998)."""
+    """10 of 100 gives 10 % and Wilson's interval of 5.52 % to 17.44 % (Newcombe 1998)."""
     folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
     share = _one(folder, "FROM shares WHERE granularity = 'day'")
     assert share["raw_share"] == pytest.approx(0.1)
@@ -90,7 +90,7 @@ def test_share_has_wilson_interval(tmp_path: Path) -> None:
 
 
 def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
-    """A type is a share of all and of the affective conversations; roleplay of all only."""
+    """A type is a share of all and of the affective conversations; roleplay only of all."""
     rows = [row(100), row(40, "use", "affective"), row(10, "type", "coaching")]
     folder = database_of(tmp_path, *rows, row(20, "type", "roleplay"))
     shares = query(
@@ -115,7 +115,7 @@ def test_long_share_is_of_its_group(tmp_path: Path) -> None:
 
 
 def test_pushback_rate_and_reason(tmp_path: Path) -> None:
-    """Pushback is a rate of its type; a reason is a share of the conversations with pushback."""
+    """Pushback is a share of its type; a reason is a share of the conversations with pushback."""
     wholes = [row(200), row(50, "type", "counseling"), row(20, "pushback")]
     parts = [row(10, "pushback", "counseling"), row(5, "pushback_reason", "self_harm")]
     folder = database_of(tmp_path, *wholes, *parts)
@@ -128,7 +128,7 @@ def test_pushback_rate_and_reason(tmp_path: Path) -> None:
 
 
 def test_sentiment_change_from_sums(tmp_path: Path) -> None:
-    """Mean, deviation and interval come out of the sums as they do out of the single changes."""
+    """Mean, deviation and interval from the sums equal those from the single changes."""
     changes = np.array([-3, -1, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 7, 12])
     sums: dict[str, Any] = {
         "sentiment_change_sixths": int(changes.sum()),
@@ -144,7 +144,7 @@ def test_sentiment_change_from_sums(tmp_path: Path) -> None:
 
 
 def test_normal_interval_is_close_to_the_bootstrap() -> None:
-    """Of 15 changes the normal interval's ends are within 0.05 points of 1,000 resamplings'."""
+    """For 15 changes, the ends of both intervals are within 0.05 points (1,000 resamplings)."""
     rng = np.random.default_rng(1)
     changes = rng.integers(-6, 9, 15) / 6
     half = 1.959964 * changes.std(ddof=1) / np.sqrt(15)
@@ -154,8 +154,8 @@ def test_normal_interval_is_close_to_the_bootstrap() -> None:
     assert high == pytest.approx(changes.mean() + half, abs=0.05)
 
 
-def test_no_interval_of_few_changes(tmp_path: Path) -> None:
-    """Below 15 conversations, as of somebody's own data, a mean has no interval."""
+def test_few_changes_have_no_interval(tmp_path: Path) -> None:
+    """A mean of fewer than 15 conversations, e.g. of one's own data, has no interval."""
     sums: dict[str, Any] = {"sentiment_change_sixths": 6, "sentiment_change_squares": 36}
     folder = database_of(tmp_path, row(1, "sentiment", "all", **sums))
     found = _one(folder, "FROM sentiment_change WHERE granularity = 'day'")
@@ -163,8 +163,8 @@ def test_no_interval_of_few_changes(tmp_path: Path) -> None:
     assert (found["sd_change"], found["change_low"], found["change_high"]) == (None, None, None)
 
 
-def test_drift_counts_unreleased_pairs_into_the_opening(tmp_path: Path) -> None:
-    """A pair's share is the least it can be: pairs not released may be of the same opening."""
+def test_drift_counts_withheld_pairs_into_the_opening(tmp_path: Path) -> None:
+    """A pair's share is a lower bound, because withheld pairs may have the same opening."""
     pairs = [row(60, "drift", "coaching>coaching"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
     found = _one(folder, "FROM drift WHERE granularity = 'day' AND is_headline")
@@ -176,7 +176,7 @@ def test_drift_counts_unreleased_pairs_into_the_opening(tmp_path: Path) -> None:
 
 
 def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> None:
-    """Where all pairs are released, shares are of the opening and its interval is Wilson's."""
+    """If all pairs are released, a share is of its opening, with Wilson's interval."""
     pairs = [row(90, "drift_long", "none>none"), row(10, "drift_long", "none>coaching")]
     folder = database_of(tmp_path, row(300), row(100, "long"), *pairs)
     found = _one(folder, "FROM drift WHERE granularity = 'day' AND closing_type = 'coaching'")
@@ -185,7 +185,7 @@ def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> Non
 
 
 def test_histogram_of_all_conversations(tmp_path: Path) -> None:
-    """The breakdown `length` is the histogram of all; other breakdowns have the facet."""
+    """The breakdown `length` gives the histogram of all; other breakdowns use the facet."""
     lengths = [
         row(n, breakdown="length", breakdown_value=value)
         for n, value in ((60, "6-10"), (25, "201+"), (15, "not_published"))
@@ -206,8 +206,8 @@ def test_histogram_of_all_conversations(tmp_path: Path) -> None:
     ]
 
 
-def test_period_sums_days_and_no_users(tmp_path: Path) -> None:
-    """The period adds up the conversations of its days; its users can't be added up."""
+def test_period_sums_conversations_but_not_users(tmp_path: Path) -> None:
+    """The period adds up the conversations of its days; its users are null."""
     folder = database_of(tmp_path, row(100), row(50, window_start_us=TUESDAY_US))
     found = _one(folder, "FROM cells WHERE granularity = 'period'")
     assert (found["conversations"], found["users"], found["days"]) == (150, None, 2)
@@ -216,7 +216,7 @@ def test_period_sums_days_and_no_users(tmp_path: Path) -> None:
 
 
 def test_partly_withheld_share_is_a_lower_bound(tmp_path: Path) -> None:
-    """A part missing on one of two days gives a share of both days without an upper end."""
+    """If a part is missing on one of two days, its share of both days has no upper end."""
     both = [row(100), row(100, window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, *both, row(20, "use", "work"))
     found = _one(folder, "FROM shares WHERE granularity = 'period'")
@@ -225,7 +225,7 @@ def test_partly_withheld_share_is_a_lower_bound(tmp_path: Path) -> None:
 
 
 def test_period_share_is_of_the_days_of_its_whole(tmp_path: Path) -> None:
-    """A part released on a day without its whole doesn't count into the share of the period."""
+    """A part released on a day without its whole doesn't count in the period's share."""
     parts = [row(20, "type", "coaching"), row(30, "type", "coaching", window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, row(100), *parts)
     found = _one(folder, "FROM shares WHERE granularity = 'period'")
@@ -234,7 +234,7 @@ def test_period_share_is_of_the_days_of_its_whole(tmp_path: Path) -> None:
 
 
 def test_missing_cell_is_zero_without_thresholds(tmp_path: Path) -> None:
-    """With thresholds of 1 nothing is withheld, so a day without the part had none of it."""
+    """With thresholds of 1 nothing is withheld, so a day without the part counts as 0."""
     off: dict[str, Any] = {"min_users": 1, "min_conversations": 1}
     both = [row(50, **off), row(50, window_start_us=TUESDAY_US, **off)]
     folder = database_of(tmp_path, *both, row(10, "use", "work", **off))
@@ -243,7 +243,7 @@ def test_missing_cell_is_zero_without_thresholds(tmp_path: Path) -> None:
 
 
 def test_no_share_of_a_withheld_or_smaller_whole(tmp_path: Path) -> None:
-    """Where the whole is missing or is an older, smaller version, the count stands alone."""
+    """If the whole is missing or is an older, smaller version, there is a count but no share."""
     hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US}
     folder = database_of(
         tmp_path, row(20, "use", "work"), row(15, **hour), row(20, "use", "work", **hour)
@@ -254,7 +254,7 @@ def test_no_share_of_a_withheld_or_smaller_whole(tmp_path: Path) -> None:
 
 
 def test_not_published_has_no_shares(tmp_path: Path) -> None:
-    """The remainder stands for other values facet by facet, so it has counts but no shares."""
+    """`not_published` has counts but no shares; it stands for other values in each facet."""
     rest: dict[str, Any] = {"breakdown": "country", "breakdown_value": "not_published"}
     folder = database_of(tmp_path, row(50, **rest), row(20, "use", "work", **rest))
     assert query(folder, "FROM ratios") == []
@@ -262,7 +262,7 @@ def test_not_published_has_no_shares(tmp_path: Path) -> None:
 
 
 def test_day_is_the_utc_day_in_any_zone(tmp_path: Path) -> None:
-    """Snapshots are told apart by UTC day whatever the zone of the session."""
+    """Snapshots go by UTC day, even if the session has another time zone."""
     late: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + 23 * HOUR_US}
     folder = database_of(tmp_path, row(30, **late), row(50, window_start_us=TUESDAY_US, snapshot=2))
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:

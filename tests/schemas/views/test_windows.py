@@ -1,4 +1,4 @@
-"""Windows of several days: against the same days added up in plain Python, and their edges."""
+"""Windows of several days equal the same days added up in plain Python, also at their edges."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ LENGTHS: Final = {"trailing_7_days": 7, "trailing_28_days": 28}
 
 
 def day_row(day: int, conversations: int, facet: str = "all", value: str = "all") -> AggregateRow:
-    """Builds a cell of the day that is so many days after the first Monday."""
+    """Builds a cell of the day that is `day` days after the first Monday."""
     return row(conversations, facet, value, window_start_us=MONDAY_US + day * DAY_US)
 
 
 def days_of(window: Mapping[str, Any], days: Sequence[int]) -> list[int]:
-    """Returns those of the days that lie in a window of the views, by its name and last day."""
+    """Returns the given days that are in a window of the views."""
     last = (window["last_day"] - MONDAY).days
     length = LENGTHS.get(window["granularity"], 10**6)
     return [day for day in days if last - length < day <= last]
 
 
 def test_every_day_ends_a_window_of_each_length(tmp_path: Path) -> None:
-    """A window has the days that are there, and its own first day where the table begins later."""
+    """A window has the table's days in its span, even if the table starts later than the window."""
     days = [0, 1, 9, 33]
     folder = database_of(tmp_path, *(day_row(day, 20) for day in days))
     found = query(folder, "FROM window_days")
@@ -64,8 +64,8 @@ def test_every_day_ends_a_window_of_each_length(tmp_path: Path) -> None:
     assert period == {(MONDAY, MONDAY + timedelta(days=33))}
 
 
-def test_a_day_and_the_windows_that_end_with_it(tmp_path: Path) -> None:
-    """By one last day stand its hours, its day and both trailing windows side by side."""
+def test_a_day_and_the_windows_that_end_with_it_share_a_last_day(tmp_path: Path) -> None:
+    """Hours, the day and both trailing windows have the same `last_day`."""
     hour = row(15, granularity="hour", window_start_us=MONDAY_US + 2 * DAY_US + 23 * HOUR_US)
     folder = database_of(tmp_path, *(day_row(day, 20 + day) for day in range(4)), hour)
     found = query(
@@ -82,7 +82,7 @@ def test_a_day_and_the_windows_that_end_with_it(tmp_path: Path) -> None:
 
 
 def test_trailing_shares_equal_the_reference_over_the_same_days(tmp_path: Path) -> None:
-    """Each share of each window is what its days come to, a tenth of all cells being withheld."""
+    """Each share of each window equals the reference over its days, with 10 % of cells withheld."""
     rng = np.random.default_rng(5)
     rates = random_rates(rng)
     days = {
@@ -109,7 +109,7 @@ def test_trailing_shares_equal_the_reference_over_the_same_days(tmp_path: Path) 
 
 
 def assert_equals(found: Mapping[str, Any], sums: reference.Sums) -> None:
-    """Compares counts, days, and the raw share with its interval."""
+    """Compares counts, days, the raw share and its interval."""
     assert (found["conversations"], found["days"]) == (sums.part, sums.days)
     assert (found["whole_conversations"], found["whole_days"]) == (
         sums.whole or None, sums.whole_days or None,
@@ -130,7 +130,7 @@ def expected_over(
     sums: reference.Sums,
     rates: Mapping[Cell, reference.Counts],
 ) -> reference.Triple:
-    """Returns the reference's corrected share over the days of which the whole was released."""
+    """Returns the reference's corrected share over the days on which the whole was released."""
     whole = whole_of(cell, whole_facet)
     counts = {cell: sums.part, whole: sums.whole}
     released = [day for day in days if whole in day]
@@ -143,8 +143,8 @@ def expected_over(
     return share, low, high if sums.is_whole else None
 
 
-def test_mood_over_a_window_is_of_all_its_changes(tmp_path: Path) -> None:
-    """Mean and deviation over seven days are those of all single changes of the seven."""
+def test_mood_over_a_window_uses_all_its_changes(tmp_path: Path) -> None:
+    """Mean and deviation over seven days equal those of all single changes on these days."""
     rng = np.random.default_rng(2)
     changes = [rng.integers(-6, 9, 20) for _ in range(9)]
     rows = [
