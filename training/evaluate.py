@@ -78,7 +78,7 @@ from transforms.estimation.rates import RATES_FILE, Rate, Rates, encode_rates
 
 ROOT: Final = Path(__file__).parents[1]
 METRICS: Final = Path(__file__).with_name("metrics.json")
-RATES: Final = ROOT / "transforms" / "estimation" / RATES_FILE
+RATES_OUT: Final = ROOT / "transforms" / "estimation" / RATES_FILE
 CARD: Final = ROOT / "MODEL_CARD.md"
 TRAINED_FILE: Final = "trained.pickle"
 
@@ -768,7 +768,7 @@ def main() -> None:
         write_words(words, options.model.with_name(WORDS_FILE))
     metrics, rates = measure(trained, data, options.cache)
     METRICS.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    RATES.write_bytes(encode_rates(rates))
+    RATES_OUT.write_bytes(encode_rates(rates))
     write_card(metrics, CARD)
     print(json.dumps(metrics["default"]["real"], indent=1))
 

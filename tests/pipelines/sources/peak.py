@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.sources.files import AvroSource, JsonLinesSource
 from schemas.failures import InputError
-from schemas.wire import Limits
+from schemas.wire.validate import Limits
 from tests.builders import HOUR_US
 from transforms.decode import decode_chunk
 
