@@ -18,10 +18,10 @@ from schemas.records import (
     ScoredMessage,
 )
 from schemas.tables import BATCH, STREAM
-from transforms.aggregate import CountTallied, SumGains, SummarizeConversations, TallyDays
-from transforms.changes import CountPeople, PublishChanges
+from transforms.aggregate import CountDays, CountInTotals, SumChanges, SummarizeConversations
+from transforms.changes import CountUsers, EmitChanges
 from transforms.decode import Decode
-from transforms.give import Give
+from transforms.give import CreateValues
 from transforms.ledger import BalanceLedger, TotalLedger
 from transforms.release import ReleaseChanges, ReleaseDays
 from transforms.score import Score
@@ -64,7 +64,7 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
         counted = count_unbounded(scored, settings)
         total = TotalLedger(settings.firings, settings.clock, settings.revision)
     ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total
-    rates = payloads.pipeline | "Rates" >> Give(settings.classifier_rates, ClassifierRate)
+    rates = payloads.pipeline | "Rates" >> CreateValues(settings.classifier_rates, ClassifierRate)
     return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)
 
 
@@ -74,10 +74,10 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
     days = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
-        | "Tally" >> TallyDays(settings.max_conversations_per_user, settings.asked)
+        | "Sums" >> CountDays(settings.max_conversations_per_user, settings.asked)
     )
-    tallied = days.sheets | "CountTallied" >> CountTallied()
-    aggregates = days.sheets | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
+    tallied = days.totals | "CountInTotals" >> CountInTotals()
+    aggregates = days.totals | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
     ledger = {
         "Conversations": conversations.ledger,
         "People": days.ledger,
@@ -92,16 +92,14 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         scored
         | "Sessionize" >> GatherConversations(settings.session_gap, settings.firings)
         | "Changes"
-        >> PublishChanges(
-            settings.load_classifier, settings.gap_us, settings.kept_us, settings.clock
-        )
+        >> EmitChanges(settings.load_classifier, settings.gap_us, settings.kept_us, settings.clock)
     )
-    people = changes.summaries | "CountPeople" >> CountPeople(
+    people = changes.summaries | "CountUsers" >> CountUsers(
         settings.max_conversations_per_user, settings.kept_us, settings.clock
     )
     released = (
         people.gains
-        | "Tally" >> SumGains(settings.firings)
+        | "Sums" >> SumChanges(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )
     ledger = {

@@ -17,13 +17,13 @@ from schemas.wire.validate import Limits
 from schemas.wire.values import ANY_VALUE, AllowedValues
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
-from transforms.contribution import MAX_LIMIT
+from transforms.counting.contribution import MAX_LIMIT
 from transforms.counting.days import DayRange
 from transforms.estimation.rates import Rate
 from transforms.ledger import Clock
 from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds
-from transforms.release import Stamp
+from transforms.release import RowStamp
 from transforms.score import LoadClassifier
 
 CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
@@ -158,6 +158,6 @@ class Settings:
             for rate in self.rates
         ]
 
-    def stamp(self, origin: str) -> Stamp:
+    def stamp(self, origin: str) -> RowStamp:
         """Returns what every row of a stream or a batch says of how it came about."""
-        return Stamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)
+        return RowStamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)

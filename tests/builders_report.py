@@ -33,9 +33,10 @@ from schemas.tables import (
     Table,
 )
 from tests.builders import MONDAY_US
-from transforms.counting.tally import DAY_US, HOUR_US, Sheet, sheet_of
+from transforms.counting.cells import DAY_US, HOUR_US
+from transforms.counting.totals import DayTotals, totals_of
 from transforms.publishing.suppression import Thresholds
-from transforms.release import Stamp, release_day
+from transforms.release import RowStamp, release_day
 
 _HOURS = np.array([2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11, 11, 9, 5])
 _USES = (0.31, 0.24, 0.15, 0.1, 0.1, 0.06, 0.04)
@@ -129,7 +130,7 @@ def simulated_rows(
 ) -> list[AggregateRow]:
     """Releases the days of a made-up assistant: 8 % affective, 11 % at weekends."""
     rng = np.random.default_rng(seed)
-    stamp = Stamp(thresholds, METRICS_VERSION, "linear-3", BATCH)
+    stamp = RowStamp(thresholds, METRICS_VERSION, "linear-3", BATCH)
     rows = []
     for day in range(days):
         start_us = MONDAY_US + day * DAY_US
@@ -138,10 +139,10 @@ def simulated_rows(
         for _ in range(int(conversations_a_day * (0.7 if is_weekend else 1) * rng.normal(1, 0.04))):
             summary = _summary(rng, start_us, is_weekend)
             by_user.setdefault(summary.user, []).append(summary)
-        sheet = Sheet()
+        totals = DayTotals()
         for summaries in by_user.values():
-            sheet.add_all(sheet_of(summaries))
-        rows += release_day((start_us, sheet), stamp, start_us + 2 * DAY_US)
+            totals.add_all(totals_of(summaries))
+        rows += release_day((start_us, totals), stamp, start_us + 2 * DAY_US)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Aggregate: conversations to the sheet of each day, all cells of a day in one value.
+"""Count: conversations to the totals of each day, all cells of a day in one value.
 
 All of a day's cells stay together because the release step must see them together: a cell may be
 published only if nothing that was held back can be had by subtracting it from others.
@@ -22,27 +22,21 @@ from transforms import ledger
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.contribution import RankedSummary, within_limit
 from transforms.conversation.summary import summarize
+from transforms.counting.cells import NOTHING, WHOLE_DAY, name_of
+from transforms.counting.contribution import RankedSummary, within_limit
 from transforms.counting.days import DayRange
-from transforms.counting.tally import (
-    NOTHING,
-    WHOLE_DAY,
-    Sheet,
-    SheetBuilder,
-    SheetChange,
-    name_of,
-)
-from transforms.give import Give
+from transforms.counting.totals import DayTotals, TotalsBuilder, TotalsChange
+from transforms.give import CreateValues
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.sessionize import RankedState
 
-DaySheet = tuple[int, Sheet]
-"""Start of the day in microseconds, and its sheet or a part of it."""
+KeyedTotals = tuple[int, DayTotals]
+"""Start of the day in microseconds, and its totals or a part of them."""
 
-DayChange = tuple[int, SheetChange]
-"""Start of the day in microseconds, and what is to be added to its sheet."""
+KeyedChange = tuple[int, TotalsChange]
+"""Start of the day in microseconds, and what is added to its totals."""
 
 UserDaySummaries = tuple[UserDayKey, Iterable[RankedSummary]]
 
@@ -66,75 +60,75 @@ class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
         ).with_output_types(RankedSummary)
 
 
-class Tallied(NamedTuple):
-    """What `TallyDays` gives."""
+class CountOutputs(NamedTuple):
+    """What `CountDays` gives."""
 
-    sheets: beam.PCollection[DaySheet]
+    totals: beam.PCollection[KeyedTotals]
     ledger: beam.PCollection[LedgerEntry]
 
 
-class TallyDays(beam.PTransform[RankedSummary, Any]):
-    """Sums the summaries of a bounded input into the sheet of each day.
+class CountDays(beam.PTransform[RankedSummary, Any]):
+    """Sums the summaries of a bounded input into the totals of each day.
 
-    In: `RankedSummary`. Out: `Tallied`: (day, `Sheet`), one a day, and ledger entries of the
-    conversations over the limit. Windowing: the global window, the day in the key: windowed
-    combines grow superlinearly with the windows of a key.
+    In: `RankedSummary`. Out: `CountOutputs`: (day, `DayTotals`), one a day, and ledger entries of
+    the conversations over the limit. Windowing: the global window, with the day in the key, because
+    windowed combines grow superlinearly with the windows of a key.
     Guarantees: a user counts once in every cell, whatever the number of conversations. At most
     `limit` conversations of a user count on one day; those without a user are not limited.
 
     Args:
       limit: how many conversations of one user count on one day.
-      asked: days that have a sheet even if no conversation began on them; None for none.
+      asked: days that get totals even if no conversation began on them.
     """
 
     def __init__(self, limit: int, asked: DayRange | None = None) -> None:
         super().__init__()
-        self._fn = _TallyUsersFn(limit)
+        self._fn = _CountUserDaysFn(limit)
         self._starts = list(asked.starts()) if asked else []
 
-    def expand(self, summaries: beam.PCollection[RankedSummary]) -> Tallied:
+    def expand(self, summaries: beam.PCollection[RankedSummary]) -> CountOutputs:
         by_user_day = (
             summaries
             | "WithUser" >> beam.Filter(_has_user).with_output_types(RankedSummary)
             | "KeyByUserAndDay" >> beam.Map(_keyed)
             .with_output_types(tuple[UserDayKey, RankedSummary])
             | "GroupByUserAndDay" >> beam.GroupByKey()
-            | "TallyUsers" >> beam.ParDo(self._fn)
-            .with_output_types(DaySheet, ledger=LedgerEntry)
-            .with_outputs("ledger", main="sheets")
+            | "CountUserDays" >> beam.ParDo(self._fn)
+            .with_output_types(KeyedTotals, ledger=LedgerEntry)
+            .with_outputs("ledger", main="totals")
         )  # fmt: skip
         # One conversation at a time: so none of them is over the limit.
         without_user = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedSummary)
             | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
-            | "TallyWithoutUser" >> beam.ParDo(self._fn).with_output_types(DaySheet)
+            | "CountWithoutUser" >> beam.ParDo(self._fn).with_output_types(KeyedTotals)
         )
-        empty = summaries.pipeline | "EmptySheets" >> Give(
-            [(day_us, Sheet()) for day_us in self._starts], DaySheet
+        empty = summaries.pipeline | "EmptyDays" >> CreateValues(
+            [(day_us, DayTotals()) for day_us in self._starts], KeyedTotals
         )
-        sheets = (
-            (by_user_day["sheets"], without_user, empty)
-            | "FlattenSheets" >> beam.Flatten()
-            | "SumDays" >> beam.CombinePerKey(_SumSheetsFn())
+        totals = (
+            (by_user_day["totals"], without_user, empty)
+            | "FlattenTotals" >> beam.Flatten()
+            | "SumDays" >> beam.CombinePerKey(_SumTotalsFn())
         )
-        return Tallied(sheets, by_user_day["ledger"])
+        return CountOutputs(totals, by_user_day["ledger"])
 
 
-class CountTallied(beam.PTransform[DaySheet, LedgerEntry]):
-    """Counts the conversations in the finished sheets, for the ledger's second balance.
+class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
+    """Counts the conversations in the finished totals, for the ledger's second balance.
 
-    In: (day, `Sheet`). Out: `LedgerEntry`, one a day. Windowing: the global window.
+    In: (day, `DayTotals`). Out: `LedgerEntry`, one a day. Windowing: the global window.
     """
 
-    def expand(self, sheets: beam.PCollection[DaySheet]) -> beam.PCollection[LedgerEntry]:
-        return sheets | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
+    def expand(self, totals: beam.PCollection[KeyedTotals]) -> beam.PCollection[LedgerEntry]:
+        return totals | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
 
 
-class SumGains(beam.PTransform[DayChange, DayChange]):
-    """Sums what the sheets of an unbounded job gain, day by day.
+class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
+    """Sums the changes of an unbounded job, day by day.
 
-    In: (day, `SheetChange`). Out: (day, `SheetChange`), one a day and firing period.
+    In: (day, `TotalsChange`). Out: (day, `TotalsChange`), one a day and firing period.
     Windowing: the global window, discarding panes: each gain is in exactly one.
     """
 
@@ -142,7 +136,7 @@ class SumGains(beam.PTransform[DayChange, DayChange]):
         super().__init__()
         self._firings = firings
 
-    def expand(self, gains: beam.PCollection[DayChange]) -> beam.PCollection[DayChange]:
+    def expand(self, gains: beam.PCollection[KeyedChange]) -> beam.PCollection[KeyedChange]:
         return (
             gains
             | "FireByPeriod" >> self._firings.each_period()
@@ -180,16 +174,16 @@ class _SummarizeFn(beam.DoFn):
         return [(rank, summary) for (rank, _), summary in zip(ranked, summaries, strict=True)]
 
 
-class _TallyUsersFn(beam.DoFn):
+class _CountUserDaysFn(beam.DoFn):
     """Sums over a bundle before the shuffle: few days, many conversations."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._builders: defaultdict[int, SheetBuilder] = defaultdict(SheetBuilder)
+        self._builders: defaultdict[int, TotalsBuilder] = defaultdict(TotalsBuilder)
         self._fates: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
-        self._builders = defaultdict(SheetBuilder)
+        self._builders = defaultdict(TotalsBuilder)
         self._fates = Counter()
 
     def process(self, keyed: UserDaySummaries) -> None:
@@ -203,50 +197,50 @@ class _TallyUsersFn(beam.DoFn):
         for entry in ledger.at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
         for day_us, builder in self._builders.items():
-            yield WindowedValue((day_us, builder.sheet()), _GLOBAL.max_timestamp(), (_GLOBAL,))
+            yield WindowedValue((day_us, builder.totals()), _GLOBAL.max_timestamp(), (_GLOBAL,))
 
 
-@with_input_types(Sheet)
-@with_output_types(Sheet)
-class _SumSheetsFn(beam.CombineFn):
-    def create_accumulator(self) -> Sheet:
-        return Sheet()
+@with_input_types(DayTotals)
+@with_output_types(DayTotals)
+class _SumTotalsFn(beam.CombineFn):
+    def create_accumulator(self) -> DayTotals:
+        return DayTotals()
 
-    def add_input(self, total: Sheet, gain: Sheet) -> Sheet:
+    def add_input(self, total: DayTotals, gain: DayTotals) -> DayTotals:
         return total.add_all(gain)
 
-    def merge_accumulators(self, totals: Iterable[Sheet]) -> Sheet:
-        return reduce(Sheet.add_all, totals, Sheet())
+    def merge_accumulators(self, totals: Iterable[DayTotals]) -> DayTotals:
+        return reduce(DayTotals.add_all, totals, DayTotals())
 
-    def extract_output(self, total: Sheet) -> Sheet:
-        return Sheet(total)  # The accumulator may be added to again.
+    def extract_output(self, total: DayTotals) -> DayTotals:
+        return DayTotals(total)  # The accumulator may be added to again.
 
     def get_accumulator_coder(self) -> CanonicalCoder:
-        return CanonicalCoder(Sheet)
+        return CanonicalCoder(DayTotals)
 
 
-@with_input_types(SheetChange)
-@with_output_types(SheetChange)
+@with_input_types(TotalsChange)
+@with_output_types(TotalsChange)
 class _SumChangesFn(beam.CombineFn):
-    def create_accumulator(self) -> SheetChange:
-        return SheetChange()
+    def create_accumulator(self) -> TotalsChange:
+        return TotalsChange()
 
-    def add_input(self, total: SheetChange, change: SheetChange) -> SheetChange:
+    def add_input(self, total: TotalsChange, change: TotalsChange) -> TotalsChange:
         return total.add(change)
 
-    def merge_accumulators(self, totals: Iterable[SheetChange]) -> SheetChange:
-        return reduce(SheetChange.add, totals, SheetChange())
+    def merge_accumulators(self, totals: Iterable[TotalsChange]) -> TotalsChange:
+        return reduce(TotalsChange.add, totals, TotalsChange())
 
-    def extract_output(self, total: SheetChange) -> SheetChange:
+    def extract_output(self, total: TotalsChange) -> TotalsChange:
         # The accumulator may be added to again.
-        return SheetChange(Sheet(total.sheet), total.revisions)
+        return TotalsChange(DayTotals(total.totals), total.revisions)
 
     def get_accumulator_coder(self) -> CanonicalCoder:
-        return CanonicalCoder(SheetChange)
+        return CanonicalCoder(TotalsChange)
 
 
-def _tallied(day_sheet: DaySheet) -> LedgerEntry:
-    return LedgerEntry(ledger.TALLIED, "", day_sheet[1].get(WHOLE_DAY, NOTHING).conversations)
+def _tallied(keyed: KeyedTotals) -> LedgerEntry:
+    return LedgerEntry(ledger.TALLIED, "", keyed[1].get(WHOLE_DAY, NOTHING).conversations)
 
 
 def _keyed(ranked: RankedSummary) -> tuple[UserDayKey, RankedSummary]:

@@ -32,13 +32,14 @@ from schemas.records import ConversationSummary, LedgerEntry, LongConversation, 
 from transforms import ledger
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
-from transforms.contribution import Rank, rank_of
 from transforms.conversation.history import ConversationHistory, long_conversation
-from transforms.counting.tally import DAY_US, Sheet, SheetChange, day_of, name_of, sheet_of
+from transforms.counting.cells import DAY_US, day_of, name_of
+from transforms.counting.contribution import Rank, rank_of
+from transforms.counting.totals import DayTotals, TotalsChange, totals_of
+from transforms.counting.user_day import UserDay
 from transforms.ledger import Clock
 from transforms.score import LoadClassifier
-from transforms.sessionize import NewlyObserved, fates_of
-from transforms.user_day import UserDay
+from transforms.sessionize import NewSpans, fates_of
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
@@ -60,18 +61,18 @@ _SENT_TO_COUNTED_MS: Final = Metrics.distribution("changes", "sent_to_counted_ms
 _REMEMBERED: Final = Metrics.distribution("people", "remembered")
 
 
-class Changes(NamedTuple):
-    """What `PublishChanges` gives."""
+class ChangesOutputs(NamedTuple):
+    """What `EmitChanges` gives."""
 
     summaries: beam.PCollection[RankedChange]
     grown_long: beam.PCollection[LongConversation]
     ledger: beam.PCollection[LedgerEntry]
 
 
-class PublishChanges(beam.PTransform[NewlyObserved, Any]):
+class EmitChanges(beam.PTransform[NewSpans, Any]):
     """Turns what has newly come of conversations into signed summaries.
 
-    In: `NewlyObserved`. Out: `Changes`: signed summaries with their ranks; each conversation that
+    In: `NewSpans`. Out: `ChangesOutputs`: signed summaries with their ranks; each conversation that
     grows past 50 human messages, once; ledger entries of conversations and messages. Windowing:
     global.
     Guarantees: for each conversation the signed summaries add up to those of its joined state, for
@@ -86,26 +87,26 @@ class PublishChanges(beam.PTransform[NewlyObserved, Any]):
         self, load_classifier: LoadClassifier, gap_us: int, kept_us: int, clock: Clock
     ) -> None:
         super().__init__()
-        self._fn = _PublishChangesFn(load_classifier, gap_us, kept_us, clock)
+        self._fn = _EmitChangesFn(load_classifier, gap_us, kept_us, clock)
 
-    def expand(self, panes: beam.PCollection[NewlyObserved]) -> Changes:
+    def expand(self, panes: beam.PCollection[NewSpans]) -> ChangesOutputs:
         signed = panes | "SignChanges" >> beam.ParDo(self._fn).with_output_types(
             RankedChange, grown_long=LongConversation, ledger=LedgerEntry
         ).with_outputs("grown_long", "ledger", main="summaries")
-        return Changes(signed["summaries"], signed["grown_long"], signed["ledger"])
+        return ChangesOutputs(signed["summaries"], signed["grown_long"], signed["ledger"])
 
 
-class People(NamedTuple):
-    """What `CountPeople` gives."""
+class UsersOutputs(NamedTuple):
+    """What `CountUsers` gives."""
 
-    gains: beam.PCollection[tuple[int, SheetChange]]
+    gains: beam.PCollection[tuple[int, TotalsChange]]
     ledger: beam.PCollection[LedgerEntry]
 
 
-class CountPeople(beam.PTransform[RankedChange, Any]):
-    """Turns signed summaries into what each day's sheet gains, counting every user once a cell.
+class CountUsers(beam.PTransform[RankedChange, Any]):
+    """Turns signed summaries into changes of each day's totals, and counts every user once a cell.
 
-    In: `RankedChange`. Out: `People`: (day, `SheetChange`), and ledger entries of the
+    In: `RankedChange`. Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries of the
     conversations over the limit. Windowing: global, in and out.
     Guarantees: at most `limit` conversations of a user count on one day, the same as in a bounded
     run. Conversations without a user are not limited.
@@ -116,29 +117,29 @@ class CountPeople(beam.PTransform[RankedChange, Any]):
 
     def __init__(self, limit: int, kept_us: int, clock: Clock) -> None:
         super().__init__()
-        self._fn = _CountPeopleFn(limit, kept_us, clock)
+        self._fn = _CountUsersFn(limit, kept_us, clock)
 
-    def expand(self, summaries: beam.PCollection[RankedChange]) -> People:
+    def expand(self, summaries: beam.PCollection[RankedChange]) -> UsersOutputs:
         counted = (
             summaries
             | "WithUser" >> beam.Filter(_has_user).with_output_types(RankedChange)
             | "KeyByUserAndDay" >> beam.Map(_key_by_user_and_day)
             .with_output_types(tuple[UserDayKey, RankedChange])
             | "CountUserOnce" >> beam.ParDo(self._fn)
-            .with_output_types(tuple[int, SheetChange], ledger=LedgerEntry)
+            .with_output_types(tuple[int, TotalsChange], ledger=LedgerEntry)
             .with_outputs("ledger", main="gains")
         )  # fmt: skip
         anonymous = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedChange)
             | "CountWithoutUser" >> beam.Map(_gain_without_user)
-            .with_output_types(tuple[int, SheetChange])
+            .with_output_types(tuple[int, TotalsChange])
         )  # fmt: skip
-        gains = (counted["gains"], anonymous) | "FlattenGains" >> beam.Flatten()
-        return People(gains, counted["ledger"])
+        gains = (counted["gains"], anonymous) | "FlattenChanges" >> beam.Flatten()
+        return UsersOutputs(gains, counted["ledger"])
 
 
-class _PublishChangesFn(beam.DoFn):
+class _EmitChangesFn(beam.DoFn):
     HISTORY = ReadModifyWriteStateSpec("history", CanonicalCoder(ConversationHistory))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
@@ -161,7 +162,7 @@ class _PublishChangesFn(beam.DoFn):
 
     def process(
         self,
-        pane: NewlyObserved,
+        pane: NewSpans,
         state: Any = beam.DoFn.StateParam(HISTORY),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Any]:
@@ -213,7 +214,7 @@ class _PublishChangesFn(beam.DoFn):
                 yield Tagged("ledger", LedgerEntry(*cut, 1))
 
 
-class _CountPeopleFn(beam.DoFn):
+class _CountUsersFn(beam.DoFn):
     CELLS = ReadModifyWriteStateSpec("cells", CanonicalCoder(UserDay))
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
@@ -243,7 +244,7 @@ class _CountPeopleFn(beam.DoFn):
         # an empty memory a retraction would leave its user behind.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
         if gain:
-            yield day_us, SheetChange(gain, _revisions_of(change))
+            yield day_us, TotalsChange(gain, _revisions_of(change))
 
     def finish_bundle(self) -> Iterator[Any]:
         ledger.count_metrics("people", self._fates)
@@ -277,11 +278,11 @@ def _has_no_user(ranked: RankedChange) -> bool:
     return not ranked[1].summary.user
 
 
-def _gain_without_user(ranked: RankedChange) -> tuple[int, SheetChange]:
+def _gain_without_user(ranked: RankedChange) -> tuple[int, TotalsChange]:
     _, change = ranked
     day_us = day_of(change.summary.started_at_us)
-    gain = Sheet().add_all(sheet_of([change.summary]), change.sign)
-    return day_us, SheetChange(gain, _revisions_of(change))
+    gain = DayTotals().add_all(totals_of([change.summary]), change.sign)
+    return day_us, TotalsChange(gain, _revisions_of(change))
 
 
 def _revisions_of(change: SignedSummary) -> int:

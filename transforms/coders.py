@@ -24,9 +24,9 @@ from schemas.records import (
     StructCodec,
 )
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Observed
-from transforms.counting.tally import Sheet, SheetChange
-from transforms.user_day import UserDay
+from transforms.conversation.state import ConversationState, Span
+from transforms.counting.totals import DayTotals, TotalsChange
+from transforms.counting.user_day import UserDay
 
 CODED: Final = (
     AggregateRow,
@@ -39,9 +39,9 @@ CODED: Final = (
     LedgerEntry,
     LedgerTotal,
     LongConversation,
-    Observed,
-    Sheet,
-    SheetChange,
+    Span,
+    DayTotals,
+    TotalsChange,
     SignedSummary,
     UserDay,
 )
@@ -74,11 +74,11 @@ class CanonicalCoder(coders.Coder):
     def estimate_size(self, value: Any) -> int:
         """Returns about how many bytes a value takes, for Beam's metrics.
 
-        Of a sheet it is guessed: Beam would encode the day's cells once more only to count them.
+        For a day's totals it is guessed, because Beam would encode all cells only to count bytes.
         """
-        if isinstance(value, SheetChange):
-            value = value.sheet
-        if isinstance(value, Sheet):
+        if isinstance(value, TotalsChange):
+            value = value.totals
+        if isinstance(value, DayTotals):
             return len(value) * _BYTES_A_CELL
         return len(self.encode(value))
 

@@ -24,7 +24,7 @@ _LEDGER: Final = "ledger"
 _ROWS: Final = Metrics.distribution(STAGE, "rows_per_chunk")
 
 
-class Decoded(NamedTuple):
+class DecodeOutputs(NamedTuple):
     """What `Decode` gives: lists of messages, dead letters, ledger entries."""
 
     messages: beam.PCollection[list[Message]]
@@ -35,7 +35,8 @@ class Decoded(NamedTuple):
 class Decode(beam.PTransform[PayloadChunk, Any]):
     """Decodes chunks of payloads into lists of valid messages.
 
-    In: `PayloadChunk`. Out: `Decoded`; a chunk gives one list, which may be shorter or missing.
+    In: `PayloadChunk`. Out: `DecodeOutputs`; a chunk gives one list, shorter or missing if rows are
+    refused.
     Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
     Guarantees: every row of a chunk is a message, a system turn, a dead letter or, where days are
     asked for, a message that does not count for them; and counted. A value that a breakdown can't
@@ -49,11 +50,11 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
         super().__init__()
         self._fn = _DecodeFn(limits, asked)
 
-    def expand(self, chunks: beam.PCollection[PayloadChunk]) -> Decoded:
+    def expand(self, chunks: beam.PCollection[PayloadChunk]) -> DecodeOutputs:
         decoded = chunks | "DecodeChunks" >> beam.ParDo(self._fn).with_output_types(
             list[Message], dead_letters=DeadLetter, ledger=LedgerEntry
         ).with_outputs(_DEAD_LETTERS, _LEDGER, main="messages")
-        return Decoded(decoded["messages"], decoded[_DEAD_LETTERS], decoded[_LEDGER])
+        return DecodeOutputs(decoded["messages"], decoded[_DEAD_LETTERS], decoded[_LEDGER])
 
 
 class _DecodeFn(beam.DoFn):

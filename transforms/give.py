@@ -10,7 +10,7 @@ import apache_beam as beam
 ValueT = TypeVar("ValueT")
 
 
-class Give(beam.PTransform[Any, Any]):
+class CreateValues(beam.PTransform[Any, Any]):
     """Gives some values, once, in the global window.
 
     Out: the values, of the type said. Guarantees: step names that outlive an update of Beam; those

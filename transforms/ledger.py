@@ -2,7 +2,7 @@
 
 The entries come from both ends of the job: `read` is counted at the door, the fates where they
 befall a record; conversations are counted where messages become them, and again in the finished
-sheets. What is lost or doubled in between leaves two sides unequal. A bounded run then fails; a
+totals. What is lost or doubled in between leaves two sides unequal. A bounded run then fails; a
 stream writes its totals again and again, and what is under way is the difference.
 """
 
@@ -43,7 +43,7 @@ FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER, OUT
 CONVERSATION: Final = "conversation"
 """Conversations that the messages make up."""
 TALLIED: Final = "tallied"
-"""Conversations that stand in the sheets of the days."""
+"""Conversations that stand in the totals of the days."""
 PAST_LIFE: Final = "past_life"
 """Conversations, by day (the reason), of days that a stream no longer changes: for a backfill."""
 OVER_USER_LIMIT: Final = "over_user_limit"

@@ -1,4 +1,4 @@
-"""Release: what of a day's sheet may be seen, as immutable versions of rows.
+"""Release: which of a day's totals may be seen, as immutable versions of rows.
 
 A row once written is never changed: a new version has a larger revision, and a cell that may no
 longer be shown is withdrawn by a version without counts. This is the one place where successive
@@ -23,21 +23,20 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import AggregateRow, LedgerEntry
 from transforms import ledger
-from transforms.aggregate import DayChange, DaySheet
-from transforms.counting.tally import (
-    BREAKDOWNS,
+from transforms.aggregate import KeyedChange, KeyedTotals
+from transforms.counting.cells import (
+    BREAKDOWN_NAMES,
     DAY,
     DAY_US,
     HOUR_US,
     NOTHING,
-    SLICES,
     WHOLE_DAY,
     Cell,
-    Sheet,
-    SheetChange,
-    Tally,
+    Sums,
     name_of,
 )
+from transforms.counting.totals import DayTotals, TotalsChange
+from transforms.facets.registry import SLICES
 from transforms.ledger import Clock
 from transforms.publishing.suppression import Thresholds, published_cells
 
@@ -47,7 +46,7 @@ _ROWS: Final = Metrics.distribution("release", "rows")
 
 
 @dataclass(frozen=True)
-class Stamp:
+class RowStamp:
     """What every row says of how it came about."""
 
     thresholds: Thresholds
@@ -56,66 +55,66 @@ class Stamp:
     origin: str
 
 
-class ReleaseDays(beam.PTransform[DaySheet, AggregateRow]):
-    """Releases the final sheets of a bounded input, each as a complete snapshot of its day.
+class ReleaseDays(beam.PTransform[KeyedTotals, AggregateRow]):
+    """Releases the final totals of a bounded input, each as a complete snapshot of its day.
 
-    In: (day, `Sheet`), one a day. Out: `AggregateRow`. Windowing: the global window.
+    In: (day, `DayTotals`), one a day. Out: `AggregateRow`. Windowing: the global window.
     """
 
-    def __init__(self, stamp: Stamp, revision: int) -> None:
+    def __init__(self, stamp: RowStamp, revision: int) -> None:
         super().__init__()
         self._stamp = stamp
         self._revision = revision
 
-    def expand(self, sheets: beam.PCollection[DaySheet]) -> beam.PCollection[AggregateRow]:
-        return sheets | "ReleaseSheets" >> beam.FlatMap(
+    def expand(self, totals: beam.PCollection[KeyedTotals]) -> beam.PCollection[AggregateRow]:
+        return totals | "ReleaseTotals" >> beam.FlatMap(
             release_day, self._stamp, self._revision
         ).with_output_types(AggregateRow)
 
 
-class Released(NamedTuple):
+class ReleaseOutputs(NamedTuple):
     """What `ReleaseChanges` gives."""
 
     rows: beam.PCollection[AggregateRow]
     ledger: beam.PCollection[LedgerEntry]
 
 
-class ReleaseChanges(beam.PTransform[DayChange, Any]):
-    """Releases a day's sheet again and again as it fills; writes the cells that differ.
+class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
+    """Releases a day's totals again and again as they fill; writes the cells that differ.
 
-    In: (day, `SheetChange`). Out: `Released`: rows of the changed cells, and ledger entries of the
-    conversations that stand in the sheets. Windowing: the global window.
+    In: (day, `TotalsChange`). Out: `ReleaseOutputs`: rows of the changed cells, and ledger entries
+    of the conversations that stand in the totals. Windowing: the global window.
     Guarantees: the rows that hold are those of the sum of all gains, in any order. After a failure
     that took the state back, which may leave rows of a lost attempt in the table, the first release
     of a day is a complete new snapshot of it.
-    State: the day's sheet and what was released of it, some 100 KB; dropped `kept_us` after the end
-    of the day. What comes then is left to a backfill: conversations are counted as `past_life`,
-    revisions of published ones as `revisions_past_life`.
+    State: the day's totals and what was released of them, some 100 KB; dropped `kept_us` after
+    the end of the day. What comes then is left to a backfill: conversations are counted as
+    `past_life`, revisions of published ones as `revisions_past_life`.
     Metrics: `release/<account>`, distribution `release/rows`.
     """
 
-    def __init__(self, stamp: Stamp, clock: Clock, kept_us: int) -> None:
+    def __init__(self, stamp: RowStamp, clock: Clock, kept_us: int) -> None:
         super().__init__()
         self._fn = _ReleaseChangesFn(stamp, clock, kept_us)
 
-    def expand(self, gains: beam.PCollection[DayChange]) -> Released:
+    def expand(self, gains: beam.PCollection[KeyedChange]) -> ReleaseOutputs:
         released = gains | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
             AggregateRow, ledger=LedgerEntry
         ).with_outputs("ledger", main="rows")
-        return Released(released["rows"], released["ledger"])
+        return ReleaseOutputs(released["rows"], released["ledger"])
 
 
-def release_day(day_sheet: DaySheet, stamp: Stamp, revision: int) -> list[AggregateRow]:
+def release_day(keyed: KeyedTotals, stamp: RowStamp, revision: int) -> list[AggregateRow]:
     """Returns the complete snapshot of a day, in the order of its cells."""
-    day_us, sheet = day_sheet
-    return snapshot_rows(day_us, published_cells(sheet, stamp.thresholds), stamp, revision)
+    day_us, totals = keyed
+    return snapshot_rows(day_us, published_cells(totals, stamp.thresholds), stamp, revision)
 
 
 def snapshot_rows(
-    day_us: int, cells: Mapping[Cell, Tally], stamp: Stamp, revision: int
+    day_us: int, cells: Mapping[Cell, Sums], stamp: RowStamp, revision: int
 ) -> list[AggregateRow]:
     """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
-    released: dict[Cell, Tally | None] = dict(cells)
+    released: dict[Cell, Sums | None] = dict(cells)
     # A snapshot must have a row, or an older one with more in it would go on holding.
     released.setdefault(WHOLE_DAY, None)
     return [
@@ -124,7 +123,7 @@ def snapshot_rows(
 
 
 def row_of(
-    day_us: int, cell: Cell, tally: Tally | None, stamp: Stamp, revision: int, snapshot: int
+    day_us: int, cell: Cell, tally: Sums | None, stamp: RowStamp, revision: int, snapshot: int
 ) -> AggregateRow:
     """Returns one version of one cell; without a tally it withdraws the cell."""
     facet, facet_value = SLICES[cell.slice_index]
@@ -132,7 +131,7 @@ def row_of(
     return AggregateRow(
         window_start_us=day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
         granularity="day" if cell.hour == DAY else "hour",
-        breakdown=BREAKDOWNS[cell.breakdown],
+        breakdown=BREAKDOWN_NAMES[cell.breakdown],
         breakdown_value=cell.value,
         facet=facet,
         facet_value=facet_value,
@@ -156,8 +155,8 @@ class _Day:
 
     snapshot: int = 0
     revision: int = 0
-    sheet: Sheet = field(default_factory=Sheet)
-    released: Sheet = field(default_factory=Sheet)
+    totals: DayTotals = field(default_factory=DayTotals)
+    released: DayTotals = field(default_factory=DayTotals)
     is_closed: bool = False
 
     def encode(self) -> bytes:
@@ -166,7 +165,7 @@ class _Day:
                 _VERSION,
                 self.snapshot,
                 self.revision,
-                self.sheet.encode(),
+                self.totals.encode(),
                 self.released.encode(),
                 self.is_closed,
             )
@@ -174,10 +173,12 @@ class _Day:
 
     @classmethod
     def decode(cls, encoded: bytes) -> _Day:
-        version, snapshot, revision, sheet, released, is_closed = _decode(encoded)
+        version, snapshot, revision, totals, released, is_closed = _decode(encoded)
         if version != _VERSION:
             raise ValueError(f"release state has version {version}, not {_VERSION}")
-        return cls(snapshot, revision, Sheet.decode(sheet), Sheet.decode(released), is_closed)
+        return cls(
+            snapshot, revision, DayTotals.decode(totals), DayTotals.decode(released), is_closed
+        )
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -201,7 +202,7 @@ class _ReleaseChangesFn(beam.DoFn):
     DAY = ReadModifyWriteStateSpec("day", BytesCoder())
     CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
 
-    def __init__(self, stamp: Stamp, clock: Clock, kept_us: int) -> None:
+    def __init__(self, stamp: RowStamp, clock: Clock, kept_us: int) -> None:
         self._stamp = stamp
         self._clock = clock
         self._kept_us = kept_us
@@ -213,12 +214,12 @@ class _ReleaseChangesFn(beam.DoFn):
 
     def process(
         self,
-        day_change: DayChange,
+        day_change: KeyedChange,
         state: Any = beam.DoFn.StateParam(DAY),
         close: Any = beam.DoFn.TimerParam(CLOSE),
     ) -> Iterator[Any]:
         day_us, change = day_change
-        gain = change.sheet
+        gain = change.totals
         if not gain:  # What was added was taken back at once, or a last pane of nothing.
             return
         encoded = state.read()
@@ -244,7 +245,7 @@ class _ReleaseChangesFn(beam.DoFn):
         if due.micros <= self._clock():  # Else it is a drain, and gains may be under way.
             state.write(_CLOSED.encode())
 
-    def _release(self, day_us: int, last: _Day, gain: Sheet) -> tuple[_Day, list[AggregateRow]]:
+    def _release(self, day_us: int, last: _Day, gain: DayTotals) -> tuple[_Day, list[AggregateRow]]:
         # The state is older than this worker, or than what it released itself: rows may stand in
         # the table that the state does not know, a lost attempt's or an earlier job's.
         released_at_us = self._known.revisions.get(day_us, self._known.started_at_us)
@@ -253,8 +254,8 @@ class _ReleaseChangesFn(beam.DoFn):
         revision = max(self._clock(), last.revision + 1, released_at_us + 1)
         self._known.revisions[day_us] = revision
         snapshot = revision if is_whole else last.snapshot
-        sheet = Sheet(last.sheet).add_all(gain)
-        cells = published_cells(sheet, self._stamp.thresholds)
+        totals = DayTotals(last.totals).add_all(gain)
+        cells = published_cells(totals, self._stamp.thresholds)
         if is_whole:
             rows = snapshot_rows(day_us, cells, self._stamp, revision)
         else:
@@ -267,12 +268,12 @@ class _ReleaseChangesFn(beam.DoFn):
                 row_of(day_us, cell, cells.get(cell), self._stamp, revision, snapshot)
                 for cell in changed
             ]
-        return _Day(snapshot, revision, sheet, cells), rows
+        return _Day(snapshot, revision, totals, cells), rows
 
 
-def _fates_of(day_us: int, change: SheetChange, *, is_closed: bool) -> dict[tuple[str, str], int]:
+def _fates_of(day_us: int, change: TotalsChange, *, is_closed: bool) -> dict[tuple[str, str], int]:
     """Returns how many conversations a change adds to a day, or by how much a closed day is off."""
-    conversations = change.sheet.get(WHOLE_DAY, NOTHING).conversations
+    conversations = change.totals.get(WHOLE_DAY, NOTHING).conversations
     if not is_closed:
         return {(ledger.TALLIED, ""): conversations}
     day = name_of(day_us)

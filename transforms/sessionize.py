@@ -23,16 +23,16 @@ from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.records import LedgerEntry, ScoredMessage
 from transforms import ledger
-from transforms.contribution import Rank, rank_of
-from transforms.conversation.state import ConversationState, Observed, fold, merge_spans
+from transforms.conversation.state import ConversationState, Span, fold, merge_spans
+from transforms.counting.cells import day_of, name_of
+from transforms.counting.contribution import Rank, rank_of
 from transforms.counting.days import DayRange
-from transforms.counting.tally import day_of, name_of
 from transforms.policies import Firings
 
 ConversationId = bytes
 """16-byte hash of the conversation id."""
 
-NewlyObserved = tuple[ConversationId, Iterable[Observed]]
+NewSpans = tuple[ConversationId, Iterable[Span]]
 """A conversation, and what has come of it since the last firing: partials, each without a gap."""
 
 
@@ -40,7 +40,7 @@ RankedState = tuple[Rank, ConversationState]
 """The state of a conversation, and its rank among those of the user."""
 
 
-class Conversations(NamedTuple):
+class SessionizeOutputs(NamedTuple):
     """What bounded sessionizing gives."""
 
     states: beam.PCollection[RankedState]
@@ -50,7 +50,7 @@ class Conversations(NamedTuple):
 class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     """Builds the final state of every conversation of a bounded input.
 
-    In: lists of `ScoredMessage`. Out: `Conversations`, one ranked state a conversation (a
+    In: lists of `ScoredMessage`. Out: `SessionizeOutputs`, one ranked state a conversation (a
     conversation id idle for longer than the gap gives several), and the ledger entries of the
     messages.
     Windowing: the global window. Guarantees: independent of order, of duplicates and of how the
@@ -67,23 +67,23 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
         self._gap_us = _us(gap)
         self._asked = asked
 
-    def expand(self, scored: beam.PCollection[list[ScoredMessage]]) -> Conversations:
+    def expand(self, scored: beam.PCollection[list[ScoredMessage]]) -> SessionizeOutputs:
         merged = (
             scored
             | "FoldChunks" >> beam.FlatMap(fold_chunk, self._gap_us)
-            .with_output_types(tuple[ConversationId, Observed])
+            .with_output_types(tuple[ConversationId, Span])
             | "GroupByConversation" >> beam.GroupByKey()
             | "MergeSpans" >> beam.ParDo(_MergeSpansFn(self._gap_us, self._asked))
             .with_output_types(RankedState, ledger=LedgerEntry)
             .with_outputs("ledger", main="states")
         )  # fmt: skip
-        return Conversations(merged["states"], merged["ledger"])
+        return SessionizeOutputs(merged["states"], merged["ledger"])
 
 
-class GatherConversations(beam.PTransform[list[ScoredMessage], NewlyObserved]):
+class GatherConversations(beam.PTransform[list[ScoredMessage], NewSpans]):
     """Gathers what has newly come of each conversation of an unbounded input.
 
-    In: lists of `ScoredMessage`. Out: `NewlyObserved`, each conversation once a firing period in
+    In: lists of `ScoredMessage`. Out: `NewSpans`, each conversation once a firing period in
     which it has new messages. Windowing: the global window, discarding panes.
     Guarantees: every message is in exactly one pane; nothing is dropped here as late, for the
     global window has no end to be late for.
@@ -94,13 +94,11 @@ class GatherConversations(beam.PTransform[list[ScoredMessage], NewlyObserved]):
         self._gap_us = _us(gap)
         self._firings = firings
 
-    def expand(
-        self, scored: beam.PCollection[list[ScoredMessage]]
-    ) -> beam.PCollection[NewlyObserved]:
+    def expand(self, scored: beam.PCollection[list[ScoredMessage]]) -> beam.PCollection[NewSpans]:
         return (
             scored
             | "FoldChunks" >> beam.FlatMap(fold_chunk, self._gap_us)
-            .with_output_types(tuple[ConversationId, Observed])
+            .with_output_types(tuple[ConversationId, Span])
             | "FireByPeriod" >> self._firings.each_period()
             | "GroupByConversation" >> beam.GroupByKey()
         )  # fmt: skip
@@ -108,7 +106,7 @@ class GatherConversations(beam.PTransform[list[ScoredMessage], NewlyObserved]):
 
 def fold_chunk(
     messages: Iterable[ScoredMessage], gap_us: int
-) -> Iterator[tuple[ConversationId, Observed]]:
+) -> Iterator[tuple[ConversationId, Span]]:
     """Folds a list of messages into one partial a conversation and span."""
     by_conversation: defaultdict[bytes, list[ScoredMessage]] = defaultdict(list)
     for message in messages:
@@ -118,7 +116,7 @@ def fold_chunk(
             yield conversation, partial
 
 
-def fates_of(spans: Iterable[Observed]) -> Counter[tuple[str, str]]:
+def fates_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
     """Returns how many conversations these are, and what became of their messages.
 
     Duplicates are counted each time; past the messages that a state holds one by one, nobody can
@@ -143,7 +141,7 @@ class _MergeSpansFn(beam.DoFn):
     def start_bundle(self) -> None:
         self._fates = Counter()
 
-    def process(self, keyed: NewlyObserved) -> Iterator[Any]:
+    def process(self, keyed: NewSpans) -> Iterator[Any]:
         spans = merge_spans(keyed[1], self._gap_us)
         rank = rank_of(keyed[0])
         self._fates.update(fates_of(spans))

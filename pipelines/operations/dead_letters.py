@@ -57,7 +57,7 @@ ORDER BY source, `row`
 
 
 @dataclass
-class Redriven:
+class RedriveResult:
     """What became of the dead letters of one reason, by distinct payload.
 
     Attributes:
@@ -90,7 +90,7 @@ class Redriven:
 
 
 @dataclass
-class Reinserted:
+class ReinsertResult:
     """What became of the rows that tables refused.
 
     Attributes:
@@ -135,7 +135,7 @@ def redrive(
     *,
     encoding: str = str(Encoding.PROTOBUF),
     dry_run: bool = False,
-) -> Redriven:
+) -> RedriveResult:
     """Publishes the dead letters of a reason again, as far as they are decoded today.
 
     A payload is known by its SHA-256, taken as the job took it: of the bytes of an archived Pub/Sub
@@ -166,7 +166,7 @@ def redrive(
         raise InputError(f"encoding must be one of {', '.join(ENCODINGS[:2])}, got {encoding}")
     payloads = query(_PAYLOADS.replace("{condition}", reason_condition(reason)))
     wanted = {row["payload_sha256"] for row in payloads}
-    done = Redriven(len(wanted))
+    done = RedriveResult(len(wanted))
     if not wanted:
         return done
     encodings = sorted(_WIRE, key=lambda each: each != encoding)
@@ -180,7 +180,7 @@ def redrive(
     return done
 
 
-def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinserted:
+def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> ReinsertResult:
     """Inserts the rows that tables refused once more, after the tables were mended.
 
     Guarantees: rows are versions, of which the views take each once and the newest; so it may be
@@ -193,7 +193,7 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
     by_table: dict[str, list[str]] = {}
     for row in query(_ROWS.replace("{condition}", condition)):
         by_table.setdefault(row["source"], []).append(row["row"])
-    done = Reinserted(sum(map(len, by_table.values())))
+    done = ReinsertResult(sum(map(len, by_table.values())))
     client = InsertClient(dataset, _OUTAGE_S)
     for table, rows in by_table.items():
         if table not in {known.name for known in TABLES if known is not DEAD_LETTERS}:
@@ -231,7 +231,7 @@ def _send(
     wanted: set[str],
     limits: Limits,
     clock: Clock,
-    done: Redriven,
+    done: RedriveResult,
     send: Callable[[Any], None],
 ) -> None:
     """Sends each payload once, at its first record that is not refused."""
@@ -267,7 +267,7 @@ def _refusal(message: Any, limits: Limits, now_us: int) -> str | None:
     return str(decoded.reason) if isinstance(decoded, Rejection) else None
 
 
-def _insert(client: InsertClient, table: str, rows: Sequence[str], done: Reinserted) -> None:
+def _insert(client: InsertClient, table: str, rows: Sequence[str], done: ReinsertResult) -> None:
     name = table.rsplit(".", 1)[-1]
     for start in range(0, len(rows), _ROWS_A_REQUEST):
         batch = rows[start : start + _ROWS_A_REQUEST]

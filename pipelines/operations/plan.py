@@ -21,8 +21,8 @@ from schemas.failures import InputError
 from schemas.records import BackfilledDay
 from schemas.tables import METRICS_VERSION
 from schemas.wire.values import lists_of
+from transforms.counting.cells import DAY_US
 from transforms.counting.days import DayRange, date_of, start_of
-from transforms.counting.tally import DAY_US
 
 BYTES_A_VCPU_S: Final = 1_100_000
 """Archive that one vCPU counts a second: two cores took 37 s for 82 MB of a million simulated

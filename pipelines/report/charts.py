@@ -13,7 +13,7 @@ from typing import Final
 
 from pipelines.report.figures import ENDS, Change, Day, Matrix, Period, Share
 from transforms.conversation.summary import LONG_OVER
-from transforms.counting.tally import ALL
+from transforms.facets.facet import ALL
 
 _AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -141,7 +141,7 @@ class Grid:
     rows: Sequence[tuple[str, Sequence[Pair]]]
 
 
-class Words:
+class Wording:
     """Writes figures as words, and says so if a figure was withheld."""
 
     def __init__(self, period: Period | None) -> None:
@@ -221,7 +221,7 @@ def readable(name: str) -> str:
     return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
-def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = ()) -> Bars:
+def share_bars(shares: Iterable[Share], words: Wording, quiet: Collection[str] = ()) -> Bars:
     """Draws shares as bars from zero, using the best estimate of each."""
     shares = list(shares)
     scale = _Scale.to(max((_top(s.best) for s in shares), default=0))
@@ -229,7 +229,7 @@ def share_bars(shares: Iterable[Share], words: Words, quiet: Collection[str] = (
     return Bars(bars, scale.ticks(_write_share), 0)
 
 
-def change_bars(changes: Iterable[Change], words: Words) -> Bars:
+def change_bars(changes: Iterable[Change], words: Wording) -> Bars:
     """Draws mean changes as points around a zero in the middle."""
     changes = list(changes)
     reach = max((max(-(c.low or 0), c.high or 0) for c in changes), default=0)
@@ -257,7 +257,7 @@ def change_bars(changes: Iterable[Change], words: Words) -> Bars:
     return Bars(bars, [Tick(50 + scale.place(value) / 2, points(value)) for value in marks], 50)
 
 
-def length_columns(lengths: Sequence[Share], words: Words) -> Columns:
+def length_columns(lengths: Sequence[Share], words: Wording) -> Columns:
     """Draws the length bins as columns, each with its smallest number of messages at the left."""
     width = 100 / max(len(lengths), 1)
     scale = _Scale.to(max((share.share or 0 for share in lengths), default=0))
@@ -277,7 +277,7 @@ def length_columns(lengths: Sequence[Share], words: Words) -> Columns:
 
 
 def count_columns(
-    counts: Sequence[tuple[str, int | None]], words: Words, marks: Sequence[Tick]
+    counts: Sequence[tuple[str, int | None]], words: Wording, marks: Sequence[Tick]
 ) -> Columns:
     """Draws numbers of conversations as columns with names."""
     width = 100 / max(len(counts), 1)
@@ -306,7 +306,7 @@ def _fewest(length: str) -> int:
     return int(length.removesuffix("+").partition("-")[0])
 
 
-def day_series(days: Sequence[Day], words: Words) -> Series:
+def day_series(days: Sequence[Day], words: Wording) -> Series:
     """Draws the share of affective conversations by day: corrected if every day's share is."""
     known = [day.affective for day in days if day.affective.share is not None]
     is_corrected = bool(known) and all(share.is_corrected for share in known)
@@ -343,7 +343,7 @@ def day_marks(days: Sequence[Day]) -> list[Tick]:
     ]
 
 
-def drift_grid(matrix: Matrix, words: Words, is_exhaustive: bool) -> Grid:
+def drift_grid(matrix: Matrix, words: Wording, is_exhaustive: bool) -> Grid:
     """Draws the drift matrix. A pair that was not released is empty."""
     rows = [
         (readable(opening), [_pair(matrix, opening, closing, words, is_exhaustive)
@@ -395,7 +395,7 @@ def _top(share: Share) -> float:
     return high or share.share or 0
 
 
-def _share_bar(share: Share, scale: _Scale, words: Words, is_quiet: bool) -> Bar:
+def _share_bar(share: Share, scale: _Scale, words: Wording, is_quiet: bool) -> Bar:
     best = share.best
     interval = None
     if best.low is not None and best.high is not None and not share.is_lower_bound:
@@ -414,7 +414,7 @@ def _share_bar(share: Share, scale: _Scale, words: Words, is_quiet: bool) -> Bar
     )
 
 
-def _pair(matrix: Matrix, opening: str, closing: str, words: Words, is_exhaustive: bool) -> Pair:
+def _pair(matrix: Matrix, opening: str, closing: str, words: Wording, is_exhaustive: bool) -> Pair:
     share = matrix.pairs.get((opening, closing))
     is_headline = opening in ("coaching", "counseling") and closing == "companionship"
     route = f"{readable(opening)} to {readable(closing)}: "

@@ -15,23 +15,23 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.sinks.database import DATABASE_FILE
-from schemas import breakdowns
+from schemas.breakdowns import BREAKDOWNS
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
-from transforms.counting.tally import ALL, BREAKDOWNS, LENGTHS
-from transforms.facets.facet import Facet, ShareOf
-from transforms.facets.registry import BY_NAME, FACETS
+from transforms.facets.facet import ALL, Facet, ShareOf
+from transforms.facets.lengths import LENGTHS
+from transforms.facets.registry import BREAKDOWN_NAMES, BY_NAME, FACETS
 from transforms.publishing.suppression import NOT_PUBLISHED
 
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
-LENGTH_BREAKDOWN: Final = BREAKDOWNS[-1]
+LENGTH_BREAKDOWN: Final = "length"
 ENDS: Final = (*TYPES, NO_TYPE)
 """The types that a conversation may open or close with."""
 MAX_BREAKDOWN_VALUES: Final = 200
 """The report lists at most so many values of a breakdown; the database has the others."""
 
-_LABELS: Final = {declared.name: declared.label for declared in breakdowns.BREAKDOWNS}
+_LABELS: Final = {declared.name: declared.label for declared in BREAKDOWNS}
 _OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
 _BREAKDOWN_FACETS: Final = (("use", AFFECTIVE), ("long", ALL), ("pushback", ALL))
 _HOURS: Final = 24
@@ -264,7 +264,7 @@ class _Reader:
                 for facet in FACETS
                 if facet.name not in _IN_SECTIONS
             ],
-            breakdowns=[self._breakdown(name, is_exhaustive) for name in BREAKDOWNS[1:]],
+            breakdowns=[self._breakdown(name, is_exhaustive) for name in BREAKDOWN_NAMES[1:]],
             days=self._days(is_exhaustive),
             hours=self._hours(is_exhaustive),
             ledger=self._tuples("SELECT account, reason, sum(records) FROM ledger GROUP BY ALL"),

@@ -26,7 +26,7 @@ from pipelines.report.figures import AFFECTIVE, Change, Figures, Rate, Share, re
 from pipelines.terminal.text import aligned
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
-from transforms.counting.tally import ALL
+from transforms.facets.facet import ALL
 from transforms.facets.registry import FACETS
 from transforms.ledger import FATES, OTHER_VALUE, READ
 
@@ -201,7 +201,7 @@ def summary_lines(folder: Path) -> list[str]:
             "Nothing was released: there were no conversations, or too few users or conversations "
             "for the thresholds."
         ]
-    words = charts.Words(period)
+    words = charts.Wording(period)
     rows = [("all conversations", "", "", "", "", f"{period.conversations:,}")]
     rows += [_share_row("affective", figures.affective, words)]
     rows += [_share_row(f"  {charts.readable(s.name).lower()}", s, words) for s in figures.types]
@@ -218,7 +218,7 @@ def summary_lines(folder: Path) -> list[str]:
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
     """Returns the template's variables by name."""
-    words = charts.Words(figures.period)
+    words = charts.Wording(figures.period)
     is_exhaustive = figures.period is not None and figures.period.is_exhaustive
     return {
         "figures": figures,
@@ -254,7 +254,7 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
     }
 
 
-def _charts(figures: Figures, words: charts.Words, is_exhaustive: bool) -> dict[str, Any]:
+def _charts(figures: Figures, words: charts.Wording, is_exhaustive: bool) -> dict[str, Any]:
     days = [(f"{day.day:%Y-%m-%d}", day.conversations) for day in figures.days]
     hours = [(f"{hour:02}:00 UTC", n) for hour, n in enumerate(figures.hours)]
     hour_marks = [charts.Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
@@ -277,7 +277,7 @@ def _charts(figures: Figures, words: charts.Words, is_exhaustive: bool) -> dict[
     }
 
 
-def _tables(figures: Figures, words: charts.Words) -> dict[str, Any]:
+def _tables(figures: Figures, words: charts.Wording) -> dict[str, Any]:
     tables: dict[str, Any] = {
         name: [_share_cells(share, words) for share in shares]
         for name, shares in (
@@ -306,7 +306,7 @@ def _tables(figures: Figures, words: charts.Words) -> dict[str, Any]:
     return tables
 
 
-def _share_cells(share: Share, words: charts.Words) -> tuple[str, ...]:
+def _share_cells(share: Share, words: charts.Wording) -> tuple[str, ...]:
     return (
         charts.readable(share.name),
         words.count(share.conversations),
@@ -316,7 +316,7 @@ def _share_cells(share: Share, words: charts.Words) -> tuple[str, ...]:
     )
 
 
-def _both(share: Share, words: charts.Words) -> tuple[str, str, str, str]:
+def _both(share: Share, words: charts.Wording) -> tuple[str, str, str, str]:
     """Writes the corrected and the raw share, each with its interval."""
     corrected = ("", "") if share.share is None else (_NO_CORRECTION, "")
     if share.is_corrected:
@@ -335,7 +335,7 @@ def _rate_cells(rate: Rate) -> tuple[str, ...]:
     )
 
 
-def _change_cells(change: Change, words: charts.Words) -> tuple[str, ...]:
+def _change_cells(change: Change, words: charts.Wording) -> tuple[str, ...]:
     return (
         charts.readable(change.name),
         words.count(change.conversations),
@@ -422,11 +422,11 @@ def _plural(count: int, noun: str) -> str:
 _Line = tuple[str, str, str, str, str, str]
 
 
-def _share_row(label: str, share: Share, words: charts.Words) -> _Line:
+def _share_row(label: str, share: Share, words: charts.Wording) -> _Line:
     count = "" if share.conversations is None else f"{share.conversations:,}"
     return label, *_both(share, words), count
 
 
-def _change_row(label: str, change: Change, words: charts.Words) -> _Line:
+def _change_row(label: str, change: Change, words: charts.Wording) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
     return label, "", "", words.mean(change), charts.points_interval(change), count

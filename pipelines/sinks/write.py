@@ -41,7 +41,7 @@ from schemas.tables import (
     instant,
 )
 from schemas.wire.event import JSON_TYPE
-from transforms.give import Give
+from transforms.give import CreateValues
 from transforms.ledger import Clock
 from transforms.logs import log_event
 from transforms.policies import each_element
@@ -99,7 +99,7 @@ def load_bigquery(
     the ledger was found to balance, so a run that does not balance leaves the days as they were.
     """
     root = outputs.rates.pipeline
-    backfilled = root | "BackfilledDays" >> Give(days, BackfilledDay)
+    backfilled = root | "BackfilledDays" >> CreateValues(days, BackfilledDay)
     # Of an emulator Beam must neither check the bucket nor ask for credentials.
     to_emulator: dict[str, Any] = {}
     if dataset.url:

@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.sources.files import literal_or_pattern
 from schemas.failures import InputError
-from transforms.counting.tally import DAY_US, HOUR_US
+from transforms.counting.cells import DAY_US, HOUR_US
 
 _FIELD: Final = re.compile(r"%(.)")
 _FIELDS: Final = frozenset("YmdH")

@@ -24,13 +24,13 @@ from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import ConversationSummary, Encoding, PayloadChunk
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers import load_default
-from transforms.contribution import rank_of
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import Observed
+from transforms.conversation.state import Span
+from transforms.counting.contribution import rank_of
+from transforms.counting.user_day import UserDay
 from transforms.decode import decode_chunk
 from transforms.score import score_messages
 from transforms.sessionize import fold_chunk
-from transforms.user_day import UserDay
 
 MOST_BYTES: Final = 600
 
@@ -40,7 +40,7 @@ Held = dict[bytes, ConversationHistory]
 def histories_of(files: Sequence[Path]) -> tuple[Held, dict[UserDayKey, UserDay]]:
     """Returns what is held of each conversation, and of each user and day, at the end of files."""
     settings, classifier = Settings(), load_default()
-    seen: defaultdict[bytes, list[Observed]] = defaultdict(list)
+    seen: defaultdict[bytes, list[Span]] = defaultdict(list)
     for path in files:
         with path.open("rb") as file:
             for block in block_reader(file, handle_unicode_errors="surrogateescape"):

@@ -20,8 +20,8 @@ from typing import Final
 from schemas.labels import TYPES
 from schemas.records import ConversationSummary, SignedSummary
 from tests.builders import summary
-from transforms.contribution import Rank, rank_of
-from transforms.user_day import UserDay
+from transforms.counting.contribution import Rank, rank_of
+from transforms.counting.user_day import UserDay
 
 CONVERSATIONS: Final = (3, 10, 100, 1_000, 5_000, 50_000)
 CHANGES: Final = 200

@@ -78,7 +78,7 @@ def build_empty(payloads: beam.PCollection[PayloadChunk], settings: Settings) ->
     )
     released = (
         (counted, anonymous)
-        | "FlattenGains" >> beam.Flatten()
+        | "FlattenChanges" >> beam.Flatten()
         | "FireGains" >> firings.each_period()
         | "SumDays" >> beam.CombinePerKey(sum)
         | "ReleaseDifferences" >> beam.ParDo(_ReleaseFn(due))

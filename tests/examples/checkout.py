@@ -62,7 +62,8 @@ class Checkout:
         with duckdb.connect(
             str(self.folder / run / "undertone.duckdb"), read_only=True
         ) as database:
-            return database.execute(sql).fetchall()
+            rows: list[tuple[Any, ...]] = database.execute(sql).fetchall()
+        return rows
 
     def _run(self, *command: str) -> str:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MAKE"))}

@@ -29,8 +29,8 @@ from tests.builders import avro_event
 from tests.pipelines.running import EXACT
 from tests.schemas.payloads import write_avro
 from transforms.coders import CanonicalCoder
+from transforms.counting.cells import DAY_US
 from transforms.counting.days import start_of
-from transforms.counting.tally import DAY_US
 
 FOLDER: Final = Path(__file__).parent
 ADVICE: Final = "if meant, see deploy/runbook.md 'Changing the graph' and run `make golden`"

@@ -28,30 +28,33 @@ from schemas.records import (
 )
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Observed, Stated
-from transforms.counting.tally import DAY, WHOLE_DAY, Cell, Profile, Sheet, SheetChange, Tally
+from transforms.conversation.state import ConversationState, Span, Statement
+from transforms.counting.cells import DAY, WHOLE_DAY, Cell, Sums
+from transforms.counting.profile import Profile
+from transforms.counting.totals import DayTotals, TotalsChange
+from transforms.counting.user_day import Remembered, UserDay
+from transforms.facets.facet import Traits
 from transforms.ledger import _Totals
 from transforms.release import _Day
-from transforms.user_day import Known, UserDay
 
 FOLDER: Final = Path(__file__).parent / "state"
 
 LAYOUTS: Final[Mapping[type[Any], int]] = {
     AggregateRow: 2,
     ClassifierRate: 1,
-    ConversationHistory: 1,
-    ConversationState: 1,
+    ConversationHistory: 2,
+    ConversationState: 2,
     ConversationSummary: 1,
     DeadLetter: 1,
     DeadLetterRow: 1,
     LedgerEntry: 1,
     LedgerTotal: 2,
     LongConversation: 1,
-    Observed: 1,
-    Sheet: 1,
-    SheetChange: 1,
+    Span: 2,
+    DayTotals: 2,
+    TotalsChange: 2,
     SignedSummary: 1,
-    UserDay: 2,
+    UserDay: 3,
     _Day: 1,
     _Totals: 1,
 }
@@ -60,7 +63,9 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
 SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
     ConversationHistory: 0,
     ConversationState: 0,
-    Observed: 4,  # Behind the number of messages.
+    Span: 4,  # Behind the number of messages.
+    DayTotals: 0,
+    TotalsChange: 4,  # Behind the number of revisions.
     UserDay: 0,
     _Day: 0,
     _Totals: 0,
@@ -112,8 +117,8 @@ def _human(minute: int) -> bytes:
     return at_us.to_bytes(8, "big") + _event(minute) + bytes(range(240, 256)) + bytes([minute])
 
 
-def _said(minute: int, value: str) -> Stated:
-    return Stated(_AT_US + minute * _MINUTE_US, _event(minute), value)
+def _said(minute: int, value: str) -> Statement:
+    return Statement(_AT_US + minute * _MINUTE_US, _event(minute), value)
 
 
 _SHORT: Final = ConversationState(
@@ -166,23 +171,26 @@ _LENGTHY: Final = ConversationSummary(
 )
 _PROFILE: Final = Profile(
     hour=23,
-    breakdowns=_LENGTHY.breakdowns,
-    length="201+",
-    has_change=True,
-    types=0b100001,
-    use=0,
-    opening_type=0,
-    closing_type=5,
-    pushback_reasons=1,
+    stated=_LENGTHY.breakdowns,
+    traits=Traits(
+        human_messages=300,
+        assistant_messages=298,
+        types=0b100001,
+        use=0,
+        opening_type=0,
+        closing_type=5,
+        has_change=True,
+        pushback_reasons=1,
+    ),
     change=-7,
 )
 _CELL: Final = Cell(hour=23, breakdown=0, value="all", slice_index=40)
-_SHEET: Final = Sheet(
+_SHEET: Final = DayTotals(
     {
-        WHOLE_DAY: Tally(conversations=1200, users=900, change=0, change_squares=0),
-        _CELL: Tally(conversations=70_000, users=66_000, change=-1234, change_squares=98_765),
-        _CELL._replace(hour=DAY, value="zh-Hant", breakdown=3): Tally(15, 12, 0, 0),
-        _CELL._replace(hour=0, value="DE", breakdown=2): Tally(-1, -1, -3, 9),
+        WHOLE_DAY: Sums(conversations=1200, users=900, change=0, change_squares=0),
+        _CELL: Sums(conversations=70_000, users=66_000, change=-1234, change_squares=98_765),
+        _CELL._replace(hour=DAY, value="zh-Hant", breakdown=3): Sums(15, 12, 0, 0),
+        _CELL._replace(hour=0, value="DE", breakdown=2): Sums(-1, -1, -3, 9),
     }
 )
 _ROW: Final = AggregateRow(
@@ -229,28 +237,30 @@ _UNREADABLE: Final = msgspec.structs.replace(
 GOLDEN: Final[tuple[Golden, ...]] = (
     Golden(_SHORT, "short"),
     Golden(_SAMPLED, "sampled"),
-    Golden(Observed(messages=5, state=_SHORT)),
+    Golden(Span(messages=5, state=_SHORT)),
     Golden(
-        ConversationHistory(spans=(Observed(messages=3, state=_SHORT),), published=(_BRIEF,)),
+        ConversationHistory(spans=(Span(messages=3, state=_SHORT),), published=(_BRIEF,)),
         "one-span",
     ),
     Golden(
         ConversationHistory(
-            spans=(Observed(messages=3, state=_SHORT), Observed(messages=640, state=_SAMPLED)),
+            spans=(Span(messages=3, state=_SHORT), Span(messages=640, state=_SAMPLED)),
             published=(_BRIEF, _LENGTHY),
         ),
         "two-spans",
     ),
-    Golden(UserDay(known=(Known(rank=_event(7), profile=_PROFILE, times=1),), limit=100)),
+    Golden(UserDay(known=(Remembered(rank=_event(7), profile=_PROFILE, times=1),), limit=100)),
     Golden(
         UserDay(
             known=(
-                Known(
+                Remembered(
                     rank=_event(7),
-                    profile=_PROFILE._replace(hour=0, has_change=False, change=0),
+                    profile=_PROFILE._replace(
+                        hour=0, traits=_PROFILE.traits._replace(has_change=False), change=0
+                    ),
                     times=-1,
                 ),
-                Known(rank=_event(7), profile=_PROFILE, times=3),
+                Remembered(rank=_event(7), profile=_PROFILE, times=3),
             ),
             limit=100,
         ),
@@ -258,7 +268,7 @@ GOLDEN: Final[tuple[Golden, ...]] = (
     ),
     Golden(
         UserDay(
-            known=(Known(rank=_event(7), profile=_PROFILE, times=1),),
+            known=(Remembered(rank=_event(7), profile=_PROFILE, times=1),),
             limit=1,
             edge=_event(9),
             beyond=4_900,
@@ -266,13 +276,13 @@ GOLDEN: Final[tuple[Golden, ...]] = (
         "over-limit",
     ),
     Golden(_SHEET),
-    Golden(SheetChange(_SHEET, revisions=3)),
+    Golden(TotalsChange(_SHEET, revisions=3)),
     Golden(
         _Day(
             snapshot=_AT_US,
             revision=_AT_US + 3,
-            sheet=_SHEET,
-            released=Sheet({WHOLE_DAY: Tally(1190, 895, 0, 0)}),
+            totals=_SHEET,
+            released=DayTotals({WHOLE_DAY: Sums(1190, 895, 0, 0)}),
         ),
         "open",
     ),

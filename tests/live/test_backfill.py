@@ -18,8 +18,8 @@ from pipelines.terminal.errors import exit_code_of
 from tests.live.conftest import Record
 from tests.live.stage import SETTINGS, Stage
 from tests.live.traffic import Event, with_faults, write_messages
+from transforms.counting.cells import day_of
 from transforms.counting.days import date_of
-from transforms.counting.tally import day_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 

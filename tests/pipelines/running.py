@@ -26,7 +26,7 @@ from schemas.records import (
     PayloadChunk,
 )
 from tests.doubles import LabelReader
-from transforms.counting.tally import day_of
+from transforms.counting.cells import day_of
 from transforms.ledger import Clock
 from transforms.publishing.suppression import Thresholds
 

@@ -20,8 +20,8 @@ from schemas.tables import BATCH
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT, KEPT, chunk, keep, run_bounded
 from tests.schemas.payloads import write_avro
+from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.days import DayRange
-from transforms.counting.tally import DAY_US, day_of
 
 NOWHERE: Final = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-03"]
 TUESDAY: Final = date(2025, 6, 3)

@@ -24,8 +24,8 @@ from schemas.records import ClassifierRate
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
 from tests.schemas.payloads import write_avro
+from transforms.counting.cells import DAY_US
 from transforms.counting.days import start_of
-from transforms.counting.tally import DAY_US
 from transforms.estimation.rates import Rate
 
 _PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)

@@ -16,9 +16,9 @@ from schemas.tables import BATCH
 from tests.doubles import LabelReader
 from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
 from transforms.changes import key_by_user_and_day
-from transforms.conversation.state import Observed, merge_spans
+from transforms.conversation.state import Span, merge_spans
 from transforms.conversation.summary import summarize
-from transforms.counting.tally import SheetBuilder
+from transforms.counting.totals import TotalsBuilder
 from transforms.decode import decode_chunk
 from transforms.release import release_day
 from transforms.score import score_messages
@@ -73,9 +73,9 @@ def _counts(facet: str, sums: Any) -> Counts:
     return (n, users, change, squares) if facet == "sentiment" else (n, users, None, None)
 
 
-def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Observed]]:
+def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Span]]:
     """Folds messages in this order, chunk by chunk, as the bounded job does."""
-    partials: defaultdict[bytes, list[Observed]] = defaultdict(list)
+    partials: defaultdict[bytes, list[Span]] = defaultdict(list)
     for start in range(0, len(messages), ROWS_A_CHUNK):
         for key, partial in fold_chunk(messages[start : start + ROWS_A_CHUNK], EXACT.gap_us):
             partials[key].append(partial)
@@ -88,7 +88,7 @@ def reference() -> dict[bytes, tuple[Any, ...]]:
     return spans_of(folded(simulated().scored))
 
 
-def spans_of(partials: dict[bytes, list[Observed]]) -> dict[bytes, tuple[Any, ...]]:
+def spans_of(partials: dict[bytes, list[Span]]) -> dict[bytes, tuple[Any, ...]]:
     """Merges partials into the states of each conversation id."""
     return {
         key: tuple(span.state for span in merge_spans(parts, EXACT.gap_us))
@@ -103,13 +103,13 @@ def test_states_count_to_the_truth() -> None:
     for number, summary in enumerate(summaries):
         alone = "" if summary.user else number
         by_user[key_by_user_and_day(summary), alone].append(summary)
-    builders: defaultdict[int, SheetBuilder] = defaultdict(SheetBuilder)
+    builders: defaultdict[int, TotalsBuilder] = defaultdict(TotalsBuilder)
     for ((_, day_us), _), group in by_user.items():
         builders[day_us].add_user(group)
     rows = [
         row
         for day_us, builder in builders.items()
-        for row in release_day((day_us, builder.sheet()), EXACT.stamp(BATCH), 1)
+        for row in release_day((day_us, builder.totals()), EXACT.stamp(BATCH), 1)
     ]
     counted = Result(defaultdict(list, aggregates=rows)).cells()
     assert counted == simulated().cells

@@ -28,7 +28,7 @@ from tests.pipelines.running import (
     stopped_at,
 )
 from tests.schemas.payloads import encoded
-from transforms.counting.tally import day_of
+from transforms.counting.cells import day_of
 from transforms.ledger import imbalance
 
 HOUR_S = 3600

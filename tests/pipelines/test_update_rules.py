@@ -95,7 +95,7 @@ def test_the_golden_stream_takes_over_itself() -> None:
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     assert refusal(golden, golden, {}) is None
     problem = str(refusal(golden, {}, {}, most=1000))
-    keepers = ("SignChanges/ParDo(_PublishChangesFn)", "CountUserOnce/ParDo(_CountPeopleFn)",
+    keepers = ("SignChanges/ParDo(_EmitChangesFn)", "CountUserOnce/ParDo(_CountUsersFn)",
                "AddUp", "ReleaseDifferences/ParDo(_ReleaseChangesFn)")  # fmt: skip
     for label in keepers:
         assert f"{label} is gone, and with it what waits before it and its state" in problem

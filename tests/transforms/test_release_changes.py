@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 
 from schemas.records import AggregateRow, LedgerEntry
 from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
-from transforms.counting.tally import DAY_US, Sheet, SheetChange, sheet_of
+from transforms.counting.cells import DAY_US
+from transforms.counting.totals import DayTotals, TotalsChange, totals_of
 from transforms.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
 from transforms.publishing.suppression import Thresholds
-from transforms.release import Stamp, _ReleaseChangesFn, release_day
+from transforms.release import RowStamp, _ReleaseChangesFn, release_day
 
-OPEN: Final = Stamp(
+OPEN: Final = RowStamp(
     Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="stream"
 )
-GUARDED: Final = Stamp(
+GUARDED: Final = RowStamp(
     Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1", origin="stream"
 )
 LIFE_US: Final = 28 * DAY_US
 
-ADA, BOB, EVE, DAN = (sheet_of([summary(user)]) for user in ("ada", "bob", "eve", "dan"))
+ADA, BOB, EVE, DAN = (totals_of([summary(user)]) for user in ("ada", "bob", "eve", "dan"))
 
 
 class Kept:
@@ -66,7 +67,7 @@ class Clock:
 class Monday:
     """A day that one worker after the other releases: its state, and every row ever written."""
 
-    def __init__(self, stamp: Stamp = OPEN) -> None:
+    def __init__(self, stamp: RowStamp = OPEN) -> None:
         self.stamp = stamp
         self.clock, self.state, self.alarm = Clock(), Kept(), Alarm()
         self.written: list[AggregateRow] = []
@@ -81,9 +82,9 @@ class Monday:
         self.step = step
         step.setup()
 
-    def gain(self, *sheets: Sheet, revisions: int = 0) -> list[AggregateRow]:
+    def gain(self, *totals: DayTotals, revisions: int = 0) -> list[AggregateRow]:
         """Adds sheets to the day at once; returns the rows written."""
-        change = SheetChange(total(*sheets), revisions)
+        change = TotalsChange(total(*totals), revisions)
         given = list(self.step.process((MONDAY_US, change), self.state, self.alarm))
         self.entries: list[LedgerEntry] = [e.value for e in given if isinstance(e, TaggedOutput)]
         rows = [e for e in given if isinstance(e, AggregateRow)]
@@ -102,17 +103,17 @@ class Monday:
         return {row for row in {cell_of(row): plain(row) for row in newest}.values() if shows(row)}
 
 
-def total(*sheets: Sheet) -> Sheet:
+def total(*totals: DayTotals) -> DayTotals:
     """Returns the sum."""
-    sums = Sheet()
-    for sheet in sheets:
-        sums.add_all(sheet)
+    sums = DayTotals()
+    for each in totals:
+        sums.add_all(each)
     return sums
 
 
-def minus(sheet: Sheet) -> Sheet:
+def minus(totals: DayTotals) -> DayTotals:
     """Returns what takes a sheet back."""
-    return Sheet().add_all(sheet, -1)
+    return DayTotals().add_all(totals, -1)
 
 
 def plain(row: AggregateRow) -> AggregateRow:
@@ -130,9 +131,9 @@ def cell_of(row: AggregateRow) -> tuple[object, ...]:
     return msgspec.structs.astuple(row)[:6]
 
 
-def rows_of(*sheets: Sheet, stamp: Stamp = OPEN) -> set[AggregateRow]:
+def rows_of(*totals: DayTotals, stamp: RowStamp = OPEN) -> set[AggregateRow]:
     """Returns the rows that a backfill of the same sum writes, versions aside."""
-    return set(filter(shows, release_day((MONDAY_US, total(*sheets)), stamp, 0)))
+    return set(filter(shows, release_day((MONDAY_US, total(*totals)), stamp, 0)))
 
 
 def test_the_first_release_is_a_whole_snapshot() -> None:
@@ -149,7 +150,7 @@ def test_a_later_release_is_of_the_changed_cells() -> None:
     """What another length does not touch is not written again, and the snapshot stays."""
     monday = Monday()
     first = monday.gain(ADA)
-    longer = sheet_of([summary("bob", human_messages=9)])
+    longer = totals_of([summary("bob", human_messages=9)])
     second = monday.gain(longer)
     assert set(map(plain, second)) == rows_of(ADA, longer) - rows_of(ADA)
     assert {row.snapshot for row in second} == {first[0].snapshot}
@@ -197,7 +198,7 @@ def test_a_state_taken_back_leads_to_a_whole_snapshot() -> None:
     monday = Monday()
     monday.gain(ADA)
     saved = monday.state.encoded
-    lost = monday.gain(BOB) + monday.gain(sheet_of([summary("eve", types=["coaching"])]))
+    lost = monday.gain(BOB) + monday.gain(totals_of([summary("eve", types=["coaching"])]))
     monday.state.encoded = saved
     monday.clock.now_us -= 60 * SECOND_US
     rows = monday.gain(DAN)
@@ -246,7 +247,7 @@ def test_a_closed_day_is_written_no_more() -> None:
     monday.come_due()
     assert monday.gain(BOB, EVE) == []
     assert monday.entries == [LedgerEntry(PAST_LIFE, "2025-06-02", 2)]
-    longer = sheet_of([summary("ada", human_messages=9)])
+    longer = totals_of([summary("ada", human_messages=9)])
     assert monday.gain(minus(ADA), longer, revisions=1) == []
     assert monday.entries == [LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 1)]
     assert monday.gain(minus(ADA), longer, EVE, revisions=2) == []
@@ -262,7 +263,7 @@ def test_revisions_of_an_open_day_are_in_its_rows() -> None:
     """They need no account of their own."""
     monday = Monday()
     monday.gain(ADA)
-    longer = sheet_of([summary("ada", human_messages=9)])
+    longer = totals_of([summary("ada", human_messages=9)])
     monday.gain(minus(ADA), longer, revisions=1)
     assert monday.entries == []
     assert monday.holding == rows_of(longer)
@@ -286,7 +287,7 @@ EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint",
 def test_the_rows_that_hold_are_those_of_the_sum(events: list[str]) -> None:
     """Gains, retractions, new workers and failures may follow each other as they like."""
     monday, coming = Monday(), busy_day(20, seed=len(events))
-    present: list[Sheet] = []
+    present: list[DayTotals] = []
     checkpoint = (monday.state.encoded, present)
     for event in [*events, "add"]:
         monday.clock.now_us += SECOND_US
@@ -297,7 +298,7 @@ def test_the_rows_that_hold_are_those_of_the_sum(events: list[str]) -> None:
         elif event == "failure":
             monday.state.encoded, present = checkpoint
         elif event == "add":
-            present = [*present, sheet_of([coming.pop()])]
+            present = [*present, totals_of([coming.pop()])]
             monday.gain(present[-1])
             assert monday.holding == rows_of(*present)
         elif present:

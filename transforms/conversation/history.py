@@ -16,13 +16,14 @@ import msgspec
 
 from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
-from transforms.conversation.state import Observed, merge_spans
+from transforms.conversation.layout import STATED_IDS, check_layout
+from transforms.conversation.state import Span, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
-class Joined(NamedTuple):
+class HistoryUpdate(NamedTuple):
     """What comes of joining news to a history.
 
     Attributes:
@@ -33,7 +34,7 @@ class Joined(NamedTuple):
 
     history: ConversationHistory
     changes: list[SignedSummary]
-    grown_long: list[Observed]
+    grown_long: list[Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class ConversationHistory:
     A span is what METRICS calls a conversation: messages with no longer gap than the session gap.
     """
 
-    spans: tuple[Observed, ...] = ()
+    spans: tuple[Span, ...] = ()
     published: tuple[ConversationSummary, ...] = ()
 
-    def join(self, seen: Iterable[Observed], classifier: Classifier, gap_us: int) -> Joined:
+    def join(self, seen: Iterable[Span], classifier: Classifier, gap_us: int) -> HistoryUpdate:
         """Joins what has newly been seen.
 
         Guarantees: the summaries depend on the messages seen only, whatever the order in which they
@@ -54,14 +55,16 @@ class ConversationHistory:
         """
         spans = tuple(merge_spans([*self.spans, *seen], gap_us))
         if [s.state for s in spans] == [s.state for s in self.spans]:
-            return Joined(ConversationHistory(spans, self.published), [], [])
+            return HistoryUpdate(ConversationHistory(spans, self.published), [], [])
         summaries = tuple(summarize([s.state for s in spans], classifier))
         before, after = Counter(self.published), Counter(summaries)
         changes = [SignedSummary(-1, s) for s in (before - after).elements()]
         changes += [SignedSummary(1, s) for s in (after - before).elements()]
-        return Joined(ConversationHistory(spans, summaries), changes, self._grown_long(spans))
+        return HistoryUpdate(
+            ConversationHistory(spans, summaries), changes, self._grown_long(spans)
+        )
 
-    def _grown_long(self, spans: Iterable[Observed]) -> list[Observed]:
+    def _grown_long(self, spans: Iterable[Span]) -> list[Span]:
         # Spans only ever merge, so what was long lies within what is long now.
         long_before = [s.first_at_us for s in self.spans if s.state.human_messages > LONG_OVER]
         return [
@@ -84,18 +87,22 @@ class ConversationHistory:
 
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
-        return _encode((_VERSION, [span.encode() for span in self.spans], self.published))
+        spans = [span.encode() for span in self.spans]
+        return _encode((_VERSION, STATED_IDS, spans, self.published))
 
     @classmethod
     def decode(cls, encoded: bytes) -> ConversationHistory:
-        """Reads what `encode` wrote; raises ValueError for a version unknown to this one."""
-        version, spans, published = _decode_history(encoded)
-        if version != _VERSION:
-            raise ValueError(f"conversation history has version {version}, not {_VERSION}")
-        return cls(tuple(map(Observed.decode, spans)), tuple(published))
+        """Reads what `encode` wrote.
+
+        Raises:
+          ValueError: another version, or one with other breakdowns, wrote it.
+        """
+        version, ids, spans, published = _decode(encoded)
+        check_layout("conversation history", version, _VERSION, ids)
+        return cls(tuple(map(Span.decode, spans)), tuple(published))
 
 
-def long_conversation(conversation: bytes, span: Observed) -> LongConversation:
+def long_conversation(conversation: bytes, span: Span) -> LongConversation:
     """Returns what is told of a conversation that has grown long."""
     return LongConversation(
         conversation.hex(), span.first_at_us, span.last_at_us, span.state.human_messages
@@ -103,4 +110,5 @@ def long_conversation(conversation: bytes, span: Observed) -> LongConversation:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_history = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[ConversationSummary]]).decode
+_Encoded = tuple[int, tuple[int, ...], list[bytes], list[ConversationSummary]]
+_decode = msgspec.msgpack.Decoder(_Encoded).decode

@@ -41,6 +41,7 @@ import msgspec
 
 from schemas.breakdowns import ATTRIBUTES
 from schemas.records import ScoredMessage
+from transforms.conversation.layout import STATED_IDS, check_layout
 
 MAX_HUMAN: Final = 256
 MAX_ASSISTANT: Final = 256
@@ -48,7 +49,7 @@ MAX_STATE_BYTES: Final = 16 * 1024
 ENDS: Final = 3
 """Messages at either end that make up the opening and the closing of a conversation."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HASH: Final = slice(8, 16)
 _SCORES: Final = slice(16, None)
 _RECORD_BYTES: Final = 16 + 17
@@ -61,7 +62,7 @@ Records = frozenset[bytes]
 """Human messages: 8 bytes of time, 8 of event hash, 17 of scores; so they sort by time."""
 
 
-class Stated(NamedTuple):
+class Statement(NamedTuple):
     """An attribute's value and the message that stated it: the earliest statement holds."""
 
     sent_at_us: int
@@ -89,7 +90,7 @@ class ConversationState:
     is_human_sampled: bool
     assistant: frozenset[bytes]
     is_assistant_sampled: bool
-    stated: tuple[Stated | None, ...]
+    stated: tuple[Statement | None, ...]
     pushback: bytes
 
     @classmethod
@@ -192,6 +193,7 @@ class ConversationState:
                 self.is_assistant_sampled,
                 self.stated,
                 self.pushback,
+                STATED_IDS,
             )
         )
 
@@ -200,11 +202,10 @@ class ConversationState:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: the bytes were written by a version that this one does not know.
+          ValueError: another version, or one with other breakdowns, wrote the bytes.
         """
         wire = _decode(encoded)
-        if wire.version != _VERSION:
-            raise ValueError(f"conversation state has version {wire.version}, not {_VERSION}")
+        check_layout("conversation state", wire.version, _VERSION, wire.stated_ids)
         return cls(
             wire.first_at_us,
             wire.last_at_us,
@@ -213,7 +214,7 @@ class ConversationState:
             wire.is_human_sampled,
             _split(wire.assistant, _HASH_BYTES),
             wire.is_assistant_sampled,
-            tuple(Stated(*s) if s else None for s in wire.stated),
+            tuple(Statement(*s) if s else None for s in wire.stated),
             wire.pushback,
         )
 
@@ -233,7 +234,7 @@ ZERO: Final = ConversationState(
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Span:
     """A state and the number of messages that went into it, duplicates counted each time.
 
     The number is a sum where the state is a join; it lets the ledger tell duplicates.
@@ -252,21 +253,21 @@ class Observed:
         """Time of the latest message seen."""
         return self.state.last_at_us
 
-    def __add__(self, other: Observed) -> Observed:
+    def __add__(self, other: Span) -> Span:
         """Adds what was observed elsewhere of the same conversation, of other messages."""
-        return Observed(self.messages + other.messages, self.state + other.state)
+        return Span(self.messages + other.messages, self.state + other.state)
 
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
         return self.messages.to_bytes(4, "big") + self.state.encode()
 
     @classmethod
-    def decode(cls, encoded: bytes) -> Observed:
+    def decode(cls, encoded: bytes) -> Span:
         """Reads what `encode` wrote."""
         return cls(int.from_bytes(encoded[:4], "big"), ConversationState.decode(encoded[4:]))
 
 
-def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Observed]:
+def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
     """Folds messages of one conversation id into one state for each span without a longer gap."""
     ordered = sorted(messages, key=lambda m: m.sent_at_us)
     spans: list[list[ScoredMessage]] = []
@@ -276,10 +277,10 @@ def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Observed]:
             spans.append([])
         spans[-1].append(message)
         last_at_us = message.sent_at_us
-    return [Observed(len(span), ConversationState.of(span)) for span in spans]
+    return [Span(len(span), ConversationState.of(span)) for span in spans]
 
 
-class _Span(Protocol):
+class _HasExtent(Protocol):
     @property
     def first_at_us(self) -> int: ...
     @property
@@ -287,7 +288,7 @@ class _Span(Protocol):
     def __add__(self, other: Any, /) -> Any: ...
 
 
-SpanT = TypeVar("SpanT", bound=_Span)
+SpanT = TypeVar("SpanT", bound=_HasExtent)
 
 
 def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
@@ -315,17 +316,17 @@ def scores_of(record: bytes) -> bytes:
 
 def _stated(
     said: Mapping[tuple[str, tuple[str | None, ...]], tuple[int, bytes]],
-) -> tuple[Stated | None, ...]:
+) -> tuple[Statement | None, ...]:
     """Returns the earliest statement of the user and of each attribute."""
-    stated: list[Stated | None] = list(ZERO.stated)
+    stated: list[Statement | None] = list(ZERO.stated)
     for (user, attributes), (at, event) in said.items():
         for index, value in enumerate((user, *attributes)):
             if value:
-                stated[index] = _earlier(stated[index], Stated(at, event, value))
+                stated[index] = _earlier(stated[index], Statement(at, event, value))
     return tuple(stated)
 
 
-def _earlier(one: Stated | None, other: Stated | None) -> Stated | None:
+def _earlier(one: Statement | None, other: Statement | None) -> Statement | None:
     if one is None or other is None or one == other:
         return one or other
     return min(one, other)
@@ -339,7 +340,7 @@ def _bounded(
     is_human_sampled: bool,
     assistant: frozenset[bytes],
     is_assistant_sampled: bool,
-    stated: tuple[Stated | None, ...],
+    stated: tuple[Statement | None, ...],
     pushback: bytes,
 ) -> ConversationState:
     """Builds a state of the union of what was seen, sampled down where it has grown too large."""
@@ -383,6 +384,7 @@ class _Wire(msgspec.Struct, array_like=True):
     is_assistant_sampled: bool
     stated: tuple[tuple[int, bytes, str] | None, ...]
     pushback: bytes
+    stated_ids: tuple[int, ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode

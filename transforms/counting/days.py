@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import NamedTuple, Self
 
-from transforms.counting.tally import DAY_US
+from transforms.counting.cells import DAY_US
 
 _EPOCH = date(1970, 1, 1)
 _US = timedelta(microseconds=1)

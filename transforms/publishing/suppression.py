@@ -30,20 +30,11 @@ from typing import Final
 
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
 from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
-from transforms.counting.tally import (
-    ALL,
-    DAY,
-    INDEX,
-    LENGTH,
-    LENGTH_BINS,
-    LENGTHS,
-    OVERALL,
-    SLICES,
-    Cell,
-    Sheet,
-    Slice,
-    Tally,
-)
+from transforms.counting.cells import DAY, LENGTH, OVERALL, Cell, Sums
+from transforms.counting.totals import DayTotals
+from transforms.facets.facet import ALL
+from transforms.facets.lengths import LENGTH_BINS, LENGTHS
+from transforms.facets.registry import INDEX, SLICES, Slice
 
 _PRIME: Final = 2**61 - 1
 
@@ -165,20 +156,20 @@ def _slice_subsets() -> Iterator[tuple[int, int]]:
 _SUBSETS: Final = tuple(_slice_subsets())
 
 
-def published_cells(sheet: Sheet, thresholds: Thresholds) -> Sheet:
+def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     """Returns the cells of a day that may be published, and the `not_published` remainders.
 
-    Guarantees: depends on the sheet only. Every cell returned reaches both thresholds, a remainder
+    Guarantees: depends on the totals only. Every cell returned reaches both thresholds, a remainder
     with a lower bound of its users.
     """
     # Between a retraction and its replacement a cell may hold nobody, or fewer than nobody.
-    sheet = Sheet((cell, tally) for cell, tally in sheet.items() if tally.conversations > 0)
+    totals = DayTotals((cell, tally) for cell, tally in totals.items() if tally.conversations > 0)
     if thresholds.are_off:
-        return sheet
-    audit = _Audit.of(sheet, thresholds)
+        return totals
+    audit = _Audit.of(totals, thresholds)
     audit.settle()
     audit.withstand()
-    released = Sheet((c, t) for c, t in sheet.items() if c not in audit.suppressed)
+    released = DayTotals((c, t) for c, t in totals.items() if c not in audit.suppressed)
     for relation in audit.relations:
         if relation.is_over_values and relation.total not in audit.suppressed:
             held_back = [c for c in relation.parts if c in audit.suppressed]
@@ -249,9 +240,9 @@ def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
             row.pop(cell, None)
 
 
-def relations_of(sheet: Sheet) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
-    """Yields every relation that ties cells of a sheet: (total, parts, is_partition)."""
-    for relation in _relations(sheet):
+def relations_of(totals: DayTotals) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
+    """Yields every relation that ties cells of a day: (total, parts, is_partition)."""
+    for relation in _relations(totals):
         yield relation.total, relation.parts, relation.is_partition
 
 
@@ -259,22 +250,22 @@ def relations_of(sheet: Sheet) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
 class _Audit:
     """Suppresses cells until every relation holds."""
 
-    sheet: Sheet
+    totals: DayTotals
     thresholds: Thresholds
     relations: Sequence[_Relation]
     relations_by_cell: dict[Cell, list[int]]
     suppressed: set[Cell] = field(default_factory=set)
 
     @classmethod
-    def of(cls, sheet: Sheet, thresholds: Thresholds) -> _Audit:
-        relations = list(_relations(sheet))
+    def of(cls, totals: DayTotals, thresholds: Thresholds) -> _Audit:
+        relations = list(_relations(totals))
         by_cell: defaultdict[Cell, list[int]] = defaultdict(list)
         for index, relation in enumerate(relations):
             for cell in (relation.total, *relation.parts):
                 by_cell[cell].append(index)
-        audit = cls(sheet, thresholds, relations, by_cell)
+        audit = cls(totals, thresholds, relations, by_cell)
         audit.suppressed = {
-            c for c, t in sheet.items() if not thresholds.allow(t.conversations, t.users)
+            c for c, t in totals.items() if not thresholds.allow(t.conversations, t.users)
         }
         return audit
 
@@ -309,7 +300,7 @@ class _Audit:
         """Returns the cells below a threshold that can be worked out, each with what from.
 
         What follows from no published cell is nobody's number: between a retraction and its
-        replacement a sheet does not add up. There is nothing to hide it behind either.
+        replacement the totals do not add up. There is nothing to hide it behind either.
         """
         rows = []
         for relation in self.relations:
@@ -322,17 +313,17 @@ class _Audit:
             (cell, known)
             for cell, known in solved_by(rows, self.suppressed).items()
             if known
-            and not self.thresholds.allow(self.sheet[cell].conversations, self.sheet[cell].users)
+            and not self.thresholds.allow(self.totals[cell].conversations, self.totals[cell].users)
         )
 
-    def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Tally:
+    def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Sums:
         """Returns the sum of parts held back, with a lower bound of their distinct users."""
-        tallies = [self.sheet[cell] for cell in held_back]
+        tallies = [self.totals[cell] for cell in held_back]
         published = [c for c in relation.parts if c not in self.suppressed]
-        elsewhere = sum(self.sheet[c].users for c in published)
-        return Tally(
+        elsewhere = sum(self.totals[c].users for c in published)
+        return Sums(
             sum(t.conversations for t in tallies),
-            max(self.sheet[relation.total].users - elsewhere, *(t.users for t in tallies), 0),
+            max(self.totals[relation.total].users - elsewhere, *(t.users for t in tallies), 0),
             sum(t.change for t in tallies),
             sum(t.change_squares for t in tallies),
         )
@@ -357,7 +348,7 @@ class _Audit:
         if held_back or relation.total in self.suppressed:
             return []
         (part,) = relation.parts
-        larger, smaller = self.sheet[relation.total], self.sheet[part]
+        larger, smaller = self.totals[relation.total], self.totals[part]
         rest = larger.conversations - smaller.conversations
         if rest == 0 or self.thresholds.allow(rest, larger.users - smaller.users):
             return []
@@ -380,14 +371,14 @@ class _Audit:
             worth = 3
         else:
             worth = 2 if cell.breakdown == OVERALL else 1
-        return worth, cell.hour == DAY, self.sheet[cell].conversations, cell
+        return worth, cell.hour == DAY, self.totals[cell].conversations, cell
 
 
-def _relations(sheet: Sheet) -> Iterator[_Relation]:
+def _relations(totals: DayTotals) -> Iterator[_Relation]:
     by_value: defaultdict[tuple[int, int, int], list[Cell]] = defaultdict(list)
     by_hour: defaultdict[Cell, list[Cell]] = defaultdict(list)
     places: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
-    for cell in sorted(sheet):
+    for cell in sorted(totals):
         places[cell.hour, cell.breakdown, cell.value].add(cell.slice_index)
         if cell.breakdown != OVERALL:
             by_value[cell.hour, cell.breakdown, cell.slice_index].append(cell)
@@ -398,15 +389,15 @@ def _relations(sheet: Sheet) -> Iterator[_Relation]:
         if SLICES[slice_index].facet == "length":
             # `overall` leaves the lengths out because the cells of breakdown `length` say them.
             total = Cell(hour, LENGTH, SLICES[slice_index].value, _ALL)
-        if total in sheet:
+        if total in totals:
             yield _Relation(total, tuple(parts), True, is_over_values=True)
     for total, parts in by_hour.items():
-        if total in sheet:
+        if total in totals:
             yield _Relation(total, tuple(parts), True)
     for place, slices in places.items():
         yield from _slice_relations(place, slices)
         if place[1] == OVERALL:
-            yield from _overall_lengths(sheet, place[0])
+            yield from _overall_lengths(totals, place[0])
 
 
 def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[_Relation]:
@@ -424,12 +415,12 @@ def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[
                 yield _Relation(Cell(*place, group), (Cell(*place, changed),), True)
 
 
-def _overall_lengths(sheet: Sheet, hour: int) -> Iterator[_Relation]:
+def _overall_lengths(totals: DayTotals, hour: int) -> Iterator[_Relation]:
     """Yields what ties overall's long and sentiment slices to the values of breakdown length."""
     for pairs, lengths in ((_LONG_ONES, _LONG_LENGTHS), (_CHANGED, _CHANGE_LENGTHS)):
         for group, total_index in pairs:
             total = Cell(hour, OVERALL, ALL, total_index)
             cells = (Cell(hour, LENGTH, name, group) for name in lengths)
-            parts = tuple(c for c in cells if c in sheet)
-            if total in sheet and parts:
+            parts = tuple(c for c in cells if c in totals)
+            if total in totals and parts:
                 yield _Relation(total, parts, True)

@@ -19,7 +19,7 @@ from pipelines.options import local_flags
 from tests import shared_data
 from tests.builders import avro_event
 from tests.pipelines.test_unbounded import said
-from transforms.counting.tally import length_of
+from transforms.facets.lengths import length_of
 
 CANARY = "zanzibar-quetzal-7731"
 HOUR_US = 3_600_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.commands.main import main
 from pipelines.operations.dead_letter_list import Group, Written, group_lines, list_groups
-from pipelines.operations.dead_letters import Redriven, redrive, reinsert
+from pipelines.operations.dead_letters import RedriveResult, redrive, reinsert
 from pipelines.operations.publish import Publishing, publish
 from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.database import build_database, query_run
@@ -83,7 +83,7 @@ def folder_of_rows(folder: Path, rows: Iterable[DeadLetterRow]) -> Path:
 
 def redriven(
     folder: Path, letters: Sequence[DeadLetter], reason: str = "oversize", **options: Any
-) -> Redriven:
+) -> RedriveResult:
     """Redrives dead letters from the archives in the folder."""
     query = partial(query_run, folder_of(folder, letters))
     patterns = [str(path) for path in sorted(folder.glob("*.*")) if path.suffix != ".duckdb"]
@@ -305,7 +305,7 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
     """Where nothing was refused for the reason, nothing is read."""
     query = partial(query_run, folder_of(tmp_path, []))
     done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
-    assert done == Redriven(0)
+    assert done == RedriveResult(0)
 
 
 # What publishing does not mend.

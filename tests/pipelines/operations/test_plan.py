@@ -24,8 +24,8 @@ from schemas.failures import InputError
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.pipelines.running import EXACT
 from tests.schemas.payloads import write_avro
+from transforms.counting.cells import DAY_US
 from transforms.counting.days import start_of
-from transforms.counting.tally import DAY_US
 
 MONDAY: Final = date(2025, 6, 2)
 DAY: Final = timedelta(days=1)

@@ -20,7 +20,7 @@ from schemas.records import AggregateRow, DeadLetter, LedgerTotal
 from schemas.tables import BATCH, DEAD_LETTERS, LEDGER
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US
 from tests.builders_report import as_written, database_of, row, write_table
-from transforms.counting.tally import DAY_US
+from transforms.counting.cells import DAY_US
 
 NOW_US: Final = MONDAY_US + DAY_US
 RUN: Final = MONDAY_US

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from pipelines.report.charts import (
-    Words,
+    Wording,
     change_bars,
     day_series,
     drift_grid,
@@ -18,10 +18,10 @@ from pipelines.report.charts import (
     share_bars,
 )
 from pipelines.report.figures import Change, Day, Matrix, Period, Share
-from transforms.counting.tally import LENGTHS
+from transforms.facets.lengths import LENGTHS
 
 PERIOD = Period(1000, 2, date(2025, 6, 2), date(2025, 6, 3), 15, 15, ["1"], ["test"])
-WORDS = Words(PERIOD)
+WORDS = Wording(PERIOD)
 
 
 @pytest.mark.parametrize(

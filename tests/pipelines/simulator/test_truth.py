@@ -27,10 +27,12 @@ from tests.builders import (
 )
 from tests.doubles import LabelReader
 from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
-from transforms.contribution import rank_of, within_limit
 from transforms.conversation.state import fold
 from transforms.conversation.summary import summarize
-from transforms.counting.tally import BREAKDOWNS, DAY, SLICES, Sheet, day_of, sheet_of
+from transforms.counting.cells import BREAKDOWN_NAMES, DAY, day_of
+from transforms.counting.contribution import rank_of, within_limit
+from transforms.counting.totals import DayTotals, totals_of
+from transforms.facets.registry import SLICES
 
 
 def human(
@@ -173,20 +175,20 @@ def _cells_of_the_job(
         for summary in summarize([span.state for span in spans], LabelReader()):
             ranked = rank_of(scored[0].conversation), summary
             by_user[day_of(summary.started_at_us), summary.user].append(ranked)
-    days: defaultdict[int, Sheet] = defaultdict(Sheet)
+    days: defaultdict[int, DayTotals] = defaultdict(DayTotals)
     for (day_us, user), ranked_summaries in by_user.items():
         most = settings.max_conversations_per_user if user else len(ranked_summaries)
-        days[day_us].add_all(sheet_of(within_limit(ranked_summaries, most)[0]))
+        days[day_us].add_all(totals_of(within_limit(ranked_summaries, most)[0]))
     return {
         (
             "day" if cell.hour == DAY else "hour",
             day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
-            BREAKDOWNS[cell.breakdown],
+            BREAKDOWN_NAMES[cell.breakdown],
             cell.value,
             *SLICES[cell.slice_index],
         ): tuple(tally)
-        for day_us, sheet in days.items()
-        for cell, tally in sheet.items()
+        for day_us, totals in days.items()
+        for cell, tally in totals.items()
     }
 
 

@@ -22,7 +22,7 @@ from tests.builders import (
 )
 from transforms.conversation import state as conversation
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Observed, fold
+from transforms.conversation.state import ConversationState, Span, fold
 from transforms.conversation.summary import summarize
 
 READER = PlainReader()
@@ -41,15 +41,15 @@ def batch_of(messages: list[ScoredMessage]) -> Counter[ConversationSummary]:
     return Counter(summarize([o.state for o in fold(messages, GAP_US)], READER))
 
 
-def pane(*messages: ScoredMessage) -> list[Observed]:
+def pane(*messages: ScoredMessage) -> list[Span]:
     """Returns a pane that has seen these messages of one span."""
-    return [Observed(len(messages), ConversationState.of(messages))]
+    return [Span(len(messages), ConversationState.of(messages))]
 
 
-def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Observed]]:
+def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Span]]:
     """Draws panes: partials, cumulative ones, and some seen again."""
     parts = draw.draw(splits(messages))
-    panes: list[list[Observed]] = []
+    panes: list[list[Span]] = []
     for seen in range(1, len(parts) + 1):
         arrived = [m for part in parts[:seen] for m in part]
         fresh = parts[seen - 1] if draw.draw(st.booleans()) else arrived
@@ -131,7 +131,7 @@ def test_two_spans_have_two_summaries() -> None:
 def test_histories_of_another_version_are_refused() -> None:
     """State bytes of another version are not misread."""
     with pytest.raises(ValueError, match="version 9"):
-        ConversationHistory.decode(msgspec.msgpack.encode((9, [], [])))
+        ConversationHistory.decode(msgspec.msgpack.encode((9, [], [], [])))
 
 
 def test_a_later_statement_moves_the_conversation_to_its_user() -> None:

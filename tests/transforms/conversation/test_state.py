@@ -27,7 +27,7 @@ from transforms.conversation.state import (
     MAX_STATE_BYTES,
     ZERO,
     ConversationState,
-    Observed,
+    Span,
     fold,
     merge_spans,
 )
@@ -97,10 +97,10 @@ class TestJoin:
     @settings(deadline=None, max_examples=60)
     @given(conversations(spans=4))
     def test_fold_counts_every_message(self, messages: list[ScoredMessage]) -> None:
-        """The numbers of `Observed` add up to all messages, duplicates counted each time."""
+        """The numbers of `Span` add up to all messages, duplicates counted each time."""
         folded = fold(messages, GAP_US)
         assert sum(o.messages for o in folded) == len(messages)
-        assert [Observed.decode(o.encode()) for o in folded] == folded
+        assert [Span.decode(o.encode()) for o in folded] == folded
 
 
 @given(conversations(max_size=12))

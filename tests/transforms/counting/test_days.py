@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.records import ScoredMessage
 from tests.builders import GAP_US, HOUR_US, MONDAY_US, scored
-from transforms.conversation.state import Observed, fold
+from transforms.conversation.state import Span, fold
+from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.days import DayRange, date_of, start_of
-from transforms.counting.tally import DAY_US, day_of
 
 MONDAY: Final = date(2025, 6, 2)
 GAP: Final = timedelta(hours=24)
@@ -76,7 +76,7 @@ def test_a_range_that_makes_no_sense_is_refused(
         day_range(0, last, margin)
 
 
-def conversations(messages: list[ScoredMessage]) -> list[Observed]:
+def conversations(messages: list[ScoredMessage]) -> list[Span]:
     """Returns the conversations of one id, in time order."""
     return fold(messages, GAP_US)
 

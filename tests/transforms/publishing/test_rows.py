@@ -6,19 +6,22 @@ import pytest
 
 from schemas.records import AggregateRow, StructCodec
 from tests.builders import MONDAY_US, summary
-from transforms.counting.tally import ALL, DAY, INDEX, Cell, Sheet, Slice, Tally, sheet_of
+from transforms.counting.cells import DAY, Cell, Sums
+from transforms.counting.totals import DayTotals, totals_of
+from transforms.facets.facet import ALL
+from transforms.facets.registry import INDEX, Slice
 from transforms.publishing.suppression import Thresholds
-from transforms.release import Stamp, release_day, row_of
+from transforms.release import RowStamp, release_day, row_of
 
-STAMP = Stamp(Thresholds(3, 4), metrics_version="m1", classifier_version="plain-1", origin="batch")
-OPEN = Stamp(Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="batch")
+STAMP = RowStamp(Thresholds(3, 4), "m1", "plain-1", "batch")
+OPEN = RowStamp(Thresholds(1, 1), "m1", "plain-1", "batch")
 SENTIMENT = INDEX[Slice("sentiment", "coaching")]
 LONG = INDEX[Slice("long", "coaching")]
 
 
 def test_a_row_carries_every_column() -> None:
     """Window, names, counts, versions and thresholds stand where the table expects them."""
-    row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Tally(9, 8, -7, 60), STAMP, 20, 10)
+    row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Sums(9, 8, -7, 60), STAMP, 20, 10)
     assert row == AggregateRow(
         MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
         20, 10, 3, 4, "m1", "plain-1", "batch",
@@ -32,16 +35,16 @@ def test_the_window_starts_at_the_hour_or_the_day(
     hour: int, granularity: str, after_h: int
 ) -> None:
     """Midnight's hour and the day start together and are told apart by granularity."""
-    row = row_of(MONDAY_US, Cell(hour, 0, ALL, LONG), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    row = row_of(MONDAY_US, Cell(hour, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert row.granularity == granularity
     assert row.window_start_us == MONDAY_US + after_h * 3_600_000_000
 
 
 def test_only_sentiment_rows_have_a_change() -> None:
     """Elsewhere the change is null; in a sentiment row that sums to nothing it is zero."""
-    other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert (other.sentiment_change_sixths, other.sentiment_change_squares) == (None, None)
-    still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Tally(9, 8, 0, 0), STAMP, 1, 1)
+    still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert (still.sentiment_change_sixths, still.sentiment_change_squares) == (0, 0)
 
 
@@ -55,34 +58,34 @@ def test_a_withdrawal_has_no_numbers() -> None:
 
 def test_a_snapshot_holds_every_cell_in_order() -> None:
     """With open thresholds each cell has one row, sorted by cell, of one revision and snapshot."""
-    sheet = sheet_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
-    rows = release_day((MONDAY_US, sheet), OPEN, 7)
-    assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(sheet.items())]
+    totals = totals_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
+    rows = release_day((MONDAY_US, totals), OPEN, 7)
+    assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(totals.items())]
     assert {(row.revision, row.snapshot) for row in rows} == {(7, 7)}
 
 
 def test_a_snapshot_does_not_depend_on_insertion() -> None:
     """The rows of a sheet are those of the same sheet filled the other way round."""
-    sheet = sheet_of([summary(at_s=i * 3600) for i in range(3)])
-    other = Sheet(reversed(sheet.items()))
-    assert release_day((MONDAY_US, other), OPEN, 1) == release_day((MONDAY_US, sheet), OPEN, 1)
+    totals = totals_of([summary(at_s=i * 3600) for i in range(3)])
+    other = DayTotals(reversed(totals.items()))
+    assert release_day((MONDAY_US, other), OPEN, 1) == release_day((MONDAY_US, totals), OPEN, 1)
 
 
 def test_nothing_below_the_thresholds_is_released() -> None:
     """Three conversations of three users stay inside where four are asked for; four come out."""
-    people = [sheet_of([summary(user)]) for user in ("a", "b", "c")]
-    sheet = Sheet()
+    people = [totals_of([summary(user)]) for user in ("a", "b", "c")]
+    totals = DayTotals()
     for person in people:
-        sheet.add_all(person)
-    assert counts(release_day((MONDAY_US, sheet), STAMP, 1)) == {(None, None)}
-    sheet.add_all(sheet_of([summary("d")]))
-    rows = release_day((MONDAY_US, sheet), STAMP, 1)
+        totals.add_all(person)
+    assert counts(release_day((MONDAY_US, totals), STAMP, 1)) == {(None, None)}
+    totals.add_all(totals_of([summary("d")]))
+    rows = release_day((MONDAY_US, totals), STAMP, 1)
     assert counts(rows) == {(4, 4)}
 
 
 def test_a_day_of_nothing_supersedes_a_fuller_one() -> None:
     """A snapshot without a cell still has a row, which withdraws the whole day's."""
-    (row,) = release_day((MONDAY_US, Sheet()), STAMP, 7)
+    (row,) = release_day((MONDAY_US, DayTotals()), STAMP, 7)
     assert (row.granularity, row.breakdown, row.facet, row.snapshot) == ("day", "overall", "all", 7)
     assert row.conversations is None
 
@@ -95,6 +98,6 @@ def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
 def test_a_row_survives_its_codec() -> None:
     """Rows cross the shuffle by position and come back equal, withdrawals too."""
     codec = StructCodec(AggregateRow)
-    for tally in (Tally(9, 8, -7, 60), None):
+    for tally in (Sums(9, 8, -7, 60), None):
         row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), tally, STAMP, 1, 1)
         assert codec.decode(codec.encode(row)) == row

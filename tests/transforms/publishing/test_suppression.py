@@ -17,21 +17,11 @@ from hypothesis import strategies as st
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
 from schemas.records import ConversationSummary
 from tests.builders import busy_day, summary
-from transforms.counting.tally import (
-    ALL,
-    BREAKDOWNS,
-    DAY,
-    INDEX,
-    LENGTH,
-    LENGTHS,
-    OVERALL,
-    SLICES,
-    Cell,
-    Sheet,
-    Slice,
-    Tally,
-    sheet_of,
-)
+from transforms.counting.cells import BREAKDOWN_IDS, DAY, LENGTH, OVERALL, Cell, Sums
+from transforms.counting.totals import DayTotals, totals_of
+from transforms.facets.facet import ALL
+from transforms.facets.lengths import LENGTHS
+from transforms.facets.registry import INDEX, SLICES, Slice
 from transforms.publishing.suppression import (
     NOT_PUBLISHED,
     Thresholds,
@@ -42,22 +32,22 @@ from transforms.publishing.suppression import (
 FEW: Final = Thresholds(min_users=3, min_conversations=3)
 EVERYONE: Final = INDEX[Slice("all", ALL)]
 AFFECTIVE: Final = INDEX[Slice("use", "affective")]
-COUNTRY: Final = BREAKDOWNS.index("country")
+COUNTRY: Final = BREAKDOWN_IDS["country"]
 
 _WITH_CHANGE: Final = LENGTHS[LENGTHS.index("6-10") :]
 _LONG: Final = LENGTHS[LENGTHS.index("51-100") :]
 _PRIME: Final = 2**61 - 1
 
 
-def day_of_people(found: Iterable[ConversationSummary]) -> Sheet:
+def day_of_people(found: Iterable[ConversationSummary]) -> DayTotals:
     """Adds up the sheets of all users."""
     people: defaultdict[str, list[ConversationSummary]] = defaultdict(list)
     for each in found:
         people[each.user].append(each)
-    sheet = Sheet()
+    totals = DayTotals()
     for mine in people.values():
-        sheet.add_all(sheet_of(mine))
-    return sheet
+        totals.add_all(totals_of(mine))
+    return totals
 
 
 def crowd(size: int, prefix: str = "u", **fields: object) -> list[ConversationSummary]:
@@ -65,16 +55,16 @@ def crowd(size: int, prefix: str = "u", **fields: object) -> list[ConversationSu
     return [summary(f"{prefix}{i}", **fields) for i in range(size)]  # type: ignore[arg-type]
 
 
-def equations(sheet: Sheet) -> Iterator[tuple[Cell, list[Cell]]]:
+def equations(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
     """Yields (total, parts) that METRICS says are equal, of the cells that are not empty."""
-    for total, parts in _definitions(sheet):
-        yield total, [part for part in parts if part in sheet]
+    for total, parts in _definitions(totals):
+        yield total, [part for part in parts if part in totals]
 
 
-def _definitions(sheet: Sheet) -> Iterator[tuple[Cell, list[Cell]]]:
+def _definitions(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
     hours: defaultdict[Cell, list[Cell]] = defaultdict(list)
     values: defaultdict[tuple[int, int, int], list[Cell]] = defaultdict(list)
-    for cell in sheet:
+    for cell in totals:
         if cell.hour != DAY:
             hours[cell._replace(hour=DAY)].append(cell)
         if cell.breakdown != OVERALL:
@@ -86,9 +76,9 @@ def _definitions(sheet: Sheet) -> Iterator[tuple[Cell, list[Cell]]]:
             yield Cell(hour, LENGTH, name, EVERYONE), parts
         else:
             yield Cell(hour, OVERALL, ALL, index), parts
-    for hour, breakdown, value in {cell[:3] for cell in sheet}:
+    for hour, breakdown, value in {cell[:3] for cell in totals}:
         yield from _of_place(hour, breakdown, value)
-    for hour in {cell.hour for cell in sheet}:
+    for hour in {cell.hour for cell in totals}:
         yield from _of_lengths(hour)
 
 
@@ -158,12 +148,12 @@ def within() -> Iterator[tuple[int, int]]:
             yield INDEX[Slice("drift", slice_.value)], INDEX[slice_]
 
 
-def unknowns_of(sheet: Sheet, published: Sheet) -> list[dict[Cell, int]]:
+def unknowns_of(totals: DayTotals, published: DayTotals) -> list[dict[Cell, int]]:
     """Returns each equation's coefficients of the cells that the attacker does not see."""
     rows = []
-    for total, parts in equations(sheet):
+    for total, parts in equations(totals):
         signed = {total: 1} | dict.fromkeys(parts, -1)
-        row = {c: sign for c, sign in signed.items() if c in sheet and c not in published}
+        row = {c: sign for c, sign in signed.items() if c in totals and c not in published}
         if row:
             rows.append(row)
     return rows
@@ -219,9 +209,9 @@ def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
             row.pop(cell, None)
 
 
-def small_of(sheet: Sheet, cells: Iterable[Cell], thresholds: Thresholds) -> list[Cell]:
+def small_of(totals: DayTotals, cells: Iterable[Cell], thresholds: Thresholds) -> list[Cell]:
     """Returns those of the cells that may not be known."""
-    return [c for c in cells if not thresholds.allow(sheet[c].conversations, sheet[c].users)]
+    return [c for c in cells if not thresholds.allow(totals[c].conversations, totals[c].users)]
 
 
 SIZES: Final = st.integers(1, 100)
@@ -234,14 +224,14 @@ UNSHRUNK: Final = (Phase.explicit, Phase.reuse, Phase.generate)
 @given(SIZES, SEEDS)
 def test_the_attacker_has_his_definitions_right(size: int, seed: int) -> None:
     """Every equation holds of real sheets, and every slice lies within the larger one."""
-    sheet = day_of_people(busy_day(size, seed))
-    for total, parts in equations(sheet):
-        assert sheet.get(total, Tally(0, 0, 0, 0))[0] == sum(sheet[p][0] for p in parts)
+    totals = day_of_people(busy_day(size, seed))
+    for total, parts in equations(totals):
+        assert totals.get(total, Sums(0, 0, 0, 0))[0] == sum(totals[p][0] for p in parts)
     pairs = list(within())
-    for cell, tally in sheet.items():
+    for cell, tally in totals.items():
         for larger, smaller in pairs:
             if cell.slice_index == smaller:
-                around = sheet.get(cell._replace(slice_index=larger))
+                around = totals.get(cell._replace(slice_index=larger))
                 assert around is None or around.conversations >= tally.conversations
 
 
@@ -249,10 +239,10 @@ def test_the_attacker_has_his_definitions_right(size: int, seed: int) -> None:
 @given(SIZES, SEEDS)
 def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
     """Partitions add up exactly, in conversations; a subset's total is no smaller."""
-    sheet = day_of_people(busy_day(size, seed))
-    for total, parts, is_partition in relations_of(sheet):
-        whole = sheet[total].conversations
-        inside = sum(sheet[part].conversations for part in parts)
+    totals = day_of_people(busy_day(size, seed))
+    for total, parts, is_partition in relations_of(totals):
+        whole = totals[total].conversations
+        inside = sum(totals[part].conversations for part in parts)
         assert whole == inside if is_partition else whole >= inside
 
 
@@ -260,28 +250,28 @@ def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
 @given(SIZES, SEEDS)
 def test_every_published_cell_reaches_both_thresholds(size: int, seed: int) -> None:
     """No row, remainders included, is of fewer; all but remainders are as counted."""
-    sheet = day_of_people(busy_day(size, seed))
-    for cell, tally in published_cells(sheet, FEW).items():
+    totals = day_of_people(busy_day(size, seed))
+    for cell, tally in published_cells(totals, FEW).items():
         assert FEW.allow(tally.conversations, tally.users)
-        assert cell.value == NOT_PUBLISHED or tally == sheet[cell]
+        assert cell.value == NOT_PUBLISHED or tally == totals[cell]
 
 
 @settings(deadline=None, max_examples=30, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_subtracting_finds_nothing_small(size: int, seed: int) -> None:
     """Chains of subtractions determine no cell below a threshold."""
-    sheet = day_of_people(busy_day(size, seed))
-    rows = unknowns_of(sheet, published_cells(sheet, FEW))
-    assert small_of(sheet, subtract(rows), FEW) == []
+    totals = day_of_people(busy_day(size, seed))
+    rows = unknowns_of(totals, published_cells(totals, FEW))
+    assert small_of(totals, subtract(rows), FEW) == []
 
 
 @settings(deadline=None, max_examples=30, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_solving_finds_nothing_small(size: int, seed: int) -> None:
     """Even all equations together determine no cell below a threshold."""
-    sheet = day_of_people(busy_day(size, seed))
-    rows = unknowns_of(sheet, published_cells(sheet, FEW))
-    assert small_of(sheet, solve(rows), FEW) == []
+    totals = day_of_people(busy_day(size, seed))
+    rows = unknowns_of(totals, published_cells(totals, FEW))
+    assert small_of(totals, solve(rows), FEW) == []
 
 
 @settings(deadline=None, max_examples=30, phases=UNSHRUNK)
@@ -290,8 +280,8 @@ def test_solving_finds_nothing_small(size: int, seed: int) -> None:
 @example(size=70, seed=40)
 def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
     """Where a slice and one within it are published, the rest is empty or not small."""
-    sheet = day_of_people(busy_day(size, seed))
-    published = published_cells(sheet, FEW)
+    totals = day_of_people(busy_day(size, seed))
+    published = published_cells(totals, FEW)
     pairs = list(within())
     for cell, tally in published.items():
         for larger, smaller in pairs:
@@ -305,9 +295,9 @@ def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
 @given(SIZES, SEEDS)
 def test_the_order_of_the_sheet_does_not_matter(size: int, seed: int) -> None:
     """Sheets filled in another order publish the same, to the byte."""
-    sheet = day_of_people(busy_day(size, seed))
-    there = published_cells(sheet, FEW)
-    back = published_cells(Sheet(reversed(sheet.items())), FEW)
+    totals = day_of_people(busy_day(size, seed))
+    there = published_cells(totals, FEW)
+    back = published_cells(DayTotals(reversed(totals.items())), FEW)
     assert back.encode() == there.encode()
 
 
@@ -335,8 +325,8 @@ def test_conversations_without_user_do_not_count_towards_the_users() -> None:
 
 def test_thresholds_of_one_publish_everything() -> None:
     """Somebody's own conversations are all shown, also those without a user."""
-    sheet = day_of_people([summary(""), summary(country="DE")])
-    assert published_cells(sheet, Thresholds(1, 1)) == sheet
+    totals = day_of_people([summary(""), summary(country="DE")])
+    assert published_cells(totals, Thresholds(1, 1)) == totals
 
 
 @pytest.mark.parametrize("name", ["min_users", "min_conversations"])
@@ -360,7 +350,7 @@ def test_one_small_country_takes_another_with_it() -> None:
         if cell[:2] == (DAY, COUNTRY) and cell.slice_index == EVERYONE
     }
     assert set(of_country) == {"DE", NOT_PUBLISHED}
-    assert of_country[NOT_PUBLISHED] == Tally(7, 7, 0, 0)
+    assert of_country[NOT_PUBLISHED] == Sums(7, 7, 0, 0)
     assert Cell(DAY, OVERALL, ALL, EVERYONE) in published
 
 
@@ -381,18 +371,18 @@ def test_the_remainder_never_claims_too_many_users() -> None:
 def test_a_sheet_in_the_middle_of_a_revision_is_no_error() -> None:
     """A cell whose conversations cancel out for a moment is withheld, and stops nothing."""
     slice_ = INDEX[Slice("sentiment", ALL)]
-    passing = Tally(0, 0, 3, 9)
-    sheet = Sheet({Cell(hour, OVERALL, ALL, slice_): passing for hour in (DAY, 4)})
-    assert published_cells(sheet, FEW) == {}
+    passing = Sums(0, 0, 3, 9)
+    totals = DayTotals({Cell(hour, OVERALL, ALL, slice_): passing for hour in (DAY, 4)})
+    assert published_cells(totals, FEW) == {}
 
 
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_retractions_ahead_of_their_replacements_are_no_error(size: int, seed: int) -> None:
     """Conversations taken from a sheet before they came to it leave nothing small to see."""
-    sheet = day_of_people(busy_day(size, seed))
-    sheet.add_all(day_of_people(busy_day(size, seed + 1)), -1)
-    for tally in published_cells(sheet, FEW).values():
+    totals = day_of_people(busy_day(size, seed))
+    totals.add_all(day_of_people(busy_day(size, seed + 1)), -1)
+    for tally in published_cells(totals, FEW).values():
         assert FEW.allow(tally.conversations, tally.users)
 
 
@@ -428,9 +418,9 @@ def test_lengths_by_country_are_tied_to_the_cells_of_length() -> None:
         *crowd(7, "e", country="DE", human_messages=1),
         *crowd(7, "f", country="FR", human_messages=1),
     ]  # fmt: skip
-    sheet = day_of_people(found)
-    rows = unknowns_of(sheet, published_cells(sheet, FEW))
-    assert small_of(sheet, subtract(rows), FEW) == []
+    totals = day_of_people(found)
+    rows = unknowns_of(totals, published_cells(totals, FEW))
+    assert small_of(totals, subtract(rows), FEW) == []
 
 
 def test_two_names_of_one_set_are_held_back_together() -> None:
@@ -442,8 +432,8 @@ def test_two_names_of_one_set_are_held_back_together() -> None:
         *crowd(4, "d", human_messages=60),
         *crowd(8, "e", human_messages=4),
     ]  # fmt: skip
-    sheet = day_of_people(found)
-    published = published_cells(sheet, FEW)
+    totals = day_of_people(found)
+    published = published_cells(totals, FEW)
     for length in ("6-10", "51-100"):
         for plain, changed in _groups("sentiment"):
             pair = [Cell(DAY, LENGTH, length, index) in published for index in (plain, changed)]
@@ -452,4 +442,4 @@ def test_two_names_of_one_set_are_held_back_together() -> None:
 
 def test_an_empty_sheet_publishes_nothing() -> None:
     """A day without conversations has no cell."""
-    assert published_cells(Sheet(), Thresholds()) == {}
+    assert published_cells(DayTotals(), Thresholds()) == {}

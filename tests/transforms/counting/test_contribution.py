@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import HOUR_US, SECOND_US, summary
-from transforms.contribution import rank_of, remembered_ids, within_limit
+from transforms.counting.contribution import rank_of, remembered_ids, within_limit
 
 
 def test_a_rank_depends_on_the_conversation_only() -> None:

@@ -1,4 +1,4 @@
-"""What a stream remembers of one user and day, and what a change adds to the day's sheet.
+"""What a stream remembers of one user and day, and what a change adds to the day's totals.
 
 A cell counts each user once, and of each user at most a limit of conversations. Both depend on all
 conversations of the user, so a stream remembers those that may yet count. The memory is bounded,
@@ -15,13 +15,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.records import SignedSummary
-from transforms.contribution import Rank, remembered_ids
-from transforms.counting.tally import ONE_USER, Cell, Profile, Sheet, cells_without, profile_of
+from transforms.conversation.layout import STATED_IDS, check_layout
+from transforms.counting.cells import ONE_USER, Cell
+from transforms.counting.contribution import Rank, remembered_ids
+from transforms.counting.profile import Profile, cells_without, profile_of
+from transforms.counting.totals import DayTotals
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
-class Known(NamedTuple):
+class Remembered(NamedTuple):
     """A conversation that a user's day remembers.
 
     Attributes:
@@ -36,18 +39,18 @@ class Known(NamedTuple):
     times: int
 
 
-class Applied(NamedTuple):
+class UserDayUpdate(NamedTuple):
     """What a change makes of a user's day.
 
     Attributes:
       user_day: with the change.
-      gain: what the day's sheet gains.
+      gain: what the day's totals gain.
       over_limit: how many more conversations of the user are over the limit.
       shortfall: how many more of those would count if the day remembered them.
     """
 
     user_day: UserDay
-    gain: Sheet
+    gain: DayTotals
     over_limit: int
     shortfall: int
 
@@ -68,21 +71,21 @@ class UserDay:
       beyond: how many conversations are not remembered.
     """
 
-    known: tuple[Known, ...] = ()
+    known: tuple[Remembered, ...] = ()
     limit: int = 0
     edge: Rank | None = None
     beyond: int = 0
 
-    def apply(self, rank: Rank, change: SignedSummary, limit: int) -> Applied:
+    def apply(self, rank: Rank, change: SignedSummary, limit: int) -> UserDayUpdate:
         """Applies one signed summary of this user and day.
 
         The user is added to a cell with the first conversation in it, and taken away with the last.
-        What the sheet has gained in all depends on the day only, so the order of changes does not
+        What the totals have gained in all depends on the day only, so the order of changes does not
         matter: a retraction may come before what it retracts. Nor does a changed limit.
         """
         after = self._changed(rank, profile_of(change.summary), change.sign, limit)
         was, now = self._divided(), after._divided()
-        return Applied(
+        return UserDayUpdate(
             after,
             _gain(was.counted, now.counted),
             now.over_limit - was.over_limit,
@@ -99,7 +102,7 @@ class UserDay:
             if at < len(known) and known[at][:2] == (rank, profile):
                 times += known.pop(at).times
             if times:
-                known.insert(at, Known(rank, profile, times))
+                known.insert(at, Remembered(rank, profile, times))
         return UserDay(tuple(known), limit, self.edge, beyond)._bounded()
 
     def _bounded(self) -> UserDay:
@@ -120,7 +123,7 @@ class UserDay:
         return UserDay(known, self.limit, edge, self.beyond + forgotten)
 
     def _divided(self) -> _Divided:
-        room, counted, over = self.limit, dict[Known, int](), self.beyond
+        room, counted, over = self.limit, dict[Remembered, int](), self.beyond
         for known in self.known:
             times = min(known.times, room)
             room -= times
@@ -131,14 +134,17 @@ class UserDay:
 
     def encode(self) -> bytes:
         """Returns the canonical bytes."""
-        return _encode((_VERSION, self.limit, self.edge, self.beyond, self.known))
+        return _encode((_VERSION, STATED_IDS, self.limit, self.edge, self.beyond, self.known))
 
     @classmethod
     def decode(cls, encoded: bytes) -> UserDay:
-        """Reads what `encode` wrote; raises ValueError for a version unknown to this one."""
-        version, limit, edge, beyond, known = _decode_user_day(encoded)
-        if version != _VERSION:
-            raise ValueError(f"user-day state has version {version}, not {_VERSION}")
+        """Reads what `encode` wrote.
+
+        Raises:
+          ValueError: another version, or one with other breakdowns, wrote it.
+        """
+        version, ids, limit, edge, beyond, known = _decode(encoded)
+        check_layout("user-day state", version, _VERSION, ids)
         return cls(tuple(known), limit, edge, beyond)
 
 
@@ -151,14 +157,14 @@ class _Divided(NamedTuple):
       shortfall: how many of those would count if the day remembered them.
     """
 
-    counted: dict[Known, int]
+    counted: dict[Remembered, int]
     over_limit: int
     shortfall: int
 
 
-def _gain(was: Mapping[Known, int], now: Mapping[Known, int]) -> Sheet:
-    """Returns what a sheet gains when other conversations of a user count than before."""
-    gain = Sheet()
+def _gain(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
+    """Returns what the totals gain when other conversations of a user count than before."""
+    gain = DayTotals()
     changed = [known for known in was.keys() | now.keys() if was.get(known) != now.get(known)]
     if not changed:
         return gain
@@ -178,4 +184,5 @@ def _gain(was: Mapping[Known, int], now: Mapping[Known, int]) -> Sheet:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_user_day = msgspec.msgpack.Decoder(tuple[int, int, Rank | None, int, list[Known]]).decode
+_Encoded = tuple[int, tuple[int, ...], int, Rank | None, int, list[Remembered]]
+_decode = msgspec.msgpack.Decoder(_Encoded).decode

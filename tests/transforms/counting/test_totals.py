@@ -1,4 +1,4 @@
-"""Which cells a conversation counts in, that users count once, and that sheets are plain sums."""
+"""Which cells a conversation counts in, that users count once, and that totals are plain sums."""
 
 from __future__ import annotations
 
@@ -8,43 +8,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.breakdowns import BREAKDOWNS
 from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.records import ConversationSummary
 from tests.builders import MONDAY_US, summaries, summary
-from transforms.counting.tally import (
-    ALL,
-    BREAKDOWNS,
+from transforms.counting.cells import (
+    BREAKDOWN_IDS,
     DAY,
     DAY_US,
-    INDEX,
     LENGTH,
-    LENGTHS,
     OVERALL,
-    SLICES,
     Cell,
-    Sheet,
-    SheetBuilder,
-    Slice,
-    Tally,
-    cells_of,
+    Sums,
     day_of,
-    length_of,
-    sheet_of,
 )
+from transforms.counting.profile import cells_of
+from transforms.counting.totals import DayTotals, TotalsBuilder, totals_of
+from transforms.facets.facet import ALL
+from transforms.facets.lengths import LENGTHS, length_of
+from transforms.facets.registry import INDEX, SLICES, Slice
 
 CELLS = st.builds(
     Cell, st.integers(-1, 1), st.integers(0, 2), st.sampled_from(["all", "DE"]), st.integers(0, 3)
 )
 NUMBERS = st.integers(-3, 3)
-ENTRIES = st.lists(st.tuples(CELLS, st.builds(Tally, NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
+ENTRIES = st.lists(st.tuples(CELLS, st.builds(Sums, NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
 
 
-def sheet_from(entries: list[tuple[Cell, Tally]]) -> Sheet:
+def totals_from(entries: list[tuple[Cell, Sums]]) -> DayTotals:
     """Adds entries one by one."""
-    sheet = Sheet()
+    totals = DayTotals()
     for cell, tally in entries:
-        sheet.add(cell, tally)
-    return sheet
+        totals.add(cell, tally)
+    return totals
 
 
 def names_of(found: ConversationSummary) -> set[str]:
@@ -54,26 +50,28 @@ def names_of(found: ConversationSummary) -> set[str]:
 
 @settings(deadline=None, max_examples=100)
 @given(ENTRIES, ENTRIES, ENTRIES)
-def test_sheets_add_like_numbers(
-    one: list[tuple[Cell, Tally]], two: list[tuple[Cell, Tally]], three: list[tuple[Cell, Tally]]
+def test_totals_add_like_numbers(
+    one: list[tuple[Cell, Sums]], two: list[tuple[Cell, Sums]], three: list[tuple[Cell, Sums]]
 ) -> None:
-    """Adding is associative and commutative, the empty sheet is neutral, what is added goes."""
-    a, b, c = sheet_from(one), sheet_from(two), sheet_from(three)
-    ab_c = Sheet(a).add_all(b).add_all(c)
-    assert ab_c == Sheet(a).add_all(Sheet(b).add_all(c)) == Sheet(c).add_all(b).add_all(a)
-    assert Sheet(a).add_all(Sheet()) == a
-    assert Sheet(a).add_all(b).add_all(b, -1) == a
-    assert Sheet(a).add_all(a, -1) == {}
+    """Adding is associative and commutative, has a zero, and is undone by subtraction."""
+    a, b, c = totals_from(one), totals_from(two), totals_from(three)
+    ab_c = DayTotals(a).add_all(b).add_all(c)
+    assert (
+        ab_c == DayTotals(a).add_all(DayTotals(b).add_all(c)) == DayTotals(c).add_all(b).add_all(a)
+    )
+    assert DayTotals(a).add_all(DayTotals()) == a
+    assert DayTotals(a).add_all(b).add_all(b, -1) == a
+    assert DayTotals(a).add_all(a, -1) == {}
 
 
 @settings(deadline=None, max_examples=80)
 @given(ENTRIES)
-def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Tally]]) -> None:
+def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None:
     """Neither order of arrival nor of insertion shows in the bytes, which give the sheet back."""
-    sheet = sheet_from(entries)
-    other = sheet_from(entries[::-1])
-    assert other.encode() == sheet.encode()
-    assert Sheet.decode(sheet.encode()) == sheet
+    totals = totals_from(entries)
+    other = totals_from(entries[::-1])
+    assert other.encode() == totals.encode()
+    assert DayTotals.decode(totals.encode()) == totals
 
 
 @settings(deadline=None, max_examples=80)
@@ -81,42 +79,42 @@ def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Tally]]) -> Non
 def test_a_sheet_is_of_any_order(found: list[ConversationSummary]) -> None:
     """The order of a user's conversations does not matter, and no cell counts him twice."""
     mine = [s for s in found if s.user]
-    sheet = sheet_of(mine)
-    assert sheet == sheet_of(mine[::-1])
-    assert all(tally.users == 1 for tally in sheet.values())
-    assert all(tally.conversations >= 1 for tally in sheet.values())
+    totals = totals_of(mine)
+    assert totals == totals_of(mine[::-1])
+    assert all(tally.users == 1 for tally in totals.values())
+    assert all(tally.conversations >= 1 for tally in totals.values())
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(summaries(users=3), max_size=12))
 def test_the_builder_adds_up_what_the_cells_say(found: list[ConversationSummary]) -> None:
     """Adding users in place is the sum of their sheets, and of all cells of all conversations."""
-    builder, people, cells = SheetBuilder(), Sheet(), Sheet()
+    builder, people, cells = TotalsBuilder(), DayTotals(), DayTotals()
     for user in {s.user for s in found}:
         mine = [s for s in found if s.user == user]
         builder.add_user(mine)
-        people.add_all(sheet_of(mine))
+        people.add_all(totals_of(mine))
         for cell, tally in [entry for s in mine for entry in cells_of(s)]:
             cells.add(cell, tally)
-    assert builder.sheet() == people
+    assert builder.totals() == people
     assert {cell: tally._replace(users=0) for cell, tally in people.items()} == cells
 
 
 def test_a_user_counts_once_a_cell() -> None:
     """Two conversations of one user are two conversations and one user in the cells they share."""
-    sheet = sheet_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
+    totals = totals_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
     everyone = INDEX[Slice("all", ALL)]
-    assert sheet[Cell(DAY, OVERALL, ALL, everyone)] == Tally(2, 1, 0, 0)
-    assert sheet[Cell(1, OVERALL, ALL, everyone)] == Tally(1, 1, 0, 0)
-    assert sheet[Cell(DAY, BREAKDOWNS.index("platform"), "web", everyone)] == Tally(1, 1, 0, 0)
+    assert totals[Cell(DAY, OVERALL, ALL, everyone)] == Sums(2, 1, 0, 0)
+    assert totals[Cell(1, OVERALL, ALL, everyone)] == Sums(1, 1, 0, 0)
+    assert totals[Cell(DAY, BREAKDOWN_IDS["platform"], "web", everyone)] == Sums(1, 1, 0, 0)
 
 
 def test_a_conversation_without_user_counts_without_one() -> None:
     """A missing id is no user, and does not borrow another's."""
-    nobody = sheet_of([summary(user="")])
+    nobody = totals_of([summary(user="")])
     assert {t.users for t in nobody.values()} == {0}
-    both = sheet_of([summary(user=""), summary()])
-    assert both[Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])] == Tally(2, 1, 0, 0)
+    both = totals_of([summary(user=""), summary()])
+    assert both[Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])] == Sums(2, 1, 0, 0)
 
 
 def test_every_measure_of_metrics_has_its_slices() -> None:
@@ -137,7 +135,7 @@ def test_every_measure_of_metrics_has_its_slices() -> None:
 def test_every_breakdown_of_metrics_is_there() -> None:
     """METRICS reports by platform, country, language, plan, model and length, and overall."""
     wanted = {"overall", "platform", "country", "language", "plan", "model", "length"}
-    assert wanted <= set(BREAKDOWNS)
+    assert wanted <= {breakdown.name for breakdown in BREAKDOWNS}
 
 
 def test_a_plain_conversation_is_in_few_slices() -> None:
@@ -183,14 +181,14 @@ def test_no_number_has_two_rows() -> None:
     assert "length" not in facets[OVERALL]
     assert "long" in facets[OVERALL]
     assert not facets[LENGTH] & {"length", "long", "drift_long"}
-    assert {"length", "long"} <= facets[BREAKDOWNS.index("plan")]
+    assert {"length", "long"} <= facets[BREAKDOWN_IDS["plan"]]
 
 
 def test_change_is_kept_in_sentiment_cells_only() -> None:
     """Sums of change and of its squares stand in the slices that are about it."""
     for cell, tally in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
         is_about_it = SLICES[cell.slice_index].facet == "sentiment"
-        assert tally == (Tally(1, 0, -5, 25) if is_about_it else Tally(1, 0, 0, 0))
+        assert tally == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
 
 
 def test_a_change_of_nothing_is_a_change() -> None:
@@ -225,7 +223,7 @@ def test_a_conversation_belongs_where_it_started(at_us: int) -> None:
 
 def test_a_country_of_a_platforms_name_is_another_cell() -> None:
     """Equal values of two breakdowns do not run together."""
-    sheet = sheet_of([summary(platform="x", country="x")])
-    values = {(c.breakdown, c.value) for c in sheet if c.hour == DAY}
+    totals = totals_of([summary(platform="x", country="x")])
+    values = {(c.breakdown, c.value) for c in totals if c.hour == DAY}
     assert {(1, "x"), (2, "x")} <= values
     assert len(values) == len(BREAKDOWNS)

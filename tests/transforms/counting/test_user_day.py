@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from schemas.records import SignedSummary
 from tests.builders import summaries, summary
-from transforms import user_day
-from transforms.contribution import Rank, RankedSummary, rank_of, remembered_ids, within_limit
-from transforms.counting.tally import NOTHING, WHOLE_DAY, Sheet, sheet_of
-from transforms.user_day import UserDay
+from transforms.counting import user_day
+from transforms.counting.cells import NOTHING, WHOLE_DAY
+from transforms.counting.contribution import (
+    Rank,
+    RankedSummary,
+    rank_of,
+    remembered_ids,
+    within_limit,
+)
+from transforms.counting.totals import DayTotals, totals_of
+from transforms.counting.user_day import UserDay
 
 LIMIT = 100
 
@@ -26,25 +33,25 @@ class Ended(NamedTuple):
     """A user's day after some changes, and all that they made of it."""
 
     day: UserDay
-    sheet: Sheet
+    totals: DayTotals
     over_limit: int
     shortfall: int
 
 
 def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
     """Applies changes one after the other, each to a day read back from its bytes."""
-    ended = Ended(UserDay(), Sheet(), 0, 0)
+    ended = Ended(UserDay(), DayTotals(), 0, 0)
     for rank, change in changes:
         day, gain, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
             rank, change, limit
         )
         ended = Ended(
             day,
-            ended.sheet.add_all(gain),
+            ended.totals.add_all(gain),
             ended.over_limit + over_limit,
             ended.shortfall + shortfall,
         )
-        assert ended.sheet.get(WHOLE_DAY, NOTHING).conversations <= limit
+        assert ended.totals.get(WHOLE_DAY, NOTHING).conversations <= limit
     return ended
 
 
@@ -83,7 +90,7 @@ def test_any_order_of_changes_ends_as_the_batch(
     left, changes = made
     counted, over_limit = within_limit(left, limit)
     ended = after(changes, limit)
-    assert ended.sheet == sheet_of(counted)
+    assert ended.totals == totals_of(counted)
     assert (ended.over_limit, ended.shortfall) == (over_limit, 0)
 
 
@@ -100,9 +107,9 @@ def test_what_a_full_memory_misses_is_counted(
     batch = len(within_limit(left, limit)[0])
     assert 0 <= ended.shortfall <= batch
     if ended.shortfall < batch:
-        assert ended.sheet == sheet_of(within_limit(left, batch - ended.shortfall)[0])
+        assert ended.totals == totals_of(within_limit(left, batch - ended.shortfall)[0])
     else:
-        assert ended.sheet == {}
+        assert ended.totals == {}
     assert ended.over_limit == len(left) - batch + ended.shortfall
     assert len({known.rank for known in ended.day.known}) <= limit + 1
 
@@ -113,7 +120,7 @@ def test_the_memory_of_a_shared_user_is_bounded() -> None:
     many = after(added(range(4 * remembered_ids(LIMIT))))
     assert len(many.day.encode()) < 1.05 * len(full.day.encode()) < 32_768
     assert many.over_limit == 4 * remembered_ids(LIMIT) - LIMIT
-    assert many.sheet[WHOLE_DAY][:2] == (LIMIT, 1)
+    assert many.totals[WHOLE_DAY][:2] == (LIMIT, 1)
 
 
 def test_a_change_costs_the_same_at_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +147,10 @@ def test_who_leaves_lets_the_next_in() -> None:
     leaving, staying = in_order[:spare], in_order[spare:]
     ended = after([*added(everyone), *added(leaving, -1)])
     left = [(rank, change.summary) for rank, change in added(staying)]
-    assert ended.sheet == sheet_of(within_limit(left, LIMIT)[0])
+    assert ended.totals == totals_of(within_limit(left, LIMIT)[0])
     assert (ended.over_limit, ended.shortfall) == (len(staying) - LIMIT, 0)
     one_more = after([*added(everyone), *added(in_order[: spare + 1], -1)])
-    assert (one_more.sheet[WHOLE_DAY].conversations, one_more.shortfall) == (LIMIT - 1, 1)
+    assert (one_more.totals[WHOLE_DAY].conversations, one_more.shortfall) == (LIMIT - 1, 1)
 
 
 def test_a_forgotten_conversation_may_leave() -> None:
@@ -151,7 +158,7 @@ def test_a_forgotten_conversation_may_leave() -> None:
     in_order = sorted(range(4 * LIMIT), key=lambda n: rank_of(b"%d" % n))
     before = after([*added(in_order), *added(in_order[:1], -1)])
     ended = after([*added(in_order), *added(in_order[:1], -1), *added(in_order[-1:], -1)])
-    assert ended.sheet == before.sheet
+    assert ended.totals == before.totals
     assert ended.over_limit == before.over_limit - 1
 
 
@@ -167,11 +174,11 @@ def test_revisions_do_not_use_up_the_memory() -> None:
 @pytest.mark.parametrize(("before", "then"), [(8, 3), (3, 8)])
 def test_a_limit_may_change_with_an_update(before: int, then: int) -> None:
     """From the next change on, a user's day counts by the new limit."""
-    day, sheet, over_limit, _ = after(added(range(20)), before)
+    day, totals, over_limit, _ = after(added(range(20)), before)
     (change,) = added([20])
     _, gain, more, shortfall = day.apply(*change, then)
     expected = after(added(range(21)), then)
-    assert sheet.add_all(gain) == expected.sheet
+    assert totals.add_all(gain) == expected.totals
     assert (over_limit + more, shortfall) == (expected.over_limit, 0)
 
 
@@ -186,4 +193,4 @@ def test_a_user_day_is_a_value() -> None:
 def test_a_user_day_of_another_version_is_refused() -> None:
     """State bytes of another version are not misread."""
     with pytest.raises(ValueError, match="version 9"):
-        UserDay.decode(msgspec.msgpack.encode((9, 0, None, 0, [])))
+        UserDay.decode(msgspec.msgpack.encode((9, [], 0, None, 0, [])))

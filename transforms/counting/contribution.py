@@ -15,7 +15,7 @@ from itertools import chain, count, islice
 from typing import Final
 
 from schemas.records import ConversationSummary
-from transforms.counting.tally import Profile, profile_of
+from transforms.counting.profile import Profile, profile_of
 
 Rank = bytes
 """8 bytes that order the conversations of a user; see `rank_of`."""

@@ -1,0 +1,93 @@
+"""The registry of facets: found by folder, ordered by id, and the only source of slices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import transforms.facets as folder
+from schemas.breakdowns import BREAKDOWNS
+from tests.builders import summary
+from transforms.facets import uses
+from transforms.facets.facet import traits_of
+from transforms.facets.registry import (
+    BY_NAME,
+    FACETS,
+    SLICE_KEYS,
+    SLICES,
+    index_of_key,
+    ordered,
+    slices_of,
+)
+
+IDS = {
+    "all": 1, "type": 2, "use": 3, "length": 4, "long": 5, "sentiment": 6, "pushback": 7,
+    "pushback_reason": 8, "drift": 9, "drift_long": 10,
+}  # fmt: skip
+"""Stored state names facets by these, so none may change."""
+
+
+def test_ids_never_change() -> None:
+    """Each facet keeps the id by which stored state names it."""
+    assert {facet.name: facet.id for facet in FACETS} == IDS
+    assert [b.id for b in BREAKDOWNS] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_every_module_of_the_folder_is_a_facet() -> None:
+    """The registry finds a facet in each module but its own two."""
+    modules = {path.stem for path in Path(folder.__path__[0]).glob("*.py")}
+    assert len(FACETS) == len(modules - {"__init__", "facet", "registry"})
+
+
+def test_two_facets_of_one_id_are_refused() -> None:
+    """A new facet cannot take the id of another."""
+    with pytest.raises(ValueError, match="facets use and mood have the same id 3"):
+        ordered([uses.FACET, replace(uses.FACET, name="mood")])
+    with pytest.raises(ValueError, match="two facets have the same name"):
+        ordered([uses.FACET, replace(uses.FACET, id=99)])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"id": 0}, "id must be 1"),
+        ({"values": ("a", "a")}, "values must be distinct"),
+        ({"rated_values": ("nonsense",)}, "rated_values must be among"),
+    ],
+)
+def test_a_facet_that_cannot_be_is_refused(changed: dict[str, object], message: str) -> None:
+    """A wrong declaration ends at import, with what is wrong."""
+    with pytest.raises(ValueError, match=message):
+        replace(uses.FACET, **changed)  # type: ignore[arg-type]
+
+
+def test_a_conversation_has_only_declared_values() -> None:
+    """Each facet gives values that it declares, and a partition gives exactly one."""
+    for found in (summary(), summary(types=["coaching"], human_messages=60, reasons=1)):
+        for facet in FACETS:
+            members = list(facet.members(traits_of(found)))
+            assert set(members) <= set(facet.values)
+            if facet.is_partition and facet.name != "drift_long":
+                assert len(members) == 1
+
+
+def test_a_facet_is_left_out_where_cells_say_it_already() -> None:
+    """Of a long conversation, `length` and `overall` count fewer slices than `country`."""
+    by_name = dict(
+        zip([b.name for b in BREAKDOWNS], slices_of(traits_of(summary(human_messages=60))),
+            strict=True)
+    )  # fmt: skip
+    facets = {name: {SLICES[i].facet for i in slices} for name, slices in by_name.items()}
+    assert facets["country"] - facets["overall"] == {"length"}
+    assert facets["country"] - facets["length"] == {"length", "long", "drift_long"}
+    assert BY_NAME["length"].left_out_of == {"overall", "length"}
+
+
+def test_a_stored_slice_is_found_by_id_and_value() -> None:
+    """State finds its slice again; an unknown facet or value is refused."""
+    assert [index_of_key(*key) for key in SLICE_KEYS] == list(range(len(SLICES)))
+    for key in ((99, "all"), (2, "friendship")):
+        with pytest.raises(ValueError, match="which this version does not have"):
+            index_of_key(*key)

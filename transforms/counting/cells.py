@@ -1,0 +1,76 @@
+"""Cells of the tables, and the sums that are kept of one. No Beam here.
+
+A *cell* is a slice of the conversations that started in one hour or day and have one value of one
+breakdown. Its sums are plain integers, so a contribution is taken back by adding its negative.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from schemas.breakdowns import BREAKDOWNS
+from transforms.facets.facet import ALL
+from transforms.facets.registry import INDEX, Slice
+
+DAY: Final = -1
+"""Stands for the whole day where an hour of the day, 0..23, might stand."""
+DAY_US: Final = 86_400_000_000
+HOUR_US: Final = 3_600_000_000
+
+BREAKDOWN_NAMES: Final = {breakdown.id: breakdown.name for breakdown in BREAKDOWNS}
+"""Name of each breakdown by its id."""
+BREAKDOWN_IDS: Final = {breakdown.name: breakdown.id for breakdown in BREAKDOWNS}
+OVERALL: Final = BREAKDOWN_IDS["overall"]
+"""Its only value is `all`."""
+LENGTH: Final = BREAKDOWN_IDS["length"]
+"""Its values are the bins of human messages, `lengths.LENGTHS`."""
+
+
+class Cell(NamedTuple):
+    """Names a cell of a day.
+
+    Attributes:
+      hour: hour of the day in which the conversations started, or `DAY`.
+      breakdown: id of the breakdown.
+      value: value of the breakdown.
+      slice_index: index into `registry.SLICES`, this process's own; see `DayTotals.encode`.
+    """
+
+    hour: int
+    breakdown: int
+    value: str
+    slice_index: int
+
+
+class Sums(NamedTuple):
+    """Sums over the conversations of a cell.
+
+    Attributes:
+      conversations: how many.
+      users: how many distinct users they have; a conversation without a user adds none.
+      change: sum of the changes of mood, in sixths of a point; of slices that sum it, else 0.
+      change_squares: sum of their squares, in thirty-sixths.
+    """
+
+    conversations: int
+    users: int
+    change: int
+    change_squares: int
+
+
+NOTHING: Final = Sums(0, 0, 0, 0)
+ONE_USER: Final = Sums(0, 1, 0, 0)
+
+WHOLE_DAY: Final = Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])
+"""All conversations of the day."""
+
+
+def day_of(instant_us: int) -> int:
+    """Returns the start of the UTC day, in microseconds."""
+    return instant_us - instant_us % DAY_US
+
+
+def name_of(day_us: int) -> str:
+    """Returns the day as YYYY-MM-DD."""
+    return f"{datetime.fromtimestamp(day_us / 1e6, UTC):%Y-%m-%d}"
