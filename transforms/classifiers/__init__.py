@@ -1,4 +1,4 @@
-"""Classifiers of messages and conversations. No Beam here: NumPy, the standard library, labels."""
+"""Classifiers of messages and conversations. They use NumPy, and no Beam."""
 
 from __future__ import annotations
 

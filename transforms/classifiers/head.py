@@ -1,10 +1,10 @@
 """Decides about a conversation from the packed scores of its human messages.
 
-The gate and each type have a logit over five pooled figures: the means of the opening (first
-three messages), the closing (last three) and all messages, the mean of the two highest, and a step
-for the length. An opening or closing is a conversation of three messages, pooled and weighed in the
-same way. Sums are integers, and the weighing adds float64 terms in one fixed order, so no decision
-depends on which conversations share the batch.
+The gate and each type have a logit, a weighted sum of five pooled figures: the mean of the opening
+(first three messages), of the closing (last three) and of all messages, the mean of the two highest
+messages, and a step for the length. An opening or a closing is judged in the same way, as a
+conversation of three messages. Pooling adds integers, and weighting adds float64 terms in a fixed
+order. So no decision depends on the other conversations of the batch.
 """
 
 from __future__ import annotations
@@ -35,19 +35,22 @@ from transforms.classifiers.interface import (
 )
 
 EDGE_MESSAGES: Final = 3
-"""Messages that count as the opening, and as the closing (METRICS.md)."""
+"""How many messages are the opening, and how many the closing (METRICS.md)."""
 
 GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
-"""The columns with a conversation logit: the gate and the types."""
+"""The columns that a conversation has a logit for: the gate and the types."""
 
 LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
-"""Human messages at which the length figure rises by one: about log2, but exact everywhere."""
+"""Numbers of human messages at which the length figure rises by 1.
+
+The figure is close to log2, but exact on every machine.
+"""
 
 PRIOR: Final = 0.03
-"""Share of affective conversations for which the gate is calibrated: the study's 2.9 %."""
+"""The share of affective conversations that the gate is calibrated for; the study found 2.9 %."""
 
 FIGURES: Final = 6
-"""Pooled figures of a conversation, a constant 1 for the bias last."""
+"""Number of pooled figures of a conversation; the last is a constant 1 for the bias."""
 
 _AFFECTIVE_COUNT: Final = len(AFFECTIVE_TYPES)
 _ROLEPLAYS: Final = tuple(TYPES.index(name) for name in ROLEPLAY_TYPES)
@@ -58,18 +61,19 @@ _SILENT: Final = NO_LOGIT * LOGIT_UNIT
 
 @dataclass(frozen=True)
 class ConversationHead:
-    """Holds the conversation weights.
+    """Holds the weights and thresholds that judge a conversation.
 
-    The gate's logit is calibrated: it is that of the probability where `PRIOR` of all conversations
-    are affective. The logits of the affective types hold given that the conversation is affective.
+    The gate's logit is calibrated: it gives the right probability if a share `PRIOR` of all
+    conversations is affective. The logits of the affective types assume that the conversation is
+    affective.
 
     Attributes:
-        weights: float64 (7, `FIGURES`), the gate and then each type.
-        thresholds: float64 (7,), the logits from which gate and types are decided, for counting.
+        weights: float64 (7, `FIGURES`), a row for the gate, then a row per type.
+        thresholds: float64 (7,), the lowest logits at which the gate and each type count.
         language_shift: float64 (languages,), added to the gate's logit of a conversation in each
-            language of `labels.LANGUAGES`, so that one threshold means the same in each.
-        edge_threshold: the gate's logit from which an opening or closing has an affective type.
-        alert_threshold: the gate's logit from which one may point at a single conversation.
+            language of `labels.LANGUAGES`. So one threshold means the same in every language.
+        edge_threshold: the lowest gate logit at which an opening or closing has an affective type.
+        alert_threshold: the lowest gate logit at which a single conversation may be pointed at.
     """
 
     weights: NDArray[np.float64]
@@ -85,7 +89,7 @@ class ConversationHead:
         pushback: NDArray[np.bool_],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges conversations; `pushback` is already decided, the rest as in `Classifier`."""
+        """Judges conversations as `Classifier.judge` does, but `pushback` is already decided."""
         first, last = starts[:-1], starts[1:]
         language = _choose_language(scores, starts)
         shift = self.language_shift[language]
@@ -118,7 +122,7 @@ class ConversationHead:
         human_messages: NDArray[np.int64],
         shift: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Gives float64 (b, 7), gate and types; the floor where a conversation has no message."""
+        """Returns float64 (b, 7), gate then types; without messages both have the lowest logit."""
         figures = pool(scores, first, last, human_messages)
         logits = np.zeros(figures.shape[1:])
         for figure, weight in zip(figures, self.weights.T, strict=True):
@@ -135,10 +139,10 @@ class ConversationHead:
         allowed: NDArray[np.bool_],
         shift: NDArray[np.float64],
     ) -> NDArray[np.int8]:
-        """Picks an edge's strongest type of those allowed, if it has any.
+        """Picks the type of each conversation's opening or closing, or `NO_INDEX`.
 
-        Of an edge past the gate some affective type is the strongest, sure or not. Where that is
-        one that the conversation may not have, it has none.
+        If the conversation is affective and the edge is past the gate, the edge takes its strongest
+        affective type, however weak. It has no type if the conversation may not have that one.
         """
         found = self.logits(scores, first, last, last - first, shift)
         logits = found[:, 1:] - self.thresholds[1:]
@@ -161,8 +165,8 @@ def pool(
     """Pools the gate and type logits of the rows `first` to `last` of each conversation.
 
     Returns:
-        float64 (`FIGURES`, b, 7): means of opening, closing, all and the two highest, the length
-        step and 1. Of a conversation without messages the means are 0.
+        float64 (`FIGURES`, b, 7): the means of opening, closing, all messages and the two highest,
+        then the length step, then 1. The means of a conversation without messages are 0.
     """
     gated = scores[:, GATED]
     edge = np.minimum(last - first, EDGE_MESSAGES)
@@ -188,7 +192,7 @@ def _sum(
     first: NDArray[np.int64],
     last: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Sums rows `first` to `last`, exactly; int64 (b, columns)."""
+    """Sums rows `first` to `last` exactly, as int64 (b, columns)."""
     running = np.zeros((len(values) + 1, values.shape[1]), np.int64)
     np.cumsum(values, axis=0, dtype=np.int64, out=running[1:])
     sums: NDArray[np.int64] = running[last] - running[first]
@@ -198,7 +202,7 @@ def _sum(
 def _mean_of_top_two(
     values: NDArray[np.int8], first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Averages each column's two highest values; of a single message, its value."""
+    """Averages each column's two highest values, or takes the only one."""
     result = np.zeros((len(first), values.shape[1]))
     full = np.flatnonzero(last > first)
     if not len(full):
@@ -222,7 +226,7 @@ def _concatenate(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[n
 
 
 def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Says which types a conversation may have: the rules of METRICS.md; bool (b, 6)."""
+    """Returns which types each conversation may have by METRICS.md, as bool (b, 6)."""
     allowed = np.ones((len(affective), len(TYPES)), np.bool_)
     allowed[:, :_AFFECTIVE_COUNT] = affective[:, None]
     long_enough = human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES
@@ -234,7 +238,7 @@ def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> N
 def _choose_use(
     scores: NDArray[np.int8], starts: NDArray[np.int64], affective: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Picks the use with the highest sum over all messages; affective where the gate says so."""
+    """Picks "affective" where the gate is open, else the use with the highest sum of logits."""
     sums = _sum(scores[:, USE_COLUMNS], starts[:-1], starts[1:])[:, 1:]
     use: NDArray[np.int8] = (sums.argmax(axis=1) + 1).astype(np.int8)
     use[starts[:-1] == starts[1:]] = _OTHER_USE
@@ -243,7 +247,7 @@ def _choose_use(
 
 
 def _choose_language(scores: NDArray[np.int8], starts: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Picks the commonest determined language; of equals the first in `labels.LANGUAGES`."""
+    """Picks the most common known language; on a tie the first of `labels.LANGUAGES` wins."""
     spoken = scores[:, LANGUAGE, None] == np.arange(1, len(LANGUAGES), dtype=np.int8)
     counts = _sum(spoken, starts[:-1], starts[1:])
     return np.where(counts.any(axis=1), counts.argmax(axis=1) + 1, 0).astype(np.int8)

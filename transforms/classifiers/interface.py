@@ -1,8 +1,8 @@
-"""What a classifier takes and gives: packed scores a message, judgements a conversation.
+"""What a classifier takes and returns: a row of scores per message, a judgement per conversation.
 
-A message's text ends at `score`: what is left is one row of `WIDTH` int8 numbers, small enough to
-live in a conversation's state, so that `judge` can decide about the whole conversation later,
-elsewhere, and again when late messages arrive, without any text.
+`score` is the last step that sees a message's text. It returns one row of `WIDTH` int8 numbers per
+message, small enough to keep in a conversation's state. So `judge` needs no text. It can decide
+about the whole conversation later, on another machine, and again when late messages arrive.
 
 Layout of a row (int8; logits in units of 1/8, clipped to -128..127):
 
@@ -16,7 +16,7 @@ Layout of a row (int8; logits in units of 1/8, clipped to -128..127):
 | 17 | pushback logit, -128 on human rows | assistant |
 | 18 | pushback reason, an index into `labels.PUSHBACK_REASONS`, 0 on human rows | assistant |
 
-A human row is kept as its first `HUMAN_WIDTH` columns, an assistant row as its last two: the
+State keeps the first `HUMAN_WIDTH` columns of a human row and the last two of an assistant row. The
 columns of the other role hold no information.
 """
 
@@ -45,30 +45,36 @@ REASON: Final = PUSHBACK + 1
 WIDTH: Final = REASON + 1
 
 LOGIT_UNIT: Final = 0.125
-"""One step of a stored logit; int8 then reaches ±15.9, far past any useful certainty."""
+"""One step of a stored logit. An int8 then reaches ±15.9, more certainty than anybody needs."""
 
 NO_LOGIT: Final = -128
-"""The stored logit of what does not apply: pushback of a human, or of no assistant message."""
+"""The stored logit where there is nothing to score.
+
+Examples are the pushback of a human message and of a conversation without assistant messages.
+"""
 
 NO_INDEX: Final = -1
-"""The opening or closing type of a conversation that has none there."""
+"""Stands for no opening type or no closing type."""
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """Holds what was decided about `b` conversations, one entry each, in the order given.
+    """Holds the decisions about `b` conversations, one entry each, in the order given.
 
     Attributes:
         affective_logit: float64 (b,); `probability` turns it into a share.
         type_logits: float64 (b, 6), in the order of `labels.TYPES`.
-        affective: bool (b,), for counting: a threshold that makes shares precise, once corrected.
-        alert: bool (b,), sure enough to point at the conversation itself.
-        types: uint8 (b,), bit k set where type k of `labels.TYPES` was decided.
-        use: int8 (b,), an index into `labels.USES`; `affective` exactly where `affective` is set.
-        opening_type: int8 (b,), an index into `labels.TYPES` or `NO_INDEX`, from the first three.
-        closing_type: int8 (b,), the same from the last three human messages.
+        affective: bool (b,), whether it counts as affective. The threshold makes corrected shares
+            precise.
+        alert: bool (b,), whether this is sure enough to point at the single conversation.
+        types: uint8 (b,), bit k is set if the conversation has type k of `labels.TYPES`.
+        use: int8 (b,), an index into `labels.USES`. It is 0, "affective", exactly where `affective`
+            is set.
+        opening_type: int8 (b,), the type of the first three human messages, as an index into
+            `labels.TYPES` or `NO_INDEX`.
+        closing_type: int8 (b,), the same for the last three human messages.
         pushback: bool (b,), whether an assistant message refused, resisted or challenged.
-        language: int8 (b,), an index into `labels.LANGUAGES`; 0 where no message had one.
+        language: int8 (b,), an index into `labels.LANGUAGES`; 0 if no message has a known language.
     """
 
     affective_logit: NDArray[np.float64]
@@ -87,21 +93,21 @@ class Classifier(Protocol):
     """Scores messages and judges conversations.
 
     Guarantees: deterministic, and independent of the batch to the bit. Row i of a batch equals the
-    row of its text alone, so that retries, re-bundling and backfills agree.
+    row that its text gets alone. So retries, other bundles and backfills agree.
     """
 
     @property
     def version(self) -> str:
-        """Names the weights; written beside every row that came of them."""
+        """Names the weights. Every table row that they lead to states this version."""
         ...
 
     @property
     def pushback_threshold(self) -> int:
-        """The stored logit from which an assistant message counts as pushback."""
+        """The lowest stored logit at which an assistant message counts as pushback."""
         ...
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Scores messages: int8 (n, `WIDTH`) in the layout above; `human` is bool (n,)."""
+        """Scores `n` messages as int8 (n, `WIDTH`), in the layout above; `human` is bool (n,)."""
         ...
 
     def judge(
@@ -114,19 +120,20 @@ class Classifier(Protocol):
         """Judges `b` conversations from the scores of their human messages.
 
         Args:
-            scores: int8 (m, `HUMAN_WIDTH`), the conversations one after the other, each in time
-                order. Of a very long conversation these may be a sample that keeps the first and
-                last three messages.
+            scores: int8 (m, `HUMAN_WIDTH`), one conversation after the other, each in time order.
+                A very long conversation may be a sample that keeps its first three and last three
+                messages.
             starts: int64 (b + 1,), where each conversation's rows begin; the last entry is m.
-            pushback: int8 (b,), the highest pushback logit of its assistant messages, `NO_LOGIT`
-                where it has none.
-            human_messages: int64 (b,), how many human messages it truly has.
+            pushback: int8 (b,), the highest pushback logit of each conversation's assistant
+                messages, `NO_LOGIT` if it has none.
+            human_messages: int64 (b,), how many human messages each conversation has, including
+                those that a sample leaves out.
         """
         ...
 
 
 def probability(logit: float) -> float:
-    """Turns a conversation's logit into a probability; for display, never to decide by."""
+    """Turns a conversation's logit into a probability, for display only: decisions use logits."""
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     grown = math.exp(logit)

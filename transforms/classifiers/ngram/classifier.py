@@ -1,6 +1,6 @@
-"""The default classifier: hashed n-grams, an encoder shared by both roles, and a network for each.
+"""The default classifier: hashed n-grams, one encoder for both roles, and a network for each role.
 
-Nothing in it depends on the batch: see `encoder` and `network`.
+No score depends on the batch; `encoder` and `network` say why.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _HEAD: Final = tuple(ConversationHead.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class NgramClassifier:
-    """Scores messages with an encoder and two networks, and judges with a small head.
+    """Scores messages with an encoder and two networks, and judges conversations with a small head.
 
     Attributes:
         version: names the content of the model file.
-        encoder: what a text means, whoever wrote it.
-        human: gate, types, uses and sentiment.
-        assistant: pushback and its reasons.
-        sentiment_cuts: float64 (4,), between the five steps.
-        pushback_shift: float64 (languages,), added to the pushback logit, so that one threshold
-            means the same in each language of `labels.LANGUAGES`.
-        head: weights and thresholds of a conversation.
+        encoder: turns a text of either role into a vector.
+        human: scores gate, types, uses and sentiment of human messages.
+        assistant: scores pushback and its reasons in assistant messages.
+        sentiment_cuts: float64 (4,), the logits between the five steps of sentiment.
+        pushback_shift: float64 (languages,), added to the pushback logit in each language of
+            `labels.LANGUAGES`. So one threshold means the same in every language.
+        head: judges conversations.
         pushback_threshold: see `interface.Classifier`.
     """
 
@@ -109,7 +109,7 @@ class NgramClassifier:
 def lay_out_human(
     logits: NDArray[np.float64], sentiment_cuts: NDArray[np.float64]
 ) -> NDArray[np.int8]:
-    """Lays a human's logits, (n, 16), out as a row; the language is left 0."""
+    """Turns logits of human messages, float64 (n, 16), into rows; the language stays 0."""
     rows = np.zeros((len(logits), HUMAN_WIDTH), np.int8)
     rows[:, :SENTIMENT] = _quantise(logits[:, :SENTIMENT])
     rows[:, SENTIMENT] = np.searchsorted(sentiment_cuts, logits[:, SENTIMENT], "right") - 2
@@ -121,7 +121,7 @@ def _quantise(logits: NDArray[np.float64]) -> NDArray[np.int8]:
 
 
 def load(source: IO[bytes]) -> NgramClassifier:
-    """Reads a model file, as `training.train` writes it."""
+    """Reads a model file that `training.train` wrote."""
     return build(read_arrays(source))
 
 
@@ -132,7 +132,7 @@ def read_arrays(source: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 
 def build(arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
-    """Builds the classifier of a model file's arrays."""
+    """Builds the classifier from a model file's arrays."""
     table = np.zeros((1 << BUCKET_BITS, arrays["table"].shape[1]), np.int8)
     table[arrays["table_rows"]] = arrays["table"]
     return NgramClassifier(
@@ -148,19 +148,19 @@ def build(arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
 
 
 def read_network(arrays: dict[str, NDArray[Any]], name: str) -> Network:
-    """Takes a network's arrays out of a model file's."""
+    """Builds the network `name` from a model file's arrays."""
     parts = {part: arrays[f"{name}_{part}"] for part in _NETWORK}
     return Network(**{part: _plain(array) for part, array in parts.items()})
 
 
 def read_head(arrays: dict[str, NDArray[Any]], name: str) -> ConversationHead:
-    """Takes a conversation head's arrays out of a model file's."""
+    """Builds the conversation head `name` from a model file's arrays."""
     parts = {part: arrays[f"{name}_{part}"] for part in _HEAD}
     return ConversationHead(**{part: _plain(array) for part, array in parts.items()})
 
 
 def _plain(array: NDArray[Any]) -> Any:
-    """Gives a number for an array of no dimension, and floats for whole numbers."""
+    """Turns an array without dimensions into a number, and whole numbers into float32."""
     if array.ndim == 0:
         return float(array)
     return array.astype(np.float32) if array.dtype in (np.int8, np.int32) else array
@@ -168,6 +168,6 @@ def _plain(array: NDArray[Any]) -> Any:
 
 @cache
 def load_default() -> NgramClassifier:
-    """Loads the shipped model, once a process."""
+    """Loads the shipped model, once per process."""
     with files("transforms.classifiers.ngram").joinpath(MODEL_FILE).open("rb") as source:
         return load(source)

@@ -1,13 +1,13 @@
 """Turns the n-grams of a text into a short vector of whole numbers.
 
-Every bucket of the hash table holds a small vector; a text's vector is the sum over its features,
-brought to one length. So the direction alone speaks: common words have short vectors and weigh
-little, and a long text is not certain merely for being long. The table was fitted to the vectors
-that a sentence encoder gives the same texts (`training.encoder`), and with it knows the meaning of
-words that no labelled text holds, in ten languages.
+Each bucket of the hash table holds a small vector. A text's vector is the sum over its features,
+scaled to a fixed length. So only its direction matters: a long text is not more certain because it
+is long. Common words have short vectors and weigh little. The table was fitted to the vectors that
+a sentence encoder gives the same texts (`training.encoder`). So it knows the meaning of words in
+ten languages that no labelled text contains.
 
-Sums are integers and the scaling is one float64 operation an element, so the bits of a vector do
-not depend on the batch.
+Sums are integers, and scaling is one float64 operation per element. So the bits of a vector do not
+depend on the batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transforms.classifiers.ngram.features import Extract
 from transforms.classifiers.ngram.lanes import LANES, add_rows
 
 LENGTH: Final = 180.0
-"""Length of a vector; of 48 elements hardly one then reaches `TOP`."""
+"""Length of a vector. At this length hardly any of its 48 elements reaches `TOP`."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class Encoder:
 
     Attributes:
         packed: uint64 (2 ** `features.BUCKET_BITS`, words), from `lanes.pack`.
-        dimensions: elements of a vector.
+        dimensions: number of elements of a vector.
     """
 
     packed: NDArray[np.uint64]
     dimensions: int
 
     def encode(self, read: Extract) -> NDArray[np.float32]:
-        """Gives float32 (n, dimensions), whole numbers from -127 to 127; 0 for a silent text."""
+        """Returns whole numbers from -127 to 127, float32 (n, dimensions).
+
+        A text without features that the table knows gets a vector of zeros.
+        """
         sums = np.zeros((len(read.lengths), LANES * self.packed.shape[1]), np.int64)
         for family in read.families:
             sums += add_rows(self.packed, family.buckets, family.offsets)

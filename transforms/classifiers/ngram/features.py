@@ -1,17 +1,21 @@
-"""Turns a batch of texts into hashed n-grams, with no Python loop over characters.
+"""Turns a batch of texts into hashed n-grams, without a Python loop over characters.
 
-The whole batch is one array of code points; tokens, n-grams and their hashes come from shifted
-views of it. Every feature depends on its own message alone: windows that reach past a message meet
-the separators that `_join` puts between messages, never a neighbour's letters.
+The whole batch is one array of code points. Tokens, n-grams and their hashes come from shifted
+views of it. A feature depends only on its own message: `extract` puts separators between messages,
+so a window that reaches past a message meets a separator and never a neighbour's letters.
 
-Features of a message: its tokens; its pairs of neighbouring tokens (the first one paired with the
-beginning); triples of CJK characters; and, inside words written in an alphabet, runs of
-`CHARACTER_GRAMS` characters, edges included, which make up for typing errors and inflection. A
-token is a word, or a single CJK character, or a single symbol such as `?`, a bracket or an emoji.
+A message has four kinds of features:
+
+- its tokens: words, single CJK characters, and single symbols such as `?`, a bracket or an emoji;
+- its pairs of neighbouring tokens, where the first token pairs with the beginning;
+- its triples of CJK characters;
+- runs of `CHARACTER_GRAMS` characters inside words of an alphabet, edges included. They make up for
+  typing errors and inflection.
+
 Case is folded, compatibility forms are unified, and every digit counts as 0.
 
-Only the first `HEAD_CHARS` and last `TAIL_CHARS` characters of a text are read: what a message is
-for stands at its ends, and a pasted book must not cost more than a paragraph.
+Only the first `HEAD_CHARS` and last `TAIL_CHARS` characters of a text are read. The ends of a
+message say what it is for, and a pasted book must not cost more than a paragraph.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ KANA: Final = 7
 HANGUL: Final = 8
 
 _CHUNK_CHARS: Final = 1 << 14
-"""Characters worked on at once: the temporaries of a chunk then stay in a core's cache."""
+"""Characters processed at once. The temporary arrays of a chunk then stay in a core's cache."""
 
 _CODE_POINTS: Final = 0x110000
 _ROLL: Final = np.uint32(0x9E3779B1)
@@ -55,7 +59,7 @@ _SALTS: Final = tuple(
 
 @dataclass(frozen=True)
 class Family:
-    """Holds the hashed features of one kind, of every message in turn.
+    """Holds the hashed features of one kind, message after message.
 
     Attributes:
         buckets: intp (f,), below 2 ** `BUCKET_BITS`.
@@ -72,8 +76,8 @@ class Extract:
 
     Attributes:
         families: the features; a message may have none.
-        scripts: int64 (n, 5), characters in Cyrillic, Arabic, Han, kana and hangul.
-        lengths: int64 (n,), characters read.
+        scripts: int64 (n, 5), how many characters are Cyrillic, Arabic, Han, kana and hangul.
+        lengths: int64 (n,), how many characters were read.
     """
 
     families: tuple[Family, ...]
@@ -82,7 +86,7 @@ class Extract:
 
 
 def chunks(texts: Sequence[str]) -> Iterator[tuple[slice, Extract]]:
-    """Yields the features of `texts` in pieces of bounded size, each with its place."""
+    """Yields the features of `texts` in pieces of bounded size, each with its slice of `texts`."""
     clipped = [_clip(text) for text in texts]
     begin = size = 0
     for index, text in enumerate(clipped):
@@ -95,7 +99,7 @@ def chunks(texts: Sequence[str]) -> Iterator[tuple[slice, Extract]]:
 
 
 def extract(texts: Sequence[str]) -> Extract:
-    """Extracts the features of clipped texts; `chunks` is the way in for texts of any size."""
+    """Extracts the features of clipped texts. Use `chunks` for texts of any size."""
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     joined = "\n" + "\n".join(texts) + "\n"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
@@ -170,7 +174,7 @@ def _token_families(
 def _character_families(
     letters: NDArray[np.uint32], words: NDArray[np.bool_], begins: NDArray[np.int64]
 ) -> Iterator[Family]:
-    """Yields runs of characters whose inner ones all belong to a word."""
+    """Yields the runs of characters whose inner characters all belong to a word."""
     rolled = letters[:-1] * _ROLL + letters[1:]
     kept = np.ones(len(rolled), np.bool_)
     for length in range(3, max(CHARACTER_GRAMS) + 1):
@@ -202,10 +206,10 @@ def _count_scripts(kinds: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArr
 
 @cache
 def _all_powers() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Builds powers of an odd base modulo 2 ** 32 and of its inverse.
+    """Builds the powers of an odd base and of its inverse, modulo 2 ** 32.
 
-    A token's hash is a sum over its characters times the power of their place in the chunk; times
-    the inverse power of the token's own place, it depends on the token alone.
+    A token's hash is the sum of its characters, each times the power of its place in the chunk.
+    Times the inverse power of the token's own place, the hash depends only on the token.
     """
     size = 2 * _CHUNK_CHARS
     base = 0x2545F491
@@ -225,7 +229,7 @@ def _inverse_powers(size: int) -> NDArray[np.uint32]:
 
 @cache
 def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Builds, for every code point, the hash of its folded form and its class."""
+    """Builds two tables of all code points: the hash of the folded form, and the class."""
     folded = np.arange(_CODE_POINTS, dtype=np.uint32)
     classes = np.full(_CODE_POINTS, LETTER, np.uint8)
     for code in range(0x10000):
@@ -250,11 +254,11 @@ _SCRIPTS: Final = (
     ("HANGUL", HANGUL),
 )
 _QUIET: Final = frozenset(',.;-"、。·')
-"""Punctuation that only separates: it tells nothing, and words on both sides stay a pair."""
+"""Punctuation that is not a token. The words on both sides of it still form a pair."""
 
 
 def _fold(character: str) -> tuple[int, int]:
-    """Gives a character's folded code point and its class."""
+    """Returns a character's folded code point and its class."""
     unified = unicodedata.normalize("NFKC", character)
     plain = unified if len(unified) == 1 else character
     plain = "'" if plain in "\u2018\u2019" else plain.lower()[0]

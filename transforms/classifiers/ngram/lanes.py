@@ -1,9 +1,9 @@
-"""Sums many small weights with few additions: four heads ride in one 64-bit word.
+"""Sums many small weights with few additions: one 64-bit word carries four heads.
 
-A head's int8 weight, raised by 128, sits in a 16-bit lane of a uint64. One gather and one
-`add.reduceat` then serve four heads. A lane overflows past 257 addends, so longer runs are cut into
-pieces of `_RUN` and put together in int64. All of it is integer arithmetic: the sum of a message is
-the same in any batch, in any order, on any machine.
+Each head's int8 weight, plus 128, sits in a 16-bit lane of a uint64. So one gather and one
+`add.reduceat` serve four heads. A lane overflows after 257 addends, so longer runs are cut into
+pieces of `_RUN`, which are added in int64. All arithmetic is on integers: a message has the same
+sum in any batch, in any order, on any machine.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def pack(weights: NDArray[np.int8]) -> NDArray[np.uint64]:
 def add_rows(
     table: NDArray[np.uint64], buckets: NDArray[np.intp], offsets: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Sums the table's rows at `buckets` between neighbouring `offsets`.
+    """Sums the table's rows at `buckets`, one sum for each pair of neighbouring `offsets`.
 
     Args:
         table: uint64 (size, words), from `pack`.
         buckets: intp (f,), below `size`.
-        offsets: int64 (n + 1,), rising; runs may be empty.
+        offsets: int64 (n + 1,), never falling; runs may be empty.
 
     Returns:
         int64 (n, 4 * words), the sums of the int8 weights; 0 for an empty run.

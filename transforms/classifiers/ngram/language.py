@@ -1,8 +1,8 @@
-"""Tells a message's language: by script where that decides it, else by votes of common words.
+"""Identifies a message's language, by its script where that is enough, else by its common words.
 
-Only Latin-script languages need the vote. Words are compared by the hash that `features` gave them,
-so the vote costs one gather a word. A tie, or no vote at all, is `und`: a wrong language would
-misplace a cell, an undetermined one is counted as such.
+Only languages in Latin script need the vote of their words. Words are compared by the hash that
+`features` gave them, so the vote costs one gather per word. A tie, or no vote, gives `und`. A wrong
+language would put the message into a wrong cell, while `und` is counted as undetermined.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from schemas.labels import LANGUAGES
 from transforms.classifiers.ngram.features import BUCKET_BITS, Extract, extract
 
 _SCRIPT_SHARE: Final = 4
-"""A script decides from a quarter of the characters on: quoted foreign words do not."""
+"""A script decides if at least one in so many characters belongs to it.
+
+So a few quoted foreign words do not decide.
+"""
 
 VOTERS: Final = ("en", "es", "pt", "fr", "de")
 """Languages told apart by their words."""
@@ -31,11 +34,11 @@ WORDS_FILE: Final = "words.json"
 """Common words by language: a list written by hand, and what `training.words` adds to it."""
 
 Ballots = NDArray[np.uint64]
-"""The votes of each bucket, a lane of 12 bits a language."""
+"""The votes of each bucket, in one lane of 12 bits per language."""
 
 
 def identify(read: Extract, ballots: Ballots | None = None) -> NDArray[np.int8]:
-    """Gives each message's index into `labels.LANGUAGES`; int8 (n,)."""
+    """Returns each message's index into `labels.LANGUAGES`, int8 (n,)."""
     languages = _vote(read, load_ballots() if ballots is None else ballots)
     cyrillic, arabic, han, kana, hangul = read.scripts.T
     cjk = han + kana + hangul
@@ -67,7 +70,7 @@ def _vote(read: Extract, ballots: Ballots) -> NDArray[np.int8]:
 
 
 def make_ballots(words: Mapping[str, Sequence[str]]) -> Ballots:
-    """Builds the table from common words by language."""
+    """Builds the table of votes from each language's common words."""
     table = np.zeros(1 << BUCKET_BITS, np.uint64)
     for lane, name in enumerate(VOTERS):
         buckets = extract([" ".join(words[name])]).families[0].buckets
@@ -77,7 +80,7 @@ def make_ballots(words: Mapping[str, Sequence[str]]) -> Ballots:
 
 @cache
 def load_ballots() -> Ballots:
-    """Reads the shipped words, once a process."""
+    """Reads the shipped words, once per process."""
     stored = files("transforms.classifiers.ngram").joinpath(WORDS_FILE).read_bytes()
     words: dict[str, list[str]] = json.loads(stored)
     return make_ballots(words)
