@@ -13,12 +13,12 @@ ValueT = TypeVar("ValueT")
 class CreateValues(beam.PTransform[Any, Any]):
     """Gives some values, once, in the global window.
 
-    Out: the values, of the type said. Guarantees: step names that outlive an update of Beam; those
-    of `beam.Create` hold a line number of Beam's own code.
+    Out: the values, of type `type_`. Guarantees: the step names do not change when Beam is updated.
+    Those of `beam.Create` contain a line number of Beam's own code.
 
     Args:
-      values: what to give.
-      type_: of each.
+      values: the values to give.
+      type_: the type of each value.
     """
 
     def __init__(self, values: Iterable[ValueT], type_: Any) -> None:

@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line, never text of a conversation, and never a flood.
+"""Logs: one JSON object per line, never the text of a conversation, and never a flood.
 
-Fields are names, numbers and reasons that the code chose; what a record says is not logged.
+Fields are names, numbers and reasons that come from the code. What a record says is not logged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 PERIOD_S: Final = 60.0
-"""Of each event a worker logs one line in so long, and with the next how many it left out."""
+"""A worker logs each event at most once in this time. The next line says how many it left out."""
 
 LOGGER: Final = logging.getLogger("undertone")
 
@@ -31,11 +31,11 @@ def log_event(
     """Logs an event, unless one of the same name and key was logged within `PERIOD_S`.
 
     Args:
-      event: its name.
-      level: of logging.
-      key: tells apart events of one name that are limited apart, such as a reason.
-      clock: seconds, monotonic.
-      **fields: what can be written as JSON.
+      event: the event's name.
+      level: a level of `logging`.
+      key: separates events of one name that have a limit each, e.g. by reason.
+      clock: returns monotonic seconds.
+      **fields: what else the line says; each value must have a JSON form.
     """
     limited = f"{event} {key}"
     now_s = clock()

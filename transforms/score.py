@@ -1,4 +1,4 @@
-"""Score: where the text ends. Messages go in, a few small numbers each come out."""
+"""Score: the last step that sees text. It turns each message into a few small numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.records import Message, ScoredMessage
 from transforms.classifiers.interface import HUMAN_WIDTH, Classifier
 
 LoadClassifier = Callable[[], Classifier]
-"""Returns the classifier, once a worker; picklable where an open model is not."""
+"""Loads the classifier, once per worker. It can be pickled; a loaded model can not."""
 
 _CONVERSATION_HASH_BYTES: Final = 16
 _SHORT_HASH_BYTES: Final = 8
@@ -27,8 +27,8 @@ class Score(beam.PTransform[list[Message], list[ScoredMessage]]):
     """Scores lists of messages.
 
     In: lists of `Message`. Out: lists of `ScoredMessage`, of the same lengths and order.
-    Windowing: any, kept. Guarantees: no text and no readable id leaves this step; the scores of a
-    message do not depend on the list it came in.
+    Windowing: any; it is kept. Guarantees: no text and no readable id leaves this step; the scores
+    of a message do not depend on the list it came in.
     Metrics: `score/messages_per_batch`, `score/us_per_message`.
     """
 

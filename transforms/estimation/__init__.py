@@ -1,1 +1,1 @@
-"""What turns counts into estimates: error rates of the classifiers. No Beam here."""
+"""Error rates of the classifiers, which turn counts into estimates. No Beam here."""

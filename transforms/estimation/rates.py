@@ -1,4 +1,4 @@
-"""How often the shipped classifier errs: counts of conversations that no training step saw.
+"""How often the shipped classifier is wrong, counted on conversations that no training step saw.
 
 `training.evaluate` writes `rates.json` together with the model:
 
@@ -8,12 +8,14 @@
                 …]},
      {"classifier_version": "accurate-ngram-2-…", "rates": […]}]
 
-Of the `positives` (conversations that truly have the value) the classifier gave it to
-`true_positives`, of the `negatives` (those that truly have not) to `false_positives`, both at the
-threshold at which it counts. `language` is `all` or a code of `labels.LANGUAGES`; a language
-without a row is corrected with `all`. The facets are `use` (each of USES), `type` (each of TYPES),
-`pushback` (the value `all`) and `pushback_reason` (each of PUSHBACK_REASONS). A value without a row
-is published raw only.
+`positives` are the conversations that really have the value; the classifier gave it to
+`true_positives` of them. `negatives` are the conversations that do not have it; the classifier gave
+it to `false_positives` of them. Both are counted at the threshold for counting.
+
+`language` is `all` or a code of `labels.LANGUAGES`. A language without a row is corrected with the
+row of `all`. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
+`all`) and `pushback_reason` (each of PUSHBACK_REASONS). A value without any row is published raw
+only.
 """
 
 from __future__ import annotations
@@ -34,16 +36,16 @@ ALL_LANGUAGES: Final = "all"
 RATED: Final[Mapping[str, Sequence[str]]] = {
     facet.name: facet.rated_values for facet in FACETS if facet.rated_values
 }
-"""What the classifier decides of a conversation: facets of `aggregates` and their values."""
+"""Facets of `aggregates` that the classifier decides, with their values."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the classifier did on one value of one facet; the attributes as in the file.
+    """How the classifier did on one value of one facet, with the fields of the file.
 
     Raises:
-      ValueError: a name that is none of ours, or counts that can't be.
+      ValueError: if a name is unknown, or if a count is negative or above its total.
     """
 
     language: str
@@ -56,22 +58,30 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.language not in (ALL_LANGUAGES, *LANGUAGES):
-            raise ValueError(f"{self.language!r} is no language of rates; use all or e.g. en")
+            raise ValueError(
+                f"language {self.language!r} is unknown; use {ALL_LANGUAGES} or a code such as en"
+            )
         if self.facet_value not in RATED.get(self.facet, ()):
-            raise ValueError(f"{self.facet} {self.facet_value!r} is nothing that is classified")
+            raise ValueError(
+                f"{self.facet} {self.facet_value!r} is not a value that the classifier decides; "
+                "choose e.g. use 'affective'"
+            )
         for found, of in (
             (self.true_positives, self.positives),
             (self.false_positives, self.negatives),
         ):
             if not 0 <= found <= of:
-                raise ValueError(f"{self.facet} {self.facet_value}: {found} of {of} can't be")
+                raise ValueError(
+                    f"{self.facet} {self.facet_value} counts {found} of {of}; "
+                    "a count must be between 0 and its total"
+                )
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rates of one version of the classifier, each value once a language.
+    """Rates of one version of the classifier, at most one for each language and value.
 
     Raises:
-      ValueError: a value stands there twice.
+      ValueError: if a language and value occurs twice.
     """
 
     classifier_version: str
@@ -82,12 +92,12 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for rate in self.rates:
             place = (rate.language, rate.facet, rate.facet_value)
             if place in seen:
-                raise ValueError(f"the rates of {' '.join(place)} stand there twice")
+                raise ValueError(f"the rates of {' '.join(place)} occur twice; keep one of them")
             seen.add(place)
 
 
 def encode_rates(rates: Sequence[Rates]) -> bytes:
-    """Returns the bytes of the file, indented for whoever reads the difference."""
+    """Returns the bytes of the file, indented so that a diff is readable."""
     return msgspec.json.format(msgspec.json.encode(rates), indent=1) + b"\n"
 
 
@@ -95,20 +105,20 @@ def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
     """Reads the bytes of the file.
 
     Raises:
-      msgspec.ValidationError: they are no such file.
+      msgspec.ValidationError: if they are not such a file.
     """
     return msgspec.json.decode(encoded, type=tuple[Rates, ...])
 
 
 def load_rates(version: str) -> tuple[Rate, ...]:
-    """Loads the shipped rates of a classifier: none, and a warning, where they are of another."""
+    """Loads the shipped rates of a classifier; without any it warns and returns an empty tuple."""
     shipped = decode_rates(files("transforms.estimation").joinpath(RATES_FILE).read_bytes())
     for rates in shipped:
         if rates.classifier_version == version:
             return rates.rates
     _log.warning(
-        "%s holds the rates of %s, not of %s; shares are published raw only, until "
-        "python -m training.evaluate writes them anew",
+        "%s has the rates of %s, not of %s; shares are published raw only, until "
+        "python -m training.evaluate writes them again",
         RATES_FILE, " and ".join(rates.classifier_version for rates in shipped), version,
     )  # fmt: skip
     return ()

@@ -1,1 +1,1 @@
-"""What is counted of conversations: one module a facet, and the registry of all. No Beam here."""
+"""What is counted about conversations: a module per facet, and the registry. No Beam here."""

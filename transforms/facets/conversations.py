@@ -1,4 +1,4 @@
-"""All conversations: what most shares are a share of."""
+"""All conversations, which most shares are a share of."""
 
 from __future__ import annotations
 

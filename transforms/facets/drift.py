@@ -1,4 +1,4 @@
-"""From which type a conversation opens to which it closes."""
+"""The type that a conversation opens with and the type that it closes with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from schemas.labels import NO_TYPE, TYPES
 from transforms.facets.facet import Correction, Facet, ShareOf, Traits
 
 _ENDS: Final = (*TYPES, NO_TYPE)
-"""What a conversation may open and close with; the index -1 of the labels is the last."""
+"""What a conversation may open and close with. Index -1, "no type", picks the last."""
 
 PAIRS: Final = tuple(f"{opening}>{closing}" for opening in _ENDS for closing in _ENDS)
 UNTYPED: Final = f"{NO_TYPE}>{NO_TYPE}"
-"""What most conversations are."""
+"""The pair of most conversations."""
 
 
 def pairs_of(traits: Traits) -> tuple[str, ...]:
-    """Returns the pair of opening and closing type, the only one."""
+    """Returns the only value of a conversation, its pair of opening and closing type."""
     return (f"{_ENDS[traits.opening_type]}>{_ENDS[traits.closing_type]}",)
 
 

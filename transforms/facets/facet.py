@@ -1,4 +1,4 @@
-"""What a facet is: one question about a conversation, declared once, in a module of its own.
+"""A facet: one question about a conversation, declared once, in a module of its own.
 
 Slices, state, tables, catalogue, views and report are derived from the declaration.
 """
@@ -23,15 +23,18 @@ _MAX_ID: Final = 2**15
 
 
 class Traits(NamedTuple):
-    """What facets may know of a conversation: all of its summary that many conversations share.
+    """What facets may know about a conversation.
+
+    It is the part of the summary that is the same for many conversations, so that `slices_of` can
+    cache its results.
 
     Attributes:
       human_messages, assistant_messages: distinct messages of each role.
-      types: bit i is set where the conversation is of type i of `labels.TYPES`.
+      types: bit i is set if the conversation has type i of `labels.TYPES`.
       use: index into `labels.USES`.
       opening_type, closing_type: index into `labels.TYPES`, -1 for none.
-      has_change: whether the change of its mood is defined.
-      pushback_reasons: bit i is set where the assistant pushed back for reason i of
+      has_change: whether its change of mood is defined.
+      pushback_reasons: bit i is set if the assistant pushed back for reason i of
         `labels.PUSHBACK_REASONS`.
     """
 
@@ -46,7 +49,7 @@ class Traits(NamedTuple):
 
     @property
     def type_names(self) -> tuple[str, ...]:
-        """The types that the conversation is of."""
+        """The names of the conversation's types."""
         return tuple(name for i, name in enumerate(TYPES) if self.types >> i & 1)
 
     @property
@@ -57,7 +60,7 @@ class Traits(NamedTuple):
 
 
 def traits_of(summary: ConversationSummary) -> Traits:
-    """Returns what facets may know of a conversation."""
+    """Returns what facets may know about a conversation."""
     return Traits(
         summary.human_messages,
         summary.assistant_messages,
@@ -71,14 +74,14 @@ def traits_of(summary: ConversationSummary) -> Traits:
 
 
 class ShareOf(enum.StrEnum):
-    """Which conversations the values of a facet are a share of."""
+    """Which conversations a facet's values are a share of."""
 
     NONE = "none"
-    """Of none: the facet is not published as a share."""
+    """The facet is not published as a share."""
     ALL = "all"
     """All conversations."""
     GROUP = "group"
-    """The group that the value names: long ones of coaching are a share of coaching."""
+    """The group that the value names: long coaching conversations are a share of coaching."""
     PUSHBACK = "pushback"
     """The conversations with pushback."""
     OPENING = "opening"
@@ -86,16 +89,16 @@ class ShareOf(enum.StrEnum):
 
 
 class Correction(enum.StrEnum):
-    """How a share is corrected for the classifier's errors; the view `ratios` does it."""
+    """How the view `ratios` corrects a share for the classifier's errors."""
 
     COUNTED = "counted"
-    """Nothing was classified, so that there is nothing to correct."""
+    """Nothing was classified, so there is nothing to correct."""
     DIRECT = "direct"
-    """By the value's own error rates (Rogan and Gladen 1978)."""
+    """The value's own error rates correct it (Rogan and Gladen 1978)."""
     QUOTIENT = "quotient"
-    """A corrected part divided by a corrected whole."""
+    """It is a corrected part divided by a corrected whole."""
     INSIDE = "inside"
-    """A share within a classified whole, whose false alarms are taken out."""
+    """It is a share within a classified whole, and the whole's false alarms are taken out."""
     NONE = "none"
     """The share is published raw."""
 
@@ -112,15 +115,16 @@ class Facet:
       share_of: what the values are a share of.
       correction: how the share is corrected.
       definition: what the facet means, one or two sentences for catalogue and report.
-      label: heading in the report.
-      terms: what single values mean, by the words that the report shows.
+      label: the heading in the report.
+      terms: what the words mean that the report shows for single values.
       is_partition: whether each conversation of the whole has exactly one value.
       sums_change: whether cells also sum the change of mood.
       rated_values: values whose error rates are measured for a classifier.
       left_out_of: names of breakdowns whose own cells already say the same number.
 
     Raises:
-      ValueError: the id, the values or `rated_values` cannot be.
+      ValueError: if the id is out of range, if values are missing or repeated, or if
+        `rated_values` are not among the values.
     """
 
     id: int
@@ -141,6 +145,11 @@ class Facet:
         if not 0 < self.id < _MAX_ID:
             raise ValueError(f"facet {self.name}: id must be 1..{_MAX_ID - 1}, got {self.id}")
         if len(set(self.values)) != len(self.values) or not self.values:
-            raise ValueError(f"facet {self.name}: values must be distinct, at least one")
+            raise ValueError(
+                f"facet {self.name}: values must be distinct, at least one, got {self.values}"
+            )
         if not set(self.rated_values) <= set(self.values):
-            raise ValueError(f"facet {self.name}: rated_values must be among its values")
+            raise ValueError(
+                f"facet {self.name}: rated_values must be among its values {self.values}, "
+                f"got {self.rated_values}"
+            )

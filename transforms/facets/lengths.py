@@ -10,10 +10,11 @@ from transforms.facets.facet import Correction, Facet, ShareOf, Traits
 LENGTH_BINS: Final = (
     (0, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 200), (201, None),
 )  # fmt: skip
-"""Human messages from and to, both included; a bin never straddles a definition of METRICS.
+"""The fewest and the most human messages of each bin.
 
-A conversation in which no human has spoken is rare, and so would be a small cell of its own that
-takes larger ones down with it: it shares the first bin.
+No bin crosses a limit that METRICS defines. Conversations without a human message share the first
+bin. They are so rare that their own bin would be a small cell, and hiding it would hide larger
+cells too.
 """
 
 
@@ -29,7 +30,7 @@ def length_of(human_messages: int) -> str:
     for name, (_, high) in zip(LENGTHS, LENGTH_BINS, strict=True):
         if high is None or human_messages <= high:
             return name
-    raise AssertionError("the last bin is open")
+    raise AssertionError("the last bin has no upper limit")
 
 
 def _members(traits: Traits) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Long conversations, of all and of each type."""
+"""Long conversations: of all, of the affective ones, and of each type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ FACET = Facet(
     members=_members,
     share_of=ShareOf.GROUP,
     correction=Correction.INSIDE,
-    definition=f"More than {LONG_OVER} human messages; of all, of the affective ones or of a type.",
+    definition=f"Conversations of more than {LONG_OVER} human messages: among all, among the "
+    "affective ones, or among those of a type.",
     label="Long conversations",
     terms={"Long": f"More than {LONG_OVER} human messages."},
     left_out_of=frozenset(("length",)),

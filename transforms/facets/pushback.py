@@ -1,4 +1,4 @@
-"""Conversations in which the assistant pushes back, of all and of each type."""
+"""Conversations in which the assistant pushes back: of all, and of each type."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FACET = Facet(
     members=_members,
     share_of=ShareOf.GROUP,
     correction=Correction.INSIDE,
-    definition="The assistant refuses, resists or challenges something at least once; of all, or "
-    "of a type that the study reports.",
+    definition="Conversations in which the assistant refuses, resists or challenges something at "
+    "least once: among all, or among those of a type that the study reports.",
     label="Pushback",
     terms={
         "Pushback": "The assistant refuses, resists or challenges something said or asked, at "

@@ -1,7 +1,7 @@
 """All facets, found in this folder, and the slices that they make.
 
-A *slice* is one value of one facet: a set of conversations with something in common. A process
-numbers the slices for speed; whatever is stored names them by the facet's id and the value.
+A *slice* is one value of one facet: a set of conversations with something in common. Each process
+numbers the slices for speed. Stored state names them by the facet's id and the value instead.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ def _found() -> Iterator[Facet]:
 
 
 def ordered(facets: Iterable[Facet]) -> tuple[Facet, ...]:
-    """Returns the facets by id.
+    """Sorts the facets by id.
 
     Raises:
-      ValueError: two have the same id or name.
+      ValueError: if two have the same id or name.
     """
     by_id = sorted(facets, key=lambda facet: facet.id)
     for first, second in pairwise(by_id):
         if first.id == second.id:
             raise ValueError(f"facets {first.name} and {second.name} have the same id {first.id}")
-    if len({facet.name for facet in by_id}) != len(by_id):
-        raise ValueError("two facets have the same name")
+    names = [facet.name for facet in by_id]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two facets have the same name; the names are {', '.join(names)}")
     return tuple(by_id)
 
 
@@ -53,12 +54,12 @@ FACETS: Final = ordered(_found())
 BY_NAME: Final[Mapping[str, Facet]] = {facet.name: facet for facet in FACETS}
 
 SLICES: Final = tuple(Slice(facet.name, value) for facet in FACETS for value in facet.values)
-"""All slices; the position is this process's own and is never stored."""
+"""All slices. A position is valid in this process only, and is never stored."""
 
 INDEX: Final[Mapping[Slice, int]] = {slice_: index for index, slice_ in enumerate(SLICES)}
 
 SLICE_KEYS: Final = tuple((facet.id, value) for facet in FACETS for value in facet.values)
-"""How stored state names each slice: id of the facet, and value."""
+"""How stored state names each slice: by the facet's id and the value."""
 
 _OF_KEY: Final[Mapping[tuple[int, str], int]] = {key: i for i, key in enumerate(SLICE_KEYS)}
 SUMMING_CHANGE: Final = frozenset(i for s, i in INDEX.items() if BY_NAME[s.facet].sums_change)
@@ -79,7 +80,7 @@ def index_of_key(facet_id: int, value: str) -> int:
     """Returns the index of a slice that stored state names.
 
     Raises:
-      ValueError: this version has no such slice.
+      ValueError: if this version has no such slice.
     """
     index = _OF_KEY.get((facet_id, value))
     if index is None:
@@ -94,7 +95,8 @@ def index_of_key(facet_id: int, value: str) -> int:
 def slices_of(traits: Traits) -> tuple[tuple[int, ...], ...]:
     """Returns, for each of `BREAKDOWN_NAMES`, the slices that such a conversation counts in.
 
-    One number, one row: a facet is left out of a breakdown whose own cells already say the same.
+    No number is published twice: a facet is left out of a breakdown whose cells already say the
+    same.
     """
     indexes = tuple(
         INDEX[Slice(facet.name, value)] for facet in FACETS for value in facet.members(traits)

@@ -17,8 +17,8 @@ FACET = Facet(
     members=_members,
     share_of=ShareOf.NONE,
     correction=Correction.NONE,
-    definition=f"{MIN_MESSAGES_FOR_CHANGE} or more human messages, so that the change of mood is "
-    "defined; of all, of the affective ones, or of a type.",
+    definition=f"Conversations of {MIN_MESSAGES_FOR_CHANGE} or more human messages, which have a "
+    "change of mood: among all, among the affective ones, or among those of a type.",
     label="Change of mood",
     terms={
         "Mood change": "Mean sentiment of the last three human messages minus that of the first "

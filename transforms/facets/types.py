@@ -1,4 +1,4 @@
-"""The types of a conversation; it may be of several."""
+"""The types of a conversation; it may have several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FACET = Facet(
     members=lambda traits: traits.type_names,
     share_of=ShareOf.ALL,
     correction=Correction.DIRECT,
-    definition="What need a conversation serves. A conversation may be of several types.",
+    definition="The need that a conversation serves. A conversation may have several types.",
     label="Types",
     terms={
         "Interpersonal advice": "How to deal with another person: partner, dating, family, friend, "

@@ -1,4 +1,4 @@
-"""The shipped rates: whose they are, and what a file of them may say."""
+"""Tests the shipped rates: which classifier they belong to, and what a file of rates may say."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from transforms.estimation.rates import Rate, Rates, decode_rates, encode_rates,
 AFFECTIVE = Rate("all", "use", "affective", 14, 28, 34, 1573)
 
 
-def test_the_shipped_rates_are_of_the_shipped_model(caplog: pytest.LogCaptureFixture) -> None:
-    """Either mode has the headline's rates beside it, and nothing to warn of."""
+def test_the_shipped_rates_belong_to_the_shipped_model(caplog: pytest.LogCaptureFixture) -> None:
+    """Both modes have rates for the share of affective conversations, and no warning is logged."""
     for version in (load_default().version, f"accurate-{load_default().version}"):
         shipped = load_rates(version)
         assert ("all", "use", "affective") in {
@@ -24,8 +24,8 @@ def test_the_shipped_rates_are_of_the_shipped_model(caplog: pytest.LogCaptureFix
     assert not caplog.records
 
 
-def test_another_version_has_no_rates_and_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
-    """Rates of another version are not used, and one sentence names both versions."""
+def test_another_version_has_no_rates_and_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Rates of another version are not used, and one warning names both versions."""
     with caplog.at_level(logging.WARNING):
         assert load_rates("labels") == ()
     (said,) = caplog.messages
@@ -34,7 +34,7 @@ def test_another_version_has_no_rates_and_is_told_so(caplog: pytest.LogCaptureFi
 
 
 def test_a_written_file_is_read_back() -> None:
-    """What evaluation writes is what a run reads, a value a line of the difference."""
+    """A run reads what evaluation wrote, and each field is on a line of its own for diffs."""
     both = (AFFECTIVE, Rate("zh", "pushback", "all", 1, 2, 3, 4))
     rates = (Rates("c-1", both), Rates("accurate-c-1", (AFFECTIVE,)))
     encoded = encode_rates(rates)
@@ -53,14 +53,14 @@ def test_a_written_file_is_read_back() -> None:
     ],
 )
 def test_impossible_rates_are_refused(change: dict[str, object], said: str) -> None:
-    """A name that is none of ours, or more found than there are, is refused with its value."""
+    """An unknown name or an impossible count is refused, and the error shows it."""
     fields = msgspec.structs.asdict(AFFECTIVE) | change
     encoded = msgspec.json.encode([{"classifier_version": "c-1", "rates": [fields]}])
     with pytest.raises(msgspec.ValidationError, match=said):
         decode_rates(encoded)
 
 
-def test_a_value_stands_once() -> None:
-    """Two rows for one value of one language would leave open which one holds."""
-    with pytest.raises(ValueError, match="all use affective stand there twice"):
+def test_a_language_and_value_occurs_once() -> None:
+    """Two rows for one value of one language are refused, because either could be meant."""
+    with pytest.raises(ValueError, match="all use affective occur twice"):
         Rates("c-1", (AFFECTIVE, AFFECTIVE))
