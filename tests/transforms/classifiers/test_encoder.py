@@ -1,4 +1,4 @@
-"""Tests the encoder: hand-computed vectors, their one length, and independence of the batch."""
+"""Tests the encoder: hand-computed vectors, their fixed length, and independence of the batch."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def encode(encoder: Encoder, *texts: str) -> NDArray[np.float32]:
     ],
 )
 def test_hand_computed_vectors(text: str, vector: list[int]) -> None:
-    """The words' vectors are summed, brought to a length of 180, rounded and cut at 127."""
+    """The words' vectors are summed, scaled to a length of 180, rounded, and cut at 127."""
     assert encode(TINY, text)[0].tolist() == vector
 
 
-def test_a_long_text_is_no_longer_than_a_short_one() -> None:
-    """Repetition and unknown words change nothing: only the direction speaks."""
+def test_a_long_text_has_the_vector_of_a_short_one() -> None:
+    """Repetition and unknown words change nothing, because only the direction matters."""
     vectors = encode(TINY, "sad", "sad " * 300, "sad beyond all those unknown words")
     assert (vectors == vectors[0]).all()
 
 
-def test_every_text_has_one_length() -> None:
-    """Rounding moves it by less than a half a coordinate, and nearly nothing reaches the top."""
+def test_every_vector_has_the_same_length() -> None:
+    """Rounding moves each coordinate by a half at most, and no coordinate is above the top."""
     vectors = encode(RANDOM, *TEXTS)
     lengths = np.linalg.norm(vectors, axis=1)
     assert lengths[1] == 0
@@ -63,8 +63,8 @@ def test_every_text_has_one_length() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n", "unheard", "..."])
-def test_a_silent_text_has_the_vector_zero(text: str) -> None:
-    """Whether it has no features, or none that the table knows."""
+def test_a_text_without_known_features_has_a_zero_vector(text: str) -> None:
+    """It may have no features at all, or none that the table knows."""
     vectors = encode(TINY, "sad", text)
     assert vectors[0].any()
     assert vectors[1].tolist() == [0] * 5
@@ -83,7 +83,7 @@ def test_a_vector_is_the_sum_over_all_families() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.characters(codec=None), max_size=80), min_size=1, max_size=9))
 def test_a_vector_does_not_depend_on_its_batch(texts: list[str]) -> None:
-    """Encoding together and alone give the same bits."""
+    """A text gets the same bits in a batch and alone."""
     together = encode(RANDOM, *texts)
     assert together.dtype == np.float32
     assert together.shape == (len(texts), 64)
@@ -91,8 +91,8 @@ def test_a_vector_does_not_depend_on_its_batch(texts: list[str]) -> None:
         assert together[index].tobytes() == encode(RANDOM, text)[0].tobytes()
 
 
-def test_an_order_of_messages_is_an_order_of_vectors() -> None:
-    """Each vector stands where its text does."""
+def test_vectors_have_the_order_of_their_texts() -> None:
+    """Reversed texts give reversed vectors."""
     forward, backward = encode(RANDOM, *TEXTS), encode(RANDOM, *TEXTS[::-1])
     assert forward.tobytes() == backward[::-1].tobytes()
     assert all((one != other).any() for one, other in pairwise(forward))

@@ -1,4 +1,4 @@
-"""Tests the hashed n-grams against a plain reading of the same rules."""
+"""Tests the hashed n-grams: which tokens there are, how they are folded, and what is read."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from transforms.classifiers.ngram.features import (
 ANY_TEXT = st.one_of(
     st.text(st.characters(codec=None), max_size=60), st.text("a我很他1 '?\ud800", max_size=8)
 )
-"""Any code points, lone surrogates and NULs included; and short texts in which words meet."""
+"""Texts of any code points, with lone surrogates and NULs, and short texts of a few characters."""
 
 
 def features_of(read: Extract, index: int) -> list[list[int]]:
-    """Lists a message's features, a list a family; families without features are left out."""
+    """Lists a message's features by family, without the families that have none."""
     found = [
         sorted(family.buckets[family.offsets[index] : family.offsets[index + 1]].tolist())
         for family in read.families
@@ -34,7 +34,7 @@ def features_of(read: Extract, index: int) -> list[list[int]]:
 @settings(deadline=None, max_examples=300)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=6))
 def test_features_do_not_depend_on_the_batch(texts: list[str]) -> None:
-    """A message has the same features among others as alone."""
+    """A message has the same features in a batch and alone."""
     together = extract(texts)
     for index, text in enumerate(texts):
         assert features_of(together, index) == features_of(extract([text]), 0)
@@ -83,7 +83,7 @@ def test_folding(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("quoted", ["'hi'", "hi'", "'hi"])
-def test_quotes_are_no_part_of_a_word(quoted: str) -> None:
+def test_quotes_are_not_part_of_a_word(quoted: str) -> None:
     """An apostrophe belongs to a word only between its letters."""
     tokens = extract([quoted]).families[0].buckets
     assert tokens.tolist() == extract(["hi"]).families[0].buckets.tolist()
@@ -93,12 +93,12 @@ def test_quotes_are_no_part_of_a_word(quoted: str) -> None:
     ("one", "other"), [("ab", "ba"), ("a b", "b a"), ("ab c", "a bc"), ("我你", "你我")]
 )
 def test_order_matters(one: str, other: str) -> None:
-    """Words and pairs know their order."""
+    """Other orders of characters or of words give other features."""
     assert features_of(extract([one]), 0) != features_of(extract([other]), 0)
 
 
 def test_only_the_ends_of_a_long_text_are_read() -> None:
-    """A middle, however long, changes nothing; a change at either end does."""
+    """The middle changes nothing, however long it is; a change at the end does."""
     head, tail = "h" * HEAD_CHARS, "t" * TAIL_CHARS
     [(_, base)] = chunks([head + "x" * 10 + tail])
     [(_, long)] = chunks([head + "y" * 10_000_000 + tail])
@@ -108,7 +108,7 @@ def test_only_the_ends_of_a_long_text_are_read() -> None:
 
 
 def test_chunks_cover_every_text_once() -> None:
-    """Texts come back in order and complete, in several pieces when they are many."""
+    """Texts come back once and in order, in several pieces if there are many."""
     texts = [f"message {index} " * 50 for index in range(300)]
     places = [index for place, _ in chunks(texts) for index in range(300)[place]]
     assert places == list(range(300))

@@ -39,7 +39,7 @@ def judge(
     pushback: int = NO_LOGIT,
     head: ConversationHead | None = None,
 ) -> Judgements:
-    """Judges conversations by a head that takes means, or a given one."""
+    """Judges conversations with `head`, or else with a head that takes means."""
     scores, starts = batch(*conversations)
     asked = np.full(len(conversations), pushback, np.int8)
     return classifier(head=head).judge(scores, starts, asked, np.diff(starts))
@@ -51,28 +51,28 @@ def names(judged: Judgements, index: int = 0) -> set[str]:
 
 
 def test_a_task_is_not_affective() -> None:
-    """Gate closed: no affective type, and the use is the strongest of the other seven."""
+    """It has no affective type, and its use is the strongest of the other seven."""
     judged = judge([TASK, TASK])
     assert not judged.affective[0]
     assert names(judged) == set()
     assert USES[judged.use[0]] == "technical"
 
 
-def test_affective_types_only_where_the_gate_is_open() -> None:
-    """A type logit alone decides nothing."""
+def test_an_affective_type_needs_an_open_gate() -> None:
+    """A high logit of the type alone is not enough."""
     judged = judge([row(affective=-1, counseling=127)], [row(affective=0, counseling=127)])
     assert judged.affective.tolist() == [False, True]
     assert [names(judged, 0), names(judged, 1)] == [set(), {"counseling"}]
 
 
-def test_use_is_affective_exactly_where_affective() -> None:
-    """The gate, not the use logits, says so."""
+def test_the_gate_decides_whether_the_use_is_affective() -> None:
+    """The logits of the uses do not matter for that."""
     judged = judge([row(affective=8, use="work")], [row(affective=-8, use="affective")])
     assert (judged.use[0] == 0, judged.use[1] == 0) == (True, False)
 
 
-def test_an_affective_conversation_has_its_strongest_type() -> None:
-    """Where no type reaches its threshold, the nearest one is taken."""
+def test_an_affective_conversation_always_has_a_type() -> None:
+    """If no type reaches its threshold, the nearest one is taken."""
     judged = judge([row(affective=8, coaching=-4, counseling=-9)])
     assert names(judged) == {"coaching"}
 
@@ -82,7 +82,7 @@ def test_an_affective_conversation_has_its_strongest_type() -> None:
 def test_roleplay_counts_from_four_human_messages(
     message: NDArray[np.int8], count: int, counted: bool
 ) -> None:
-    """Both roleplays, as types and as opening and closing types."""
+    """Both kinds of roleplay do, as types and as opening and closing types."""
     judged = judge([message] * count)
     kind = "roleplay" if message is DRAGON else "romantic_roleplay"
     assert (kind in names(judged)) is counted
@@ -94,7 +94,7 @@ def test_roleplay_counts_from_four_human_messages(
 def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
     second: int, types: set[str]
 ) -> None:
-    """Affective, but its strongest type needs a fourth message, and no other takes its place."""
+    """The strongest type needs a fourth message, and no other type takes its place."""
     judged = judge([row(affective=20, romantic_roleplay=24, companionship=second)] * 3)
     assert judged.affective[0]
     assert names(judged) == types
@@ -103,7 +103,7 @@ def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
 
 @pytest.mark.parametrize(("lonely", "closing"), [(False, "roleplay"), (True, "companionship")])
 def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: str) -> None:
-    """However strong: past the edge threshold an affective type goes before it."""
+    """Past the edge threshold an affective type comes first, however strong the roleplay is."""
     story = row(affective=20 if lonely else -20, companionship=-4, roleplay=60)
     judged = judge([LONELY] * 5 + [story] * 3)
     assert judged.affective[0]
@@ -114,7 +114,7 @@ def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: 
 
 
 def test_an_edge_of_a_conversation_that_is_not_affective_may_be_roleplay() -> None:
-    """Though the edge by itself is past the gate: no affective type stands before it."""
+    """The edge is past the gate, but the conversation may not have an affective type."""
     story = row(affective=20, companionship=40, roleplay=8)
     judged = judge([story] * 3 + [TASK] * 9)
     assert not judged.affective[0]
@@ -122,20 +122,20 @@ def test_an_edge_of_a_conversation_that_is_not_affective_may_be_roleplay() -> No
 
 
 def test_the_true_count_decides_when_rows_are_a_sample() -> None:
-    """Four human messages of which two rows are left are still four."""
+    """Four human messages are still four if a sample keeps only two of their rows."""
     scores, starts = batch([DRAGON, DRAGON])
     judged = classifier().judge(scores, starts, np.array([-128], np.int8), np.array([4]))
     assert names(judged) == {"roleplay"}
 
 
 def test_drift_from_opening_to_closing() -> None:
-    """Opening and closing look at the first and the last three messages only."""
+    """The opening depends only on the first three messages, the closing only on the last three."""
     judged = judge([WORRIED] * 3 + [TASK] * 2 + [LONELY] * 3, head=whole_mean_head(-9.0))
     assert TYPES[judged.opening_type[0]] == "counseling"
     assert TYPES[judged.closing_type[0]] == "companionship"
 
 
-def test_an_edge_without_a_type_has_none() -> None:
+def test_an_opening_may_have_no_type() -> None:
     """A conversation that opens as a task and ends as counseling has no opening type."""
     judged = judge([TASK] * 3 + [WORRIED] * 9, head=whole_mean_head(-9.0))
     assert judged.opening_type[0] == NO_INDEX
@@ -143,29 +143,29 @@ def test_an_edge_without_a_type_has_none() -> None:
 
 
 @pytest.mark.parametrize(("edge", "opening"), [(2.5, "counseling"), (2.625, None)])
-def test_an_edge_has_a_type_from_its_own_threshold_on(edge: float, opening: str | None) -> None:
-    """The edge threshold decides about opening and closing, not the conversation's."""
+def test_edges_have_their_own_threshold(edge: float, opening: str | None) -> None:
+    """The edge threshold decides about opening and closing; the conversation's does not."""
     judged = judge([WORRIED] * 5, head=whole_mean_head(edge=edge))
     index = TYPES.index(opening) if opening else NO_INDEX
     assert judged.affective[0]
     assert (judged.opening_type[0], judged.closing_type[0]) == (index, index)
 
 
-def test_an_affective_edge_has_the_strongest_type_sure_or_not() -> None:
-    """Past the edge threshold the nearest type is taken, though none reaches its threshold."""
+def test_an_affective_edge_always_has_a_type() -> None:
+    """Past the edge threshold the nearest type is taken, even if none reaches its own threshold."""
     judged = judge([row(affective=8, coaching=-4, counseling=-9)])
     assert TYPES[judged.opening_type[0]] == TYPES[judged.closing_type[0]] == "coaching"
 
 
 def test_no_edge_of_a_task_is_affective() -> None:
-    """An opening past the gate of a conversation that is not affective has no type."""
+    """An opening past the gate has no type if the conversation is not affective."""
     judged = judge([LONELY] * 3 + [TASK] * 9)
     assert not judged.affective[0]
     assert judged.opening_type[0] == NO_INDEX
 
 
-def test_the_alert_has_a_threshold_of_its_own() -> None:
-    """What counts as affective need not be sure enough to be pointed at."""
+def test_the_alert_has_its_own_threshold() -> None:
+    """A conversation can count as affective without being sure enough for an alert."""
     judged = judge(
         [row(affective=8)], [row(affective=16)], [TASK], [], head=whole_mean_head(alert=2.0)
     )
@@ -174,7 +174,7 @@ def test_the_alert_has_a_threshold_of_its_own() -> None:
 
 
 def test_the_language_shift_moves_the_gate_of_that_language() -> None:
-    """Chinese is helped by one logit: its gate, alert and edges, and no other language's."""
+    """A shift of 1 for Chinese raises its gate, alert and edges, and no other language's."""
     said = [[row(affective=-8, coaching=3, language=code)] for code in ("zh", "en", "und")]
     judged = judge(*said, head=whole_mean_head(shift={"zh": 1.0}))
     assert judged.affective_logit.tolist() == [0.0, -1.0, -1.0]
@@ -182,8 +182,8 @@ def test_the_language_shift_moves_the_gate_of_that_language() -> None:
     assert judged.opening_type.tolist() == [TYPES.index("coaching"), NO_INDEX, NO_INDEX]
 
 
-def test_the_language_shift_moves_no_type() -> None:
-    """Types are compared with thresholds that hold given an affective conversation."""
+def test_the_language_shift_does_not_move_types() -> None:
+    """Thresholds of types already assume an affective conversation."""
     said = [[row(affective=8, coaching=4, language=code)] for code in ("zh", "en")]
     judged = judge(*said, head=whole_mean_head(shift={"zh": 3.0}))
     assert judged.type_logits[0].tolist() == judged.type_logits[1].tolist()
@@ -195,27 +195,27 @@ def test_pushback_at_or_above_the_threshold() -> None:
     assert not judge([TASK], pushback=7).pushback[0]
 
 
-def test_language_is_the_commonest_determined_one() -> None:
-    """Undetermined messages have no vote."""
+def test_the_language_is_the_most_common_known_one() -> None:
+    """Messages of undetermined language have no vote."""
     judged = judge([DRAGON, DRAGON, WORRIED], [DRAGON], [LONELY, WORRIED, WORRIED])
     assert [LANGUAGES[index] for index in judged.language] == ["zh", "und", "zh"]
 
 
-def test_a_conversation_without_human_messages() -> None:
-    """It is nothing, and its neighbours are not disturbed, wherever it stands."""
+def test_a_conversation_without_human_messages_is_not_affective() -> None:
+    """Its use is other, it has no type, and its neighbours in the batch are judged as before."""
     judged = judge([], [LONELY], [], [TASK], [])
     assert judged.affective.tolist() == [False, True, False, False, False]
     assert [USES[index] for index in judged.use[[0, 2, 4]]] == ["other"] * 3
     assert judged.opening_type[[0, 2, 4]].tolist() == [NO_INDEX] * 3
 
 
-def test_no_conversations() -> None:
-    """An empty batch gives empty arrays."""
+def test_an_empty_batch_gives_empty_arrays() -> None:
+    """Every field of the judgements is empty."""
     assert all(len(array) == 0 for array in astuple(judge()))
 
 
 def test_hand_computed_pooling() -> None:
-    """Opening, closing and whole means, the mean of the top two, the length step and the bias."""
+    """Each weight picks one figure: three means, the mean of the top two, the length, the bias."""
     messages = [row(affective=level) for level in (8, 16, 24, 0, -8)]
     for place, value in enumerate((2.0, 2 / 3, 1.0, 2.5, 3.0, 1.0)):
         weights = np.zeros((1 + len(TYPES), FIGURES))
@@ -235,7 +235,7 @@ ROWS = st.lists(
 def test_a_judgement_does_not_depend_on_its_batch(
     conversations: list[list[list[int]]], seed: int
 ) -> None:
-    """Judging together and alone give the same bits."""
+    """A conversation gets the same bits in a batch and alone."""
     random = np.random.default_rng(seed)
     head = ConversationHead(
         random.normal(size=(7, FIGURES)), random.normal(size=7), random.normal(size=11), 0.1, 0.2
@@ -251,7 +251,7 @@ def test_a_judgement_does_not_depend_on_its_batch(
 
 
 def test_probability_is_monotonic_and_bounded() -> None:
-    """Far logits neither overflow nor leave 0..1."""
+    """Extreme logits neither overflow nor leave the range from 0 to 1."""
     shares = [probability(logit) for logit in (-1e4, -2.0, 0.0, 2.0, 1e4)]
     assert shares == sorted(shares)
     assert (shares[0], shares[2], shares[-1]) == (0.0, 0.5, 1.0)

@@ -31,17 +31,17 @@ from transforms.classifiers.ngram.language import VOTERS, identify, make_ballots
     ],
 )
 def test_languages(text: str, language: str) -> None:
-    """Scripts decide from a quarter of the text on; Latin languages are told by common words."""
+    """A script decides from a quarter of the text on; common words tell Latin languages apart."""
     assert LANGUAGES[identify(extract([text]))[0]] == language
 
 
 def spoken(language: str, text: str) -> Conversation:
-    """Builds a conversation of one message, said five times over."""
+    """Builds a conversation of one message that repeats a text five times."""
     return Conversation("", "written", (Turn(True, f"{text} " * 5),), language=language)
 
 
-def test_words_that_one_language_alone_uses_are_learned() -> None:
-    """A word of several languages votes for none."""
+def test_words_of_only_one_language_are_learned() -> None:
+    """A word that several languages use votes for none of them."""
     texts = {"en": "kettle radio", "de": "kessel radio", "es": "x", "pt": "x", "fr": "x"}
     words = common_words(spoken(code, text) for code, text in texts.items())
     assert "kettle" in words["en"]

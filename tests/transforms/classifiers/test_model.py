@@ -23,7 +23,10 @@ REAL = (
     / "dev.jsonl.gz"
 )
 MOST_FALSE_POSITIVES = 0.06
-"""Of the real conversations read as not affective; they were read because they looked it."""
+"""Highest share of false positives among real conversations that were read as not affective.
+
+They were read because they looked affective, so they are harder than most.
+"""
 
 
 def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judgements:
@@ -41,7 +44,7 @@ def spoken(messages: Sequence[str]) -> Conversation:
 
 
 def test_the_model_file_is_small_and_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file ships with the package and loads where nothing can be reached."""
+    """The file is in the package, and it loads without a network."""
     monkeypatch.setattr(socket, "socket", None)
     source = files("transforms.classifiers.ngram").joinpath(MODEL_FILE)
     assert len(source.read_bytes()) <= 10_000_000
@@ -69,7 +72,7 @@ def test_the_model_is_loaded_once() -> None:
     ],
 )  # fmt: skip
 def test_plain_cases(messages: list[str], affective: bool, expected: str) -> None:
-    """Nobody would hesitate over these, so neither may the model."""
+    """The model is right where everybody would agree."""
     judged = judge(load_default(), [spoken(messages)])
     assert bool(judged.affective[0]) is affective
     if affective:
@@ -79,7 +82,7 @@ def test_plain_cases(messages: list[str], affective: bool, expected: str) -> Non
 
 
 def test_a_plain_refusal_is_pushback_and_help_is_not() -> None:
-    """The assistant's side, with the reason."""
+    """The refusal scores as pushback with its reason; the helpful answer does not."""
     model = load_default()
     texts = [
         "I'm an AI, I don't have feelings or a body, so I can't be your boyfriend.",
@@ -92,9 +95,9 @@ def test_a_plain_refusal_is_pushback_and_help_is_not() -> None:
 
 
 def test_false_positives_on_real_conversations() -> None:
-    """The gate for every later model: few real conversations are called affective wrongly."""
+    """Every shipped model must call few real conversations affective by mistake."""
     if not REAL.exists():
         assert os.environ.get("CI") != "true", "CI must have the real conversations"
-        pytest.skip(f"no {REAL.name} in the data folder (UNDERTONE_DATA)")
+        pytest.skip(f"{REAL} is missing; set UNDERTONE_DATA to the data folder")
     none = [row for row in read_conversations(REAL) if row.label == "none"]
     assert judge(load_default(), none).affective.mean() <= MOST_FALSE_POSITIVES

@@ -19,11 +19,14 @@ BY_HAND = Network(
     direct_scale=0.1,
     bias=np.array([1.0, -2.0]),
 )
-"""Units: 2 x + y - 3, 3 y - x + 1, and a third that soon reaches the top; halved and rounded."""
+"""Three hidden units: 2 x + y - 3, 3 y - x + 1, and one that soon reaches the top.
+
+Each is halved and rounded.
+"""
 
 
 def integer_logits(network: Network, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Computes the same in int64, with float64 only where something is scaled."""
+    """Computes the logits in int64, with float64 only for scaling."""
     inputs, hidden, heads, direct = (
         array.astype(np.int64) for array in (vectors, network.hidden, network.heads, network.direct)
     )
@@ -50,14 +53,14 @@ def whole_vectors(count: int, inputs: int, seed: int) -> NDArray[np.float32]:
     ],
 )
 def test_hand_computed_logits(vector: tuple[int, int], logits: tuple[float, float]) -> None:
-    """Hidden units are floored at 0, scaled, rounded to even and cut; inputs also pass them by."""
+    """Hidden units are floored at 0, scaled, rounded and cut; inputs also skip them."""
     found = BY_HAND.logits(np.array([vector], np.float32))
     assert found[0] == pytest.approx(logits)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_full_size_equals_integers_exactly(seed: int) -> None:
-    """Float32 loses nothing at 512 inputs, 64 units and 16 heads of any whole weights."""
+    """Float32 is exact for 512 inputs, 64 units and 16 heads with any whole weights."""
     network = random_network(512, 64, 16, seed)
     vectors = whole_vectors(200, 512, seed)
     expected = integer_logits(network, vectors)
@@ -77,7 +80,7 @@ def test_extremes_equal_integers_exactly() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 257])
 def test_logits_do_not_depend_on_the_batch(size: int) -> None:
-    """However many are multiplied at once, a row has the same bits."""
+    """A row has the same bits however many rows are multiplied at once."""
     network = random_network(512, 64, 16, seed=5)
     vectors = whole_vectors(257, 512, seed=6)
     together = network.logits(vectors)

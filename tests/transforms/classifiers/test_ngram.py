@@ -77,7 +77,7 @@ def test_layout_has_no_gap_and_no_overlap() -> None:
     )
 )
 def test_a_row_does_not_depend_on_its_batch(messages: list[tuple[str, bool]]) -> None:
-    """Scoring together and alone give the same bytes."""
+    """A message gets the same bytes in a batch and alone."""
     texts = [text for text, _ in messages]
     human = np.array([is_human for _, is_human in messages], np.bool_)
     together = RANDOM.score(texts, human)
@@ -88,7 +88,7 @@ def test_a_row_does_not_depend_on_its_batch(messages: list[tuple[str, bool]]) ->
 
 
 def test_long_batches_agree_with_single_messages() -> None:
-    """Where a batch is cut into chunks makes no difference."""
+    """It makes no difference where a batch is cut into chunks."""
     texts = [f"message number {index} says {'x' * (index % 90)} " * 9 for index in range(400)]
     human = np.arange(400) % 3 > 0
     together = RANDOM.score(texts, human)
@@ -98,7 +98,7 @@ def test_long_batches_agree_with_single_messages() -> None:
 
 
 def test_hand_computed_rows() -> None:
-    """Each column is the logit of its head in eighths, the sentiment its step."""
+    """Each column is its head's logit in eighths; sentiment is a step."""
     says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
     rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
     assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
@@ -116,13 +116,13 @@ def test_the_sentiment_is_cut_into_five_steps(logit: int, step: int) -> None:
 
 
 def test_a_human_row_names_its_language() -> None:
-    """It stands beside the logits, known words or not."""
+    """The language is set whether or not the encoder knows the words."""
     rows = classifier({("不", AFFECTIVE): 1}).score(["我不知道", "what is this"], np.full(2, True))
     assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["zh", "en"]
 
 
 def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
-    """An assistant's human columns are 0, a human's pushback columns at their floor."""
+    """An assistant's human columns are 0; a human's pushback logit is the lowest there is."""
     tiny = classifier({("refuse", AFFECTIVE): 3}, {("refuse", 0): 4, ("refuse", 4): 2})
     human, assistant = tiny.score(["refuse", "refuse"], np.array([True, False]))
     assert human[PUSHBACK:].tolist() == [NO_LOGIT, 0]
@@ -131,7 +131,7 @@ def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
 
 
 def test_both_roles_share_an_encoder_but_no_network() -> None:
-    """The same word means one thing from a human and another from the assistant."""
+    """The same word scores differently from a human and from the assistant."""
     tiny = classifier({("no", AFFECTIVE): -1}, {("no", 0): 6})
     human, assistant = tiny.score(["no", "no"], np.array([True, False]))
     assert (human[AFFECTIVE], assistant[PUSHBACK]) == (-8, 48)
@@ -146,7 +146,7 @@ def test_the_pushback_logit_is_shifted_by_language() -> None:
 
 
 def test_logits_are_clipped() -> None:
-    """Certainty past the range of int8 stays at its end."""
+    """A logit outside the range of int8 gets the nearest value inside."""
     tiny = classifier({("yes", AFFECTIVE): 127, ("no", AFFECTIVE): -127})
     rows = tiny.score(["yes", "no"], np.array([True, True]))
     assert rows[:, AFFECTIVE].tolist() == [127, -128]
@@ -154,15 +154,15 @@ def test_logits_are_clipped() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00\x00", "\ud800"])
 def test_a_message_without_features_is_neutral_and_other(text: str) -> None:
-    """Nothing was said: no type, neutral, use other, language undetermined, no pushback."""
+    """It has no type, no mood, use other, an undetermined language, and no pushback."""
     rows = RANDOM.score([text, text], np.array([True, False]))
     assert (rows[0, : USE_COLUMNS.stop - 1] == NO_LOGIT).all()
     assert rows[0, USE_COLUMNS.stop - 1 : HUMAN_WIDTH].tolist() == [0, 0, 0]
     assert rows[1, PUSHBACK:].tolist() == [NO_LOGIT, 0]
 
 
-def test_a_silent_message_does_not_speak_with_the_bias() -> None:
-    """What the networks say of nothing is not said of anybody."""
+def test_an_empty_message_ignores_the_networks_bias() -> None:
+    """The bias alone makes no message affective and gives it no mood."""
     human = replace(random_network(10, 7, HUMAN_HEADS, seed=2), bias=np.full(HUMAN_HEADS, 5.0))
     [row] = replace(RANDOM, human=human).score([""], np.array([True]))
     assert row[SENTIMENT] == 0
@@ -170,7 +170,7 @@ def test_a_silent_message_does_not_speak_with_the_bias() -> None:
 
 
 def test_a_ten_megabyte_text_is_scored_like_its_ends() -> None:
-    """Size is no attack: only the ends are read."""
+    """Only the ends are read, so a huge text changes nothing."""
     big = "word " * 2_000_000
     small = big[:1200] + " " + big[-400:]
     rows = RANDOM.score([big, small], np.array([True, True]))
