@@ -1,1 +1,1 @@
-"""Makes the model file that `transforms.classifiers` ships. Never imported by the pipeline."""
+"""Makes the model file that ships with `transforms.classifiers`. The job never imports this."""

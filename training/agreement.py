@@ -1,4 +1,4 @@
-"""Cohen's kappa between the labels written with the text and a second, blind labelling of it.
+"""Measures Cohen's kappa between the labels written with the text and a second, blind labelling.
 
 Source of kappa: Cohen, "A coefficient of agreement for nominal scales", 1960.
 """
@@ -16,7 +16,7 @@ NO_REASON: Final = "none"
 
 
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
-    """Gives the agreement beyond chance; 1 where only one value occurs and nobody disagrees."""
+    """Returns the agreement beyond chance, or 1 if only one value occurs."""
     count = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / count
     by_chance = sum(first.count(value) * second.count(value) for value in {*first, *second}) / (
@@ -73,7 +73,8 @@ def _reasons(pairs: Sequence[tuple[Conversation, Any]]) -> tuple[list[str], list
         for number, turn in enumerate(replies, 1):
             said = row["pushback"].get(str(number), NO_REASON)
             if said not in (*PUSHBACK_REASONS, NO_REASON):
-                raise ValueError(f"{conversation.id}: {said!r} is no reason")
+                known = ", ".join((*PUSHBACK_REASONS, NO_REASON))
+                raise ValueError(f"{conversation.id}: unknown reason {said!r}; use one of {known}")
             first.append(turn.pushback or NO_REASON)
             second.append(said)
     return first, second

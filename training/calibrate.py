@@ -1,7 +1,7 @@
 """Sets what turns scores into decisions: the head's scale, its thresholds, and the cuts.
 
-Every score that is looked at comes of a model that did not see its text, and no label of a real
-conversation is read. What is known of those is that a few per cent are affective.
+Every score used here comes from a model that did not see its text. No label of a real conversation
+is read; all that calibration knows about those is that a few per cent are affective.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ from transforms.classifiers.head import (
 LANGUAGE_COUNT: Final = len(LANGUAGES)
 
 COUNTED: Final = 0.02
-"""Share of real, unlabelled conversations that count as affective: the true ones that are found,
-and about one in a hundred of the others."""
+"""Share of real, unlabelled conversations that are to count as affective.
+
+It is made of the true ones that are found, and of about one in a hundred of the others.
+"""
 
 ALERTED: Final = 0.012
 
 _LEVELS: Final = np.linspace(0.75, 0.95, 9)
 _MEANS: Final = FIGURES - 2
-"""The pooled figures that are means of messages."""
+"""How many of the pooled figures are means over messages."""
 
 _FARTHEST: Final = 2.0
 _TINY: Final = 1e-12
 
 _FEW: Final = 20
-"""A language with fewer written conversations that are not affective is left as English is."""
+"""A language with fewer examples gets no shift of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Seen:
-    """Holds what a fitted head makes of conversations, before any calibration.
+    """Holds the logits that a fitted head gives conversations, before any calibration.
 
     Attributes:
         conversations: `b` of them.
         whole: float64 (b, 7), gate and types.
-        edges: float64 (b, 2), the gate of opening and closing.
+        edges: float64 (b, 2), the gate's logits of opening and closing.
     """
 
     conversations: list[Conversation]
@@ -69,36 +71,36 @@ class Seen:
     edges: NDArray[np.float64]
 
     def take(self, rows: NDArray[np.int64]) -> Seen:
-        """Takes some of the conversations."""
+        """Returns the conversations `rows`, in that order."""
         kept = [self.conversations[row] for row in rows.tolist()]
         return Seen(kept, self.whole[rows], self.edges[rows])
 
     def level(self) -> NDArray[np.float64]:
-        """Gives float64 (7,), the upper levels of real, unlabelled conversations."""
+        """Returns the mean upper quantile of real, unlabelled conversations, float64 (7,)."""
         real = [row.is_real for row in self.conversations]
         level: NDArray[np.float64] = np.quantile(self.whole[real], _LEVELS, axis=0).mean(axis=0)
         return level
 
     def lowered(self, by: NDArray[np.float64]) -> Seen:
-        """Gives the same with lower logits; `by` is float64 (7,)."""
+        """Returns the same conversations with lower logits; `by` is float64 (7,)."""
         return Seen(self.conversations, self.whole - by, self.edges - by[0])
 
 
 def look(head: ConversationHead, scored: Scored) -> Seen:
-    """Applies a head to conversations and to their edges."""
+    """Applies a head to conversations, and to their openings and closings."""
     first, last = scored.starts[:-1], scored.starts[1:]
     size = np.minimum(last - first, EDGE_MESSAGES)
-    still = np.zeros(len(first))
+    no_shift = np.zeros(len(first))
 
     def judge(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
-        return head.logits(scored.scores, begin, end, end - begin, still)
+        return head.logits(scored.scores, begin, end, end - begin, no_shift)
 
     edges = [judge(first, first + size)[:, 0], judge(last - size, last)[:, 0]]
     return Seen(list(scored.conversations), judge(first, last), np.stack(edges, axis=1))
 
 
 def join(parts: Sequence[Seen]) -> Seen:
-    """Puts what several models' heads made of different conversations together."""
+    """Joins the logits that several heads gave different conversations."""
     return Seen(
         [row for part in parts for row in part.conversations],
         np.concatenate([part.whole for part in parts]),
@@ -107,7 +109,7 @@ def join(parts: Sequence[Seen]) -> Seen:
 
 
 def begin(weights: Weights) -> ConversationHead:
-    """Gives the fitted head as it is, every threshold 0."""
+    """Returns the fitted head as it is, with every threshold 0."""
     pooled = np.logaddexp(weights["pool"], 0)
     ends = np.stack([weights["pool_length"], weights["pool_bias"]], axis=1)
     return ConversationHead(
@@ -120,19 +122,21 @@ def begin(weights: Weights) -> ConversationHead:
 
 
 def lower(weights: Weights, by: NDArray[np.float64]) -> Weights:
-    """Lowers all that a head gives; `by` is float64 (7,)."""
+    """Lowers all logits of a head; `by` is float64 (7,)."""
     return weights | {"pool_bias": weights["pool_bias"] - by}
 
 
 def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
-    """Lowers gate and types so that the upper levels of given texts come to 0.
+    """Lowers gate and types so that the upper levels of the given texts become 0.
 
-    Models that saw different texts differ by an offset, which would spoil thresholds that are set
-    on the scores of several. The texts are the same for all of them, and have no labels.
+    Models that saw different texts differ by an offset. The offset would spoil thresholds that are
+    set on the scores of several models. So all models are aligned on the same texts, which have no
+    labels.
 
     Args:
-        weights: of a network and its head.
-        logits: float32 (n, heads), of the texts, each a conversation of one message.
+        weights: the weights of a network and its head.
+        logits: float32 (n, heads), the network's logits of the texts. Each text is a conversation
+            of one message.
     """
     begun = begin(weights).weights
     gated = logits[:, : len(begun)] * begun[:, :_MEANS].sum(axis=1) + begun[:, -1]
@@ -165,7 +169,7 @@ def calibrate(head: ConversationHead, seen: Seen) -> ConversationHead:
 
 
 def head_arrays(name: str, head: ConversationHead) -> Arrays:
-    """Gives a head as it stands in a model file."""
+    """Returns a head as the arrays of a model file."""
     return {
         f"{name}_{part}": np.asarray(getattr(head, part), np.float64)
         for part in ConversationHead.__dataclass_fields__
@@ -177,11 +181,12 @@ def _types(conversation: Conversation) -> frozenset[str]:
 
 
 def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tuple[float, float]:
-    """Fits slope and offset (Platt 1999) of written affective ones at `PRIOR` against real ones.
+    """Fits a slope and an offset (Platt 1999) that tell written affective from real conversations.
 
-    Of the real ones `PRIOR` are affective too, unlabelled. Where p is the probability wanted, a
-    conversation drawn from both is a labelled one with probability p / (p + 1 - PRIOR) (Elkan and
-    Noto 2008, for two samples).
+    The written ones weigh `PRIOR`, the real ones the rest. A share `PRIOR` of the real ones is
+    affective too, but unlabelled. Let p be the wanted probability. Then a conversation drawn from
+    both samples is a labelled one with probability p / (p + 1 - PRIOR) (Elkan and Noto 2008, for
+    two samples).
     """
 
     def surprise(line: NDArray[np.float64]) -> float:
@@ -197,10 +202,11 @@ def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tu
 def _language_shift(
     conversations: Sequence[Conversation], logits: NDArray[np.float64], quiet: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Brings the upper levels of each language's written negatives to those of English.
+    """Returns shifts that bring the upper levels of each language's written negatives to English's.
 
-    Only of English are there real conversations. The written ones were asked for in the same
-    mixture in each language, so what is a rare score among English ones is to be as rare.
+    There are real conversations only in English. The written ones were asked for in the same
+    mixture in every language. So a score that is rare in English must be as rare in the others. A
+    language with few negatives gets no shift.
     """
     language = np.array([row.language for row in conversations])
     english = np.quantile(logits[quiet & (language == "en")], _LEVELS)
@@ -214,7 +220,7 @@ def _language_shift(
 
 
 def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) -> float:
-    """Sets it so that as many edges of affective conversations have a type as were labelled."""
+    """Returns the threshold at which as many edges have a type as the labels say."""
     logits, has = [], []
     for row, own in zip(rows, edges, strict=True):
         labels = row.labels
@@ -225,13 +231,17 @@ def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) ->
 
 
 def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sets cuts so that held-out messages fall on the steps as often as they were labelled."""
+    """Returns cuts by which held-out messages fall on each step as often as the labels say."""
     below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
     return np.quantile(logits, below).astype(np.float64)
 
 
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sets, by language, what brings the logit of the best F1 in written conversations to 0."""
+    """Returns, by language, the shift that brings the logit with the best F1 to 0.
+
+    Only replies in written conversations count. A language with few pushbacks gets the shift of all
+    languages together.
+    """
     written = np.array([reply.source == "written" for reply in replies])
     language = np.array([reply.language for reply in replies])
     truth = np.array([reply.pushback for reply in replies])
@@ -244,7 +254,7 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
 
 
 def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Finds the cut of the highest F1, smoothed over its neighbours."""
+    """Finds the cut with the highest F1, where F1 is smoothed over neighbouring cuts."""
     order = np.argsort(-logits)
     hits = np.cumsum(truth[order])
     f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())

@@ -1,10 +1,10 @@
-"""Fits the table of n-gram vectors: what a sentence encoder says of texts and of single words.
+"""Fits the table of n-gram vectors to a sentence encoder's vectors of texts and of single words.
 
-No label is used. What is wanted of a text is its sentence vector, centred and projected onto the
-directions in which human messages differ most; of a word of the encoder's own vocabulary, its
-vector, centred among words and the smaller the commoner the word is. Single words carry meaning
-into languages of which there is little text; left uncentred they would do harm, for what all words
-have in common would add up with every word of a sentence.
+No label is used. The target of a text is its sentence vector, centred and projected onto the
+directions in which human messages differ most. The target of a word in the encoder's vocabulary is
+its vector, centred among words and shortened if the word is common. Single words bring meaning into
+languages with little text. Words must be centred: what all words have in common would otherwise add
+up with every word of a sentence.
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ from transforms.classifiers.ngram.lanes import pack
 DIMENSIONS: Final = 48
 OWN_WEIGHT: Final = 3.0
 WORD_WEIGHT: Final = 3.0
-"""How much more than a scraped fragment a message of a conversation, and a single word, counts."""
+"""Weights of a conversation's message and of a single word; a scraped fragment weighs 1."""
 
 TOP: Final = 16
-"""Largest weight stored. The sum over a text's features drowns the rounding, and small numbers
-make a small file."""
+"""The largest stored weight.
+
+Small numbers make a small file, and the sum over a text's features hides the rounding.
+"""
 
 _SPREAD: Final = 4.0
-"""Standard deviations at which `TOP` stands; the few weights past it are cut."""
+"""`TOP` stands for this many standard deviations. The few weights beyond are cut."""
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -47,10 +49,10 @@ class Lessons:
 
     Attributes:
         design: the features of all texts.
-        vectors: float32 (n, 512), the teacher's vectors, centred, common words shortened.
-        weight: float32 (n,).
-        fold: int64 (n,), the fold that a text belongs to, -1 for none.
-        own: bool (n,), messages of conversations.
+        vectors: float32 (n, 512), the teacher's vectors, centred, with common words shortened.
+        weight: float32 (n,), the weight of each text.
+        fold: int64 (n,), the fold that each text belongs to, -1 for none.
+        own: bool (n,), whether each text is a message of a conversation.
     """
 
     design: Design
@@ -60,7 +62,7 @@ class Lessons:
     own: NDArray[np.bool_]
 
     def fit(self, without: int | None) -> NDArray[np.int8]:
-        """Fits a table, int8 (buckets, `DIMENSIONS`), on all but the texts of one fold."""
+        """Fits a table, int8 (buckets, `DIMENSIONS`), to all texts outside the fold `without`."""
         weight = self.weight if without is None else self.weight * (self.fold != without)
         own = self.vectors[self.own & (weight > 0)]
         _, directions = np.linalg.eigh(own.T.astype(np.float64) @ own)
@@ -77,7 +79,7 @@ def prepare(
     scraped: Iterable[Sequence[str]],
     cache: Path,
 ) -> Lessons:
-    """Embeds all texts and lays out what is wanted of them.
+    """Embeds all texts and computes their targets.
 
     Args:
         messages: the messages of conversations, each with its fold or -1.
@@ -115,7 +117,7 @@ def prepare(
 def _more_words(
     messages: Sequence[tuple[str, int]], sets: Iterable[Sequence[str]], known: Iterable[str]
 ) -> dict[str, int]:
-    """Collects the words of all texts; one that occurs in one fold's messages alone is of it."""
+    """Collects the words of all texts; a word of only one fold's messages gets that fold."""
     common = {word for texts in sets for text in texts for word in _words_of(text)}
     seen: dict[str, set[int]] = {}
     for text, fold in messages:
@@ -129,16 +131,16 @@ def _more_words(
 
 
 def _words_of(text: str) -> set[str]:
-    """Lists the words of a text, but those of scripts that put no space between them."""
+    """Lists the words of a text, except in scripts that put no spaces between words."""
     found = {word.lower() for word in _LETTERS.findall(text)}
     return {word for word in found if len(word) < _LONGEST_WORD and not _CJK.search(word)}
 
 
 def encode(texts: Sequence[str], table: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Gives what the classifier's encoder gives with this table, float32 (n, `DIMENSIONS`)."""
+    """Encodes texts as the classifier would with this table, float32 (n, `DIMENSIONS`)."""
     return encode_with(texts, Encoder(pack(table), table.shape[1]))
 
 
 def encode_with(texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
-    """Gives an encoder's vectors of texts of any number."""
+    """Encodes any number of texts."""
     return np.concatenate([encoder.encode(read) for _, read in chunks(texts)])

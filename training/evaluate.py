@@ -1,11 +1,12 @@
 """Measures the model: `python -m training.evaluate [--data FOLDER] [--no-train]`.
 
-Every figure on written and real conversations comes of a fold's model that saw neither their text
-nor their author, calibrated on the other folds; sets under a research licence are only ever
-measured on, with the shipped model. The labels of real conversations are read here and nowhere
-else. Writes metrics.json, the rates that the views correct shares with, and the model card.
+Every figure on written and real conversations comes from a fold's model. That model saw neither
+their text nor their author, and it was calibrated on the other folds. Sets under a research licence
+only serve to measure the shipped model. The labels of real conversations are read here and nowhere
+else. The module writes metrics.json, the rates that the views correct shares with, and the model
+card.
 
-With `--no-train` the fold models of the last training are taken from the cache.
+With `--no-train` the fold models of the last training come from the cache.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ REAL_TYPES: Final = {
     "coaching": "coaching",
     "roleplay": "roleplay",
 }
-"""How the labels of the real conversations are called here."""
+"""The types that the labels of real conversations stand for."""
 
 AFFECTIVE_LABELS: Final = tuple(name for name in REAL_TYPES if name != "roleplay")
 
@@ -101,7 +102,7 @@ CHANGE_MESSAGES: Final = 6
 
 
 def wilson(hits: int, count: int) -> dict[str, Any]:
-    """Gives a share with its 95 % Wilson interval."""
+    """Returns a share with its 95 % Wilson interval."""
     if count == 0:
         return {"hits": 0, "of": 0}
     share = hits / count
@@ -118,12 +119,12 @@ def wilson(hits: int, count: int) -> dict[str, Any]:
 
 
 def share_of(flags: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gives the share of set flags with its interval."""
+    """Returns the share of flags that are set, with its interval."""
     return wilson(int(flags.sum()), len(flags))
 
 
 def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
-    """Gives the chance that a positive scores above a negative; ties count half."""
+    """Returns the chance that a positive scores above a negative; ties count half."""
     if positive.all() or not positive.any():
         return None
     negatives = np.sort(scores[~positive])
@@ -133,7 +134,7 @@ def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
 
 
 def f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Gives F1; 0 where nothing was or should have been said."""
+    """Returns F1, or 0 if nothing was found and there was nothing to find."""
     both = int((said & truth).sum())
     return round(2 * both / max(int(said.sum() + truth.sum()), 1), 4)
 
@@ -155,7 +156,7 @@ def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judg
 
 @dataclass(frozen=True)
 class Judged:
-    """Holds conversations with what was decided of them and of their messages."""
+    """Holds conversations with the decisions about them and their messages."""
 
     conversations: Sequence[Conversation]
     found: Judgements
@@ -167,14 +168,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Facts:
-    """Holds what was decided of `n` conversations, whichever fold's model decided it.
+    """Holds the decisions about `n` conversations, each made by its fold's model.
 
     Attributes:
-        conversations: of all folds, in their order.
+        conversations: the conversations of all folds, fold by fold.
         logit, affective, alert, types, use, opening, closing: as in `Judgements`; `types` is
             bool (n, 6).
-        moods: float64, of every human message, -1 to 1; `starts` tells whose.
-        pushback: bool, of every assistant message; `reasons` int, of the same.
+        moods: float64, one for each human message, -1 to 1.
+        starts: int64 (n + 1,), where each conversation's moods begin.
+        pushback, reasons: bool and int8, one for each assistant message.
     """
 
     conversations: list[Conversation]
@@ -192,27 +194,27 @@ class Facts:
 
     @cached_property
     def source(self) -> NDArray[np.str_]:
-        """Gives each conversation's source."""
+        """Returns each conversation's source."""
         return np.array([row.source for row in self.conversations])
 
     @cached_property
     def author(self) -> NDArray[np.str_]:
-        """Gives each conversation's author."""
+        """Returns each conversation's author."""
         return np.array([row.author for row in self.conversations])
 
     @cached_property
     def language(self) -> NDArray[np.str_]:
-        """Gives each conversation's language."""
+        """Returns each conversation's language."""
         return np.array([row.language for row in self.conversations])
 
     @cached_property
     def label(self) -> NDArray[np.str_]:
-        """Gives each real conversation's label, `unread` where nobody read it."""
+        """Returns each real conversation's label, `unread` if nobody read it."""
         return np.array([row.label or "unread" for row in self.conversations])
 
     @cached_property
     def written_use(self) -> NDArray[np.str_]:
-        """Gives each written conversation's use, of others nothing."""
+        """Returns each written conversation's use, and an empty string for all others."""
         return np.array([row.labels.use if row.labels else "" for row in self.conversations])
 
     @cached_property
@@ -229,14 +231,14 @@ class Facts:
 
     @cached_property
     def is_affective(self) -> NDArray[np.bool_]:
-        """Marks what was written or read as affective."""
+        """Marks conversations that were written as affective, or labelled so by their reader."""
         read = self.is_real & np.isin(self.label, AFFECTIVE_LABELS)
         either: NDArray[np.bool_] = np.logical_or(read, self.written_use == "affective")
         return either
 
 
 def gather_facts(parts: Sequence[Judged]) -> Facts:
-    """Joins what several models decided of different conversations."""
+    """Joins the decisions of several models about different conversations."""
     sizes = np.concatenate([np.diff(part.starts) for part in parts])
     types = np.concatenate([part.found.types for part in parts])
     return Facts(
@@ -258,7 +260,7 @@ def gather_facts(parts: Sequence[Judged]) -> Facts:
 
 
 def judge_apart(trained: Trained, accurate: Remembered | None) -> Facts:
-    """Judges each written, real and tool conversation with the model of its fold."""
+    """Judges each conversation with its fold's model, which has not seen it."""
     material = trained.material
     parts = []
     for fold in range(FOLDS):
@@ -272,7 +274,7 @@ def judge_apart(trained: Trained, accurate: Remembered | None) -> Facts:
 
 
 def measure_real(facts: Facts) -> dict[str, Any]:
-    """Measures the gate and the types on real conversations, near-duplicates dropped."""
+    """Measures the gate on real conversations, without near-duplicates."""
     real, label = facts.is_real, facts.label
     positive = real & facts.is_affective
     unread = real & (label == "unread")
@@ -324,7 +326,7 @@ def _any_pushback(facts: Facts) -> NDArray[np.bool_]:
 
 
 def measure_types(facts: Facts) -> dict[str, Any]:
-    """Measures all six types, on written conversations and on those and real ones with a label."""
+    """Measures all six types, on written conversations, and on those plus labelled real ones."""
     truth = np.array([_true_types(row) for row in facts.conversations])
     real = facts.is_real & np.isin(facts.label, list(REAL_TYPES))
     groups = {"written": facts.is_written, "written and real": facts.is_written | real}
@@ -347,7 +349,7 @@ def _type_f1(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) ->
 
 
 def _confuse(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts the types that conversations of one affective type are given, both in order."""
+    """Counts the types (columns) given to conversations of a single affective type (rows)."""
     confusion = np.zeros((len(AFFECTIVE_TYPES), len(AFFECTIVE_TYPES)), np.int64)
     for row in np.flatnonzero(rows).tolist():
         true = truth[row, : len(AFFECTIVE_TYPES)]
@@ -493,7 +495,7 @@ def _pushback_figures(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict
 
 
 def measure_replies(trained: Trained) -> dict[str, Any]:
-    """Measures pushback on XSTest's other model and on held-out replies written alone."""
+    """Measures pushback on held-out replies: of XSTest's models, and written alone."""
     material = trained.material
     opened = [open_default(arrays) for arrays in trained.folds]
     groups: dict[str, list[int]] = {}
@@ -514,9 +516,9 @@ def measure_replies(trained: Trained) -> dict[str, Any]:
 
 
 def measure_languages(trained: Trained) -> dict[str, Any]:
-    """Measures the language of written human messages, `und` counted as wrong.
+    """Measures how often the language of written human messages is right; `und` counts as wrong.
 
-    The words of each fold's authors vote only in the other folds.
+    The words of a fold's authors vote only in the other folds.
     """
     material = trained.material
     written = [
@@ -535,12 +537,12 @@ def measure_languages(trained: Trained) -> dict[str, Any]:
 
 
 def measure_tools(facts: Facts) -> dict[str, Any]:
-    """Gives the false positives of each tool set, judged by a model that saw none of the set."""
+    """Returns the false positives of each tool set, judged by a model that saw none of the set."""
     return {name: share_of(facts.affective[facts.source == name]) for name in TOOLS}
 
 
 def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
-    """Gives the affective share of each set that is for evaluation only."""
+    """Returns the affective share of each set that is for evaluation only."""
     found = {}
     for name in EVALUATION_SETS:
         rows = drop_near_duplicates(read_conversations(data / "eval" / f"{name}.jsonl.gz"))
@@ -560,7 +562,7 @@ def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
 
 
 def measure_scenes(classifier: Classifier) -> dict[str, Any]:
-    """Measures on the simulator's single lines, written by others and never trained on."""
+    """Measures the simulator's single lines, which other authors wrote and no model learns from."""
     found: dict[str, Any] = {}
     for path in sorted((ROOT / "pipelines" / "simulator").glob("scenes_*.jsonl")):
         rows = list(read_lines(path))
@@ -587,7 +589,7 @@ def measure_scenes(classifier: Classifier) -> dict[str, Any]:
 
 
 def measure_calibration(facts: Facts) -> list[dict[str, Any]]:
-    """Compares said and seen shares of affective ones among real conversations, in bins."""
+    """Compares predicted and observed shares of affective among real conversations, in bins."""
     said = 1 / (1 + np.exp(-facts.logit))
     found = []
     for low, high in pairwise(BINS):
@@ -631,12 +633,13 @@ def measure_speed(
 
 
 def rates_of(facts: Facts) -> list[Rate]:
-    """Counts hits and false alarms of what the views correct.
+    """Counts hits and false alarms for everything that the views correct.
 
-    The gate's negatives are real. Its positives are the few real ones and, as their recall is far
-    higher, the English written ones weighed down to the same number: neither source alone is like
-    somebody's traffic, and the interval should be as wide as that is unknown. The types', uses' and
-    pushback's positives are written ones; the types' negatives are real, the others' written.
+    The gate's negatives are real. Half of its positives are the few real ones; the other half are
+    the written English ones, weighted down to the same number. Their recall is far higher, and
+    neither source alone is like anybody's traffic. That is uncertain, so the positives count as few
+    and the interval is wide. The types' positives are written and real, their negatives real. The
+    positives and negatives of uses and pushback are written.
     """
     real, written = facts.is_real, facts.is_written
     gate = real & facts.is_affective
@@ -690,7 +693,7 @@ def _rate(
 
 
 def measure_mode(facts: Facts) -> dict[str, Any]:
-    """Measures all that rests on folds, in one mode."""
+    """Measures everything that the folds' models decide, in one mode."""
     return {
         "real": measure_real(facts),
         "types": measure_types(facts),
@@ -733,7 +736,7 @@ def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], 
 
 
 def measure_corpus(conversations: Sequence[Conversation]) -> dict[str, Any]:
-    """Counts what was written, by language."""
+    """Counts the written corpus, by language."""
     found = {}
     for code in LANGUAGES[1:]:
         own = [row for row in conversations if row.labels and row.language == code]

@@ -1,7 +1,7 @@
 """Fits the encoder's table of n-gram vectors: ridge regression over sparse rows.
 
-All columns share the features, the rows and their weights, so one conjugate-gradient run solves
-them side by side. A text that must not be seen is nothing but a row of weight 0.
+All columns share the features, the rows and their weights, so one run of conjugate gradients solves
+them all. A text that must not be seen has the weight 0.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Design:
     """Holds the features of `n` texts.
 
     Attributes:
-        features: float32 (n, buckets); a feature weighs the more the fewer texts it occurs in, and
-            all of a text the less the more it has.
+        features: float32 (n, buckets). A feature weighs more if fewer texts have it. All features
+            of a text weigh less if the text has more of them.
         rarity: float32 (buckets, 1), the weight of a feature.
     """
 
@@ -39,8 +39,8 @@ class Design:
     def fit(self, wanted: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Fits a table, float32 (buckets, columns), to `wanted`, float32 (n, columns).
 
-        `weight` is float32 (n,). The sum of a text's table rows over the root of their number is
-        then near what was wanted.
+        `weight` is float32 (n,). The sum of a text's table rows, divided by the root of their
+        number, is then close to the text's row in `wanted`.
         """
         column = weight[:, None].astype(np.float32)
         back = self.features.T.tocsr()
@@ -58,7 +58,7 @@ class Design:
         return table
 
     def apply(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Gives float32 (n, columns): what the encoder makes of the texts, before its rounding."""
+        """Returns the encoder's vectors of the texts before rounding, float32 (n, columns)."""
         result: NDArray[np.float32] = self.features @ (table / self.rarity)
         return result
 
@@ -79,7 +79,7 @@ def read_design(texts: Sequence[str]) -> Design:
 
 
 def _vectorise(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Gives the buckets of each text's features, and where each text's begin."""
+    """Returns the buckets of all texts' features, and where the features of each text begin."""
     pieces: list[NDArray[np.int32]] = []
     lengths: list[NDArray[np.int64]] = []
     for _, read in chunks(texts):

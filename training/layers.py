@@ -1,4 +1,4 @@
-"""One hidden layer in JAX, and the descent that fits it: what both networks have in common."""
+"""A hidden layer in JAX and the gradient descent that fits it, for both networks."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from numpy.typing import NDArray
 from training.sources import SEED
 
 LENGTH: Final = 8.0
-"""Length of the vectors that weights are fitted for."""
+"""Length of the vectors that the weights are fitted for."""
 
 HIDDEN: Final = 64
 DROPPED: Final = 0.3
 FASTEST: Final = 3e-3
 
 Weights = dict[str, Any]
-"""Named arrays: float NumPy outside of the fitting, JAX inside."""
+"""Named arrays: NumPy floats outside of the fit, JAX arrays inside."""
 
 Loss = Callable[[Weights, Weights, Array], Array]
-"""Takes weights, a batch and a key for what is random, and gives the loss."""
+"""Computes the loss from the weights, a batch and a random key."""
 
 Draw = Callable[[np.random.Generator], dict[str, NDArray[Any]]]
 """Draws a batch."""
 
 
 def scale(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Brings whole-numbered vectors to `LENGTH`."""
+    """Scales vectors of whole numbers to `LENGTH`."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = (vectors * LENGTH / np.maximum(length, 1)).astype(np.float32)
     return scaled
 
 
 def begin(inputs: int, heads: int) -> Weights:
-    """Gives the weights that a fit begins with."""
+    """Returns the weights that a fit begins with."""
     first, second = jax.random.split(jax.random.PRNGKey(SEED))
     return {
         "hidden": jax.random.normal(first, (inputs, HIDDEN)) * (2 / inputs) ** 0.5,
@@ -51,7 +51,7 @@ def begin(inputs: int, heads: int) -> Weights:
 
 
 def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array:
-    """Gives the logits, with noise on the vectors and some hidden units dropped."""
+    """Computes the logits, with noise on the vectors and some hidden units dropped."""
     noisy, drop = jax.random.split(key)
     vectors = vectors + noise * jax.random.normal(noisy, vectors.shape)
     hidden = jax.nn.relu(vectors @ weights["hidden"] + weights["hidden_bias"])
@@ -61,18 +61,18 @@ def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array
 
 
 def shrink(weights: Weights) -> Array:
-    """Gives the sum of squares that keeps weights small."""
+    """Returns the sum of squares, the penalty that keeps weights small."""
     squares = [(weights[name] ** 2).sum() for name in ("hidden", "heads", "direct")]
     return jnp.asarray(sum(squares))
 
 
 def average(losses: Array, weight: Array) -> Array:
-    """Gives the weighted mean; 0 where nothing weighs."""
+    """Returns the weighted mean, or 0 if all weights are 0."""
     return jnp.asarray((losses * weight).sum() / jnp.maximum(weight.sum(), 1e-6))
 
 
 def descend(weights: Weights, loss: Loss, draw: Draw, steps: int) -> Weights:
-    """Fits the weights; the same in every run."""
+    """Fits the weights, with the same result in every run."""
     optimiser = optax.adam(optax.cosine_decay_schedule(FASTEST, steps))
     state = optimiser.init(weights)
 

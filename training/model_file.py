@@ -16,14 +16,14 @@ from transforms.classifiers.network import TOP
 MODEL_FORMAT: Final = "ngram-2"
 
 Arrays = dict[str, NDArray[Any]]
-"""What a model file holds, by name."""
+"""The arrays of a model file, by name."""
 
 _MOST: Final = 99.9
-"""Percentile of a hidden unit's activation that is stored as `TOP`; the few above it are cut."""
+"""The percentile of hidden activations that is stored as `TOP`; the few above it are cut."""
 
 
 def table_arrays(table: NDArray[np.int8]) -> Arrays:
-    """Gives the rows of an encoder's table that hold anything."""
+    """Returns the rows of an encoder's table that are not all 0, and their numbers."""
     rows = np.flatnonzero(table.any(axis=1))
     return {"table_rows": rows.astype(np.int32), "table": table[rows]}
 
@@ -34,10 +34,11 @@ def network_arrays(
     """Rounds a network to the whole numbers of `transforms.classifiers.network.Network`.
 
     Args:
-        name: of the network in the file.
-        weights: as fitted, for vectors of `training.network.LENGTH`.
-        vectors: float32 (n, d), whole-numbered examples, to see how far hidden units go.
-        length: of the whole-numbered vectors.
+        name: the network's name in the file.
+        weights: the fitted weights, for vectors of length `training.layers.LENGTH`.
+        vectors: float32 (n, d), example vectors of whole numbers. They show how large the hidden
+            units get.
+        length: the length of the vectors of whole numbers.
     """
     unit = LENGTH / length
     hidden, hidden_step = _round(weights["hidden"])
@@ -64,7 +65,7 @@ def _round(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], float]:
 
 
 def to_bytes(arrays: Arrays) -> bytes:
-    """Gives the file; the version names its content, so equal models are equal files."""
+    """Returns the bytes of the file. The version is a hash, so equal models are equal files."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(name.encode() + np.ascontiguousarray(array).tobytes())

@@ -1,12 +1,12 @@
 """Fits the human network and the conversation head together, on whole conversations.
 
-A conversation's label says nothing of each message ("ok thx" is in all of them). So the loss stands
-where the label stands: the network scores the messages, the head pools the scores, and gate and
-types are judged on the conversation, on its opening and on its closing; uses on the sum over its
-messages; only the sentiment is a message's own.
+A conversation's label says nothing about a single message ("ok thx" is in all of them). So the loss
+is computed where the labels are. The network scores the messages, and the head pools the scores.
+Gate and types are judged on the conversation, its opening and its closing. The use is judged on the
+sum over the messages. Only sentiment is judged on each message.
 
-Noise is added to the vectors and hidden units are dropped at random: there are more real and more
-distant wordings than were written.
+Fitting adds noise to the vectors and drops hidden units at random, because real wordings are more
+numerous and more distant than the written ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMN
 HEADS: Final = SENTIMENT + 1
 
 MESSAGES: Final = 12
-"""Messages of a conversation that are learned from: the first nine and the last three."""
+"""How many messages of a conversation are learned from: the first nine and the last three."""
 
 NOISE: Final = 0.4
 SHRINKAGE: Final = 3e-3
@@ -42,23 +42,26 @@ AFFECTIVE_SHARE: Final = 0.5
 WRITTEN_SHARE: Final = 0.25
 TOOL_SHARE: Final = 0.05
 REAL_SHARE: Final = 0.06
-"""How much the gate's loss weighs affective, other written, tool and real unlabelled conversations.
-More of the real ones teaches "real = not affective", as too few written ones read like them."""
+"""Shares of the gate's loss: affective, other written, tool-use, and real unlabelled conversations.
+
+A larger share for the real ones teaches "real = not affective", because too few written ones read
+like them.
+"""
 
 _GATED: Final = TYPE_COLUMNS.stop
 _AFFECTIVE: Final = len(AFFECTIVE_TYPES)
 _FEELING_WEIGHT: Final = 2.0
-"""Weight of a message with a mood against a neutral one, of which there are more."""
+"""Weight of a message with a mood. A neutral message weighs 1, because there are more of them."""
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """Holds conversations as arrays, `n` of at most `MESSAGES` messages each.
+    """Holds `n` conversations as arrays, with at most `MESSAGES` messages each.
 
     Attributes:
         place: int64 (n, `MESSAGES`), the row of each message among all vectors.
-        there: bool (n, `MESSAGES`), whether there is such a message.
-        wanted: what is wanted, and its weight, by name.
+        there: bool (n, `MESSAGES`), whether the message exists.
+        wanted: the targets and their weights, by name.
     """
 
     place: NDArray[np.int64]
@@ -67,14 +70,14 @@ class Lessons:
 
 
 def messages_of(conversation: Conversation) -> list[int]:
-    """Lists the human messages that are learned from, by number."""
+    """Lists the numbers of the human messages that are learned from."""
     count = len(conversation.human)
     first = range(min(count, MESSAGES - EDGE_MESSAGES))
     return [*first, *range(max(len(first), count - EDGE_MESSAGES), count)]
 
 
 def lay_out(conversations: Sequence[Conversation]) -> Lessons:
-    """Lays conversations out; their vectors follow in the order of `messages_of`."""
+    """Turns conversations into arrays; their vectors must come in the order of `messages_of`."""
     count = len(conversations)
     place = np.zeros((count, MESSAGES), np.int64)
     there = np.zeros((count, MESSAGES), np.bool_)
@@ -124,7 +127,7 @@ def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
 
 
 def _gate_weights(conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-    """Weighs what the gate learns from, so that each kind has its share."""
+    """Weights the conversations for the gate, so that each kind has its share."""
     kind = np.array([_kind(row) for row in conversations])
     weight = np.zeros(len(conversations))
     for index, share in enumerate((AFFECTIVE_SHARE, WRITTEN_SHARE, TOOL_SHARE, REAL_SHARE)):
@@ -140,9 +143,9 @@ def _kind(conversation: Conversation) -> int:
 
 
 def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64]) -> Weights:
-    """Fits network and head to the conversations `rows`; the same in every run.
+    """Fits network and head to the conversations `rows`, with the same result in every run.
 
-    `vectors` are float32 (m, d), whole numbers, of the messages of all lessons.
+    `vectors` are float32 (m, d): whole numbers, a row for each message of all lessons.
     """
     scaled = scale(vectors)
 
@@ -160,7 +163,7 @@ def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64])
 
 
 def message_logits(weights: Weights, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gives float32 (n, `HEADS`) of whole-numbered vectors, before any rounding."""
+    """Computes float32 (n, `HEADS`) logits of vectors of whole numbers, before any rounding."""
     scaled = scale(vectors)
     hidden = np.maximum(scaled @ weights["hidden"] + weights["hidden_bias"], 0)
     logits = hidden @ weights["heads"] + scaled @ weights["direct"] + weights["bias"]
@@ -203,7 +206,7 @@ def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
 
 
 def _pool(weights: Weights, gated: Array, there: Array) -> Array:
-    """Does what `transforms.classifiers.head` does, with weights that stay positive."""
+    """Pools as `transforms.classifiers.head` does, with weights that stay positive."""
     count = there.sum(axis=1)
     size = jnp.minimum(count, EDGE_MESSAGES)[:, None]
     place = jnp.arange(there.shape[1])[None]

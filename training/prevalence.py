@@ -1,6 +1,6 @@
-"""Corrected prevalence: what a share was, had the classifier made no errors.
+"""Corrected prevalence: the share that a classifier without errors would have found.
 
-The same estimator stands in SQL in `schemas/views/ratios.sql`; here it is tried on resamples.
+`schemas/views/ratios.sql` is the same estimator in SQL. Here it is tried on resamples.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def resample(
 ) -> dict[str, Any]:
     """Recovers known rates, 200 times each.
 
-    Each time, half of the conversations measure the classifier's rates, and of the other half a
-    sample with the known rate is drawn, with replacement.
+    Each time, half of the conversations measure the classifier's error rates. From the other half,
+    a sample with the known rate is drawn with replacement.
 
     Args:
-        positive: bool (n,), what was decided of conversations that are affective.
-        negative: bool (m,), the same of ones that are not.
+        positive: bool (n,), the decisions about conversations that are affective.
+        negative: bool (m,), the decisions about conversations that are not.
         rates: true shares to recover.
-        seed: of the drawing.
+        seed: the seed of the random draws.
     """
     random = np.random.default_rng(seed)
     found = {}

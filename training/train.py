@@ -1,9 +1,10 @@
 """Trains the shipped model: `python -m training.train [--data FOLDER]`.
 
-First the encoder's table, from a sentence encoder and without a label; then the networks over its
-vectors; then what turns scores into decisions. All of it once for each fold of authors and of real
-conversations, on the rest alone, and at last on everything. What is set by looking at scores is set
-on those of models that did not see the texts. The labels of real conversations are never read.
+Training has three steps. The first fits the encoder's table to a sentence encoder, without labels.
+The second fits the networks over the table's vectors. The third sets what turns scores into
+decisions. All steps run once for each fold of authors and of real conversations, without that fold,
+and a last time on everything. The third step uses only scores of models that did not see the texts.
+The labels of real conversations are never read.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ DATA: Final = Path(__file__).parents[2] / "shared" / "data"
 CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
 
 ALL: Final = -1
-"""The fold of what is in no fold, and of the model that has seen everything."""
+"""The fold number of texts that are in no fold, and of the model that saw everything."""
 
 LOOSE: Final = 0.15
 """Share of real human messages that the accurate mode reads again."""
@@ -68,16 +69,16 @@ LOOSE: Final = 0.15
 
 @dataclass(frozen=True)
 class Material:
-    """Holds all that is learned from, with its folds.
+    """Holds everything that the models learn from, with its folds.
 
     Attributes:
         conversations: written, then real, then tool use.
-        fold: int64, of each conversation.
+        fold: int64, the fold of each conversation.
         lessons: the conversations as arrays.
-        messages: their messages in the order of the lessons.
+        messages: the messages of the conversations, in the order of the lessons.
         precise: float32 (messages, 512), whole-numbered vectors of the sentence encoder.
-        more, more_precise: texts without labels and their vectors of the sentence encoder.
-        replies, reply_fold: assistant messages.
+        more, more_precise: texts without labels, and their vectors of the sentence encoder.
+        replies, reply_fold: assistant messages, and the fold of each.
         words: what the encoder's table is fitted to.
     """
 
@@ -104,9 +105,10 @@ class Learned:
 
 @dataclass(frozen=True)
 class Trained:
-    """Holds the shipped model, one for each fold that did not see it, and what they learned from.
+    """Holds the shipped model, the model of each fold, and what they learned from.
 
-    `folds` are the arrays of each fold's model, calibrated on the other folds.
+    `folds` are the arrays of the folds' models. A fold's model did not see its fold, and was
+    calibrated on the other folds.
     """
 
     arrays: Arrays
@@ -162,7 +164,7 @@ def gather(data: Path, cache: Path) -> Material:
 
 
 def learn(material: Material, without: int | None) -> Learned:
-    """Fits one model on all but one fold, or on everything."""
+    """Fits one model to everything outside the fold `without`, or to everything."""
     table = material.words.fit(without)
     vectors = encoder.encode(material.messages, table)
     heard = encoder.encode([reply.text for reply in material.replies], table)
@@ -188,7 +190,7 @@ def learn(material: Material, without: int | None) -> Learned:
 class Scores:
     """Holds the scores of models that did not see the texts, by conversation and by reply.
 
-    `level` and `accurate_level` are by how much each fold's heads are above the others.
+    `level` and `accurate_level` say how far each fold's heads are above the mean of all folds.
     """
 
     default: Seen
@@ -204,25 +206,25 @@ class Scores:
 
 
 class Remembered:
-    """Gives the sentence vectors of known texts, so that evaluation need not embed them again."""
+    """Returns sentence vectors of known texts, so that evaluation does not embed them again."""
 
     def __init__(self, texts: Sequence[str], cache: Path) -> None:
         unique = list(dict.fromkeys(map(clip, texts)))
         self._vectors = dict(zip(unique, embed(unique, cache), strict=True))
 
     def encode(self, text: str) -> NDArray[np.float32]:
-        """Gives the vector of a clipped text."""
+        """Returns the vector of a clipped text."""
         vector: NDArray[np.float32] = self._vectors[text]
         return vector
 
 
 def open_default(arrays: Arrays) -> NgramClassifier:
-    """Opens a model as the pipeline does, through the bytes of its file."""
+    """Loads a model as the pipeline does, from the bytes of its file."""
     return load(io.BytesIO(to_bytes(arrays)))
 
 
 def open_accurate(arrays: Arrays, remembered: Remembered) -> AccurateClassifier:
-    """Opens the accurate model over known sentence vectors."""
+    """Loads the accurate model, with known vectors in place of the sentence encoder."""
     return build_accurate(read_arrays(io.BytesIO(to_bytes(arrays))), remembered)
 
 
@@ -234,7 +236,7 @@ def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) 
 
 
 def score_apart(material: Material, folds: Sequence[Learned], cache: Path) -> Scores:
-    """Scores each text with the model of its fold."""
+    """Scores each text with its fold's model, which did not see it."""
     order = [np.flatnonzero(material.fold == fold) for fold in range(FOLDS)]
     known = Remembered([text for row in material.conversations for text in row.human], cache)
     opened = [open_default(_uncalibrated(one)) for one in folds]
@@ -300,7 +302,7 @@ def _moods(conversations: Sequence[Conversation]) -> tuple[list[str], NDArray[np
 def _level(
     weights: Sequence[Weights], parts: Sequence[Scored]
 ) -> tuple[Seen, list[NDArray[np.float64]]]:
-    """Applies each fold's head, lowered to the mean level of all; no label is looked at."""
+    """Applies each fold's head, lowered to the mean level of all folds. It uses no label."""
     seen = [
         calibrate.look(calibrate.begin(own), part) for own, part in zip(weights, parts, strict=True)
     ]
@@ -311,7 +313,7 @@ def _level(
 
 
 def _uncalibrated(learned: Learned) -> Arrays:
-    """Gives arrays that open as a model whose thresholds are 0 and whose cuts do not matter."""
+    """Returns the arrays of a model whose thresholds are 0 and whose cuts do not matter."""
     cuts = np.array([-1.5, -0.5, 0.5, 1.5])
     return {
         **learned.arrays,
@@ -326,7 +328,7 @@ def _uncalibrated(learned: Learned) -> Arrays:
 
 
 def finish(learned: Learned, material: Material, scores: Scores, without: int) -> Arrays:
-    """Adds the calibration to a model, set on all folds but its own."""
+    """Adds the calibration to a model, which is set on all folds except `without`."""
     fold_of = dict(
         zip((row.id for row in material.conversations), material.fold.tolist(), strict=True)
     )
@@ -371,7 +373,7 @@ def train(data: Path, cache: Path) -> Trained:
 
 
 def data_folder(given: str | None) -> Path:
-    """Finds the data folder; leaves with one sentence where there is none."""
+    """Finds the data folder, or exits with one sentence if there is none."""
     path = Path(given or os.environ.get("UNDERTONE_DATA") or DATA)
     if not (path / "train").is_dir():
         sys.exit(f"There is no train/ in the data folder {path}; name the folder with --data.")

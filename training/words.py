@@ -13,10 +13,10 @@ from training.sources import Conversation
 from transforms.classifiers.ngram.language import VOTERS
 
 MOST: Final = 300
-"""Words added for each language."""
+"""How many words are added for each language at most."""
 
 _APART: Final = 6
-"""How many times as common as in any other language a word must be."""
+"""How many times more common than in any other language a word must be."""
 
 _SEEN: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -48,11 +48,11 @@ _BY_HAND: Final = {
     "welche möchte muss machen mir mich dir nur noch schon immer nichts leben jahre gut ja "
     "nein doch",
 }
-"""Function words and what chats are full of."""
+"""Function words, and words that are common in chats."""
 
 
 def common_words(conversations: Iterable[Conversation]) -> dict[str, list[str]]:
-    """Gives each language's words: those by hand, and the commonest that others hardly use."""
+    """Returns each language's words: those by hand, and common ones that others hardly use."""
     counts: dict[str, Counter[str]] = {code: Counter() for code in VOTERS}
     for conversation in conversations:
         if conversation.language in counts:
@@ -78,6 +78,6 @@ def common_words(conversations: Iterable[Conversation]) -> dict[str, list[str]]:
 
 
 def write_words(words: dict[str, list[str]], path: Path) -> None:
-    """Writes the file that the classifier ships, a language a line."""
+    """Writes the file that ships with the classifier, one language per line."""
     lines = [f'"{code}": {json.dumps(own, ensure_ascii=False)}' for code, own in words.items()]
     path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
