@@ -1,4 +1,4 @@
-"""Writes the model card, Markdown with pictures, from the metrics alone."""
+"""Writes the model card, in Markdown with pictures, from nothing but the metrics."""
 
 from __future__ import annotations
 
@@ -59,27 +59,27 @@ def _head(metrics: Metrics) -> str:
     return f"""
 # Model card: {metrics["version"]}
 
-Written by `make train` (`python -m training.evaluate`), which trains and then measures; every
-figure below is measured by it. `make evaluate` measures the last training again.
+`make train` (`python -m training.evaluate`) trains the model, measures every figure below, and
+writes this card. `make evaluate` measures the last training again.
 
-The default classifier sums int8 vectors of hashed n-grams, brings the sum to one length, and puts
-a small network over it ({metrics["bytes"] / 1e6:.1f} MB, NumPy only). A message becomes 19 small
-numbers; a conversation is judged from the numbers of its messages. The accurate mode lets a
-sentence encoder read again what a loose gate lets through.
+The default classifier sums int8 vectors of hashed n-grams, scales the sum to a fixed length, and
+puts a small network over it ({metrics["bytes"] / 1e6:.1f} MB, NumPy only). It turns each message
+into 19 small numbers, and judges a conversation from the numbers of its messages. In the accurate
+mode, a sentence encoder reads the messages that pass a loose gate a second time.
 
 It is meant for *aggregates*: shares over many conversations, corrected for its measured errors. It
-is not fit to decide anything about one person, and it is no screening for crisis.
+is not fit to decide anything about one person, and it is not a screening for crises.
 
-**Speed**: {speed["messages_per_second"]:,} messages a second of one core's time on the machine that
-measured, in batches of 1,000 real messages of {speed["mean_characters"]} characters on average,
-humans and assistants mixed.
+**Speed**: {speed["messages_per_second"]:,} messages per second of one core's time on the machine
+that measured, in batches of 1,000 real messages of {speed["mean_characters"]} characters on
+average, humans and assistants mixed.
 
 **How it was measured**: authors and real conversations are split into three folds. Everything that
-is fitted, the encoder's table included, was fitted without the fold that it is measured on, and
-every threshold was set on the other folds. Near-duplicates (same opening) count once. No label of
-a real conversation set a weight or a threshold. But the *method*, and what was asked of later
-authors, was chosen while looking at errors on these same real conversations: expect new ones to
-come out somewhat worse. Intervals are 95 % Wilson intervals.
+is fitted, including the encoder's table, is fitted without the fold that it is measured on. Every
+threshold is set on the other folds. Near-duplicates (same opening) count once. No label of a real
+conversation set a weight or a threshold. But the *method*, and what later authors were asked to
+write, was chosen while looking at errors on these real conversations. So expect somewhat worse
+results on new ones. Intervals are 95 % Wilson intervals.
 """
 
 
@@ -114,8 +114,8 @@ def _bars(metrics: Metrics) -> str:
         "lowest AUC of ten languages",
         "macro-F1, six types",
         "sentiment within ±0.5",
-        "sign of its change",
-        "use right",
+        "sign of the change of mood",
+        "right use",
         "prevalence at 3 %: coverage, mean error",
     ]
     return "## In short\n\n" + table(header, rows)
@@ -153,13 +153,13 @@ def _real(metrics: Metrics) -> str:
     return f"""
 ## Real conversations
 
-{count} conversations of public chat logs, mostly English, read by one annotator. Those labelled
-`none` were read because something about them looked affective: they are harder than the rest. Few
-are affective, so mind the intervals.
+{count} conversations from public chat logs, mostly in English. One annotator read part of them.
+Those labelled `none` were read because something about them looked affective, so they are harder
+than the rest. Few conversations are affective, so mind the intervals.
 
 {table(["measure", "default", "accurate"], rows)}
 
-![Said and seen probabilities](docs/model/calibration.svg)
+![Predicted and observed probabilities](docs/model/calibration.svg)
 """
 
 
@@ -184,16 +184,17 @@ def _written(metrics: Metrics) -> str:
         f"{code} {100 * share['share']:.0f} %" for code, share in metrics["languages"].items()
     )
     return f"""
-## Written conversations, by author held out
+## Written conversations, by held-out authors
 
-Two thirds of those that are not affective are meant to be taken for it, so false positives here are
-far above those of natural traffic.
+Two thirds of the conversations that are not affective were written to look affective. So false
+positives are far more common here than in natural traffic.
 
 {table(header, rows)}
 
 ![AUC by language](docs/model/languages.svg)
 
-Language of single human messages told right (undetermined counts as wrong): {identified}.
+Share of single human messages whose language is right (undetermined counts as wrong):
+{identified}.
 """
 
 
@@ -218,10 +219,13 @@ def _negatives(metrics: Metrics) -> str:
     return f"""
 ## Share called affective, source by source
 
-Written ones by their use; tool sets by a model that saw none of the set; sets that are for
-evaluation only (the first three of them support dialogues, where a high share is right; of CoCoNot
-also the replies that count as pushback); and the simulator's single lines, by kind, which are never
-trained on.
+The sources are:
+
+- written conversations, by use;
+- tool sets, judged by a model that saw none of the set;
+- sets that are for evaluation only. The first three are support dialogues, where a high share is
+  right. For CoCoNot there are also the shares of replies that count as pushback;
+- the simulator's single lines, by kind. No model is trained on them.
 
 {table(["source", "default", "accurate"], rows)}
 """
@@ -258,12 +262,13 @@ def _types(metrics: Metrics) -> str:
     return f"""
 ## Types, drift and uses
 
-All six types over all conversations, gate included: a conversation that the gate misses is missed.
+All six types over all conversations, including the gate: a conversation that the gate misses counts
+as missed.
 
 {table(header, rows)}
 
-Right type of real affective conversations that the gate found: {right}; accurate:
-{percent(metrics["accurate"]["types"]["right_on_real_found"])}.
+Share of right types among the real affective conversations that the gate finds: {right}; in the
+accurate mode: {percent(metrics["accurate"]["types"]["right_on_real_found"])}.
 
 ![Confusions](docs/model/confusion.svg)
 
@@ -274,7 +279,7 @@ and closing differ":
 
 {table(["mode", "opening right", "closing right", "drift F1"], edges)}
 
-{table(["use told right", "default", "accurate"], uses)}
+{table(["right use", "default", "accurate"], uses)}
 """
 
 
@@ -282,8 +287,8 @@ def _moods(metrics: Metrics) -> str:
     rows = []
     for key, name in (
         ("within_half_a_point", "within ±0.5"),
-        ("within_of_those_with_a_mood", "within ±0.5, of those not neutral"),
-        ("always_neutral_would_be_within", "within ±0.5, had it always said neutral"),
+        ("within_of_those_with_a_mood", "within ±0.5, messages that are not neutral"),
+        ("always_neutral_would_be_within", "within ±0.5 if it always said neutral"),
         ("exact", "exact step"),
         ("correlation", "correlation"),
         ("sign_of_change", "sign of the change, where not 0"),
@@ -297,12 +302,12 @@ def _moods(metrics: Metrics) -> str:
     return f"""
 ## Sentiment
 
-Of {metrics["default"]["moods"]["messages"]:,} written human messages; the change over conversations
-of six or more.
+Measured on {metrics["default"]["moods"]["messages"]:,} written human messages. The change of mood
+is measured on conversations of six or more.
 
 {table(["measure", "default", "accurate"], rows)}
 
-Within ±0.5 by language, default: {languages}.
+Within ±0.5 by language, in the default mode: {languages}.
 """
 
 
@@ -323,14 +328,14 @@ def _pushback(metrics: Metrics) -> str:
     return f"""
 ## Pushback
 
-Single replies, by authors that were not trained on. Those of the authors a01 to a03 and w05 were
-written to be hard; each of the two XSTest models was held out.
+Single replies, by authors that the model was not trained on. The replies of the authors a01 to a03
+and w05 were written to be hard. Each of the two XSTest models was held out.
 
 {table(["group", "replies", "F1", "recall", "false positives"], rows)}
 
-Right reason, of all eight, where there is one: {percent(metrics["pushback"]["reason_right"])}. Of
-real conversations {real} have a reply that counts as pushback; those have no labels to compare
-with.
+Share of right reasons (one of eight) among the replies that push back:
+{percent(metrics["pushback"]["reason_right"])}. Of the real conversations, {real} have a reply that
+counts as pushback; there are no labels to compare with.
 """
 
 
@@ -354,16 +359,16 @@ def _prevalence(metrics: Metrics) -> str:
     return f"""
 ## Corrected prevalence
 
-Known shares recovered, 200 times each: half of the conversations measure the classifier's rates, of
-the other half 5,000 are drawn at the true share (Rogan and Gladen 1978; interval of Lang and
-Reiczigel 2014). Those that are not affective are real; those that are, real or real and written
-English ones.
+Each known share is recovered 200 times. Half of the conversations measure the classifier's error
+rates. From the other half, 5,000 conversations are drawn at the true share. The estimator is that
+of Rogan and Gladen (1978), the interval that of Lang and Reiczigel (2014). The conversations that
+are not affective are real. The affective ones are either real, or real and written in English.
 
 {table(header, rows)}
 
-The rates that ship for the share of affective conversations take the real ones as negatives. Their
-positives are the real ones and, weighed down to the same number, the written English ones: recall
-on the two is so different that neither alone would be honest.
+The shipped rates for the share of affective conversations have real negatives. Half of their
+positives are real; the other half are the written English ones, weighted down to the same number.
+Recall on the two is so different that neither alone would be honest.
 
 ![Recovered shares](docs/model/prevalence.svg)
 """
@@ -387,7 +392,7 @@ def _corpus(metrics: Metrics) -> str:
     return f"""
 ## The corpus
 
-Written for this project, with all labels: `training/corpora`.
+`training/corpora` was written for this project, with all labels.
 
 {table(header, rows)}
 
@@ -397,7 +402,7 @@ notes. Cohen's κ:
 
 {table(["label", "κ"], kappas)}
 
-(The last line is a share, not κ.) Both labellings follow the same written definitions and come of
+(The last line is a share, not κ.) Both labellings follow the same written definitions and come from
 similar readers, so they agree more than strangers would.
 """
 
@@ -405,44 +410,55 @@ similar readers, so they agree more than strangers would.
 _METHOD: Final = """
 ## How it learns, and what was tried
 
-1. The encoder's table: ridge regression from hashed n-grams to the first 48 principal directions
-   of a multilingual sentence encoder's vectors (Universal Sentence Encoder, Apache-2.0), over
-   messages, scraped fragments of permissive sets, and 150,000 single words. No labels.
-2. The networks: one hidden layer of 64 units over that vector, trained with the pooling head on
-   whole conversations, with noise on the vectors. The accurate mode has such a network over the
-   sentence encoder's own vectors.
-3. Models of different folds brought to one level on unlabelled text; gate calibrated (Platt, with
-   unlabelled affective ones reckoned in) at a prior of 3 %; each language shifted to English's
-   level of written negatives; thresholds set on scores of unseen text.
+1. The encoder's table is a ridge regression from hashed n-grams to the first 48 principal
+   directions of a multilingual sentence encoder's vectors (Universal Sentence Encoder, Apache-2.0).
+   It is fitted to messages, to scraped fragments of permissively licensed sets, and to 150,000
+   single words. It uses no labels.
+2. The networks have one hidden layer of 64 units over that vector. They are trained together with
+   the pooling head on whole conversations, with noise on the vectors. The accurate mode has such a
+   network over the sentence encoder's own vectors.
+3. The models of different folds are brought to one level on unlabelled text. The gate is calibrated
+   at a prior of 3 % (Platt; the calibration accounts for unlabelled affective conversations). Each
+   language is shifted to English's level of written negatives. Thresholds are set on scores of
+   unseen text.
 
-What helped most, in order: more written conversations by more authors; fitting single words centred
-and shortened by their frequency (AUC of languages with little text from about 0.8 to above 0.9);
-noise on the vectors; a *small* weight for real unlabelled conversations (at three times the weight
-of written ones the gate learned "real = not affective": AUC on real ones from 0.93 down to 0.87).
+What helped most, in order:
 
-Tried and left out, as it did not help: linear heads on n-grams taught by the sentence encoder's
-logits (AUC on real conversations 0.05 below the encoder's); word lists of 12,000 words a language
-beside the encoder's own vocabulary (similarity of unseen-language vectors 0.647 and 0.649);
-teaching the default network the accurate one's scores of a hundred thousand texts (AUC on real
-ones 0.929 and 0.932 within a fold, on written ones the same); 130,000 more scraped fragments; 64
-or 96 dimensions for 48 (AUC 0.003 better, and too slow).
+- more written conversations by more authors;
+- single words, centred and shortened by their frequency: AUC of languages with little text rose
+  from about 0.8 to above 0.9;
+- noise on the vectors;
+- a *small* weight for real unlabelled conversations: at three times the weight of written ones the
+  gate learned "real = not affective", and AUC on real ones fell from 0.93 to 0.87.
 
-Weights come of: the written corpora; the human turns of real conversations (unlabelled);
-GoEmotions, SMILE, EmoLLM, SAD, Synthetic-Persona-Chat, ChatGPT-prompts-zh, OASST prompts,
-Arena-Hard, Self-Instruct, MedQuAD, GSM8K, GPTeacher, Character-LLM and XSTest, all under
-permissive licences. Sets under a research or non-commercial licence were only measured on.
+What did not help, and was left out:
+
+- linear heads on n-grams, taught by the sentence encoder's logits: AUC on real conversations was
+  0.05 below the encoder's;
+- word lists of 12,000 words per language beside the encoder's own vocabulary: the similarity of
+  vectors of unseen languages was 0.647 and 0.649;
+- teaching the default network the accurate one's scores of a hundred thousand texts: AUC on real
+  ones was 0.929 and 0.932 within a fold, and the same on written ones;
+- 130,000 more scraped fragments;
+- 64 or 96 dimensions in place of 48: AUC was 0.003 better, but the model too slow.
+
+The weights come from the written corpora, from the human turns of real conversations (unlabelled),
+and from sets under permissive licences: GoEmotions, SMILE, EmoLLM, SAD, Synthetic-Persona-Chat,
+ChatGPT-prompts-zh, OASST prompts, Arena-Hard, Self-Instruct, MedQuAD, GSM8K, GPTeacher,
+Character-LLM and XSTest. Sets under a research or non-commercial licence were only used to measure.
 """
 
 
 _LIMITS: Final = """
 ## Known limits
 
-- It reads words, not situations: a riddle told in the first person can pass for a confidence, and a
-  flat request for company can be missed.
+- It reads words, not situations. A riddle told in the first person can look like a confession, and
+  a plain request for company can be missed.
 - Sexual persona requests are under-represented: the corpus keeps romance tame.
-- Outside English there are no real conversations to set thresholds by. Each language's level is set
-  by written conversations alone.
-- Rates measured on public chat logs hold for traffic like it. Where yours differs (demo traffic, a
-  niche product), measure rates on a labelled sample of your own and put them into `rates.json`.
-- Irony, and what only the assistant's turns reveal, are not seen.
+- There are no real conversations in other languages than English to set thresholds with. Each of
+  those languages has its level from written conversations alone.
+- Rates that were measured on public chat logs are right for similar traffic. If yours differs (demo
+  traffic, a niche product), measure rates on your own labelled sample and put them into
+  `rates.json`.
+- It does not see irony, or what only the assistant's turns reveal.
 """

@@ -20,12 +20,12 @@ mpl.rcParams["font.size"] = 9
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Saves without a date, so that equal figures are equal files."""
+    """Saves the figure without a date, so that equal figures are equal files."""
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
 
 
 def draw_calibration(metrics: Metrics, path: Path) -> None:
-    """Draws said against seen shares of affective ones among real conversations."""
+    """Draws observed against predicted shares of affective among real conversations."""
     figure = Figure(figsize=(4, 3.4))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
@@ -39,14 +39,14 @@ def draw_calibration(metrics: Metrics, path: Path) -> None:
             said, seen, [below, above], color=colour, label=mode, marker="o", markersize=4,
             linewidth=1, capsize=2,
         )  # fmt: skip
-    axes.set_xlabel("probability said, mean of the bin")
-    axes.set_ylabel("labelled affective, with 95 % interval")
+    axes.set_xlabel("predicted probability, mean of the bin")
+    axes.set_ylabel("share labelled affective, with 95 % interval")
     axes.legend(frameon=False)
     _save(figure, path)
 
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
-    """Draws which types written conversations of one type are given."""
+    """Draws which types are given to written conversations of each type."""
     figure = Figure(figsize=(7.6, 3.4))
     for axes, mode in zip(figure.subplots(1, 2, sharey=True), _MODES, strict=True):
         counts = metrics[mode]["types"]["confusion"]
@@ -55,7 +55,7 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
         names = [name.replace("_", "\n") for name in AFFECTIVE_TYPES]
         axes.set_xticks(range(len(names)), names, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
-        axes.set_title(f"{mode}: said, of those written as", fontsize=8)
+        axes.set_title(f"{mode}: type given, by type written", fontsize=8)
         for y, row in enumerate(counts):
             for x, value in enumerate(row):
                 colour = "white" if shares[y][x] > 0.5 else "black"
@@ -76,7 +76,7 @@ def draw_languages(metrics: Metrics, path: Path) -> None:
         axes.set_xticks(range(len(groups)), list(groups))
     axes.axhline(0.97, color="#888888", linewidth=0.8, linestyle=":")
     axes.set_ylim(0.8, 1)
-    axes.set_ylabel("AUC, authors held out")
+    axes.set_ylabel("AUC, held-out authors")
     axes.legend(frameon=False, ncols=2, loc="lower right")
     _save(figure, path)
 
