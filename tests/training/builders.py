@@ -1,4 +1,4 @@
-"""Builds conversations with labels, so that a test says only what it is about."""
+"""Builds conversations with labels, so that a test states only what it is about."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def conversation(
     sentiment: Sequence[float] = (),
     said: str = "hello",
 ) -> Conversation:
-    """Builds a conversation of human messages; with types None it has no labels.
+    """Builds a conversation of human messages; if `types` is None it has no labels.
 
-    Its id tells nothing; an affective type makes its use affective.
+    All have the same id. An affective type makes the use affective.
     """
     turns = tuple(Turn(True, f"{said} {index}" if index else said) for index in range(messages))
     labels = None
@@ -40,5 +40,5 @@ def conversation(
 
 
 def real(messages: int = 1, language: str = "en") -> Conversation:
-    """Builds a real conversation, of which no label is known."""
+    """Builds a real conversation, without labels."""
     return conversation(None, messages, source="real", language=language)

@@ -1,4 +1,4 @@
-"""Tests the calibration on simulated scores, of which the truth is known."""
+"""Tests the calibration on simulated scores, for which the truth is known."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ from transforms.classifiers.interface import FIRST_TYPE, HUMAN_WIDTH, LOGIT_UNIT
 
 REAL, AFFECTIVE, TASKS = 6000, 1500, 600
 MEAN = 1.5
-"""Gate logits are drawn around +1.5 and -1.5, deviation 1: a logit of 3 x before the prior."""
+"""Gate logits are drawn around +1.5 and -1.5 with deviation 1.
+
+So before the prior, a gate logit of x means a true logit of 3 x.
+"""
 
 HEAD = whole_mean_head()
 COUNSELED = conversation(["counseling"], 4, opening="counseling", closing="counseling")
@@ -40,10 +43,10 @@ COACHED = conversation(["coaching"], 4, opening="none", closing="coaching")
 
 
 def draw(seed: int = 7, **offsets: float) -> Seen:
-    """Draws real conversations, of which `PRIOR` are affective, and written ones of both kinds.
+    """Draws real conversations, a share `PRIOR` of them affective, and written ones of both kinds.
 
-    Written negatives, a third of them roleplay, are in English and in the languages of `offsets`,
-    scored higher by these.
+    Written negatives are in English and in the languages of `offsets`, which raise their scores. A
+    third of them are roleplay.
     """
     random = np.random.default_rng(seed)
     hidden = random.random(REAL) < PRIOR
@@ -59,32 +62,32 @@ def draw(seed: int = 7, **offsets: float) -> Seen:
 
 
 def truth(seen: Seen) -> NDArray[np.float64]:
-    """Gives the true logits of the gate where `PRIOR` of all are affective."""
+    """Returns the gate's true logits if a share `PRIOR` of all is affective."""
     true: NDArray[np.float64] = 2 * MEAN * seen.whole[:, 0] + np.log(PRIOR / (1 - PRIOR))
     return true
 
 
 def calibrated(head: ConversationHead, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives a calibrated head's gate logits of English ones; `HEAD` takes the mean as it is."""
+    """Returns the gate logits that a calibrated head gives English conversations."""
     gate: NDArray[np.float64] = head.weights[0, 2] * logits + head.weights[0, -1]
     return gate
 
 
 @pytest.fixture(scope="module")
 def drawn() -> Seen:
-    """Holds one draw, all of it in English."""
+    """Draws once, all in English."""
     return draw()
 
 
 @pytest.fixture(scope="module")
 def head(drawn: Seen) -> ConversationHead:
-    """Holds the head calibrated on it."""
+    """Calibrates a head on that draw."""
     return calibrate(HEAD, drawn)
 
 
 @pytest.mark.parametrize("seed", [7, 8, 9])
-def test_calibrated_probabilities_are_right_though_some_real_ones_are_affective(seed: int) -> None:
-    """Around the middle the logit is the one by which the scores were drawn."""
+def test_probabilities_are_right_although_some_real_conversations_are_affective(seed: int) -> None:
+    """Near the middle, the calibrated probability is the one that the scores were drawn with."""
     drawn = draw(seed)
     after, true = calibrated(calibrate(HEAD, drawn), drawn.whole[:, 0]), truth(drawn)
     likely = np.flatnonzero(np.abs(true) < 2)
@@ -93,25 +96,25 @@ def test_calibrated_probabilities_are_right_though_some_real_ones_are_affective(
     assert max(apart) < 0.1
 
 
-def test_calibration_moves_the_gate_alone(head: ConversationHead) -> None:
-    """It stretches the gate and never turns it; the types keep their weights."""
+def test_calibration_moves_only_the_gate(head: ConversationHead) -> None:
+    """It stretches the gate without changing its sign, and the types keep their weights."""
     assert head.weights[0, 2] > 0
     assert (head.weights[1:] == HEAD.weights[1:]).all()
 
 
-def test_thresholds_let_a_known_share_of_real_ones_through(
+def test_thresholds_let_a_known_share_of_real_conversations_through(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """For counting and, fewer, for pointing at one."""
+    """The threshold for counting does, and so does the stricter one for alerts."""
     found = calibrated(head, drawn.whole[:REAL, 0])
     assert (found >= head.thresholds[0]).mean() == pytest.approx(COUNTED, abs=2 / REAL)
     assert (found >= head.alert_threshold).mean() == pytest.approx(ALERTED, abs=2 / REAL)
 
 
-def test_types_are_as_common_among_affective_ones_as_labelled(
+def test_affective_types_are_as_common_as_in_the_labels(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """A third is counseling and two thirds are coaching, whatever the logits' scale."""
+    """A third is counseling and two thirds are coaching, whatever the scale of the logits."""
     found = drawn.whole[REAL : REAL + AFFECTIVE, 1:] >= head.thresholds[1:]
     shares = dict(zip(TYPES, found.mean(axis=0).tolist(), strict=True))
     wanted = {"counseling": 1 / 3, "coaching": 2 / 3}
@@ -119,22 +122,22 @@ def test_types_are_as_common_among_affective_ones_as_labelled(
         assert shares[name] == pytest.approx(wanted.get(name, 0), abs=0.002), name
 
 
-def test_roleplay_is_as_common_among_written_ones_as_labelled(
-    head: ConversationHead, drawn: Seen
-) -> None:
-    """Affective or not: it is measured beside the affective types."""
+def test_roleplay_is_as_common_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
+    """Its share is of all written conversations, affective or not."""
     share = (drawn.whole[REAL:, -1] >= head.thresholds[-1]).mean()
     assert share == pytest.approx(TASKS / 3 / (AFFECTIVE + TASKS), abs=0.002)
 
 
-def test_edges_have_a_type_as_often_as_labelled(head: ConversationHead, drawn: Seen) -> None:
-    """Of these openings a third has a type, of the closings all: together two thirds."""
+def test_edges_have_a_type_as_often_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
+    """A third of the openings and all closings have a type, which makes two thirds together."""
     edges = calibrated(head, drawn.edges[REAL : REAL + AFFECTIVE])
     assert (edges >= head.edge_threshold).mean() == pytest.approx(2 / 3, abs=0.002)
 
 
-def test_other_conversations_set_nothing(head: ConversationHead, drawn: Seen) -> None:
-    """Neither tool use nor single messages are drawn as conversations are."""
+def test_messages_and_tool_use_do_not_change_the_calibration(
+    head: ConversationHead, drawn: Seen
+) -> None:
+    """Extreme scores of both leave every part of the head as it was."""
     message = conversation(["coaching"], source="message", opening="coaching", closing="coaching")
     said = [message, conversation(None, source="gsm8k")]
     others = Seen(said, np.full((2, 1 + len(TYPES)), 50.0), np.full((2, 2), -50.0))
@@ -144,7 +147,7 @@ def test_other_conversations_set_nothing(head: ConversationHead, drawn: Seen) ->
 
 
 def test_the_language_shift_recovers_a_known_offset() -> None:
-    """What scores Chinese higher and Arabic lower is taken back, on the calibrated scale."""
+    """Chinese scored higher and Arabic lower, and the shift takes both back."""
     head = calibrate(HEAD, draw(zh=0.25, ar=-0.5))
     shift = dict(zip(LANGUAGES, (head.language_shift / head.weights[0, 2]).tolist(), strict=True))
     assert (shift["zh"], shift["ar"]) == pytest.approx((-0.25, 0.5), abs=0.15)
@@ -152,7 +155,7 @@ def test_the_language_shift_recovers_a_known_offset() -> None:
 
 
 def test_the_language_shift_comes_before_the_thresholds() -> None:
-    """Of all real and affective conversations being in Arabic, which is shifted up."""
+    """If all real and affective conversations are in Arabic, thresholds move with its shift."""
     drawn = draw(ar=-0.5)
     arabic = [replace(row, language="ar") for row in drawn.conversations[: REAL + AFFECTIVE]]
     said = arabic + drawn.conversations[REAL + AFFECTIVE :]
@@ -166,26 +169,26 @@ def test_the_language_shift_comes_before_the_thresholds() -> None:
 
 
 def test_the_language_shift_is_bounded() -> None:
-    """A language that scores absurdly is moved by two logits and no more."""
+    """A language with absurd scores is moved by two logits at most."""
     head = calibrate(HEAD, draw(zh=9.0, ar=-9.0))
     assert head.language_shift[[LANGUAGES.index("zh"), LANGUAGES.index("ar")]].tolist() == [-2, 2]
 
 
 def fitted() -> Weights:
-    """Draws the pooling weights of a network as fitting leaves them."""
+    """Draws the pooling weights of a fitted network."""
     random = np.random.default_rng(4)
     sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
     return {name: random.normal(size=size) for name, size in sizes.items()}
 
 
 def scored(*sizes: int) -> Scored:
-    """Draws the scores of real conversations of some human messages each."""
+    """Draws scores of real conversations with `sizes` human messages."""
     rows = np.random.default_rng(5).integers(-90, 91, (sum(sizes), HUMAN_WIDTH)).astype(np.int8)
     return Scored([real(size) for size in sizes], rows, np.cumsum([0, *sizes]))
 
 
 def test_edges_are_the_gate_of_the_first_and_last_three_messages() -> None:
-    """A gate that rises by one a message from 0 to 4; a message alone is both of its edges."""
+    """The gate rises by 1 per message from 0 to 4; a single message is both of its own edges."""
     rows = np.zeros((6, HUMAN_WIDTH), np.int8)
     rows[:, 0] = 8 * np.arange(6)
     rows[:, FIRST_TYPE] = -rows[:, 0]
@@ -194,8 +197,8 @@ def test_edges_are_the_gate_of_the_first_and_last_three_messages() -> None:
     assert seen.edges.tolist() == [[1.0, 3.0], [5.0, 5.0]]
 
 
-def test_what_several_heads_saw_is_joined_and_taken_apart() -> None:
-    """Conversations keep their logits, in the order asked for."""
+def test_joined_logits_can_be_taken_in_any_order() -> None:
+    """Conversations of several heads keep their logits, in the order asked for."""
     one, two = (look(begin(fitted()), scored(*sizes)) for sizes in ((1, 2), (4, 5)))
     taken = join([one, two]).take(np.array([3, 0]))
     assert taken.conversations == [two.conversations[1], one.conversations[0]]
@@ -203,16 +206,16 @@ def test_what_several_heads_saw_is_joined_and_taken_apart() -> None:
     assert taken.edges.tolist() == [two.edges[1].tolist(), one.edges[0].tolist()]
 
 
-def test_the_level_is_that_of_real_conversations(drawn: Seen) -> None:
-    """Written ones do not count; it moves with the logits."""
+def test_only_real_conversations_set_the_level(drawn: Seen) -> None:
+    """Written ones do not count, and lower logits lower the level."""
     by = np.arange(1.0 + len(TYPES))
     level = drawn.take(np.arange(REAL)).level()
     assert drawn.level().tolist() == level.tolist()
     assert drawn.lowered(by).level() == pytest.approx(level - by)
 
 
-def test_a_lowered_head_sees_what_was_seen_lowered() -> None:
-    """Gate, types and both edges, of short conversations and long ones."""
+def test_lowering_a_head_lowers_its_logits() -> None:
+    """That is so for gate, types and both edges, in short and long conversations."""
     weights, said, by = fitted(), scored(1, 2, 4, 9), np.linspace(-2, 3, 1 + len(TYPES))
     found = look(begin(lower(weights, by)), said)
     wanted = look(begin(weights), said).lowered(by)
@@ -221,7 +224,7 @@ def test_a_lowered_head_sees_what_was_seen_lowered() -> None:
 
 
 def test_aligning_brings_the_upper_levels_to_zero() -> None:
-    """Of the given texts, by the head that the classifier applies."""
+    """They are the levels of the given texts, by the head that the classifier applies."""
     weights, said = fitted(), scored(*[1] * 300)
     aligned = align(weights, said.scores.astype(np.float32) * np.float32(LOGIT_UNIT))
     assert look(begin(weights), said).level().min() > 1
@@ -229,7 +232,7 @@ def test_aligning_brings_the_upper_levels_to_zero() -> None:
 
 
 def test_sentiment_cuts_give_the_labelled_shares() -> None:
-    """Of 200 messages 10 % are very negative, 20 % negative, 40 % neutral, 20 % and 10 % not."""
+    """Of 200 messages, the five steps get 10, 20, 40, 20 and 10 per cent, as labelled."""
     shares = [20, 40, 80, 40, 20]
     wanted = np.repeat([-1.0, -0.5, 0.0, 0.5, 1.0], shares)
     logits = np.random.default_rng(3).permutation(np.linspace(-7, 2, 200))
@@ -238,12 +241,12 @@ def test_sentiment_cuts_give_the_labelled_shares() -> None:
 
 
 def replies(language: str, pushback: int, count: int, source: str = "written") -> list[Reply]:
-    """Builds replies of which the last ones push back."""
+    """Builds `count` replies, of which the last `pushback` push back."""
     return [Reply("", source, "", language, 1.0, n >= count - pushback) for n in range(count)]
 
 
 def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
-    """English and Chinese have cuts of their own; a language of few has that of all together."""
+    """English and Chinese have their own cuts; a language with few replies has that of all."""
     said = [*replies("en", 20, 45), *replies("zh", 25, 45), *replies("fr", 3, 5)]
     ranks = np.concatenate([np.arange(45.0), np.arange(45.0) - 30, np.arange(5.0) + 23])
     shift = pushback_shift(said, ranks)
@@ -253,7 +256,7 @@ def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
 
 
 def test_only_written_replies_set_the_pushback_shift() -> None:
-    """Scraped ones were labelled by another rule."""
+    """Scraped replies were labelled by another rule, so they do not count."""
     said = [*replies("en", 20, 45), *replies("en", 45, 45, source="xstest")]
     shift = pushback_shift(said, np.concatenate([np.arange(45.0), np.arange(45.0) - 99]))
     assert shift[LANGUAGES.index("en")] == -25.0

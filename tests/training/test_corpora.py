@@ -1,4 +1,4 @@
-"""Tests the written corpora: their labels, their size and spread, and that no text recurs."""
+"""Tests the written corpora: their labels, size and spread, and that no text occurs twice."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from schemas.labels import (
 ROOT: Final = Path(__file__).parents[2]
 SMALL_LANGUAGES: Final = ("es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
 LONG: Final = 40
-"""Characters past which two people don't write the same by chance."""
+"""Two people do not write the same text by chance if it has more characters than this."""
 
 
 @cache
 def corpus(kind: str) -> list[dict[str, Any]]:
-    """Reads all rows of a kind: assistant, conversations, messages or second."""
+    """Reads all rows of one kind: assistant, conversations, messages or second."""
     paths = sorted((ROOT / "training" / "corpora").glob(f"{kind}_*.jsonl"))
     lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
     return [json.loads(line) for line in lines]
 
 
 def human_rows() -> list[dict[str, Any]]:
-    """Gives the rows that hold human messages, and so types and a use."""
+    """Returns the rows with human messages, which have types and a use."""
     return corpus("conversations") + corpus("messages")
 
 
 def humans(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Gives the human messages of a row."""
+    """Returns the human messages of a row."""
     return [turn for turn in row.get("turns", [row]) if turn["role"] == "human"]
 
 
@@ -73,20 +73,20 @@ def written() -> list[tuple[str, str]]:
 
 
 def test_ids_are_unique() -> None:
-    """Over all files."""
+    """No id occurs twice in all files together."""
     ids = Counter(row["id"] for row in human_rows() + corpus("assistant"))
     assert [name for name, count in ids.items() if count > 1] == []
 
 
 def test_every_row_names_its_author_and_a_known_language() -> None:
-    """Folds are made by author, and measured by language."""
+    """Folds are split by author, and results are measured by language."""
     for row in human_rows() + corpus("assistant"):
         assert row["author"], row["id"]
         assert row["lang"] in LANGUAGES[1:], row["id"]
 
 
 def test_types_and_uses_are_known() -> None:
-    """No type stands twice, and the use is affective exactly with an affective type."""
+    """No type is repeated, and the use is affective exactly if a type is affective."""
     for row in human_rows():
         assert set(row["types"]) <= set(TYPES), row["id"]
         assert len(set(row["types"])) == len(row["types"]), row["id"]
@@ -95,22 +95,22 @@ def test_types_and_uses_are_known() -> None:
         assert (row["use"] == "affective") is affective, row["id"]
 
 
-def test_an_edge_has_one_of_the_conversations_types_or_none() -> None:
-    """Opening and closing."""
+def test_opening_and_closing_have_a_type_of_the_conversation_or_none() -> None:
+    """Neither names a type that the conversation does not have."""
     for row in corpus("conversations"):
         allowed = {NO_TYPE, *row["types"]}
         assert {row["opening_type"], row["closing_type"]} <= allowed, row["id"]
 
 
 def test_a_conversation_is_roleplay_from_four_human_messages_on() -> None:
-    """The study's rule; a single message of `messages_*` is a line out of a longer one."""
+    """This is the study's rule. It spares `messages_*`, which are lines of longer conversations."""
     for row in corpus("conversations"):
         if set(row["types"]) & set(ROLEPLAY_TYPES):
             assert len(humans(row)) >= MIN_ROLEPLAY_HUMAN_MESSAGES, row["id"]
 
 
-def test_every_message_says_something_and_has_a_step() -> None:
-    """A role, a text, and of a human a sentiment of the five."""
+def test_every_message_has_a_role_a_text_and_a_sentiment() -> None:
+    """Only human messages need a sentiment, which is one of the five steps."""
     for row in human_rows():
         assert humans(row), row["id"]
         for turn in row.get("turns", [row]):
@@ -119,8 +119,8 @@ def test_every_message_says_something_and_has_a_step() -> None:
             assert turn["role"] == "assistant" or turn["sentiment"] in SENTIMENT_STEPS, row["id"]
 
 
-def test_reasons_are_known_and_stand_with_pushback() -> None:
-    """A reply that pushes back says why, another has no reason."""
+def test_a_reply_has_a_known_reason_exactly_if_it_pushes_back() -> None:
+    """A reply that pushes back says why; any other has no reason."""
     for name, reason in replies():
         assert reason in (None, *PUSHBACK_REASONS), name
     for row in corpus("assistant"):
@@ -128,8 +128,8 @@ def test_reasons_are_known_and_stand_with_pushback() -> None:
         assert row["role"] == "assistant", row["id"]
 
 
-def test_every_label_occurs() -> None:
-    """All types, uses, steps and reasons, each often enough to be learned."""
+def test_every_label_occurs_often_enough() -> None:
+    """Each type, use, step and reason occurs a hundred times, so that it can be learned."""
     rows = human_rows()
     found = Counter(name for row in rows for name in row["types"])
     found += Counter(row["use"] for row in rows)
@@ -139,8 +139,8 @@ def test_every_label_occurs() -> None:
     assert min(steps[step] for step in SENTIMENT_STEPS) >= 100
 
 
-def test_second_labels_are_of_conversations_and_in_the_vocabulary() -> None:
-    """Each has a step for every human message, and reasons of replies that there are."""
+def test_second_labels_belong_to_conversations_and_are_known() -> None:
+    """Each has a step for every human message, and gives reasons only to replies that exist."""
     rows = {row["id"]: row for row in corpus("conversations")}
     for again in corpus("second"):
         first = rows[again["id"]]
@@ -154,8 +154,8 @@ def test_second_labels_are_of_conversations_and_in_the_vocabulary() -> None:
         assert all(1 <= int(place) <= count for place in again["pushback"]), again["id"]
 
 
-def test_there_is_enough() -> None:
-    """Three thousand human messages, and eight hundred conversations of several."""
+def test_the_corpora_are_large_enough() -> None:
+    """There are 3,000 human messages, and 800 conversations of several in English and Chinese."""
     assert sum(len(humans(row)) for row in human_rows()) >= 3000
     several = Counter(row["lang"] for row in corpus("conversations") if len(humans(row)) > 1)
     both = several["en"] + several["zh"]
@@ -165,15 +165,15 @@ def test_there_is_enough() -> None:
 
 @pytest.mark.parametrize("language", SMALL_LANGUAGES)
 def test_every_other_language_has_its_share(language: str) -> None:
-    """Sixty conversations, affective ones and others, by three authors or more."""
+    """It has 60 conversations by three authors or more, some affective and some not."""
     rows = [row for row in corpus("conversations") if row["lang"] == language]
     assert len(rows) >= 60
     assert len({row["author"] for row in rows}) >= 3
     assert 0.2 < sum(row["use"] == "affective" for row in rows) / len(rows) < 0.8
 
 
-def test_no_text_stands_twice() -> None:
-    """Neither in one file nor in two; short phrases such as thanks may recur."""
+def test_no_text_occurs_twice() -> None:
+    """That is so within a file and across files; only short phrases such as thanks may."""
     seen: dict[str, str] = {}
     again = []
     for text, name in written():
@@ -183,8 +183,8 @@ def test_no_text_stands_twice() -> None:
     assert again == []
 
 
-def test_no_text_is_one_of_the_simulators() -> None:
-    """The scenes are measured on, so they are never learned from; greetings may agree."""
+def test_no_text_is_a_line_of_the_simulator() -> None:
+    """The model is measured on the simulator's lines, so it must not learn from them."""
     paths = sorted((ROOT / "pipelines" / "simulator").glob("scenes_*.jsonl"))
     lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
     scenes = {normalised(json.loads(line)["text"]) for line in lines}

@@ -1,4 +1,4 @@
-"""Tests the measures of the evaluation."""
+"""Tests the measures of the evaluation against cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from training.evaluate import auc, wilson
 from training.prevalence import correct, resample
 
 
-def test_wilson_by_a_textbook_case() -> None:
-    """Five of ten."""
+def test_the_wilson_interval_by_a_textbook_case() -> None:
+    """Five of ten give an interval from 0.2366 to 0.7634."""
     assert wilson(5, 10) == {"hits": 5, "of": 10, "share": 0.5, "low": 0.2366, "high": 0.7634}
 
 
 def test_the_area_under_the_curve_by_hand() -> None:
-    """Ties count half."""
+    """Of four pairs three are right and one is a tie, which counts half."""
     assert auc(np.array([3, 1, 2, 2]), np.array([True, False, True, False])) == 0.875
 
 
 def test_kappa_by_hand() -> None:
-    """Of ten cases eight agree, where half would by chance."""
+    """Eight of ten cases agree, and five would by chance."""
     assert kappa([True] * 5 + [False] * 5, [True] * 4 + [False] * 5 + [True]) == 0.6
     assert kappa(["none"] * 3, ["none"] * 3) == 1.0
 
 
 def test_a_corrected_share_by_hand() -> None:
-    """At 80 % found and 10 % called wrongly, 17 % flagged were 10 %."""
+    """If 80 % are found and 10 % are false alarms, then 17 % flagged means 10 %."""
     found = correct(170, 1000, 80, 100, 100, 1000)
     assert found.share == pytest.approx(0.1)
     assert 0.04 < found.low < 0.1 < found.high < 0.16
 
 
-def test_the_correction_is_that_of_the_views() -> None:
-    """What is tried on resamples is what the views publish."""
+def test_the_correction_is_the_same_as_in_the_views() -> None:
+    """The estimator that is tried on resamples is the one that the views publish."""
     mine = correct(61, 2000, 20, 28, 15, 1400)
     assert (mine.share, mine.low, mine.high) == pytest.approx(
         direct(61, 2000, Counts(20, 28, 15, 1400))
@@ -43,7 +43,7 @@ def test_the_correction_is_that_of_the_views() -> None:
 
 
 def test_resamples_recover_the_rate_of_a_good_classifier() -> None:
-    """A classifier with many known cases gives narrow intervals that cover the truth."""
+    """With many known cases the intervals cover the truth, and the errors are small."""
     random = np.random.default_rng(5)
     found = resample(random.random(2000) < 0.8, random.random(8000) < 0.01, [0.03], seed=1)["3%"]
     assert found["coverage"] > 0.85

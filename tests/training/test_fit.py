@@ -1,4 +1,4 @@
-"""Tests the fitting of the encoder's table: against the closed form and the classifier's sums."""
+"""Tests the fit of the encoder's table against the closed form and the classifier's sums."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TEXTS = ["so sad today", "sort this list", "sad and alone", "list of files", "sa
 
 
 def dense(design: Design) -> NDArray[np.float64]:
-    """Gives the columns of the features that occur."""
+    """Returns the columns of the features that occur."""
     found: NDArray[np.float64] = design.features.toarray().astype(np.float64)
     return found[:, found.any(axis=0)]
 
 
 def test_the_table_agrees_with_the_closed_form() -> None:
-    """Conjugate gradients find what solving the normal equations finds."""
+    """Conjugate gradients and the normal equations have the same solution."""
     wanted = np.random.default_rng(1).normal(size=(len(TEXTS), 2)).astype(np.float32)
     weight = np.linspace(0.0, 2.0, len(TEXTS), dtype=np.float32)
     design = read_design(TEXTS)
@@ -32,8 +32,8 @@ def test_the_table_agrees_with_the_closed_form() -> None:
     assert found == pytest.approx(exact, abs=1e-3)
 
 
-def test_a_text_at_weight_zero_is_not_learned_from() -> None:
-    """Folds are held out by their weight; what is wanted of them must not matter."""
+def test_a_text_with_weight_zero_teaches_nothing() -> None:
+    """A held-out fold has weight 0, so its targets do not change the table."""
     design = read_design(TEXTS)
     weight = (np.arange(len(TEXTS)) % 2).astype(np.float32)
     wanted = np.ones((len(TEXTS), 1), np.float32)
@@ -43,8 +43,8 @@ def test_a_text_at_weight_zero_is_not_learned_from() -> None:
     assert table.tobytes() == design.fit(other, weight).tobytes()
 
 
-def test_a_word_of_no_weighed_text_stays_silent() -> None:
-    """What only a held-out text says has no row in the table."""
+def test_a_word_of_held_out_texts_has_no_vector() -> None:
+    """A word that occurs only in texts of weight 0 has no row in the table."""
     table = read_design(["sad", "zebra"]).fit(
         np.ones((2, 1), np.float32), np.array([1, 0], np.float32)
     )
@@ -53,8 +53,8 @@ def test_a_word_of_no_weighed_text_stays_silent() -> None:
     assert table[token[1], 0] == 0
 
 
-def test_features_are_those_of_the_classifier() -> None:
-    """A table applied to a design is the classifier's sum over the root of the feature count."""
+def test_features_are_the_same_as_in_the_classifier() -> None:
+    """A table applied to a design is the classifier's sum by the root of the number of features."""
     design = read_design(TEXTS)
     table = np.random.default_rng(2).integers(-40, 41, (BUCKETS, 4)).astype(np.int8)
     read = extract(TEXTS)
@@ -65,7 +65,7 @@ def test_features_are_those_of_the_classifier() -> None:
 
 
 def test_a_feature_of_few_texts_weighs_more() -> None:
-    """Of 24 texts 12 say sad and 4 say alone."""
+    """Of 24 texts, 12 contain sad and 4 contain alone, which weighs more."""
     rarity = read_design(TEXTS).rarity[:, 0]
     sad, alone = (int(extract([word]).families[0].buckets[0]) for word in ("sad", "alone"))
     assert (rarity[sad], rarity[alone]) == pytest.approx((np.log(25 / 12) / 4, np.log(25 / 4) / 4))

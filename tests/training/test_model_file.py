@@ -25,7 +25,7 @@ HEAD = weighed_head(np.random.default_rng(5).normal(size=(7, FIGURES)), np.linsp
 
 
 def fitted(heads: int, seed: int = 1, inputs: int = INPUTS) -> Weights:
-    """Draws the weights of a network as fitting leaves them."""
+    """Draws the weights of a fitted network."""
     random = np.random.default_rng(seed)
     return {
         "hidden": random.normal(size=(inputs, 20)) * (2 / inputs) ** 0.5,
@@ -37,7 +37,7 @@ def fitted(heads: int, seed: int = 1, inputs: int = INPUTS) -> Weights:
 
 
 def vectors(count: int, length: float, inputs: int = INPUTS) -> NDArray[np.float32]:
-    """Draws whole-numbered vectors of a length."""
+    """Draws vectors of whole numbers with the given length."""
     drawn = np.random.default_rng(2).normal(size=(count, inputs))
     drawn *= length / np.linalg.norm(drawn, axis=1, keepdims=True)
     return np.clip(np.rint(drawn), -127, 127).astype(np.float32)
@@ -62,7 +62,7 @@ def arrays(seed: int = 1, **changes: NDArray[Any]) -> Arrays:
 
 @pytest.mark.parametrize(("inputs", "length"), [(64, 180.0), (512, 400.0)])
 def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: float) -> None:
-    """Whole numbers cost a few hundredths of what logits differ by, and lean to no side."""
+    """Rounding costs a few hundredths of the logits' deviation, and has no bias."""
     weights, seen = fitted(HUMAN_HEADS, inputs=inputs), vectors(300, length, inputs)
     stored = network_arrays("human", weights, seen, length)
     exact = message_logits(weights, seen).astype(np.float64)
@@ -72,22 +72,22 @@ def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: flo
     assert abs((found - exact).mean()) < 0.002 * exact.std()
 
 
-def test_stored_weights_are_whole_numbers_of_a_byte() -> None:
-    """The largest of each matrix is 127, and inputs and units stay within it."""
+def test_stored_weights_are_whole_numbers_of_one_byte() -> None:
+    """The largest weight of each matrix is 127."""
     stored = network_arrays("x", fitted(HUMAN_HEADS), vectors(300, LENGTH), LENGTH)
     for part in ("hidden", "heads", "direct"):
         assert stored[f"x_{part}"].dtype == np.int8
         assert np.abs(stored[f"x_{part}"].astype(int)).max() == 127
 
 
-def test_a_network_of_nothing_is_stored() -> None:
-    """No weight and no activation is no division by zero."""
+def test_a_network_of_zeros_can_be_stored() -> None:
+    """Without any weight or activation, nothing is divided by zero."""
     weights = {name: array * 0 for name, array in fitted(HUMAN_HEADS).items()}
     stored = network_arrays("x", weights, vectors(9, LENGTH), LENGTH)
     assert not read_network(stored, "x").logits(vectors(9, LENGTH)).any()
 
 
-def test_a_model_survives_its_file() -> None:
+def test_a_model_is_read_back_as_it_was_written() -> None:
     """The encoder's table, both networks, the head and the thresholds come back exactly."""
     before = arrays()
     back = load(io.BytesIO(to_bytes(before)))
@@ -103,16 +103,16 @@ def test_a_model_survives_its_file() -> None:
     assert back.pushback_threshold == 5
 
 
-def test_a_head_survives_its_file() -> None:
-    """Every part of it, with numbers as numbers."""
+def test_a_head_is_read_back_as_it_was_written() -> None:
+    """Every part comes back, and numbers come back as numbers."""
     back = read_head(head_arrays("accurate_head", HEAD), "accurate_head")
     for part in type(HEAD).__dataclass_fields__:
         assert np.array_equal(getattr(back, part), getattr(HEAD, part))
     assert isinstance(back.edge_threshold, float)
 
 
-def test_the_file_holds_the_version_of_its_content() -> None:
-    """Equal models are equal files; one weight more is another version."""
+def test_the_version_depends_on_the_content() -> None:
+    """Equal models are equal files, and a single changed weight gives another version."""
     assert to_bytes(arrays()) == to_bytes(arrays())
     other = arrays()["human_direct"].copy()
     other[0, 0] ^= 1
@@ -124,7 +124,7 @@ def test_the_file_holds_the_version_of_its_content() -> None:
     assert all(version.startswith("ngram-2-") for version in versions)
 
 
-def test_what_is_written_is_what_is_loaded(tmp_path: Any) -> None:
-    """The file on disk is the bytes."""
+def test_the_written_file_has_the_bytes_of_the_model(tmp_path: Any) -> None:
+    """Nothing is added on the way to the disk."""
     write(arrays(), tmp_path / "model.npz")
     assert (tmp_path / "model.npz").read_bytes() == to_bytes(arrays())

@@ -1,4 +1,4 @@
-"""Tests the laying out of conversations and the fitting of the networks on a small case."""
+"""Tests how conversations become arrays, and the fit of both networks on a small case."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS = np.arange(COUNT)
 
 @contextmanager
 def quickly() -> Iterator[None]:
-    """Makes fitting a matter of a second or two."""
+    """Shortens a fit to a second or two."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (network, replies):
             patch.setattr(module, "STEPS", 120)
@@ -39,9 +39,9 @@ def quickly() -> Iterator[None]:
 
 @cache
 def fit_rule(other_labels: bool = False) -> Weights:
-    """Fits the first half of the messages, which are counseling by a linear rule.
+    """Fits the first half of the messages, in which a linear rule says which are counseling.
 
-    With `other_labels` the second half, which is held out, has its labels in another order.
+    The second half is held out. With `other_labels` its labels have another order.
     """
     labels = RULE.tolist()
     labels = labels[:COUNT] + labels[: COUNT - 1 : -1] if other_labels else labels
@@ -64,25 +64,25 @@ def fit_rule(other_labels: bool = False) -> Weights:
 def test_the_first_nine_and_the_last_three_messages_are_learned_from(
     count: int, places: list[int]
 ) -> None:
-    """Of a shorter conversation all, none of them twice."""
+    """A shorter conversation gives all its messages, and none of them twice."""
     assert messages_of(conversation(messages=count)) == places
 
 
-def test_vectors_follow_one_conversation_after_the_other() -> None:
-    """Every message has the next row; what is not there is not read."""
+def test_vectors_are_numbered_conversation_by_conversation() -> None:
+    """Each message has the next row, and missing messages have none."""
     lessons = lay_out([conversation(messages=2), real(20), conversation(messages=1)])
     assert lessons.there.sum(axis=1).tolist() == [2, 12, 1]
     assert lessons.place[lessons.there].tolist() == [*range(15)]
 
 
 def gate_weights(said: list[Conversation]) -> NDArray[np.float64]:
-    """Gives what each conversation weighs to the gate, as a share of all."""
+    """Returns how much each conversation weighs for the gate, as a share of all."""
     weight: NDArray[np.float64] = lay_out(said).wanted["affective_weight"] / len(said)
     return weight
 
 
-def test_the_gates_weights_sum_to_the_shares() -> None:
-    """However many there are of a kind: affective, other written, tool use and real ones."""
+def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
+    """The share does not depend on how many affective, other, tool and real ones there are."""
     kinds = [
         [conversation(["coaching"]), conversation(["roleplay", "companionship"], 5)],
         [conversation(), conversation(["roleplay"], 4), conversation(source="message")],
@@ -96,8 +96,8 @@ def test_the_gates_weights_sum_to_the_shares() -> None:
     assert weight[:2].tolist() == [0.25, 0.25]
 
 
-def test_what_is_wanted_of_an_affective_conversation() -> None:
-    """Types and edges, no use, and a mood twice as heavy as none."""
+def test_the_targets_of_an_affective_conversation() -> None:
+    """It teaches types and edges but no use, and a mood weighs twice as much as none."""
     kinds = ["coaching", "counseling"]
     moods = [0.0, -0.5, 1.0, 0.0]
     wanted = lay_out([conversation(kinds, 4, opening="coaching", sentiment=moods)]).wanted
@@ -110,8 +110,8 @@ def test_what_is_wanted_of_an_affective_conversation() -> None:
     assert wanted["sentiment_weight"][0, :5].tolist() == [1, 2, 2, 1, 0]
 
 
-def test_what_is_wanted_of_a_task_and_of_a_real_conversation() -> None:
-    """A task teaches its use and no affective type; a real one nothing but the gate."""
+def test_the_targets_of_a_task_and_of_a_real_conversation() -> None:
+    """A task teaches its use and no affective type; a real conversation teaches only the gate."""
     wanted = lay_out([conversation(use="work"), real()]).wanted
     assert wanted["affective"].tolist() == [0, 0]
     assert wanted["types_weight"].tolist() == [[0] * 5 + [1], [0] * 6]
@@ -120,16 +120,16 @@ def test_what_is_wanted_of_a_task_and_of_a_real_conversation() -> None:
     assert wanted["sentiment_weight"].sum(axis=1).tolist() == [1, 0]
 
 
-def test_closing_moods_are_those_of_the_last_messages() -> None:
-    """Of 15 messages the three that are left out have no place."""
+def test_the_last_targets_are_the_moods_of_the_last_messages() -> None:
+    """Of 15 messages, the three between the first nine and the last three are left out."""
     moods = [0.0] * 12 + [0.5, -0.5, -1.0]
     wanted = lay_out([conversation(messages=15, sentiment=moods)]).wanted
     assert wanted["sentiment"][0].tolist() == [0.0] * 9 + [0.5, -0.5, -1.0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
-def test_what_is_fitted_is_what_is_judged(count: int) -> None:
-    """Pooling in the loss and in the conversation head give the same logits."""
+def test_the_loss_pools_as_the_conversation_head_does(count: int) -> None:
+    """Both give the same logits."""
     random = np.random.default_rng(count)
     scores = random.integers(-60, 60, (count, 17)).astype(np.int8)
     sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
@@ -145,8 +145,8 @@ def test_what_is_fitted_is_what_is_judged(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 4, 12])
 @pytest.mark.parametrize("closing", [False, True])
-def test_an_edge_is_a_conversation_of_three(count: int, closing: bool) -> None:
-    """The first or the last three messages, or all of a shorter one."""
+def test_an_edge_has_three_messages(count: int, closing: bool) -> None:
+    """They are the first or the last three, or all messages of a shorter conversation."""
     places = jnp.arange(network.MESSAGES)[None]
     found, there = network._edge(places[..., None], places < count, closing)
     taken = np.asarray(found)[0, :, 0][np.asarray(there)[0]].tolist()
@@ -155,23 +155,23 @@ def test_an_edge_is_a_conversation_of_three(count: int, closing: bool) -> None:
 
 
 def test_a_linear_rule_is_learned() -> None:
-    """The gate follows it on messages seen, and mostly on those held out."""
+    """The gate follows it on messages it saw, and mostly on held-out ones."""
     gate = message_logits(fit_rule(), VECTORS)[:, 0]
     right = (gate > np.quantile(gate, 1 - RULE.mean())) == RULE
     assert right[:COUNT].mean() > 0.95
     assert right[COUNT:].mean() > 0.8
 
 
-def test_fitting_gives_the_same_bytes_whatever_is_wanted_of_other_rows() -> None:
-    """A second run learns the same, and folds are held out by their rows."""
+def test_held_out_labels_do_not_change_a_fit() -> None:
+    """A second fit with other labels in the held-out rows gives the same bytes."""
     one, two = fit_rule(), fit_rule(other_labels=True)
     assert one.keys() == two.keys()
     for name in one:
         assert one[name].tobytes() == two[name].tobytes(), name
 
 
-def test_replies_are_told_apart_with_their_reasons() -> None:
-    """Pushback by one direction, the reason by another."""
+def test_pushback_and_its_reasons_are_learned() -> None:
+    """One direction of the vectors tells pushback, another tells the reason."""
     dangerous = VECTORS[:, 2] > 0
     said = [
         Reply("", "written", "", "en", 1.0, push, ("sexual" if why else "self_harm") * push)

@@ -1,4 +1,4 @@
-"""Tests what is read to learn from: folds, near-duplicates, and the reading of written rows."""
+"""Tests the reading of training data: folds, near-duplicates, and written rows."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def said(
     return Conversation(fields.pop("id", text), "real", turns, author, language, **fields)  # type: ignore[arg-type]
 
 
-def test_authors_are_dealt_so_that_every_language_is_in_every_fold() -> None:
-    """Three authors a language, of uneven size, some of them in two languages."""
+def test_every_fold_has_an_author_of_every_language() -> None:
+    """Three authors of a language go to three folds, however much each of them wrote."""
     sizes = {"a1": 9, "a2": 3, "a3": 6, "b1": 2, "b2": 7, "b3": 5}
     rows = [
         said(author=author, language="en" if author[0] == "a" else "zh")
@@ -41,14 +41,14 @@ def test_authors_are_dealt_so_that_every_language_is_in_every_fold() -> None:
 
 
 def test_an_author_of_two_languages_is_in_one_fold() -> None:
-    """Three authors of the same two languages are in three folds, whatever others write."""
+    """Three authors of the same two languages go to three folds, whatever other authors write."""
     rows = [said(author=author, language=code) for author in "123" for code in ("es", "pt")]
     folds = folds_of_authors([*rows, said(author="0", language="es")])
     assert sorted(folds[author] for author in "123") == [0, 1, 2]
 
 
 def test_each_set_of_languages_begins_at_another_fold() -> None:
-    """The first authors of three languages, who had the same brief, are in three folds."""
+    """The first authors of three languages had the same brief, and go to three folds."""
     rows = [said(author=f"{code}{n}", language=code) for code in ("en", "fr", "zh") for n in "12"]
     folds = folds_of_authors(rows)
     assert sorted(folds[f"{code}1"] for code in ("en", "fr", "zh")) == [0, 1, 2]
@@ -60,8 +60,8 @@ def test_folds_do_not_depend_on_the_order() -> None:
     assert folds_of_authors(rows) == folds_of_authors(rows[::-1])
 
 
-def test_each_fold_holds_a_fifth_of_every_written_language() -> None:
-    """What is measured in a language is measured on three models that did not see it."""
+def test_each_fold_has_a_fifth_of_every_written_language() -> None:
+    """So three models, each of which did not see its part, measure a language."""
     rows = written_conversations()
     folds = folds_of_authors(rows)
     held = Counter((row.language, folds[row.author]) for row in rows for _ in row.human)
@@ -70,8 +70,8 @@ def test_each_fold_holds_a_fifth_of_every_written_language() -> None:
         assert min(counts) > 0.2 * sum(counts), language
 
 
-def test_of_near_duplicates_the_labelled_one_is_kept() -> None:
-    """Openings are compared without case and spacing; others stay in their order."""
+def test_a_labelled_near_duplicate_is_kept() -> None:
+    """Openings are compared without case and spacing, and conversations keep their order."""
     first, other = said("Hello  THERE", id="1"), said("bye", id="2")
     labelled, later = said("hello there", id="3", label="none"), said("hello there", id="4")
     kept = drop_near_duplicates([first, other, labelled, later])
@@ -79,33 +79,33 @@ def test_of_near_duplicates_the_labelled_one_is_kept() -> None:
 
 
 def test_the_first_of_equals_is_kept() -> None:
-    """A second label replaces nothing."""
+    """A second labelled near-duplicate does not replace the first."""
     rows = [said("hi", id="1", label="none"), said("hi", id="2", label="coaching")]
     assert drop_near_duplicates(rows) == rows[:1]
 
 
 def test_near_duplicates_share_a_fold() -> None:
-    """Whatever follows an opening, and lone surrogates are no error."""
+    """Only the opening decides, and a lone surrogate is not an error."""
     one, two = said("Write  me a poem \ud800", id="1"), said("write me A POEM \ud800", id="2")
     assert fold_of_opening(one) == fold_of_opening(replace(two, label="none"))
     assert {fold_of_opening(said(f"{n}")) for n in range(30)} == set(range(FOLDS))
 
 
 def test_human_turns_are_collected() -> None:
-    """In order, without the assistant's."""
+    """They are in order, without the assistant's."""
     turns = (Turn(True, "a"), Turn(False, "b"), Turn(True, "c"), Turn(True, "d"))
     assert Conversation("c", "real", turns).human == ("a", "c", "d")
 
 
-def test_affective_is_having_an_affective_type() -> None:
-    """Roleplay alone is not."""
+def test_a_conversation_with_an_affective_type_is_affective() -> None:
+    """A conversation with roleplay alone is not."""
     kinds = [{"roleplay"}, {"roleplay", "coaching"}, set[str]()]
     labels = [Labels(frozenset(kind), "leisure", "none", "none", (0.0,)) for kind in kinds]
     assert [label.affective for label in labels] == [False, True, False]
 
 
 def test_a_written_message_is_a_conversation_of_one() -> None:
-    """Its type is that of both ends, and its mood that of the message."""
+    """Opening and closing have its type, and the only sentiment is its own."""
     [row] = [row for row in written_conversations() if row.id == "w01-0001"]
     assert len(row.human) == 1
     assert row.labels == Labels(
@@ -117,15 +117,15 @@ def test_a_written_message_is_a_conversation_of_one() -> None:
     )
 
 
-def test_every_human_message_written_has_a_mood() -> None:
-    """The sentiment of a conversation has an entry for each."""
+def test_every_written_human_message_has_a_sentiment() -> None:
+    """A conversation has as many sentiments as human messages."""
     for row in written_conversations():
         assert row.labels is not None
         assert len(row.labels.sentiment) == len(row.human)
 
 
-def test_written_replies_are_those_alone_and_those_in_conversations() -> None:
-    """A reply pushes back exactly where it has a reason, in its author's language."""
+def test_written_replies_come_from_single_replies_and_from_conversations() -> None:
+    """Each has an author and a language, and has a reason exactly if it pushes back."""
     rows = written_conversations()
     replies = written_replies(rows)
     inside = sum(not turn.human for row in rows for turn in row.turns)
