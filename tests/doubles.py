@@ -1,4 +1,4 @@
-"""A classifier that reads labels instead of guessing them, so that tests of the rest are exact."""
+"""A classifier that reads labels from texts, so that tests of everything else are exact."""
 
 from __future__ import annotations
 
@@ -41,16 +41,21 @@ ENDS: Final = 3
 class LabelReader:
     """Reads texts such as `label:coaching:-1`, `label:reply` and `label:pushback:sexual`.
 
-    It is what `pipelines.simulator.truth` expects of a perfect classifier: the opening type is that
-    of most of the first three human messages, of equals the earliest; the closing type that of most
-    of the last three, of equals the latest; the types are these two.
+    It judges as `pipelines.simulator.truth` expects of a perfect classifier. The opening type is
+    the most common type of the first three human messages; on a tie the earliest wins. The closing
+    type is the most common type of the last three; on a tie the latest wins. A conversation has
+    these two types and no other.
     """
 
     version = "labels"
     pushback_threshold = 0
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Scores messages by their labels; ValueError for a text that is none."""
+        """Scores messages by their labels.
+
+        Raises:
+          ValueError: if a text is not a label.
+        """
         rows = np.full((len(texts), WIDTH), UNSURE, np.int8)
         for row, text, is_human in zip(rows, texts, human.tolist(), strict=True):
             (_score_human if is_human else _score_assistant)(row, text)
@@ -92,7 +97,7 @@ class LabelReader:
 def _parts(text: str, least: int) -> list[str]:
     parts = text.split(":")
     if parts[0] != "label" or len(parts) < least:
-        raise ValueError("a text is no label; make the events with labelled_text=True")
+        raise ValueError("a text is not a label; make the events with labelled_text=True")
     return parts
 
 
@@ -129,7 +134,7 @@ def _judge_one(rows: NDArray[np.int8], human_messages: int) -> tuple[int, int, i
 
 
 def _commonest(indexes: Sequence[int]) -> int:
-    """Returns the commonest, of equals the first; `NO_INDEX` of none at all."""
+    """Returns the most common index, the first on a tie; `NO_INDEX` if there is none."""
     return Counter(indexes).most_common(1)[0][0] if indexes else NO_INDEX
 
 

@@ -1,4 +1,4 @@
-"""What a test needs and a machine may not have: had, or the test is skipped with the reason."""
+"""Skips a test if the machine does not have a service that the test needs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from deploy.local.processes import ServiceError
 
 
 def have(make: Callable[[], Any]) -> Any:
-    """Returns what is made, or skips the test if the machine lacks a program or the network.
+    """Returns what `make` makes, or skips the test if the machine lacks a program or the network.
 
-    In CI that is a failure. A failed install is a failure everywhere.
+    In CI the test fails instead. A failed install fails everywhere.
     """
     try:
         return make()

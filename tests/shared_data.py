@@ -1,4 +1,4 @@
-"""Real conversations for development; they are no part of the project and may be missing."""
+"""Real conversations for development. They are not part of the project and may be missing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ REAL = FOLDER / "real" / "dev.jsonl.gz"
 
 
 def require(path: Path) -> Path:
-    """Returns the path; skips the test where it is missing, and fails it in CI."""
+    """Returns the path. If it is missing, this skips the test, or fails it in CI."""
     if not path.exists():
-        reason = f"needs {path.name}, a data set that is not part of the project"
+        reason = f"{path} is missing; set UNDERTONE_DATA to a data folder that has it"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -1,8 +1,8 @@
-"""Prints messages a second of the shipped classifier, and of a plain loop over the same weights.
+"""Times the shipped classifier against a plain loop over the same weights.
 
-Run: `python -m tests.benchmarks.bench_classifier`. The messages are the simulator's lines, repeated
-in pairs to the length of real ones. Times are the process's own, so that other work on the machine
-does not count; nothing is asserted.
+Run: `python -m tests.benchmarks.bench_classifier`. It prints messages per second and asserts
+nothing. The messages are the simulator's lines, joined in pairs to the length of real ones. Times
+are CPU times of this process, so other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAIN_MESSAGES: Final = 500
 
 
 def read_messages() -> tuple[list[str], list[bool]]:
-    """Reads the simulator's lines, repeated to the number wanted, and who says them."""
+    """Reads the simulator's lines, repeated up to `MESSAGES`, and whether a human says each."""
     rows = [
         json.loads(line)
         for path in sorted(SCENES.glob("scenes_*.jsonl"))
@@ -37,7 +37,7 @@ def read_messages() -> tuple[list[str], list[bool]]:
 
 
 def rate(work: Callable[[], None], messages: int) -> float:
-    """Gives the best of three runs in messages a second."""
+    """Returns messages per second, the best of three runs."""
     times = []
     for _ in range(3):
         begun = time.process_time()
@@ -55,9 +55,9 @@ def score_in_batches(
 
 
 def score_plainly(classifier: NgramClassifier, texts: list[str]) -> None:
-    """Sums the encoder's weights feature by feature, as one would without arrays.
+    """Sums the encoder's weights feature by feature, without arrays.
 
-    What the networks add to it is left out.
+    It leaves out the work of the networks.
     """
     table = classifier.encoder.packed.view("<u2")
     for text in texts:

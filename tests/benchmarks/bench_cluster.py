@@ -2,9 +2,10 @@
 
 Run: `python -m tests.benchmarks.bench_cluster`. It prints a Markdown table.
 
-Each task manager has one slot and one Python worker at work. One and two are timed in turn, so that
-a machine whose speed drifts does not favour either; a cluster is started for each run and its start
-is not counted, the sending of the job is. The load column says what else the machine had to do.
+Each task manager uses one slot and one Python worker. Runs on one and on two task managers
+alternate, so that neither gains if the machine's speed drifts. Each run starts its own cluster. The
+time includes sending the job, but not starting the cluster. The load column says what else the
+machine had to do.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from tests.cluster.runs import (
 )
 
 SLOTS: Final = 2
-"""Of each task manager: one more than is used, for what a dead one leaves."""
+"""Slots of each task manager. One is used; the spare one takes over from a dead task manager."""
 
 
 def on_new_cluster(
     archive: Archive, folder: Path, task_managers: int, fault: Fault | None = None
 ) -> Outcome:
-    """Runs the job on a cluster of its own."""
+    """Runs the job on its own cluster."""
     runner = f"Flink, {task_managers} task manager{'s' if task_managers > 1 else ''}"
     say(f"{runner}{f', {fault.name}' if fault else ''} …")
     with flink_cluster(folder / "flink", task_managers, SLOTS) as cluster:
@@ -47,7 +48,7 @@ def on_new_cluster(
 def measured(
     archive: Archive, folder: Path, pairs: int, faults: tuple[Fault, ...]
 ) -> list[Outcome]:
-    """Returns what came of all runs, that in memory first."""
+    """Returns the outcomes of all runs; the first is a run in memory."""
     outcomes = []
     for pair in range(pairs):
         say("in memory …")
@@ -61,11 +62,11 @@ def measured(
 
 
 def main() -> int:
-    """Prints the table; returns 1 where a table differs or a fault struck nothing."""
+    """Prints the table; returns 1 if results differ, or if faults and failures do not match."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conversations", type=int, default=CONVERSATIONS)
-    parser.add_argument("--pairs", type=int, default=2, help="of one and two task managers")
-    parser.add_argument("--no_faults", action="store_true", help="time only")
+    parser.add_argument("--pairs", type=int, default=2, help="how often to time both sizes")
+    parser.add_argument("--no_faults", action="store_true", help="only time runs without faults")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         archive = simulated(Path(scratch) / "archive", arguments.conversations)
@@ -80,6 +81,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # What ends this process must end its services too.
+    # SIGTERM must also end the services of this process.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -2,10 +2,10 @@
 
 Run: `make bench`, or `python -m tests.benchmarks.bench_run --conversations 100000`.
 
-The loop knows no Beam and stops at the states of the conversations: it is the least that the work
-can cost in one process. The run reads the same archive with the in-process runner, and goes on to
-tables, database and report. The two are timed in turn, so that a machine whose speed drifts does
-not favour one; the ratio is taken pair by pair.
+The loop uses no Beam and stops at the states of the conversations. It is the least that the work
+can cost in one process. The run reads the same archive with the in-process runner, and also writes
+tables, database and report. Loop and run alternate, so that neither gains if the machine's speed
+drifts. The ratio is taken pair by pair.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Prints events a second and the ratio."""
+    """Prints events per second and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conversations", type=int, default=60_000)
     parser.add_argument("--runs", type=int, default=3)
@@ -81,7 +81,7 @@ def main() -> None:
             "whole run, 2 processes": lambda: whole_run(files, folder / "run", TWO_WORKERS),
         }
         times = {name: [0.0] * arguments.runs for name in ways}
-        plain_loop(files[:1])  # Loads the model and whatever else is loaded once.
+        plain_loop(files[:1])  # Loads the model and everything else that is loaded once.
         for turn in range(arguments.runs):
             for name, way in ways.items():
                 times[name][turn] = seconds(way)

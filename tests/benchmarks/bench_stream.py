@@ -2,12 +2,14 @@
 
 Run: `python -m tests.benchmarks.bench_stream --runner direct` or `--runner flink`.
 
-What an empty graph of the same steps costs is the runner's: the ratio says how much of the runner's
-own pace is left once the steps do their work. The two are timed in turn, and the ratio is taken
-pair by pair. On the in-process runner a `TestStream` brings chunks of records, and processing time
-goes on by a firing period every so many events. On Flink all events wait in a subscription before
-the job starts; timed is from when all tasks run until the ledger says that all is through, three
-firings at the least.
+An empty graph of the same steps costs what the runner costs. So the ratio says how much of the
+runner's speed is left when the steps do their work. The two graphs alternate, and the ratio is
+taken pair by pair.
+
+On the in-process runner a `TestStream` delivers chunks of records, and advances processing time by
+a firing period every `EVENTS_A_FIRING` events. On Flink all events wait in a subscription before
+the job starts. The time runs from when all tasks run until the ledger says that every event is
+through, which takes three firings or more.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from transforms.policies import Firings
 
 FIRING_S: Final = 2
 EVENTS_A_FIRING: Final = 2000
-"""Of the direct runner: about what it does within a firing period."""
+"""Events between two firings of the direct runner, about as many as it does in that time."""
 CHUNKS: Final = (10, 500)
 _EVENTS_A_CONVERSATION: Final = 7
 _TIMEOUT_S: Final = 120.0
@@ -53,18 +55,18 @@ _PAUSE_S: Final = 0.1
 
 
 class Taken(NamedTuple):
-    """Seconds that a run took: on the wall, and of processors, which others' load spares."""
+    """Seconds of a run: by the wall clock, and of CPU time, which other load does not change."""
 
     wall_s: float
     cpu_s: float
 
 
 Seconds = dict[str, list[Taken]]
-"""Of each graph, by run."""
+"""What each run took, by graph."""
 
 
 def simulated(folder: Path, events: int) -> list[dict[str, Any]]:
-    """Writes an archive of that many recent events at most, and returns them in its order."""
+    """Writes an archive of about `events` recent events, and returns them in its order."""
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     simulation = SimulationSettings(
         conversations=events // _EVENTS_A_CONVERSATION, start=start - timedelta(days=2), days=2
@@ -74,7 +76,7 @@ def simulated(folder: Path, events: int) -> list[dict[str, Any]]:
 
 
 def chunks_of(events: Sequence[dict[str, Any]], size: int) -> Iterator[PayloadChunk]:
-    """Yields the events as chunks of a subscription."""
+    """Yields the events as the chunks that a subscription delivers."""
     for at in range(0, len(events), size):
         part = events[at : at + size]
         rows = [payload_of(event, Encoding.PROTOBUF)[0] for event in part]
@@ -83,7 +85,7 @@ def chunks_of(events: Sequence[dict[str, Any]], size: int) -> Iterator[PayloadCh
 
 
 def direct_seconds(graph: str, chunks: Sequence[PayloadChunk], settings: Settings) -> Taken:
-    """Returns what the in-process runner takes for all chunks."""
+    """Returns how long the in-process runner takes for all chunks."""
     stream = TestStream()
     since = 0
     for chunk in chunks:
@@ -104,7 +106,7 @@ def direct_seconds(graph: str, chunks: Sequence[PayloadChunk], settings: Setting
 
 
 class FlinkBench:
-    """Submits graphs to a cluster, each over a subscription of its own."""
+    """Submits graphs to a cluster, each with its own subscription."""
 
     def __init__(self, cluster: FlinkCluster, host: str, archive: Path, flags: Sequence[str]):
         self._cluster = cluster
@@ -114,7 +116,7 @@ class FlinkBench:
         self._runs = 0
 
     def seconds(self, graph: str) -> Taken:
-        """Returns what the cluster takes, from when all tasks run until all is through."""
+        """Returns how long the cluster takes, from when all tasks run until all is through."""
         self._runs += 1
         names = Names(suffix=f"-{self._runs}")
         create_topics(names)
@@ -132,8 +134,10 @@ class FlinkBench:
                 started_s = time.monotonic()
                 while not _is_through(accounts_in(output), published):
                     if time.monotonic() - started_s > _TIMEOUT_S:
-                        said = f"{accounts_in(output)} of {published}; see {log}"
-                        raise TimeoutError(f"{graph}: {said}")
+                        raise TimeoutError(
+                            f"graph {graph} counted {accounts_in(output)} of {published} events "
+                            f"in {_TIMEOUT_S:.0f} s; see {log}"
+                        )
                     time.sleep(_PAUSE_S)
                 taken_s = time.monotonic() - started_s
                 cpu_s = sum(now - before.get(pid, 0.0) for pid, now in self.cpu_seconds().items())
@@ -142,7 +146,7 @@ class FlinkBench:
         return Taken(taken_s, cpu_s)
 
     def cpu_seconds(self) -> dict[int, float]:
-        """Returns the processor time that task manager and workers have had, by process."""
+        """Returns the CPU time of the task manager and of each worker, by process id."""
         pids = [self._cluster.processes["task manager"].pid, *self._cluster.workers()]
         return {pid: _cpu_seconds(pid) for pid in pids}
 
@@ -161,7 +165,7 @@ def _is_through(accounts: dict[str, int], published: int) -> bool:
 
 
 def in_turn(runs: int, seconds: Any) -> Seconds:
-    """Times each graph so many times, in turn, after one run that warms up and is not counted."""
+    """Times the graphs alternately, `runs` times each, after one warm-up that does not count."""
     taken: Seconds = {graph: [] for graph in BUILDS}
     seconds(next(iter(BUILDS)))
     for run in range(runs):
@@ -172,7 +176,7 @@ def in_turn(runs: int, seconds: Any) -> Seconds:
 
 
 def print_row(name: str, events: int, taken: Seconds) -> None:
-    """Prints medians on the wall and by processor time, and the ratio of pairs."""
+    """Prints the medians by wall clock and by CPU time, and the ratio of the pairs."""
     for index, clock in enumerate(Taken._fields):
         times = {graph: [t[index] for t in of_graph] for graph, of_graph in taken.items()}
         pace = {graph: events / statistics.median(of) for graph, of in times.items()}
@@ -185,12 +189,12 @@ def print_row(name: str, events: int, taken: Seconds) -> None:
 
 
 def main() -> None:
-    """Prints events a second of both graphs, and their ratio."""
+    """Prints events per second of both graphs, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", choices=("direct", "flink"), required=True)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--chunk", type=int, action="append", help="of the direct runner")
+    parser.add_argument("--chunk", type=int, action="append", help="records per chunk (direct)")
     arguments, flags = parser.parse_known_args()
     settings = Settings(
         firings=Firings(early=timedelta(seconds=FIRING_S)),
@@ -216,6 +220,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # What ends this process must end its services too.
+    # SIGTERM must also end the services of this process.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -1,10 +1,10 @@
-"""What `bench_stream` compares: the streaming graph, an empty one of its shape, and a sink of both.
+"""What `bench_stream` compares: the streaming graph, an empty graph of its shape, and their sinks.
 
-The empty graph has the steps of `pipelines.graph.count_unbounded` in the same order, each of the
-same kind, under the same triggers and with as many elements between them: of a conversation one
-partial a chunk, one signed change when it is new and two when it has grown. Nothing is decoded,
-scored, joined, tallied or suppressed; states are one byte and elements a key and a small number. So
-it costs what the runner costs, and little else.
+The empty graph has the steps of `pipelines.graph.count_unbounded`: the same kinds in the same
+order, with the same triggers and as many elements between them. A conversation gives one partial
+per chunk, one signed change when it is new, and two when it has grown. But the graph decodes,
+scores, joins, tallies and suppresses nothing. Each state is one byte, and each element is a key and
+a small number. So it costs hardly more than the runner itself.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from transforms.ledger import CONVERSATION, COUNTED, READ, TALLIED
 from transforms.policies import Firings, each_element
 
 Rows = Mapping[str, beam.PCollection[Any]]
-"""What a graph gives to be written, by name."""
+"""What a graph wants to write, by name."""
 Build = Callable[[beam.PCollection[PayloadChunk], Settings], Rows]
 Entry = tuple[int, int]
-"""An entry of the empty graph's ledger: index in `_ACCOUNTS`, and number."""
+"""An entry of the empty graph's ledger: an index into `_ACCOUNTS`, and a number."""
 
 LEDGER: Final = "ledger"
 _ACCOUNTS: Final = (READ, COUNTED, CONVERSATION, TALLIED)
@@ -99,7 +99,7 @@ BUILDS: Final[Mapping[str, Build]] = {"ours": build_ours, "empty": build_empty}
 
 
 def drop(rows: Rows) -> None:
-    """Takes what a graph gives and forgets it."""
+    """Discards everything that a graph wants to write."""
     for name, collection in rows.items():
         _ = collection | f"Drop{name}" >> beam.Map(_nothing)
 
@@ -145,7 +145,7 @@ def _partials(rows: list[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 def _conversation_of(row: bytes) -> bytes:
-    # The second field of a short event of protobuf, each with a tag and a length before it.
+    # The second field of a short protobuf event. A tag and a length come before each field.
     start = 2 + row[1]
     return row[start + 2 : start + 2 + row[start + 1]]
 
@@ -266,7 +266,7 @@ def _under_one_key(entry: Entry) -> tuple[bytes, Entry]:
 
 
 class _TotalFn(beam.DoFn):
-    """The one step that does its work: by its totals the benchmark sees that all is through."""
+    """The only step that does real work: its totals say when every event is through."""
 
     TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
 

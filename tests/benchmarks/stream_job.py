@@ -1,4 +1,4 @@
-"""The main of the jobs that `bench_stream` submits to Flink: Pub/Sub to a file of counts."""
+"""The program that `bench_stream` submits to Flink: reads Pub/Sub, writes counts to a file."""
 
 from __future__ import annotations
 
