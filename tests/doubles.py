@@ -81,11 +81,11 @@ class LabelReader:
         return Judgements(
             affective_logit=np.where(affective, sure, -sure),
             type_logits=np.array(
-                [[sure if i in held else -sure for i in range(len(TYPES))] for held in types]
+                [[sure if i in kinds else -sure for i in range(len(TYPES))] for kinds in types]
             ).reshape(-1, len(TYPES)),
             affective=affective,
             alert=affective,
-            types=np.array([sum(1 << i for i in held) for held in types], np.uint8),
+            types=np.array([sum(1 << i for i in kinds) for kinds in types], np.uint8),
             use=use,
             opening_type=np.array([opening for opening, _, _ in judged], np.int8),
             closing_type=np.array([closing for _, closing, _ in judged], np.int8),

@@ -37,13 +37,13 @@ It is made of the true ones that are found, and of about one in a hundred of the
 ALERTED: Final = 0.012
 
 _LEVELS: Final = np.linspace(0.75, 0.95, 9)
-_MEANS: Final = FIGURES - 2
+_MEAN_FIGURES: Final = FIGURES - 2
 """How many of the pooled figures are means over messages."""
 
-_FARTHEST: Final = 2.0
+_LARGEST_SHIFT: Final = 2.0
 _TINY: Final = 1e-12
 
-_FEW: Final = 20
+_FEWEST_EXAMPLES: Final = 20
 """A language with fewer examples gets no shift of its own."""
 
 
@@ -139,7 +139,7 @@ def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
             of one message.
     """
     begun = begin(weights).weights
-    gated = logits[:, : len(begun)] * begun[:, :_MEANS].sum(axis=1) + begun[:, -1]
+    gated = logits[:, : len(begun)] * begun[:, :_MEAN_FIGURES].sum(axis=1) + begun[:, -1]
     return lower(weights, np.quantile(gated, _LEVELS, axis=0).mean(axis=0))
 
 
@@ -189,13 +189,13 @@ def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tu
     two samples).
     """
 
-    def surprise(line: NDArray[np.float64]) -> float:
+    def loss(line: NDArray[np.float64]) -> float:
         own, other = (expit(line[0] * part + line[1]) for part in (positive, unlabelled))
         labelled = np.log(own / (own + 1 - PRIOR) + _TINY).mean()
         rest = np.log(1 - other / (other + 1 - PRIOR) + _TINY).mean()
         return float(-PRIOR * labelled - (1 - PRIOR) * rest)
 
-    found = minimize(surprise, np.array([1.0, -1.0]), method="Nelder-Mead")
+    found = minimize(loss, np.array([1.0, -1.0]), method="Nelder-Mead")
     return float(found.x[0]), float(found.x[1])
 
 
@@ -213,9 +213,9 @@ def _language_shift(
     shift = np.zeros(len(LANGUAGES))
     for index, code in enumerate(LANGUAGES):
         own = logits[quiet & (language == code)]
-        if len(own) >= _FEW:
+        if len(own) >= _FEWEST_EXAMPLES:
             apart = float(np.mean(english - np.quantile(own, _LEVELS)))
-            shift[index] = np.clip(apart, -_FARTHEST, _FARTHEST)
+            shift[index] = np.clip(apart, -_LARGEST_SHIFT, _LARGEST_SHIFT)
     return shift
 
 
@@ -248,7 +248,7 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
     shift = np.full(len(LANGUAGES), -_best_cut(logits[written], truth[written]))
     for index, code in enumerate(LANGUAGES):
         own = written & (language == code)
-        if truth[own].sum() >= _FEW:
+        if truth[own].sum() >= _FEWEST_EXAMPLES:
             shift[index] = -_best_cut(logits[own], truth[own])
     return shift
 

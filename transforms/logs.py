@@ -37,12 +37,12 @@ def log_event(
       clock: returns monotonic seconds.
       **fields: what else the line says; each value must have a JSON form.
     """
-    limited = f"{event} {key}"
+    limit_key = f"{event} {key}"
     now_s = clock()
-    last_s = _last.get(limited)
+    last_s = _last.get(limit_key)
     if last_s is not None and now_s - last_s < PERIOD_S:
-        _left_out[limited] = _left_out.get(limited, 0) + 1
+        _left_out[limit_key] = _left_out.get(limit_key, 0) + 1
         return
-    _last[limited] = now_s
-    said = {"event": event, **fields, "left_out": _left_out.pop(limited, 0)}
-    LOGGER.log(level, "%s", json.dumps(said, sort_keys=True, default=str))
+    _last[limit_key] = now_s
+    entry = {"event": event, **fields, "left_out": _left_out.pop(limit_key, 0)}
+    LOGGER.log(level, "%s", json.dumps(entry, sort_keys=True, default=str))

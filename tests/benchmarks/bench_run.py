@@ -51,7 +51,7 @@ def plain_loop(files: Sequence[Path]) -> int:
 
 
 def whole_run(files: Sequence[Path], folder: Path, flags: Sequence[str] = ()) -> None:
-    """Runs the job to tables, database and report."""
+    """Runs the whole job, which writes tables, database and report."""
     settings = Settings(classifier_version=load_default().version, revision=1)
     run_local([str(path) for path in files], folder, settings, beam_options(flags))
 

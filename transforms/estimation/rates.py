@@ -66,13 +66,13 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.facet} {self.facet_value!r} is not a value that the classifier decides; "
                 "choose e.g. use 'affective'"
             )
-        for found, of in (
+        for count, total in (
             (self.true_positives, self.positives),
             (self.false_positives, self.negatives),
         ):
-            if not 0 <= found <= of:
+            if not 0 <= count <= total:
                 raise ValueError(
-                    f"{self.facet} {self.facet_value} counts {found} of {of}; "
+                    f"{self.facet} {self.facet_value} counts {count} of {total}; "
                     "a count must be between 0 and its total"
                 )
 

@@ -28,7 +28,7 @@ class Slice(NamedTuple):
     value: str
 
 
-def _found() -> Iterator[Facet]:
+def _facets_in_folder() -> Iterator[Facet]:
     for module in iter_modules(folder.__path__):
         if module.name not in _NOT_FACETS:
             yield import_module(f"{folder.__name__}.{module.name}").FACET
@@ -50,7 +50,7 @@ def ordered(facets: Iterable[Facet]) -> tuple[Facet, ...]:
     return tuple(by_id)
 
 
-FACETS: Final = ordered(_found())
+FACETS: Final = ordered(_facets_in_folder())
 BY_NAME: Final[Mapping[str, Facet]] = {facet.name: facet for facet in FACETS}
 
 SLICES: Final = tuple(Slice(facet.name, value) for facet in FACETS for value in facet.values)

@@ -33,7 +33,7 @@ Says = Mapping[tuple[str, int], int]
 
 
 def token_bucket(word: str) -> int:
-    """Gives the bucket of a single token."""
+    """Returns the bucket of a single token."""
     return int(extract([word]).families[0].buckets[0])
 
 

@@ -77,7 +77,7 @@ def test_tokens(text: str, tokens: int) -> None:
     ("one", "other"),
     [("HELLO", "hello"), ("ＡＢＣ", "abc"), ("it’s", "it's"), ("1234", "5678"), ("a, b", "a b")],
 )
-def test_folding(one: str, other: str) -> None:
+def test_folded_forms_are_equal(one: str, other: str) -> None:
     """Case, width, apostrophes, digits and quiet punctuation make no difference."""
     assert features_of(extract([one]), 0) == features_of(extract([other]), 0)
 

@@ -189,8 +189,8 @@ def test_the_language_shift_does_not_move_types() -> None:
     assert judged.type_logits[0].tolist() == judged.type_logits[1].tolist()
 
 
-def test_pushback_at_or_above_the_threshold() -> None:
-    """The test classifier's threshold is 8."""
+def test_pushback_counts_from_its_threshold_on() -> None:
+    """A logit of 8 counts, and one of 7 does not; the test classifier's threshold is 8."""
     assert judge([TASK], pushback=8).pushback[0]
     assert not judge([TASK], pushback=7).pushback[0]
 

@@ -30,7 +30,7 @@ from transforms.classifiers.ngram.language import VOTERS, identify, make_ballots
         ("帮我看看这段代码 def f(x): return x", "zh"),
     ],
 )
-def test_languages(text: str, language: str) -> None:
+def test_languages_are_identified(text: str, language: str) -> None:
     """A script decides from a quarter of the text on; common words tell Latin languages apart."""
     assert LANGUAGES[identify(extract([text]))[0]] == language
 

@@ -71,7 +71,7 @@ def test_the_model_is_loaded_once() -> None:
         (["write a poem for my mother's birthday card"], False, "content_creation"),
     ],
 )  # fmt: skip
-def test_plain_cases(messages: list[str], affective: bool, expected: str) -> None:
+def test_plain_cases_are_judged_right(messages: list[str], affective: bool, expected: str) -> None:
     """The model is right where everybody would agree."""
     judged = judge(load_default(), [spoken(messages)])
     assert bool(judged.affective[0]) is affective

@@ -38,7 +38,7 @@ def integer_logits(network: Network, vectors: NDArray[np.float32]) -> NDArray[np
 
 
 def whole_vectors(count: int, inputs: int, seed: int) -> NDArray[np.float32]:
-    """Draws vectors of whole numbers over the whole range."""
+    """Draws vectors of whole numbers from the whole range."""
     random = np.random.default_rng(seed)
     return random.integers(-TOP, TOP + 1, (count, inputs)).astype(np.float32)
 
