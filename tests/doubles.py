@@ -54,7 +54,7 @@ class LabelReader:
         """Scores messages by their labels.
 
         Raises:
-          ValueError: if a text is not a label.
+          ValueError: if a text has no label.
         """
         rows = np.full((len(texts), WIDTH), UNSURE, np.int8)
         for row, text, is_human in zip(rows, texts, human.tolist(), strict=True):
@@ -97,7 +97,7 @@ class LabelReader:
 def _parts(text: str, least: int) -> list[str]:
     parts = text.split(":")
     if parts[0] != "label" or len(parts) < least:
-        raise ValueError("a text is not a label; make the events with labelled_text=True")
+        raise ValueError("a text has no label; make the events with labelled_text=True")
     return parts
 
 
