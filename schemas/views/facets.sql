@@ -11,7 +11,7 @@ SELECT
   'type' AS facet,
   'all' AS share_of,
   'direct' AS correction,
-  'What need a conversation serves. A conversation may be of several types.' AS definition
+  'The need that a conversation serves. A conversation may have several types.' AS definition
 UNION ALL
 SELECT
   'use' AS facet,
@@ -29,19 +29,19 @@ SELECT
   'long' AS facet,
   'group' AS share_of,
   'inside' AS correction,
-  'More than 50 human messages; of all, of the affective ones or of a type.' AS definition
+  'Conversations of more than 50 human messages: among all, among the affective ones, or among those of a type.' AS definition
 UNION ALL
 SELECT
   'sentiment' AS facet,
   'none' AS share_of,
   'none' AS correction,
-  '6 or more human messages, so that the change of mood is defined; of all, of the affective ones, or of a type.' AS definition
+  'Conversations of 6 or more human messages, which have a change of mood: among all, among the affective ones, or among those of a type.' AS definition
 UNION ALL
 SELECT
   'pushback' AS facet,
   'group' AS share_of,
   'inside' AS correction,
-  'The assistant refuses, resists or challenges something at least once; of all, or of a type that the study reports.' AS definition
+  'Conversations in which the assistant refuses, resists or challenges something at least once: among all, or among those of a type that the study reports.' AS definition
 UNION ALL
 SELECT
   'pushback_reason' AS facet,
