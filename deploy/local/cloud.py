@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.types import PubsubMessage
@@ -93,34 +93,50 @@ def _deployed(
     return LocalCloud(folder, names, dataset, emulator, pubsub_host)
 
 
-@contextmanager
-def heartbeats(topic: str) -> Iterator[list[int]]:
-    """Publishes a system turn twice a second; yields a list whose length is how many.
+class Heartbeats:
+    """Publishes a system turn twice a second, until the block ends or `stop` is called.
 
     Beam's in-process runner stands still for half a minute where a pull finds nothing. A system
     turn is read and accounted for, and counts in no table.
     """
-    sent: list[int] = []
-    is_over = threading.Event()
 
-    def beat() -> None:
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._sent = 0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def sent(self) -> int:
+        """How many were published so far."""
+        return self._sent
+
+    def stop(self) -> int:
+        """Publishes no more; returns how many there were. From then on the number is final."""
+        self._is_over.set()
+        self._thread.join()
+        return self._sent
+
+    def _beat(self) -> None:
         publisher = PublisherClient()
-        while not is_over.is_set():
-            now_us = time.time_ns() // 1000
-            event = {
-                "event_id": f"heartbeat-{now_us}", "conversation_id": "heartbeat",
-                "role": "SYSTEM", "text": "", "sent_at_us": now_us, "schema_version": 1,
-            }  # fmt: skip
-            data, content_type = payload_of(event, Encoding.PROTOBUF)
-            message = PubsubMessage(data=data, attributes={"content-type": content_type})
-            publisher.publish(topic=topic, messages=[message])
-            sent.append(now_us)
-            is_over.wait(_HEARTBEAT_S)
+        while not self._is_over.is_set():
+            publisher.publish(topic=self._topic, messages=[_heartbeat()])
+            self._sent += 1
+            self._is_over.wait(_HEARTBEAT_S)
 
-    thread = threading.Thread(target=beat, name="heartbeats", daemon=True)
-    thread.start()
-    try:
-        yield sent
-    finally:
-        is_over.set()
-        thread.join()
+
+def _heartbeat() -> PubsubMessage:
+    now_us = time.time_ns() // 1000
+    event = {
+        "event_id": f"heartbeat-{now_us}", "conversation_id": "heartbeat",
+        "role": "SYSTEM", "text": "", "sent_at_us": now_us, "schema_version": 1,
+    }  # fmt: skip
+    data, content_type = payload_of(event, Encoding.PROTOBUF)
+    return PubsubMessage(data=data, attributes={"content-type": content_type})

@@ -41,7 +41,8 @@ RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
 _TIME_COLUMNS: Final = ("revision", "snapshot", "run", "ingested_at")
 """Where a bounded run notes its own start, or the time of writing."""
 _SHOWN: Final = 3
-_ON_THEIR_WAY_S: Final = 40.0
+_ON_THEIR_WAY_S: Final = 120.0
+"""Beam's in-process runner may pause for half a minute before each step, without heartbeats."""
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
 """Accounts that an event read twice leaves as they are."""
 
@@ -55,24 +56,41 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
     Args:
       dataset: that the stream wrote, alone.
       run: folder of `undertone run` over the same events.
-      heartbeats: system turns that the stream read besides.
+      heartbeats: system turns that the stream read besides. The sender must have stopped, and the
+        stream must have read them all: see `is_settled`.
       repeated: events that the stream may have read once more, as its source may deliver them.
     """
     found = row_differences(dataset, run)
-    mine, its = accounts_of(dataset), _accounts_of_run(run)
+    return found + account_differences(
+        accounts_of(dataset), _accounts_of_run(run), heartbeats, repeated
+    )
+
+
+def account_differences(
+    stream: Accounts, batch: Accounts, heartbeats: int = 0, repeated: int = 0
+) -> list[str]:
+    """Returns how the ledger of a stream differs from that of a batch run; none if equal.
+
+    Args:
+      stream: the stream's accounts.
+      batch: the batch run's accounts.
+      heartbeats: system turns that only the stream read.
+      repeated: events that the stream may have read once more.
+    """
+    stream = dict(stream)
     for account in (ledger.READ, ledger.SYSTEM_TURN):
-        mine[account, ""] = mine.get((account, ""), 0) - heartbeats
-    found += [problem] if (problem := imbalance_of(mine)) else []
+        stream[account, ""] = stream.get((account, ""), 0) - heartbeats
+    found = [problem] if (problem := imbalance_of(stream)) else []
+    keys = sorted(stream.keys() | batch.keys())
     if repeated:
-        mine = {key: n for key, n in mine.items() if key[0] in _UNREPEATED}
-        its = {key: n for key, n in its.items() if key[0] in _UNREPEATED}
-    found += [
-        f"{account} {reason or ''}: {mine.get((account, reason), 0)} in the stream, "
-        f"{its.get((account, reason), 0)} in the batch"
-        for account, reason in sorted(mine.keys() | its.keys())
-        if mine.get((account, reason), 0) != its.get((account, reason), 0)
+        keys = [key for key in keys if key[0] in _UNREPEATED]
+    return found + [
+        f"{account} {reason}".rstrip()
+        + f": {stream.get((account, reason), 0)} in the stream, "
+        + f"{batch.get((account, reason), 0)} in the batch"
+        for account, reason in keys
+        if stream.get((account, reason), 0) != batch.get((account, reason), 0)
     ]
-    return found
 
 
 def row_differences(dataset: Dataset, run: Path) -> list[str]:
@@ -131,11 +149,18 @@ def imbalance_of(accounts: Accounts) -> str | None:
     return ledger.imbalance(entries)
 
 
-def is_settled(accounts: Accounts, events: int) -> bool:
-    """Tells whether at least so many records were read, and all of them stand in the tables."""
+def is_settled(accounts: Accounts, events: int, heartbeats: int = 0) -> bool:
+    """Tells whether a stream has read everything, and all of it stands in the tables.
+
+    Args:
+      accounts: the stream's ledger.
+      events: how many were published.
+      heartbeats: how many system turns were published besides; without them a heartbeat would pass
+        for an event that is still to be read.
+    """
     conversations = accounts.get((ledger.CONVERSATION, ""), 0)
     placed = sum(records for (account, _), records in accounts.items() if account in ledger.PLACES)
-    is_read = accounts.get((ledger.READ, ""), 0) >= events
+    is_read = accounts.get((ledger.READ, ""), 0) >= events + heartbeats
     return is_read and under_way(accounts) == 0 and conversations == placed
 
 

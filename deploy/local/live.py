@@ -10,14 +10,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.local.cloud import DIRECT, LocalCloud, heartbeats, local_cloud
-from deploy.local.compare import accounts_of, is_settled, settled_differences, under_way
+from deploy.local.cloud import DIRECT, Heartbeats, LocalCloud, local_cloud
+from deploy.local.compare import (
+    Accounts,
+    accounts_of,
+    is_settled,
+    settled_differences,
+    under_way,
+)
 from deploy.local.flink import FLINK
 from deploy.local.processes import Process, ServiceError
 from pipelines.commands.main import main as undertone
@@ -59,19 +66,25 @@ def _run(arguments: argparse.Namespace) -> int:
         say(f"BigQuery: --dataset {cloud.dataset} --bigquery_url {cloud.dataset.url}")
         say(f"starting the job on {arguments.runner} …")
         job: Process = stack.enter_context(_job(cloud, arguments.runner, settings, stack))
-        beats: list[int] = []
+        beats: Heartbeats | None = None
         if arguments.runner == DIRECT:
-            beats = stack.enter_context(heartbeats(cloud.names.topic))
+            beats = stack.enter_context(Heartbeats(cloud.names.topic))
+        watch = _Watch(cloud, job)
         publishing = Publishing(rate=arguments.rate, speed_up=arguments.speed_up)
-        started_s = time.monotonic()
-        events = _watched(cloud, job, inputs, publishing, started_s)
-        say(f"all {events:,} events are counted after {time.monotonic() - started_s:.0f} s")
+        feeder = _Feeder(inputs, cloud.names.topic, publishing, beats)
+        watch.until(feeder.is_counted)
+        say(f"all {feeder.events:,} events are counted after {watch.elapsed_s:.0f} s")
         if arguments.stay:
             say("the job goes on; publish more, look around, and end it with Ctrl-C")
             threading.Event().wait()
-        # What beats after the ledger's last row is not in it.
-        read = accounts_of(cloud.dataset)[ledger.READ, ""]
-        found = _compared(cloud, inputs, folder / "batch", min(len(beats), read - events))
+        sent = 0
+        if beats is not None:
+            # The ledger counts heartbeats too. Their number is known once no more are sent and the
+            # job has read the last one.
+            sent = beats.stop()
+            say(f"the job reads the last of {sent:,} heartbeats; this takes half a minute …")
+            watch.until(lambda accounts: is_settled(accounts, feeder.events, sent))
+        found = _compared(cloud, inputs, folder / "batch", sent)
     for difference in found:
         print(difference)
     print("the tables differ" if found else "tables and ledger equal those of undertone run")
@@ -86,49 +99,88 @@ def _job(cloud: LocalCloud, runner: str, settings: Sequence[str], stack: ExitSta
     return stack.enter_context(flink_cluster(cloud.folder / FLINK)).stream(cloud, settings)
 
 
-def _watched(
-    cloud: LocalCloud,
-    job: Process,
-    inputs: Sequence[str],
-    publishing: Publishing,
-    started_s: float,
-) -> int:
-    """Publishes, and tells what the tables hold until they hold all of it; returns the events."""
-    published: list[int] = []
-    failed: list[InputError] = []
+class _Feeder:
+    """Publishes the events beside the watching thread."""
 
-    def feed() -> None:
+    def __init__(
+        self, inputs: Sequence[str], topic: str, publishing: Publishing, beats: Heartbeats | None
+    ) -> None:
+        self.events = 0
+        self._heartbeats = 0
+        self._has_published = False
+        self._failure: InputError | None = None
+        self._beats = beats
+        publishes = partial(self._publish, inputs, topic, publishing)
+        threading.Thread(target=publishes, name="feeder", daemon=True).start()
+
+    def is_counted(self, accounts: Accounts) -> bool:
+        """Tells whether all events were published, and stand in the tables.
+
+        Raises:
+          InputError: if an event can't be published.
+        """
+        if self._failure:
+            raise self._failure
+        return self._has_published and is_settled(accounts, self.events, self._heartbeats)
+
+    def _publish(self, inputs: Sequence[str], topic: str, publishing: Publishing) -> None:
         try:
-            published.append(publish(inputs, cloud.names.topic, publishing))
+            self.events = publish(inputs, topic, publishing)
         except InputError as error:
-            failed.append(error)
+            self._failure = error
+            return
+        self._heartbeats = self._beats.sent if self._beats else 0
+        self._has_published = True
 
-    feeder = threading.Thread(target=feed, name="feeder", daemon=True)
-    feeder.start()
-    deadline_s = time.monotonic() + _SETTLED_S
-    while time.monotonic() < deadline_s:
-        time.sleep(_EVERY_S)
-        if failed:
-            raise failed[0]
-        if not job.is_running:
-            raise ServiceError(f"{job.name} ended; see {job.log}: {job.last_words()}")
-        accounts = accounts_of(cloud.dataset)
-        (rows,) = query(cloud.dataset, "SELECT COUNT(*) AS n FROM `{dataset}.aggregates`")
+
+class _Watch:
+    """Looks at the tables every few seconds, and says what they hold."""
+
+    def __init__(self, cloud: LocalCloud, job: Process) -> None:
+        self._cloud = cloud
+        self._job = job
+        self._started_s = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the watch began."""
+        return time.monotonic() - self._started_s
+
+    def until(self, is_met: Callable[[Accounts], bool]) -> None:
+        """Waits until the stream's ledger meets a condition.
+
+        Raises:
+          ServiceError: if the job ends first, or an hour passes.
+        """
+        deadline_s = time.monotonic() + _SETTLED_S
+        while time.monotonic() < deadline_s:
+            time.sleep(_EVERY_S)
+            if not self._job.is_running:
+                raise ServiceError(
+                    f"{self._job.name} ended; see {self._job.log}: {self._job.last_words()}"
+                )
+            accounts = accounts_of(self._cloud.dataset)
+            self._say(accounts)
+            if is_met(accounts):
+                return
+        raise ServiceError(
+            f"not all events are counted after {_SETTLED_S:.0f} s; see {self._job.log}"
+        )
+
+    def _say(self, accounts: Accounts) -> None:
+        (rows,) = query(self._cloud.dataset, "SELECT COUNT(*) AS n FROM `{dataset}.aggregates`")
         say(
-            f"{time.monotonic() - started_s:5.0f} s  read {accounts.get((ledger.READ, ''), 0):,}, "
+            f"{self.elapsed_s:5.0f} s  read {accounts.get((ledger.READ, ''), 0):,}, "
             f"under way {under_way(accounts):,}, "
             f"conversations {accounts.get((ledger.CONVERSATION, ''), 0):,}, rows {rows['n']:,}"
         )
-        if published and is_settled(accounts, published[0]):
-            return published[0]
-    raise ServiceError(f"not all events are counted after {_SETTLED_S:.0f} s; see {job.log}")
 
 
-def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, beats: int) -> list[str]:
+def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) -> list[str]:
     flags = [flag for pattern in inputs for flag in ("--input", pattern)]
     if undertone(["run", *flags, "--output", str(batch)]):
         raise ServiceError("the batch run to compare with failed")
-    return settled_differences(cloud.dataset, batch, beats)
+    return settled_differences(cloud.dataset, batch, sent)
 
 
 def _simulated(folder: Path, conversations: int) -> str:

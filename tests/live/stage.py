@@ -55,20 +55,22 @@ class Stage:
         """Waits until the newest run has read something, but less than the one before."""
         self._await(job, lambda: 0 < self.accounts().get(("read", ""), 0) < read, "a new run")
 
-    def await_settled(self, job: Process) -> None:
-        """Waits until all that was published stands in the tables."""
+    def await_settled(self, job: Process, heartbeats: int = 0) -> None:
+        """Waits until all that was published, and so many heartbeats, stand in the tables."""
         self._await(
-            job, lambda: is_settled(accounts_of(self.cloud.dataset), self.published), "settled"
+            job,
+            lambda: is_settled(accounts_of(self.cloud.dataset), self.published, heartbeats),
+            "settled",
         )
 
-    def losses(self, *, repeated: int = 0) -> list[str]:
+    def losses(self, *, heartbeats: int = 0, repeated: int = 0) -> list[str]:
         """Returns every difference from a batch run over the archive.
 
         The last rows may be on their way when the ledger is settled; they are given some seconds.
         """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) == 0
-        found = settled_differences(self.cloud.dataset, self._batch, repeated=repeated)
+        found = settled_differences(self.cloud.dataset, self._batch, heartbeats, repeated)
         return found + self._missing_dead_letters() + self._wrong_alerts()
 
     def accounts(self) -> dict[tuple[str, str], int]:

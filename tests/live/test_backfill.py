@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.cloud import heartbeats
+from deploy.local.cloud import Heartbeats
 from deploy.local.compare import latest_rows, row_differences
 from pipelines import backfill
 from pipelines.commands.main import main as undertone
@@ -72,9 +72,9 @@ def test_a_backfill_holds_beside_the_stream(
     write_messages(stage.archive, messages)
     streamed = write_messages(tmp_path / "streamed.avro", messages[LOST:])
     topic = stage.cloud.names.topic
-    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+    with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:
         stage.publish(streamed)
-        stage.await_settled(job)
+        stage.await_settled(job, beats.sent)
         scratch = batch_run(stage)
         assert row_differences(stage.cloud.dataset, scratch) != []
 
@@ -87,7 +87,7 @@ def test_a_backfill_holds_beside_the_stream(
         assert len(snapshots(stage, "batch")) == 2
         job.kill()
     # A stream that has forgotten everything releases wrong pictures of the days.
-    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+    with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic):
         stage.publish(streamed)
         await_snapshot_after(stage, job, snapshots(stage, "batch")[-1])
         losses = row_differences(stage.cloud.dataset, scratch)
@@ -102,9 +102,10 @@ def test_a_backfill_leaves_other_days_to_the_stream(
     of_both_days = events[: EVENTS // 2] + events[-EVENTS // 2 :]
     days = sorted({date_of(day_of(event["sent_at_us"])) for event in of_both_days})
     write_messages(stage.archive, with_faults(of_both_days, 0.0, seed=4))
-    with stage.cloud.direct_job(stage.settings) as job, heartbeats(stage.cloud.names.topic):
+    topic = stage.cloud.names.topic
+    with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:
         stage.publish()
-        stage.await_settled(job)
+        stage.await_settled(job, beats.sent)
         run_backfill(stage, days[0], days[0])
         origins = query(
             stage.cloud.dataset,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.local.cloud import heartbeats
+from deploy.local.cloud import Heartbeats
 from tests.live.conftest import Record
 from tests.live.stage import Stage
 from tests.live.traffic import Event, with_faults, write_messages
@@ -24,15 +24,16 @@ def test_the_direct_runner_counts(stage: Stage, events: list[Event], record: Rec
     """Without faults its tables equal the batch run's, heartbeats apart; killed, it loses them."""
     write_messages(stage.archive, with_faults(events[:EVENTS], 0.05, seed=3))
     topic = stage.cloud.names.topic
-    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+    with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:
         stage.publish()
-        stage.await_settled(job)
+        stage.await_settled(job, beats.sent)
+        stage.await_settled(job, beats.stop())
         accounts = stage.accounts()
-        losses = stage.losses(repeated=EVENTS)
+        losses = stage.losses(heartbeats=beats.sent)
         record("none", RUNNER, stage.published, len(losses))
         assert losses == []
         job.kill()
-    with stage.cloud.direct_job(stage.settings) as job, heartbeats(topic):
+    with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic):
         stage.await_new_run(job, accounts["read", ""])
         forgotten = accounts["counted", ""] - stage.accounts().get(("counted", ""), 0)
         lost = f"{forgotten} messages"
