@@ -12,6 +12,7 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
+from pipelines.flags import underscored
 from pipelines.graph import assemble
 from pipelines.operations.plan import (
     Done,
@@ -54,7 +55,7 @@ def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Se
 
 def run(argv: Sequence[str]) -> None:
     """Runs the backfill to its end, job after job."""
-    arguments, flags = parser().parse_known_args(argv)
+    arguments, flags = parser().parse_known_args(underscored(argv))
     settings = settings_of(arguments)
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
     cloud = beam_options(flags).view_as(GoogleCloudOptions)

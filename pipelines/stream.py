@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from pipelines.flags import underscored
 from pipelines.graph import assemble
 from pipelines.options import (
     add_bigquery_argument,
@@ -30,7 +31,7 @@ def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Set
 
 def run(argv: Sequence[str]) -> None:
     """Runs the streaming job until it is cancelled or drained."""
-    arguments, flags = parser().parse_known_args(argv)
+    arguments, flags = parser().parse_known_args(underscored(argv))
     settings = settings_of(arguments)
     sinks = Sinks(
         Dataset.of(arguments.dataset, arguments.bigquery_url),

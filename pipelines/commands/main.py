@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 from pipelines.commands.deployed import add_deployed_commands
+from pipelines.flags import underscored
 from pipelines.terminal.progress import say, told
 from schemas.failures import InputError
 
@@ -40,7 +41,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, or 2 for a wrong flag or input."""
     parser = _parser()
-    arguments, flags = parser.parse_known_args(argv)
+    arguments, flags = parser.parse_known_args(underscored(sys.argv[1:] if argv is None else argv))
     if flags and not arguments.takes_beam_flags:
         parser.error(f"unrecognized arguments: {' '.join(flags)}")
     # Beam takes a second to import; a wrong flag should not wait for it.
