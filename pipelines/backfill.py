@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pipelines.interrupts import tell_interrupts
+
+if __name__ == "__main__":
+    tell_interrupts()  # First, because importing Beam takes seconds.
+
 import argparse
 import sys
 from collections.abc import Collection, Sequence

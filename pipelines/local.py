@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -72,9 +73,7 @@ def run_local(
         fresh = Path(scratch) / "run"
         tables = fresh / TABLES_FOLDER
         tables.mkdir(parents=True)
-        pipeline = beam.Pipeline(runner=bounded_runner(options), options=options)
-        write_parquet(assemble(pipeline | "Read" >> read, settings), Path(parts), settings)
-        pipeline.run().wait_until_finish()
+        _count(read, settings, Path(parts), options)
         _put_in_order(Path(parts), tables)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]
@@ -84,6 +83,17 @@ def run_local(
         write_report(fresh)
         _replace(folder, fresh, Path(scratch) / "replaced")
     return Run(shown, shown / REPORT_FILE, ledger, (finished_at_us - started_at_us) / 1e6)
+
+
+def _count(read: ReadFiles, settings: Settings, parts: Path, options: PipelineOptions) -> None:
+    """Runs the job; its tables go into a folder, in files that are not in order."""
+    pipeline = beam.Pipeline(runner=bounded_runner(options), options=options)
+    try:
+        write_parquet(assemble(pipeline | "Read" >> read, settings), parts, settings)
+        pipeline.run().wait_until_finish()
+    finally:
+        # Beam makes it at once, and deletes it only once the pipeline runs.
+        shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)
 
 
 def _check_folder(folder: Path) -> None:

@@ -14,9 +14,9 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     StandardOptions,
 )
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 
+from pipelines.local_runner import LocalRunner
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
 from schemas.wire.validate import Limits
@@ -296,7 +296,7 @@ def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
         return None
     if options.view_as(DirectOptions).direct_num_workers == 0:
         raise InputError("direct_num_workers must be at least 1, got 0; leave it out for 1")
-    return FnApiRunner()
+    return LocalRunner()
 
 
 def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:

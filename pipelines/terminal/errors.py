@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from pipelines import interrupts
 from schemas.failures import InputError
 from transforms.ledger import LedgerImbalanceError
 
@@ -24,14 +25,15 @@ def exit_code_of(action: Callable[[], object]) -> int:
       0, or 2 for a wrong flag or input. What nobody foresaw is raised on, with its traceback.
     """
     try:
-        action()
+        with interrupts.raised_while_working():
+            action()
     except KeyboardInterrupt:
         print("undertone: interrupted", file=sys.stderr)
-        return 130
+        return interrupts.EXIT_CODE
     except Exception as error:
-        if any(_is_interrupt(link) for link in _chain(error)):
+        if interrupts.has_come() or any(_is_interrupt(link) for link in _chain(error)):
             print("undertone: interrupted", file=sys.stderr)
-            return 130
+            return interrupts.EXIT_CODE
         sentence = sentence_of(error)
         if sentence is None:
             raise

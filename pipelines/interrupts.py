@@ -1,0 +1,85 @@
+"""Ctrl-C, from a program's first moment to its last: one sentence and no traceback.
+
+Importing Beam takes seconds. Nothing needs tidying up then, so Ctrl-C ends the program at once.
+While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted. On its
+way up, libraries may turn it into another error or print it; here it stays known for what it is.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+EXIT_CODE: Final = 130
+"""What shells expect of a program that Ctrl-C ended."""
+
+_SENTENCE: Final = b"undertone: interrupted\n"
+
+_works = threading.Event()
+_came = threading.Event()
+_first: list[Callable[[], object]] = []
+
+
+def tell_interrupts() -> None:
+    """Takes over Ctrl-C in this process. Programs call it before they import Beam."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return  # Whoever started the program wants SIGINT ignored, as nohup does.
+    signal.signal(signal.SIGINT, _on_interrupt)
+    sys.unraisablehook = _on_unraisable
+    threading.excepthook = _on_error_in_thread
+
+
+@contextmanager
+def raised_while_working() -> Iterator[None]:
+    """Lets Ctrl-C raise KeyboardInterrupt until the block ends, so that it can tidy up."""
+    _works.set()
+    try:
+        yield
+    finally:
+        _works.clear()
+
+
+@contextmanager
+def done_first(action: Callable[[], object]) -> Iterator[None]:
+    """On Ctrl-C does an action before KeyboardInterrupt is raised, until the block ends."""
+    _first.append(action)
+    try:
+        yield
+    finally:
+        _first.remove(action)
+
+
+def has_come() -> bool:
+    """Tells whether Ctrl-C was pressed while the command worked."""
+    return _came.is_set()
+
+
+def _on_interrupt(_number: int, _frame: Any) -> None:
+    if not _works.is_set():
+        if not _came.is_set():
+            os.write(2, _SENTENCE)  # A print may be under way just now.
+        os._exit(EXIT_CODE)
+    _came.set()
+    for action in _first:
+        action()
+    raise KeyboardInterrupt
+
+
+def _on_unraisable(unraisable: Any) -> None:
+    # Python drops what a destructor or a callback raises; the interrupt is raised again instead.
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        _thread.interrupt_main()
+    elif not _came.is_set():
+        sys.__unraisablehook__(unraisable)
+
+
+def _on_error_in_thread(error: Any) -> None:
+    # Threads fail when what they work with is closed; that is no news after Ctrl-C.
+    if not _came.is_set():
+        threading.__excepthook__(error)

@@ -1,0 +1,84 @@
+"""The programs as real processes: started, interrupted, and held to what they print."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+IMPORT_TIME: Final = "import time:"
+_PATIENCE_S: Final = 120.0
+_PAUSE_S: Final = 0.02
+
+
+def started(
+    argv: Sequence[str], folder: Path, *, file_size_bytes: int | None = None, **streams: Any
+) -> subprocess.Popen[str]:
+    """Starts a program in a process group of its own.
+
+    Args:
+      argv: what follows `python`.
+      folder: where it works; its temporary files go into `temporary` there.
+      file_size_bytes: the most that it may write to one file.
+      streams: for Popen, where standard output and error are not to be read.
+    """
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+
+    def in_child() -> None:
+        # A test run in the background ignores SIGINT, and its children would too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if file_size_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_bytes, file_size_bytes))
+
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+    return subprocess.Popen(
+        [sys.executable, *argv], cwd=folder, env=environment, text=True, start_new_session=True,
+        preexec_fn=in_child, **streams,  # noqa: PLW1509 (it takes no lock)
+    )  # fmt: skip
+
+
+def finished(argv: Sequence[str], folder: Path, **options: Any) -> tuple[int, list[str]]:
+    """Runs a program to its end; returns its exit code and the lines of standard error."""
+    with started(argv, folder, **options) as process:
+        _, errors = process.communicate(timeout=_PATIENCE_S)
+        return process.returncode, errors.splitlines()
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Presses Ctrl-C, as a terminal does; returns exit code and what standard error told since."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        _, errors = process.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, [x for x in errors.splitlines() if not x.startswith(IMPORT_TIME)]
+
+
+def await_line(process: subprocess.Popen[str], end: str) -> None:
+    """Waits until standard error tells a line that ends so."""
+    assert process.stderr
+    for line in process.stderr:
+        if line.rstrip().endswith(end):
+            return
+    raise AssertionError(f"{process.args!r} ended without {end!r}")
+
+
+def await_true(is_met: Callable[[], bool]) -> None:
+    """Waits until a condition is met."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while not is_met():
+        assert time.monotonic() < deadline_s
+        time.sleep(_PAUSE_S)

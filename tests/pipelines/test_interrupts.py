@@ -1,0 +1,89 @@
+"""Ctrl-C pressed in real programs: one sentence, exit code 130, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from pipelines.archive import write_archive
+from tests.builders import avro_event
+from tests.pipelines.processes import await_line, await_true, interrupted, started
+
+pytestmark = pytest.mark.timeout(300)
+
+RUN: Final = ("pipelines.program", "run", "--input=a.avro", "--output=run")
+STREAM: Final = ("pipelines.stream", "--subscription=projects/p/subscriptions/s", "--dataset=p.d")
+BACKFILL: Final = ("pipelines.backfill", "--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d")
+TWO_PROCESSES: Final = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+SENTENCE: Final = "undertone: interrupted"
+
+
+def leftovers(folder: Path, group: int) -> list[str]:
+    """Returns what an interrupted program left: files, and processes of its group."""
+    files = [path.name for path in folder.iterdir() if path.name not in {"a.avro", "temporary"}]
+    files += [path.name for path in (folder / "temporary").iterdir()]
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return files
+    return [*files, "a process"]
+
+
+@pytest.mark.parametrize(
+    ("program", "module"),
+    [
+        (RUN, "pipelines.flags"),
+        (RUN, "apache_beam.utils.timestamp"),
+        (RUN, "numpy"),
+        (RUN, "pipelines.settings"),
+        (STREAM, "apache_beam.utils.timestamp"),
+        (STREAM, "apache_beam"),
+        (BACKFILL, "apache_beam.utils.timestamp"),
+        (BACKFILL, "apache_beam"),
+    ],
+)
+def test_while_modules_are_imported(program: tuple[str, ...], module: str, tmp_path: Path) -> None:
+    """Each program tells Ctrl-C in one sentence while it imports its modules."""
+    process = started(["-X", "importtime", "-m", *program], tmp_path)
+    await_line(process, f" {module}")
+    assert interrupted(process) == (130, [SENTENCE])
+
+
+@pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
+def test_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """A run that has just told what it reads leaves no file behind."""
+    write_archive(tmp_path / "a.avro", [avro_event()])
+    process = started(["-m", *RUN, *flags], tmp_path)
+    await_line(process, "reading a.avro …")
+    assert interrupted(process) == (130, [SENTENCE])
+    assert leftovers(tmp_path, process.pid) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_while_workers_start(workers: int, tmp_path: Path) -> None:
+    """No worker process prints a traceback or outlives the program."""
+    write_archive(tmp_path / "a.avro", [avro_event()])
+    process = started(["-m", *RUN, *TWO_PROCESSES], tmp_path)
+    await_line(process, "reading a.avro …")
+    await_true(lambda: len(noted_workers(tmp_path)) >= workers)
+    assert interrupted(process) == (130, [SENTENCE])
+    assert leftovers(tmp_path, process.pid) == []
+
+
+def test_while_workers_work(tmp_path: Path) -> None:
+    """A run in the middle of its input ends at once."""
+    events = [avro_event(event_id=str(i), conversation_id=str(i)) for i in range(20_000)]
+    write_archive(tmp_path / "a.avro", events)
+    again = ["--input=a.avro"] * 50
+    process = started(["-m", *RUN, *again, *TWO_PROCESSES], tmp_path)
+    await_line(process, "s …")
+    assert interrupted(process) == (130, [SENTENCE])
+    assert leftovers(tmp_path, process.pid) == []
+
+
+def noted_workers(folder: Path) -> list[str]:
+    """Returns the ids of the workers that have started."""
+    return [path.name for path in (folder / "temporary").glob("undertone-workers-*/*")]
