@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 import fastavro
 import msgspec
 
+from pipelines.full_disk import writing_to
 from schemas.failures import InputError
 from schemas.wire.avro import avro_schema
 from schemas.wire.validate import SCHEMA_VERSION
@@ -129,7 +130,7 @@ def appearing_at(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """Opens a file that takes its name when it is closed, and goes away if anything fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as raw:
+        with writing_to(path), partial.open("wb") as raw:
             if path.suffix == ".gz":
                 # No name and no time in the header, so that equal events give equal files.
                 with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:

@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.archive import SYNTHESISED, read_archive_metadata
+from pipelines.full_disk import writing_to
 from pipelines.graph import assemble
 from pipelines.options import bounded_runner
 from pipelines.report.page import REPORT_FILE, RUN_FILE, write_report
@@ -57,7 +58,7 @@ def run_local(
         DirectRunner is a switch that picks another engine on another machine.
 
     Raises:
-      InputError: an input can't be read, or the folder holds something else.
+      InputError: an input can't be read, the folder holds something else, or a disk is full.
       LedgerImbalanceError: a record got lost.
     """
     shown, folder = folder, folder.resolve()  # `.` and `a/..` have no name, and links are kept.
@@ -66,6 +67,7 @@ def run_local(
     started_at_us = wall_clock_us()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
+        writing_to(shown),
         tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
         # Beam's writer takes brackets in a path for a pattern; the output's may have some.
         tempfile.TemporaryDirectory(prefix="undertone-") as parts,
@@ -73,7 +75,8 @@ def run_local(
         fresh = Path(scratch) / "run"
         tables = fresh / TABLES_FOLDER
         tables.mkdir(parents=True)
-        _count(read, settings, Path(parts), options)
+        with writing_to(Path(parts), "free some space or set TMPDIR to a folder on another disk"):
+            _count(read, settings, Path(parts), options)
         _put_in_order(Path(parts), tables)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]

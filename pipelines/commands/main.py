@@ -35,11 +35,15 @@ examples:
   undertone create --dataset my-project.undertone
   undertone status --dataset my-project.undertone --watch
   undertone dead-letters list --dataset my-project.undertone
+
+exit codes:
+  0 done; 1 an error that nobody expected; 2 what you can mend, such as a wrong flag or a full disk;
+  130 Ctrl-C
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0, or 2 for a wrong flag or input."""
+    """Runs one command; returns the exit code, see `errors.exit_code_of`."""
     parser = _parser()
     arguments, flags = parser.parse_known_args(underscored(sys.argv[1:] if argv is None else argv))
     if flags and not arguments.takes_beam_flags:
@@ -238,6 +242,7 @@ def _write_events(path: Path, events: Iterable[dict[str, Any]], synthesised: Seq
 
 def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    from pipelines.full_disk import writing_to  # noqa: PLC0415
     from pipelines.simulator import SimulationSettings, write_simulation  # noqa: PLC0415
 
     try:
@@ -253,7 +258,7 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         )
     except ValueError as error:
         raise InputError(str(error)) from None
-    with told(say):
+    with told(say), writing_to(arguments.output):
         summary = write_simulation(arguments.output, settings)
     say(f"{summary.events:,} events in {len(summary.files)} file(s) in {arguments.output}")
     say(f"what the tables must come to: {summary.cells:,} cells in truth.parquet, and ledger.json")
@@ -261,9 +266,11 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    from pipelines.full_disk import writing_to  # noqa: PLC0415
     from pipelines.report.page import summary_lines, write_report  # noqa: PLC0415
 
-    path = write_report(arguments.folder)
+    with writing_to(arguments.folder):
+        path = write_report(arguments.folder)
     for line in summary_lines(arguments.folder):
         print(line)
     print(f"report: {path}")

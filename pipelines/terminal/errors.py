@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from pipelines import interrupts
+from pipelines.full_disk import causes, full_disk
 from schemas.failures import InputError
 from transforms.ledger import LedgerImbalanceError
 
 _EXPECTED: Final = (InputError, LedgerImbalanceError)
+_MENDABLE: Final = 2
 _WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
 _FROM_A_WORKER: Final = re.compile(
     r"(?:" + "|".join(e.__name__ for e in _EXPECTED) + r"): (?P<sentence>[^\n]*)"
@@ -22,23 +25,26 @@ def exit_code_of(action: Callable[[], object]) -> int:
     """Runs an action; prints an error that the user can mend as one sentence.
 
     Returns:
-      0, or 2 for a wrong flag or input. What nobody foresaw is raised on, with its traceback.
+      0; 2 for what the user can mend, such as a wrong flag, a damaged input or a full disk; 130
+      after Ctrl-C. An unexpected error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():
             action()
+            sys.stdout.flush()  # Later a full disk would be a traceback.
     except KeyboardInterrupt:
         print("undertone: interrupted", file=sys.stderr)
         return interrupts.EXIT_CODE
     except Exception as error:
-        if interrupts.has_come() or any(_is_interrupt(link) for link in _chain(error)):
+        if interrupts.has_come() or any(_is_interrupt(link) for link in causes(error)):
             print("undertone: interrupted", file=sys.stderr)
             return interrupts.EXIT_CODE
         sentence = sentence_of(error)
         if sentence is None:
             raise
+        _drop_unprinted()
         print(f"undertone: {sentence}", file=sys.stderr)
-        return 2
+        return _MENDABLE
     return 0
 
 
@@ -48,23 +54,26 @@ def sentence_of(error: BaseException) -> str | None:
     Beam's in-process runner raises the error itself with its step appended; its workers in other
     processes hand over a traceback as text.
     """
-    for link in _chain(error):
+    for link in causes(error):
         if isinstance(link, _EXPECTED):
             return _WHILE_RUNNING.sub("", str(link))
         if isinstance(link, RuntimeError) and (match := _FROM_A_WORKER.search(str(link))):
             return _WHILE_RUNNING.sub("", match["sentence"])
         if isinstance(link, OSError) and isinstance(link.filename, str) and link.strerror:
             return f"{link.filename} can't be used ({link.strerror}); name another path"
+    if said := full_disk(error):
+        return f"can't write: {said}; free some space and run again"
     return None
+
+
+def _drop_unprinted() -> None:
+    # Python would try to print it once more at its end, and fail with a traceback.
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_interrupt(error: BaseException) -> bool:
     # The in-process runner turns it into a RuntimeError that names the step.
     return isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt [while")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__

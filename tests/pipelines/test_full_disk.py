@@ -1,0 +1,105 @@
+"""A full disk, met by real programs: one sentence that says which disk, and nothing half written.
+
+A limit on the size of a file stands for the disk; the system tells of both in the same way.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.archive import write_archive
+from pipelines.commands.main import main
+from pipelines.sinks.database import DATABASE_FILE, build_database
+from schemas.failures import InputError
+from schemas.views import VIEWS
+from tests.builders import avro_event
+from tests.pipelines.processes import finished
+
+pytestmark = pytest.mark.timeout(300)
+
+FULL = os.strerror(errno.EFBIG)
+TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+
+
+@contextmanager
+def file_size(most_bytes: int) -> Iterator[None]:
+    """Limits the files of this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("command", "size_bytes", "place"),
+    [
+        (("simulate", "--conversations=500", "--output=out"), 20_000, "out/events-00000.avro"),
+        (("import", "chats.jsonl", "--output=out.jsonl"), 20_000, "out.jsonl"),
+        (("classify", "chats.jsonl", "--output=out.jsonl"), 20_000, "out.jsonl"),
+        (("run", "--input=a.avro", "--output=out"), 300_000, "out"),
+    ],
+)
+def test_a_full_disk_is_one_sentence(
+    command: tuple[str, ...], size_bytes: int, place: str, tmp_path: Path
+) -> None:
+    """Each command that writes names what it could not write, and what to do."""
+    write_archive(tmp_path / "a.avro", [avro_event()])
+    chat = '{"id": 1, "turns": [{"role": "human", "text": "hello"}]}\n'
+    (tmp_path / "chats.jsonl").write_text(chat * 5000)
+    argv = ["-m", "pipelines.program", *command]
+    code, lines = finished(argv, tmp_path, file_size_bytes=size_bytes)
+    cure = "free some space or write to another disk"
+    assert (code, lines[-1]) == (2, f"undertone: {place} can't be written: {FULL}; {cure}")
+    assert all(line.startswith("undertone: ") for line in lines)
+    assert not [path for path in tmp_path.rglob("*out*") if path.is_file()]
+
+
+@pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
+def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """A run whose temporary folder is full names TMPDIR, also where a worker process met it."""
+    write_archive(tmp_path / "a.avro", [avro_event()])
+    argv = ["-m", "pipelines.program", "run", "--input=a.avro", "--output=out", *flags]
+    code, lines = finished(argv, tmp_path, file_size_bytes=1000)
+    assert code == 2
+    assert lines[-1].startswith(f"undertone: {tmp_path / 'temporary'}/undertone-")
+    assert lines[-1].endswith(f"{FULL}; free some space or set TMPDIR to a folder on another disk")
+    assert all(line.startswith("undertone: ") for line in lines)
+
+
+def test_a_full_standard_output(tmp_path: Path) -> None:
+    """What can't be printed ends in one sentence too."""
+    archive = tmp_path / "a.avro"
+    write_archive(archive, [avro_event()])
+    assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}"]) == 0
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        argv = ["-m", "pipelines.program", "report", "run"]
+        code, lines = finished(argv, tmp_path, stdout=full)
+    sentence = f"can't write: {os.strerror(errno.ENOSPC)}; free some space and run again"
+    assert (code, lines) == (2, [f"undertone: {sentence}"])
+
+
+def test_a_database_is_whole_or_missing(tmp_path: Path) -> None:
+    """However early the disk is full, a database that was built has all its views."""
+    refused = 0
+    for size_bytes in range(20_000, 10_000_000, 40_000):
+        try:
+            with file_size(size_bytes):
+                build_database(tmp_path)
+        except (duckdb.Error, InputError):
+            refused += 1
+            continue
+        with duckdb.connect(str(tmp_path / DATABASE_FILE), read_only=True) as connection:
+            views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+            assert {name for (name,) in views.fetchall()} == set(VIEWS)
+        break
+    assert refused > 0
