@@ -38,7 +38,7 @@ examples:
 
 exit codes:
   0 done; 1 an error that nobody expected; 2 what you can mend, such as a wrong flag or a full disk;
-  130 Ctrl-C
+  3 a run that refused more than half of its records; 130 Ctrl-C
 """
 
 
@@ -188,6 +188,7 @@ def _add_classify(commands: Any) -> None:
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
+    from pipelines.refusals import check_no_chats, check_refusals  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 
@@ -198,6 +199,7 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
     settings = settings_of(arguments)
+    check_no_chats(arguments.input)
     if arguments.own_data:
         say("every count is published, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
@@ -209,6 +211,7 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     read = sum(row["records"] for row in run.ledger if row["account"] == "read")
     print(f"{read:,} records in {run.seconds:.1f} s")
     print(f"report: {run.report}")
+    check_refusals(run.ledger, run.folder)
 
 
 def _import(arguments: argparse.Namespace, flags: Sequence[str]) -> None:

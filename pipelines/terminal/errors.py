@@ -10,11 +10,13 @@ from typing import Final
 
 from pipelines import interrupts
 from pipelines.full_disk import causes, full_disk
+from pipelines.refusals import MostRefusedError
 from schemas.failures import InputError
 from transforms.ledger import LedgerImbalanceError
 
-_EXPECTED: Final = (InputError, LedgerImbalanceError)
+_EXPECTED: Final = (InputError, LedgerImbalanceError, MostRefusedError)
 _MENDABLE: Final = 2
+_MOST_REFUSED: Final = 3
 _WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
 _FROM_A_WORKER: Final = re.compile(
     r"(?:" + "|".join(e.__name__ for e in _EXPECTED) + r"): (?P<sentence>[^\n]*)"
@@ -25,8 +27,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
     """Runs an action; prints an error that the user can mend as one sentence.
 
     Returns:
-      0; 2 for what the user can mend, such as a wrong flag, a damaged input or a full disk; 130
-      after Ctrl-C. An unexpected error keeps its traceback.
+      0; 2 for what the user can mend, such as a wrong flag, a damaged input or a full disk; 3 where
+      most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():
@@ -44,7 +46,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
             raise
         _drop_unprinted()
         print(f"undertone: {sentence}", file=sys.stderr)
-        return _MENDABLE
+        return _MOST_REFUSED if isinstance(error, MostRefusedError) else _MENDABLE
     return 0
 
 

@@ -129,7 +129,7 @@ def canary_inputs(folder: Path) -> Iterator[Path]:
     """Yields an input of every kind, with the canary in the text of good and bad events alike."""
     text = f"my secret is {CANARY}"
     events = [
-        avro_event(event_id="ok", text=text),
+        *(avro_event(event_id=f"ok{i}", text=text) for i in range(9)),
         avro_event(event_id="", text=text),
         avro_event(event_id="late", text=text, published_at_us=4_000_000_000_000_000),
         avro_event(event_id=text, conversation_id=text, role="NOBODY", text=text),
