@@ -30,6 +30,7 @@ from deploy.local.processes import Process, ServiceError
 from pipelines.commands.main import main as undertone
 from pipelines.operations.publish import Publishing, publish
 from pipelines.sinks.bigquery import query
+from pipelines.terminal.errors import MOST_REFUSED
 from pipelines.terminal.progress import say
 from schemas.failures import InputError
 from transforms import ledger
@@ -178,7 +179,7 @@ class _Watch:
 
 def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) -> list[str]:
     flags = [flag for pattern in inputs for flag in ("--input", pattern)]
-    if undertone(["run", *flags, "--output", str(batch)]):
+    if undertone(["run", *flags, "--output", str(batch)]) not in {0, MOST_REFUSED}:
         raise ServiceError("the batch run to compare with failed")
     return settled_differences(cloud.dataset, batch, sent)
 

@@ -14,9 +14,11 @@ from pipelines.refusals import MostRefusedError
 from schemas.failures import InputError
 from transforms.ledger import LedgerImbalanceError
 
+MOST_REFUSED: Final = 3
+"""Exit code of a run that wrote its tables, but refused most of its records."""
+
 _EXPECTED: Final = (InputError, LedgerImbalanceError, MostRefusedError)
 _MENDABLE: Final = 2
-_MOST_REFUSED: Final = 3
 _WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
 _FROM_A_WORKER: Final = re.compile(
     r"(?:" + "|".join(e.__name__ for e in _EXPECTED) + r"): (?P<sentence>[^\n]*)"
@@ -46,7 +48,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
             raise
         _drop_unprinted()
         print(f"undertone: {sentence}", file=sys.stderr)
-        return _MOST_REFUSED if isinstance(error, MostRefusedError) else _MENDABLE
+        return MOST_REFUSED if isinstance(error, MostRefusedError) else _MENDABLE
     return 0
 
 

@@ -16,6 +16,7 @@ from pipelines.commands.main import main as undertone
 from pipelines.operations.publish import publish
 from pipelines.sinks.bigquery import query
 from pipelines.sinks.database import query_run
+from pipelines.terminal.errors import MOST_REFUSED
 from schemas.failures import InputError
 from tests.live.traffic import MAX_EVENT_BYTES
 
@@ -69,7 +70,7 @@ class Stage:
         The last rows may be on their way when the ledger is settled; they are given some seconds.
         """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
-        assert undertone(["run", *flags, *SETTINGS]) == 0
+        assert undertone(["run", *flags, *SETTINGS]) in {0, MOST_REFUSED}
         found = settled_differences(self.cloud.dataset, self._batch, heartbeats, repeated)
         return found + self._missing_dead_letters() + self._wrong_alerts()
 
