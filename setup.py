@@ -84,5 +84,5 @@ setup(
     },
     install_requires=RUNTIME + LOCAL,
     extras_require={"accurate": ACCURATE, "dev": DEVELOPMENT, "train": TRAINING},
-    entry_points={"console_scripts": ["undertone=pipelines.program:main"]},
+    entry_points={"console_scripts": ["undertone=pipelines.commands.program:main"]},
 )

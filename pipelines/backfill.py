@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.interrupts import tell_interrupts
+from pipelines.terminal.interrupts import tell_interrupts
 
 if __name__ == "__main__":
     tell_interrupts()  # First, because importing Beam takes seconds.

@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.archive import SYNTHESISED, read_archive_metadata
-from pipelines.full_disk import writing_to
 from pipelines.graph import assemble
 from pipelines.options import bounded_runner
 from pipelines.report.page import REPORT_FILE, RUN_FILE, write_report
 from pipelines.settings import Settings, wall_clock_us
+from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata
 from pipelines.sinks.database import DATABASE_FILE, TABLES_FOLDER, build_database
 from pipelines.sinks.write import write_parquet
 from pipelines.sources.files import ReadFiles, literal_or_pattern
+from pipelines.terminal.full_disk import writing_to
 from schemas.failures import InputError
 from schemas.tables import METRICS_VERSION, TABLES
 from schemas.wire.values import lists_of

@@ -17,7 +17,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from pipelines import interrupts
+from pipelines.terminal import interrupts
 
 _ENDED: Final = "ended"
 _START: Final = (

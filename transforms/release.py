@@ -23,7 +23,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import AggregateRow, LedgerEntry
 from transforms import ledger
-from transforms.aggregate import KeyedChange, KeyedTotals
+from transforms.count import KeyedChange, KeyedTotals
 from transforms.counting.cells import (
     BREAKDOWN_NAMES,
     DAY,

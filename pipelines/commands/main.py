@@ -187,8 +187,8 @@ def _add_classify(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
+    from pipelines.operations.refusals import check_no_chats, check_refusals  # noqa: PLC0415
     from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
-    from pipelines.refusals import check_no_chats, check_refusals  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 
@@ -234,7 +234,7 @@ def _import(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _write_events(path: Path, events: Iterable[dict[str, Any]], synthesised: Sequence[str]) -> int:
-    from pipelines.archive import SYNTHESISED, write_archive, write_json_lines  # noqa: PLC0415
+    from pipelines.sinks.archive import SYNTHESISED, write_archive, write_json_lines  # noqa: PLC0415
 
     if path.suffix == ".avro":
         return write_archive(path, events, metadata={SYNTHESISED: ",".join(synthesised)})
@@ -245,8 +245,8 @@ def _write_events(path: Path, events: Iterable[dict[str, Any]], synthesised: Seq
 
 def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.full_disk import writing_to  # noqa: PLC0415
     from pipelines.simulator import SimulationSettings, write_simulation  # noqa: PLC0415
+    from pipelines.terminal.full_disk import writing_to  # noqa: PLC0415
 
     try:
         settings = SimulationSettings(
@@ -269,8 +269,8 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.full_disk import writing_to  # noqa: PLC0415
     from pipelines.report.page import summary_lines, write_report  # noqa: PLC0415
+    from pipelines.terminal.full_disk import writing_to  # noqa: PLC0415
 
     with writing_to(arguments.folder):
         path = write_report(arguments.folder)
@@ -281,10 +281,10 @@ def _report(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.archive import appearing_at  # noqa: PLC0415
     from pipelines.operations.classify import classify, read_conversations  # noqa: PLC0415
     from pipelines.operations.prior import prior_shifts  # noqa: PLC0415
     from pipelines.options import classifier_loader  # noqa: PLC0415
+    from pipelines.sinks.archive import appearing_at  # noqa: PLC0415
 
     _check_apart(arguments.file, arguments.output)
     shifts = prior_shifts(arguments.prior)

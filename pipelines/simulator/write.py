@@ -12,10 +12,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.archive import SYNTHESISED, read_archive_metadata, write_archive
 from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate
 from pipelines.simulator.truth import CellName, Sums, Truth
+from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata, write_archive
 from schemas.failures import InputError
 from schemas.wire.avro import avro_schema
 

@@ -41,7 +41,7 @@ from schemas.tables import (
     instant,
 )
 from schemas.wire.event import JSON_TYPE
-from transforms.give import CreateValues
+from transforms.create import CreateValues
 from transforms.ledger import Clock
 from transforms.logs import log_event
 from transforms.policies import each_element

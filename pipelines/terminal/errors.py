@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from pipelines import interrupts
-from pipelines.full_disk import causes, full_disk
-from pipelines.refusals import MostRefusedError
+from pipelines.operations.refusals import MostRefusedError
+from pipelines.terminal import interrupts
+from pipelines.terminal.full_disk import causes, full_disk
 from schemas.failures import InputError
 from transforms.ledger import LedgerImbalanceError
 

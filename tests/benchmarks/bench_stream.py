@@ -34,10 +34,10 @@ from apache_beam.testing.test_stream import TestStream
 
 from deploy.local.flink import FlinkCluster, flink_cluster
 from deploy.local.pubsub import Names, create_topics, pubsub
-from pipelines.archive import read_events
 from pipelines.operations.publish import publish
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
+from pipelines.sinks.archive import read_events
 from schemas.records import Encoding, PayloadChunk
 from schemas.wire.payload import payload_of
 from tests.benchmarks.stream_graphs import BUILDS, accounts_in, drop

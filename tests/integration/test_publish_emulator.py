@@ -14,8 +14,8 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 from deploy.local.pubsub import pubsub
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
+from pipelines.sinks.archive import write_archive
 from pipelines.sources.files import ReadAvro
 from pipelines.sources.pubsub import chunks_of_messages
 from schemas.records import DeadLetter, Message, PayloadChunk

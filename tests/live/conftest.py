@@ -11,8 +11,8 @@ import pytest
 
 from deploy.local.cloud import LocalCloud, local_cloud
 from deploy.local.flink import FlinkCluster, flink_cluster
-from pipelines.archive import read_events
 from pipelines.simulator import SimulationSettings, write_simulation
+from pipelines.sinks.archive import read_events
 from tests.live.stage import Stage
 from tests.live.traffic import Event, with_faults, write_messages
 from tests.services import have

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import backfill, stream
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
 from pipelines.flags import underscored
+from pipelines.sinks.archive import write_archive
 from schemas.failures import InputError
 from tests.builders import avro_event
 

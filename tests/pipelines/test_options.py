@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import backfill, stream
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
 from pipelines.options import add_settings_arguments, classifier_loader, settings_of
 from pipelines.settings import CLASSIFIERS, Settings
+from pipelines.sinks.archive import write_archive
 from pipelines.terminal.errors import exit_code_of
 from schemas.failures import InputError
 from tests.builders import avro_event

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
 from pipelines.simulator.scenes import human_code
+from pipelines.sinks.archive import write_archive
 from schemas.wire.values import parse_allowed
 from tests.builders import MONDAY_US, avro_event
 from tests.pipelines.commands.test_main import query

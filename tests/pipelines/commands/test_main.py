@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.archive import write_archive, write_json_lines
 from pipelines.commands.main import main
 from pipelines.options import local_flags
+from pipelines.sinks.archive import write_archive, write_json_lines
 from tests import shared_data
 from tests.builders import avro_event
 from tests.pipelines.test_unbounded import said

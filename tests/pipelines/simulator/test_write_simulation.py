@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.archive import SYNTHESISED, read_archive_metadata, read_events, write_archive
 from pipelines.simulator import SimulationSettings, Truth, simulate, write_simulation
+from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata, read_events, write_archive
 from schemas.failures import InputError
 
 SETTINGS = SimulationSettings(

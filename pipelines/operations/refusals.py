@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.read import literal_or_pattern
+from pipelines.sources.files import literal_or_pattern
 from schemas.failures import InputError
 from transforms.ledger import DEAD_LETTER, LATE, READ
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 import fastavro
 import msgspec
 
-from pipelines.full_disk import writing_to
+from pipelines.terminal.full_disk import writing_to
 from schemas.failures import InputError
 from schemas.wire.avro import avro_schema
 from schemas.wire.validate import SCHEMA_VERSION

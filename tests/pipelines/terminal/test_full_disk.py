@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
+from pipelines.sinks.archive import write_archive
 from pipelines.sinks.database import DATABASE_FILE, build_database
 from schemas.failures import InputError
 from schemas.views import VIEWS
@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_sentence(
     write_archive(tmp_path / "a.avro", [avro_event()])
     chat = '{"id": 1, "turns": [{"role": "human", "text": "hello"}]}\n'
     (tmp_path / "chats.jsonl").write_text(chat * 5000)
-    argv = ["-m", "pipelines.program", *command]
+    argv = ["-m", "pipelines.commands.program", *command]
     code, lines = finished(argv, tmp_path, file_size_bytes=size_bytes)
     cure = "free some space or write to another disk"
     assert (code, lines[-1]) == (2, f"undertone: {place} can't be written: {FULL}; {cure}")
@@ -68,7 +68,7 @@ def test_a_full_disk_is_one_sentence(
 def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None:
     """A run whose temporary folder is full names TMPDIR, also where a worker process met it."""
     write_archive(tmp_path / "a.avro", [avro_event()])
-    argv = ["-m", "pipelines.program", "run", "--input=a.avro", "--output=out", *flags]
+    argv = ["-m", "pipelines.commands.program", "run", "--input=a.avro", "--output=out", *flags]
     code, lines = finished(argv, tmp_path, file_size_bytes=1000)
     assert code == 2
     assert lines[-1].startswith(f"undertone: {tmp_path / 'temporary'}/undertone-")
@@ -82,7 +82,7 @@ def test_a_full_standard_output(tmp_path: Path) -> None:
     write_archive(archive, [avro_event()])
     assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}"]) == 0
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        argv = ["-m", "pipelines.program", "report", "run"]
+        argv = ["-m", "pipelines.commands.program", "report", "run"]
         code, lines = finished(argv, tmp_path, stdout=full)
     sentence = f"can't write: {os.strerror(errno.ENOSPC)}; free some space and run again"
     assert (code, lines) == (2, [f"undertone: {sentence}"])

@@ -27,7 +27,7 @@ from transforms.counting.cells import NOTHING, WHOLE_DAY, name_of
 from transforms.counting.contribution import RankedSummary, within_limit
 from transforms.counting.days import DayRange
 from transforms.counting.totals import DayTotals, TotalsBuilder, TotalsChange
-from transforms.give import CreateValues
+from transforms.create import CreateValues
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.sessionize import RankedState

@@ -8,13 +8,13 @@ from typing import Final
 
 import pytest
 
-from pipelines.archive import write_archive
+from pipelines.sinks.archive import write_archive
 from tests.builders import avro_event
 from tests.pipelines.processes import await_line, await_true, interrupted, started
 
 pytestmark = pytest.mark.timeout(300)
 
-RUN: Final = ("pipelines.program", "run", "--input=a.avro", "--output=run")
+RUN: Final = ("pipelines.commands.program", "run", "--input=a.avro", "--output=run")
 STREAM: Final = ("pipelines.stream", "--subscription=projects/p/subscriptions/s", "--dataset=p.d")
 BACKFILL: Final = ("pipelines.backfill", "--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d")
 TWO_PROCESSES: Final = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")

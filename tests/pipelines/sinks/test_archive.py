@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.archive import (
+from pipelines.importers.events import make_event
+from pipelines.sinks.archive import (
     read_archive_metadata,
     read_events,
     write_archive,
     write_json_lines,
 )
-from pipelines.importers.events import make_event
 from schemas.failures import InputError
 from schemas.records import Encoding, Message
 from schemas.wire.event import read_event

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.archive import write_archive
 from pipelines.commands.main import main
+from pipelines.sinks.archive import write_archive
 from tests.builders import avro_event
 
 CHAT = {"id": 1, "turns": [{"role": "human", "text": "hello"}]}

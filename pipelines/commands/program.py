@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pipelines.interrupts import tell_interrupts
+from pipelines.terminal.interrupts import tell_interrupts
 
 
 def main() -> int:
