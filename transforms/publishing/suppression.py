@@ -23,20 +23,24 @@ cell comes out. Between successive versions of a cell it promises nothing: that 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES
-from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
+from schemas.labels import NO_TYPE
 from transforms.counting.cells import DAY, LENGTH, OVERALL, Cell, Sums
 from transforms.counting.totals import DayTotals
-from transforms.facets.facet import ALL
-from transforms.facets.lengths import LENGTH_BINS, LENGTHS
-from transforms.facets.registry import INDEX, SLICES, Slice
+from transforms.facets.registry import SLICES
+from transforms.publishing.relations import AFFECTIVE, EVERYONE, WITH_CHANGE, Relation, relations_of
+from transforms.publishing.solve import solved_by
 
-_PRIME: Final = 2**61 - 1
+_HEADLINE: Final = frozenset((EVERYONE, AFFECTIVE))
+_UNTYPED: Final = frozenset(
+    i for i, s in enumerate(SLICES)
+    if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
+)  # fmt: skip
+"""What most conversations are, and nobody asks for."""
 
 NOT_PUBLISHED: Final = "not_published"
 """Value of a breakdown under which the suppressed values are published together."""
@@ -70,92 +74,6 @@ class Thresholds:
         return self.min_users == 1 and self.min_conversations == 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Relation:
-    total: Cell
-    parts: tuple[Cell, ...]
-    is_partition: bool
-    is_over_values: bool = False
-    """Whether the parts are the values of one breakdown."""
-
-
-def _index(*slices: tuple[str, str]) -> tuple[int, ...]:
-    return tuple(INDEX[Slice(*s)] for s in slices)
-
-
-_ALL: Final = INDEX[Slice("all", ALL)]
-_LONG: Final = INDEX[Slice("long", ALL)]
-_WITH_CHANGE: Final = INDEX[Slice("sentiment", ALL)]
-_AFFECTIVE: Final = INDEX[Slice("use", "affective")]
-_HEADLINE: Final = frozenset((_ALL, _AFFECTIVE))
-_UNTYPED: Final = frozenset(
-    i for i, s in enumerate(SLICES)
-    if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
-)  # fmt: skip
-"""What most conversations are, and nobody asks for."""
-_LONG_LENGTHS: Final = tuple(
-    n for n, (low, _) in zip(LENGTHS, LENGTH_BINS, strict=True) if low > LONG_OVER
-)
-_CHANGE_LENGTHS: Final = tuple(
-    n for n, (low, _) in zip(LENGTHS, LENGTH_BINS, strict=True)
-    if low >= MIN_MESSAGES_FOR_CHANGE
-)  # fmt: skip
-
-
-def _facet(name: str) -> tuple[int, ...]:
-    return tuple(i for i, s in enumerate(SLICES) if s.facet == name)
-
-
-_SLICE_PARTITIONS: Final = (
-    (_ALL, _facet("use")),
-    (_ALL, _facet("drift")),
-    (_LONG, _facet("drift_long")),
-    (_ALL, _facet("length")),
-    (_LONG, _index(*(("length", n) for n in _LONG_LENGTHS))),
-    (_WITH_CHANGE, _index(*(("length", n) for n in _CHANGE_LENGTHS))),
-)
-"""Totals among the slices and the parts that they are the sum of."""
-
-
-def _within(facet: str) -> tuple[tuple[int, int], ...]:
-    """Returns (slice of a group, slice of those in the group that are of the facet)."""
-    groups = {("all", ALL): ALL, ("use", "affective"): "affective"}
-    groups |= {("type", t): t for t in TYPES}
-    return tuple((INDEX[Slice(*g)], INDEX[Slice(facet, name)]) for g, name in groups.items())
-
-
-_CHANGED: Final = _within("sentiment")
-_LONG_ONES: Final = (
-    *_within("long"),
-    *((i, INDEX[Slice("drift_long", s.value)]) for i, s in enumerate(SLICES) if s.facet == "drift"),
-)
-
-
-def _slice_subsets() -> Iterator[tuple[int, int]]:
-    """Yields (larger slice, slice within it)."""
-    pushback, roleplay = ("pushback", ALL), ("type", "roleplay")
-    pairs = [(("all", ALL), (facet, ALL)) for facet in ("long", "sentiment", "pushback")]
-    pairs += [(("use", "affective"), ("type", t)) for t in AFFECTIVE_TYPES]
-    pairs += [(("all", ALL), roleplay)]
-    for facet in ("long", "sentiment"):
-        affective = (facet, "affective")
-        pairs += [((facet, ALL), affective), (("use", "affective"), affective)]
-        pairs += [(affective, (facet, t)) for t in AFFECTIVE_TYPES]
-        pairs += [((facet, ALL), (facet, "roleplay"))]
-        pairs += [(("type", t), (facet, t)) for t in TYPES]
-    pairs += [(pushback, ("pushback", t)) for t in PUSHBACK_TYPES]
-    pairs += [(("type", t), ("pushback", t)) for t in PUSHBACK_TYPES]
-    pairs += [(pushback, ("pushback_reason", r)) for r in PUSHBACK_REASONS]
-    # Every long conversation has a change.
-    pairs += [(("sentiment", g), ("long", g)) for g in (ALL, "affective", *TYPES)]
-    pairs += [(("drift", s.value), ("drift_long", s.value)) for s in SLICES if s.facet == "drift"]
-    for larger, smaller in pairs:
-        yield INDEX[Slice(*larger)], INDEX[Slice(*smaller)]
-
-
-_SUBSETS: Final = tuple(_slice_subsets())
-
-
 def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     """Returns the cells of a day that may be published, and the `not_published` remainders.
 
@@ -180,85 +98,19 @@ def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     return released
 
 
-def solved_by(
-    rows: Iterable[dict[Cell, int]], unknown: Container[Cell]
-) -> dict[Cell, dict[Cell, int]]:
-    """Returns the unknowns that linear equations determine, and what each is worked out from.
-
-    Gaussian elimination to reduced row echelon form; sparse, in integers modulo a prime of 61 bits:
-    numbers stay small, and no determinant of such matrices vanishes but by negligible chance.
-
-    Args:
-      rows: for each equation the coefficients of its cells, whose sum is nought; the dicts are used
-        up.
-      unknown: cells whose number is not known.
-
-    Returns:
-      For each unknown determined the known cells that it is a combination of.
-    """
-    equations = sorted(rows, key=len)
-    occurrences = Counter(cell for row in equations for cell in row if cell in unknown)
-    reduced: dict[Cell, dict[Cell, int]] = {}
-    holders: defaultdict[Cell, set[Cell]] = defaultdict(set)
-    for row in equations:
-        for cell in [cell for cell in row if cell in reduced]:
-            _subtract(row, reduced[cell], row[cell])
-        candidates = [cell for cell in row if cell in unknown]
-        if not candidates:
-            continue
-        # The rarest unknown: few other equations must be rewritten, and the matrix stays sparse.
-        pivot = min(candidates, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
-        inverse = pow(row[pivot], -1, _PRIME)
-        for cell in row:
-            row[cell] = row[cell] * inverse % _PRIME
-        for holder in holders.pop(pivot, ()):
-            other = reduced[holder]
-            _subtract(other, row, other[pivot])
-            for cell in candidates:
-                if cell in other:
-                    holders[cell].add(holder)
-                elif cell in holders:
-                    holders[cell].discard(holder)
-        reduced[pivot] = row
-        for cell in candidates:
-            if cell != pivot:
-                holders[cell].add(pivot)
-    return {
-        pivot: {cell: times for cell, times in row.items() if cell != pivot}
-        for pivot, row in reduced.items()
-        if not any(cell in unknown for cell in row if cell != pivot)
-    }
-
-
-def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
-    """Subtracts a multiple of another equation in place."""
-    for cell, coefficient in other.items():
-        left = (row.get(cell, 0) - times * coefficient) % _PRIME
-        if left:
-            row[cell] = left
-        else:
-            row.pop(cell, None)
-
-
-def relations_of(totals: DayTotals) -> Iterator[tuple[Cell, tuple[Cell, ...], bool]]:
-    """Yields every relation that ties cells of a day: (total, parts, is_partition)."""
-    for relation in _relations(totals):
-        yield relation.total, relation.parts, relation.is_partition
-
-
 @dataclass
 class _Audit:
     """Suppresses cells until every relation holds."""
 
     totals: DayTotals
     thresholds: Thresholds
-    relations: Sequence[_Relation]
+    relations: Sequence[Relation]
     relations_by_cell: dict[Cell, list[int]]
     suppressed: set[Cell] = field(default_factory=set)
 
     @classmethod
     def of(cls, totals: DayTotals, thresholds: Thresholds) -> _Audit:
-        relations = list(_relations(totals))
+        relations = list(relations_of(totals))
         by_cell: defaultdict[Cell, list[int]] = defaultdict(list)
         for index, relation in enumerate(relations):
             for cell in (relation.total, *relation.parts):
@@ -316,7 +168,7 @@ class _Audit:
             and not self.thresholds.allow(self.totals[cell].conversations, self.totals[cell].users)
         )
 
-    def remainder(self, relation: _Relation, held_back: Sequence[Cell]) -> Sums:
+    def remainder(self, relation: Relation, held_back: Sequence[Cell]) -> Sums:
         """Returns the sum of parts held back, with a lower bound of their distinct users."""
         tallies = [self.totals[cell] for cell in held_back]
         published = [c for c in relation.parts if c not in self.suppressed]
@@ -328,7 +180,7 @@ class _Audit:
             sum(t.change_squares for t in tallies),
         )
 
-    def _to_suppress(self, relation: _Relation) -> list[Cell]:
+    def _to_suppress(self, relation: Relation) -> list[Cell]:
         held_back = [c for c in relation.parts if c in self.suppressed]
         if not relation.is_partition:
             return self._of_subset(relation, held_back)
@@ -344,7 +196,7 @@ class _Audit:
         published = [c for c in relation.parts if c not in self.suppressed]
         return [self._cheapest(published) if published else relation.total]
 
-    def _of_subset(self, relation: _Relation, held_back: Sequence[Cell]) -> list[Cell]:
+    def _of_subset(self, relation: Relation, held_back: Sequence[Cell]) -> list[Cell]:
         if held_back or relation.total in self.suppressed:
             return []
         (part,) = relation.parts
@@ -364,7 +216,7 @@ class _Audit:
         said of all, the headlines last; hours before days; few conversations before many.
         """
         # All conversations of a length are a headline by their other name too.
-        is_length = (cell.breakdown, cell.slice_index) == (LENGTH, _WITH_CHANGE)
+        is_length = (cell.breakdown, cell.slice_index) == (LENGTH, WITH_CHANGE)
         if cell.slice_index in _UNTYPED:
             worth = 0
         elif cell.slice_index in _HEADLINE or is_length:
@@ -372,55 +224,3 @@ class _Audit:
         else:
             worth = 2 if cell.breakdown == OVERALL else 1
         return worth, cell.hour == DAY, self.totals[cell].conversations, cell
-
-
-def _relations(totals: DayTotals) -> Iterator[_Relation]:
-    by_value: defaultdict[tuple[int, int, int], list[Cell]] = defaultdict(list)
-    by_hour: defaultdict[Cell, list[Cell]] = defaultdict(list)
-    places: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
-    for cell in sorted(totals):
-        places[cell.hour, cell.breakdown, cell.value].add(cell.slice_index)
-        if cell.breakdown != OVERALL:
-            by_value[cell.hour, cell.breakdown, cell.slice_index].append(cell)
-        if cell.hour != DAY:
-            by_hour[cell._replace(hour=DAY)].append(cell)
-    for (hour, _, slice_index), parts in by_value.items():
-        total = Cell(hour, OVERALL, ALL, slice_index)
-        if SLICES[slice_index].facet == "length":
-            # `overall` leaves the lengths out because the cells of breakdown `length` say them.
-            total = Cell(hour, LENGTH, SLICES[slice_index].value, _ALL)
-        if total in totals:
-            yield _Relation(total, tuple(parts), True, is_over_values=True)
-    for total, parts in by_hour.items():
-        if total in totals:
-            yield _Relation(total, tuple(parts), True)
-    for place, slices in places.items():
-        yield from _slice_relations(place, slices)
-        if place[1] == OVERALL:
-            yield from _overall_lengths(totals, place[0])
-
-
-def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[_Relation]:
-    for total, candidates in _SLICE_PARTITIONS:
-        parts = tuple(Cell(*place, i) for i in candidates if i in slices)
-        if total in slices and parts:
-            yield _Relation(Cell(*place, total), parts, True)
-    for larger, smaller in _SUBSETS:
-        if larger in slices and smaller in slices:
-            yield _Relation(Cell(*place, larger), (Cell(*place, smaller),), False)
-    if place[1] == LENGTH and _WITH_CHANGE in slices:
-        # All conversations of such a length have a change: two names of one set.
-        for group, changed in _CHANGED:
-            if changed in slices:
-                yield _Relation(Cell(*place, group), (Cell(*place, changed),), True)
-
-
-def _overall_lengths(totals: DayTotals, hour: int) -> Iterator[_Relation]:
-    """Yields what ties overall's long and sentiment slices to the values of breakdown length."""
-    for pairs, lengths in ((_LONG_ONES, _LONG_LENGTHS), (_CHANGED, _CHANGE_LENGTHS)):
-        for group, total_index in pairs:
-            total = Cell(hour, OVERALL, ALL, total_index)
-            cells = (Cell(hour, LENGTH, name, group) for name in lengths)
-            parts = tuple(c for c in cells if c in totals)
-            if total in totals and parts:
-                yield _Relation(total, parts, True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.operations.catalogue import CATALOGUE, FIGURES, Figure, catalogue, view_columns
+from pipelines.operations.facet_view import VIEW, facet_view
 from pipelines.sinks.database import query_run
 from schemas.tables import TABLES
 from schemas.views import VIEWS
@@ -18,6 +19,11 @@ from tests.builders_report import database_of, row
 def test_catalogue_is_up_to_date() -> None:
     """`docs/tables.md` equals the catalogue of today; `make generate` writes it."""
     assert CATALOGUE.read_text("utf-8") == catalogue()
+
+
+def test_the_view_of_facets_is_up_to_date() -> None:
+    """`facets.sql` is what the facets say today; `make generate` writes it."""
+    assert VIEW.read_text("utf-8") == facet_view()
 
 
 def test_every_table_and_view_has_its_section() -> None:

@@ -22,11 +22,11 @@ from transforms.counting.totals import DayTotals, totals_of
 from transforms.facets.facet import ALL
 from transforms.facets.lengths import LENGTHS
 from transforms.facets.registry import INDEX, SLICES, Slice
+from transforms.publishing.relations import relations_of
 from transforms.publishing.suppression import (
     NOT_PUBLISHED,
     Thresholds,
     published_cells,
-    relations_of,
 )
 
 FEW: Final = Thresholds(min_users=3, min_conversations=3)
@@ -240,7 +240,8 @@ def test_the_attacker_has_his_definitions_right(size: int, seed: int) -> None:
 def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
     """Partitions add up exactly, in conversations; a subset's total is no smaller."""
     totals = day_of_people(busy_day(size, seed))
-    for total, parts, is_partition in relations_of(totals):
+    for relation in relations_of(totals):
+        total, parts, is_partition = relation.total, relation.parts, relation.is_partition
         whole = totals[total].conversations
         inside = sum(totals[part].conversations for part in parts)
         assert whole == inside if is_partition else whole >= inside
