@@ -17,7 +17,6 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from pipelines.flags import underscored
 from pipelines.graph import assemble
 from pipelines.operations.plan import (
     Done,
@@ -46,6 +45,7 @@ from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import load_bigquery
 from pipelines.sources.files import ReadFiles
 from pipelines.terminal.errors import exit_code_of
+from pipelines.terminal.flags import underscored
 from pipelines.terminal.progress import say
 from schemas.failures import InputError
 from transforms.counting.days import date_of

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
-from pipelines.flags import underscored
 from pipelines.graph import assemble
 from pipelines.options import (
     add_bigquery_argument,
@@ -27,6 +26,7 @@ from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks, stream_bigquery
 from pipelines.sources.pubsub import ReadPubSub
 from pipelines.terminal.errors import exit_code_of
+from pipelines.terminal.flags import underscored
 
 
 def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Settings) -> None:

@@ -35,7 +35,7 @@ def leftovers(folder: Path, group: int) -> list[str]:
 @pytest.mark.parametrize(
     ("program", "module"),
     [
-        (RUN, "pipelines.flags"),
+        (RUN, "pipelines.terminal.flags"),
         (RUN, "apache_beam.utils.timestamp"),
         (RUN, "numpy"),
         (RUN, "pipelines.settings"),

@@ -10,8 +10,8 @@ import pytest
 
 from pipelines import backfill, stream
 from pipelines.commands.main import main
-from pipelines.flags import underscored
 from pipelines.sinks.archive import write_archive
+from pipelines.terminal.flags import underscored
 from schemas.failures import InputError
 from tests.builders import avro_event
 

@@ -1,0 +1,60 @@
+"""`undertone classify`: say of each conversation in a file what it is for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.commands.shared import check_apart, counted, opened
+from pipelines.terminal.progress import say
+
+
+def add_classify(commands: Any) -> None:
+    r"""Adds the command to the parser\'s subcommands."""
+    from pipelines.options import add_classifier_argument  # noqa: PLC0415
+    from transforms.classifiers.head import PRIOR  # noqa: PLC0415
+
+    parser = commands.add_parser(
+        "classify",
+        allow_abbrev=False,
+        help="say of each conversation in a file what it is for",
+        description='Reads one conversation a line, {"id", "turns": [{"role": "human"|"assistant", '
+        '"text"}]}, and writes one line each: probabilities, whether one may point at it (alert), '
+        "types, use, mood, pushback.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
+    parser.add_argument(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="[LANGUAGE=]SHARE",
+        help="share of your conversations that are affective, e.g. 0.01, or zh=0.005 for those in "
+        "one language; may be repeated. It shifts the probabilities, which are otherwise those at "
+        f"{PRIOR}; labels, use and alert do not move",
+    )
+    add_classifier_argument(parser)
+    parser.set_defaults(command=_classify)
+
+
+def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.operations.classify import classify, read_conversations  # noqa: PLC0415
+    from pipelines.operations.prior import prior_shifts  # noqa: PLC0415
+    from pipelines.options import classifier_loader  # noqa: PLC0415
+    from pipelines.sinks.archive import appearing_at  # noqa: PLC0415
+
+    check_apart(arguments.file, arguments.output)
+    shifts = prior_shifts(arguments.prior)
+    load_classifier = classifier_loader(arguments.classifier)
+    written = 0
+    with opened(arguments.file) as lines, appearing_at(arguments.output) as out:
+        classifier = load_classifier()
+        conversations = read_conversations(lines, arguments.file.name)
+        for classified in counted(classify(conversations, classifier, shifts), "conversations"):
+            out.write(json.dumps(classified, ensure_ascii=False).encode() + b"\n")
+            written += 1
+    say(f"{written:,} conversations in {arguments.output}")

@@ -1,0 +1,73 @@
+"""What several commands need: dates, files, progress, and the tables that they ask."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from pipelines.terminal.progress import say
+from schemas.failures import InputError
+
+ItemT = TypeVar("ItemT")
+_PROGRESS_EVERY_S: Final = 3.0
+
+
+def date(text: str) -> datetime:
+    """Reads a date as an argument says it; midnight UTC if it names no zone."""
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; write e.g. 2026-01-05") from None
+    return day if day.tzinfo else day.replace(tzinfo=UTC)
+
+
+def check_apart(source: Path, output: Path) -> None:
+    """Raises InputError where writing would destroy what is read."""
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"--output {output} is the input itself; name another file")
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Opens a file to read; raises InputError if that is not possible."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror}") from None
+
+
+def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
+    """Passes items on, and says how many on standard error every few seconds."""
+    said_at = time.monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - said_at > _PROGRESS_EVERY_S:
+            said_at = time.monotonic()
+            say(f"{count:,} {what} …")
+
+
+def add_tables_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that name the tables of a run, on this machine or in BigQuery."""
+    from pipelines.options import add_bigquery_argument  # noqa: PLC0415
+
+    parser.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="output folder of `undertone run`"
+    )
+    add_bigquery_argument(parser, required=False)
+
+
+def query_of(arguments: argparse.Namespace) -> Callable[[str], list[dict[str, Any]]]:
+    """Returns what queries the dataset, or the folder of a run, that the flags name."""
+    from pipelines.sinks.bigquery import Dataset, query  # noqa: PLC0415
+    from pipelines.sinks.database import query_run  # noqa: PLC0415
+
+    folder: Path | None = getattr(arguments, "folder", None)
+    if (folder is None) == (arguments.dataset is None):
+        raise InputError("name one of --dataset <project>.<dataset> and the folder of a run")
+    if folder is not None:
+        return partial(query_run, folder)
+    return partial(query, Dataset.of(arguments.dataset, arguments.bigquery_url))

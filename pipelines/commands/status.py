@@ -1,0 +1,63 @@
+"""`undertone status`: say how a job stands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pipelines.commands.shared import add_tables_arguments, query_of
+from schemas.failures import InputError
+
+_WATCH_EVERY_S: Final = 30.0
+
+
+def add_status(commands: Any) -> None:
+    r"""Adds the command to the parser\'s subcommands."""
+    parser = commands.add_parser(
+        "status",
+        allow_abbrev=False,
+        help="say how a job stands: does it balance, how far behind it is, what fails",
+        description="Shows the ledgers of the newest stream and the newest batch, how long ago "
+        "ledger and aggregates were written, the last releases of the most recent days, and the "
+        "dead letters by reason.",
+    )
+    add_tables_arguments(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--run", type=int, metavar="N", help="of this run, by its number in the ledger"
+    )
+    which.add_argument("--all", action="store_true", help="of every run")
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=_WATCH_EVERY_S,
+        metavar="SECONDS",
+        help=f"again and again, every {_WATCH_EVERY_S:.0f} seconds where not told",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, one object a line")
+    parser.set_defaults(command=_status)
+
+
+def _status(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    del flags
+    from pipelines.operations.status import read_status, status_json, status_lines  # noqa: PLC0415
+    from pipelines.settings import wall_clock_us  # noqa: PLC0415
+
+    if arguments.watch is not None and not arguments.watch >= 1:
+        raise InputError(f"watch must be at least 1 second, got {arguments.watch:g}; use e.g. 30")
+    query = query_of(arguments)
+    while True:
+        status = read_status(query, wall_clock_us(), arguments.run, all_runs=arguments.all)
+        if arguments.json:
+            print(json.dumps(status_json(status)), flush=True)
+        else:
+            print("\n".join(status_lines(status)), flush=True)
+        if arguments.watch is None:
+            return
+        time.sleep(arguments.watch)
+        if not arguments.json:
+            print("\n" + "─" * 40)
