@@ -18,11 +18,11 @@ from schemas.records import (
     ScoredMessage,
 )
 from schemas.tables import BATCH, STREAM
+from transforms.balance import BalanceLedger, TotalLedger
 from transforms.changes import CountUsers, EmitChanges
 from transforms.count import CountDays, CountInTotals, SumChanges, SummarizeConversations
 from transforms.create import CreateValues
 from transforms.decode import Decode
-from transforms.ledger import BalanceLedger, TotalLedger
 from transforms.release import ReleaseChanges, ReleaseDays
 from transforms.score import Score
 from transforms.sessionize import FoldConversations, GatherConversations

@@ -20,7 +20,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.graph import assemble
 from pipelines.options import bounded_runner
-from pipelines.report.page import REPORT_FILE, RUN_FILE, write_report
+from pipelines.report.page import REPORT_FILE, write_report
+from pipelines.report.run import RUN_FILE
 from pipelines.settings import Settings, wall_clock_us
 from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata
 from pipelines.sinks.database import DATABASE_FILE, TABLES_FOLDER, build_database

@@ -20,10 +20,9 @@ from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.counting.contribution import MAX_LIMIT
 from transforms.counting.days import DayRange
 from transforms.estimation.rates import Rate
-from transforms.ledger import Clock
-from transforms.policies import Firings
+from transforms.policies import Clock, Firings
+from transforms.publishing.rows import RowStamp
 from transforms.publishing.suppression import Thresholds
-from transforms.release import RowStamp
 from transforms.score import LoadClassifier
 
 CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {

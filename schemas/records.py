@@ -187,7 +187,7 @@ class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Some records met one fate: `account` is one of `transforms.ledger.ACCOUNTS`.
+    """Some records met one fate: `account` is one of `transforms.balance.ACCOUNTS`.
 
     Entries are added up; a stream takes back with a negative one what turned out otherwise.
     """

@@ -35,8 +35,8 @@ from schemas.tables import (
 from tests.builders import MONDAY_US
 from transforms.counting.cells import DAY_US, HOUR_US
 from transforms.counting.totals import DayTotals, totals_of
+from transforms.publishing.rows import RowStamp, release_day
 from transforms.publishing.suppression import Thresholds
-from transforms.release import RowStamp, release_day
 
 _HOURS = np.array([2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11, 11, 9, 5])
 _USES = (0.31, 0.24, 0.15, 0.1, 0.1, 0.06, 0.04)

@@ -29,17 +29,19 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import ConversationSummary, LedgerEntry, LongConversation, SignedSummary
-from transforms import ledger
+from transforms.balance import at_end_of_bundle, count_metrics
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory, long_conversation
+from transforms.conversation.spans import fates_of
+from transforms.counting import ledger
 from transforms.counting.cells import DAY_US, day_of, name_of
 from transforms.counting.contribution import Rank, rank_of
 from transforms.counting.totals import DayTotals, TotalsChange, totals_of
 from transforms.counting.user_day import UserDay
-from transforms.ledger import Clock
+from transforms.policies import Clock
 from transforms.score import LoadClassifier
-from transforms.sessionize import NewSpans, fates_of
+from transforms.sessionize import NewSpans
 
 UserDayKey = tuple[str, int]
 """Hash of the user, and the start of the day in microseconds."""
@@ -188,8 +190,8 @@ class _EmitChangesFn(beam.DoFn):
         _HISTORY_BYTES.update(len(history.encode()))
 
     def finish_bundle(self) -> Iterator[Any]:
-        ledger.count_metrics("changes", self._fates)
-        for entry in ledger.at_end_of_bundle(self._fates):
+        count_metrics("changes", self._fates)
+        for entry in at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
 
     @on_timer(FORGET)
@@ -210,7 +212,7 @@ class _EmitChangesFn(beam.DoFn):
         for span in history.spans:
             if span.last_at_us + self._gap_us > now_us:
                 cut = (ledger.OPEN_AT_DRAIN, name_of(day_of(span.first_at_us)))
-                ledger.count_metrics("changes", {cut: 1})
+                count_metrics("changes", {cut: 1})
                 yield Tagged("ledger", LedgerEntry(*cut, 1))
 
 
@@ -247,8 +249,8 @@ class _CountUsersFn(beam.DoFn):
             yield day_us, TotalsChange(gain, _revisions_of(change))
 
     def finish_bundle(self) -> Iterator[Any]:
-        ledger.count_metrics("people", self._fates)
-        for entry in ledger.at_end_of_bundle(self._fates):
+        count_metrics("people", self._fates)
+        for entry in at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
 
     @on_timer(FORGET)

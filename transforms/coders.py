@@ -24,7 +24,8 @@ from schemas.records import (
     StructCodec,
 )
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Span
+from transforms.conversation.spans import Span
+from transforms.conversation.state import ConversationState
 from transforms.counting.totals import DayTotals, TotalsChange
 from transforms.counting.user_day import UserDay
 

@@ -18,25 +18,26 @@ from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.records import LedgerEntry
-from transforms import ledger
+from transforms.balance import at_end_of_bundle
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation.summary import summarize
+from transforms.counting import ledger
 from transforms.counting.cells import NOTHING, WHOLE_DAY, name_of
 from transforms.counting.contribution import RankedSummary, within_limit
 from transforms.counting.days import DayRange
-from transforms.counting.totals import DayTotals, TotalsBuilder, TotalsChange
+from transforms.counting.totals import (
+    DayTotals,
+    KeyedChange,
+    KeyedTotals,
+    TotalsBuilder,
+    TotalsChange,
+)
 from transforms.create import CreateValues
 from transforms.policies import Firings
 from transforms.score import LoadClassifier
 from transforms.sessionize import RankedState
-
-KeyedTotals = tuple[int, DayTotals]
-"""Start of the day in microseconds, and its totals or a part of them."""
-
-KeyedChange = tuple[int, TotalsChange]
-"""Start of the day in microseconds, and what is added to its totals."""
 
 UserDaySummaries = tuple[UserDayKey, Iterable[RankedSummary]]
 
@@ -194,7 +195,7 @@ class _CountUserDaysFn(beam.DoFn):
             self._fates[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
 
     def finish_bundle(self) -> Iterator[Any]:
-        for entry in ledger.at_end_of_bundle(self._fates):
+        for entry in at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
         for day_us, builder in self._builders.items():
             yield WindowedValue((day_us, builder.totals()), _GLOBAL.max_timestamp(), (_GLOBAL,))

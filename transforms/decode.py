@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -10,15 +9,14 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput as Tagged
 
-from schemas.failures import Reason
 from schemas.records import DeadLetter, LedgerEntry, Message, PayloadChunk
-from schemas.wire.event import payload_size_and_sha256, read_event
-from schemas.wire.validate import Limits, Rejection, SystemTurn
-from transforms import ledger
+from schemas.wire.validate import Limits
+from transforms.balance import count_metrics
+from transforms.conversation.messages import STAGE, decode_chunk
+from transforms.counting import ledger
 from transforms.counting.days import DayRange
 from transforms.logs import log_event
 
-STAGE: Final = "decode"
 _DEAD_LETTERS: Final = "dead_letters"
 _LEDGER: Final = "ledger"
 _ROWS: Final = Metrics.distribution(STAGE, "rows_per_chunk")
@@ -64,7 +62,7 @@ class _DecodeFn(beam.DoFn):
 
     def process(self, chunk: PayloadChunk) -> Iterator[Any]:
         messages, dead_letters, counts = decode_chunk(chunk, self._limits, self._asked)
-        ledger.count_metrics(STAGE, counts)
+        count_metrics(STAGE, counts)
         _ROWS.update(len(chunk.rows))
         if messages:
             yield messages
@@ -73,53 +71,3 @@ class _DecodeFn(beam.DoFn):
             yield Tagged(_DEAD_LETTERS, letter)
         for entry in ledger.entries_of(counts):
             yield Tagged(_LEDGER, entry)
-
-
-def decode_chunk(
-    chunk: PayloadChunk, limits: Limits, asked: DayRange | None = None
-) -> tuple[list[Message], list[DeadLetter], Counter[tuple[str, str]]]:
-    """Decodes a chunk; returns messages, dead letters, and records by (account, reason).
-
-    Args:
-      chunk: of records.
-      limits: what is valid.
-      asked: days that messages must count for; None for any.
-    """
-    messages: list[Message] = []
-    dead_letters: list[DeadLetter] = []
-    counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
-    unsaid = [None] * len(chunk.rows)
-    times = zip(chunk.published_at_us or unsaid, chunk.received_at_us or unsaid, strict=True)
-    for row, (published_at_us, received_at_us) in zip(chunk.rows, times, strict=True):
-        decoded = read_event(chunk.encoding, row, published_at_us, limits, received_at_us)
-        if type(decoded) is Message:
-            if asked is None or asked.is_said_in_time(decoded.sent_at_us):
-                messages.append(decoded)
-                if decoded.others:
-                    counts.update((ledger.OTHER_VALUE, why) for why in decoded.others)
-            else:
-                counts[ledger.OUT_OF_RANGE, ""] += 1
-        elif isinstance(decoded, Rejection):
-            dead_letters.append(_dead_letter(chunk, row, decoded))
-            is_late = decoded.reason == Reason.LATE
-            fate = (ledger.LATE, "") if is_late else (ledger.DEAD_LETTER, str(decoded.reason))
-            counts[fate] += 1
-        else:
-            assert isinstance(decoded, SystemTurn)
-            counts[ledger.SYSTEM_TURN, ""] += 1
-    return messages, dead_letters, counts
-
-
-def _dead_letter(chunk: PayloadChunk, row: Any, rejection: Rejection) -> DeadLetter:
-    size_bytes, sha256 = payload_size_and_sha256(chunk.encoding, row)
-    return DeadLetter(
-        STAGE,
-        str(rejection.reason),
-        chunk.source,
-        rejection.event_id,
-        rejection.conversation_id,
-        rejection.sent_at_us,
-        rejection.published_at_us,
-        size_bytes,
-        sha256,
-    )

@@ -10,6 +10,7 @@ says how much it turned away.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,3 +53,7 @@ def each_element() -> beam.WindowInto:
         trigger=trigger.Repeatedly(trigger.AfterCount(1)),
         accumulation_mode=trigger.AccumulationMode.DISCARDING,
     )
+
+
+Clock = Callable[[], int]
+"""Returns microseconds since the epoch."""

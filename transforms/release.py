@@ -8,7 +8,7 @@ versions of a cell meet, and so where the guard between them belongs.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -22,37 +22,21 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.records import AggregateRow, LedgerEntry
-from transforms import ledger
-from transforms.count import KeyedChange, KeyedTotals
+from transforms.balance import count_metrics
+from transforms.counting import ledger
 from transforms.counting.cells import (
-    BREAKDOWN_NAMES,
-    DAY,
     DAY_US,
-    HOUR_US,
     NOTHING,
     WHOLE_DAY,
-    Cell,
-    Sums,
     name_of,
 )
-from transforms.counting.totals import DayTotals, TotalsChange
-from transforms.facets.registry import SLICES
-from transforms.ledger import Clock
-from transforms.publishing.suppression import Thresholds, published_cells
+from transforms.counting.totals import DayTotals, KeyedChange, KeyedTotals, TotalsChange
+from transforms.policies import Clock
+from transforms.publishing.rows import RowStamp, release_day, row_of, snapshot_rows
+from transforms.publishing.suppression import published_cells
 
 _VERSION: Final = 1
-_CHANGE_FACET: Final = "sentiment"
 _ROWS: Final = Metrics.distribution("release", "rows")
-
-
-@dataclass(frozen=True)
-class RowStamp:
-    """What every row says of how it came about."""
-
-    thresholds: Thresholds
-    metrics_version: str
-    classifier_version: str
-    origin: str
 
 
 class ReleaseDays(beam.PTransform[KeyedTotals, AggregateRow]):
@@ -102,51 +86,6 @@ class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
             AggregateRow, ledger=LedgerEntry
         ).with_outputs("ledger", main="rows")
         return ReleaseOutputs(released["rows"], released["ledger"])
-
-
-def release_day(keyed: KeyedTotals, stamp: RowStamp, revision: int) -> list[AggregateRow]:
-    """Returns the complete snapshot of a day, in the order of its cells."""
-    day_us, totals = keyed
-    return snapshot_rows(day_us, published_cells(totals, stamp.thresholds), stamp, revision)
-
-
-def snapshot_rows(
-    day_us: int, cells: Mapping[Cell, Sums], stamp: RowStamp, revision: int
-) -> list[AggregateRow]:
-    """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
-    released: dict[Cell, Sums | None] = dict(cells)
-    # A snapshot must have a row, or an older one with more in it would go on holding.
-    released.setdefault(WHOLE_DAY, None)
-    return [
-        row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
-    ]
-
-
-def row_of(
-    day_us: int, cell: Cell, tally: Sums | None, stamp: RowStamp, revision: int, snapshot: int
-) -> AggregateRow:
-    """Returns one version of one cell; without a tally it withdraws the cell."""
-    facet, facet_value = SLICES[cell.slice_index]
-    has_change = tally is not None and facet == _CHANGE_FACET
-    return AggregateRow(
-        window_start_us=day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
-        granularity="day" if cell.hour == DAY else "hour",
-        breakdown=BREAKDOWN_NAMES[cell.breakdown],
-        breakdown_value=cell.value,
-        facet=facet,
-        facet_value=facet_value,
-        conversations=tally.conversations if tally else None,
-        users=tally.users if tally else None,
-        sentiment_change_sixths=tally.change if tally and has_change else None,
-        sentiment_change_squares=tally.change_squares if tally and has_change else None,
-        revision=revision,
-        snapshot=snapshot,
-        min_users=stamp.thresholds.min_users,
-        min_conversations=stamp.thresholds.min_conversations,
-        metrics_version=stamp.metrics_version,
-        classifier_version=stamp.classifier_version,
-        origin=stamp.origin,
-    )
 
 
 @dataclass(frozen=True)
@@ -225,7 +164,7 @@ class _ReleaseChangesFn(beam.DoFn):
         encoded = state.read()
         last = _Day.decode(encoded) if encoded else _Day()
         counts = _fates_of(day_us, change, is_closed=last.is_closed)
-        ledger.count_metrics("release", counts)
+        count_metrics("release", counts)
         for entry in ledger.entries_of(counts):
             yield Tagged("ledger", entry)
         if last.is_closed:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.metrics import Metrics
 
 from schemas.records import Message, ScoredMessage
-from transforms.classifiers.interface import HUMAN_WIDTH, Classifier
+from transforms.classifiers.interface import Classifier
+from transforms.classifiers.scoring import score_messages
 
 LoadClassifier = Callable[[], Classifier]
 """Loads the classifier, once per worker. It can be pickled; a loaded model can not."""
 
-_CONVERSATION_HASH_BYTES: Final = 16
-_SHORT_HASH_BYTES: Final = 8
 _US_PER_MESSAGE: Final = Metrics.distribution("score", "us_per_message")
 _BATCH: Final = Metrics.distribution("score", "messages_per_batch")
 
@@ -57,27 +54,3 @@ class _ScoreFn(beam.DoFn):
         elapsed_us = (time.perf_counter_ns() - started_ns) // 1000
         _US_PER_MESSAGE.update(elapsed_us // len(messages))
         _BATCH.update(len(messages))
-
-
-def score_messages(messages: Sequence[Message], classifier: Classifier) -> list[ScoredMessage]:
-    """Scores messages, in order."""
-    is_human = np.fromiter((m.is_human for m in messages), np.bool_, len(messages))
-    rows = classifier.score([m.text for m in messages], is_human)
-    width = rows.shape[1]
-    packed = rows.tobytes()
-    return [
-        ScoredMessage(
-            _hash(m.conversation_id, _CONVERSATION_HASH_BYTES),
-            _hash(m.event_id, _SHORT_HASH_BYTES),
-            _hash(m.user_id, _SHORT_HASH_BYTES).hex() if m.user_id else "",
-            m.is_human,
-            m.sent_at_us,
-            m.attributes,
-            packed[at : at + HUMAN_WIDTH] if m.is_human else packed[at + HUMAN_WIDTH : at + width],
-        )
-        for at, m in zip(range(0, len(packed), width), messages, strict=True)
-    ]
-
-
-def _hash(value: str, size: int) -> bytes:
-    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=size).digest()

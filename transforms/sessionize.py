@@ -13,7 +13,7 @@ same conversations.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -22,15 +22,20 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput as Tagged
 
 from schemas.records import LedgerEntry, ScoredMessage
-from transforms import ledger
-from transforms.conversation.state import ConversationState, Span, fold, merge_spans
+from transforms.balance import at_end_of_bundle
+from transforms.conversation.spans import (
+    ConversationId,
+    Span,
+    fates_of,
+    fold_chunk,
+    merge_spans,
+)
+from transforms.conversation.state import ConversationState
+from transforms.counting import ledger
 from transforms.counting.cells import day_of, name_of
 from transforms.counting.contribution import Rank, rank_of
 from transforms.counting.days import DayRange
 from transforms.policies import Firings
-
-ConversationId = bytes
-"""16-byte hash of the conversation id."""
 
 NewSpans = tuple[ConversationId, Iterable[Span]]
 """A conversation, and what has come of it since the last firing: partials, each without a gap."""
@@ -104,34 +109,6 @@ class GatherConversations(beam.PTransform[list[ScoredMessage], NewSpans]):
         )  # fmt: skip
 
 
-def fold_chunk(
-    messages: Iterable[ScoredMessage], gap_us: int
-) -> Iterator[tuple[ConversationId, Span]]:
-    """Folds a list of messages into one partial a conversation and span."""
-    by_conversation: defaultdict[bytes, list[ScoredMessage]] = defaultdict(list)
-    for message in messages:
-        by_conversation[message.conversation].append(message)
-    for conversation, group in by_conversation.items():
-        for partial in fold(group, gap_us):
-            yield conversation, partial
-
-
-def fates_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
-    """Returns how many conversations these are, and what became of their messages.
-
-    Duplicates are counted each time; past the messages that a state holds one by one, nobody can
-    tell them from sampled ones.
-    """
-    fates: Counter[tuple[str, str]] = Counter()
-    for span in spans:
-        held = span.state.held_messages
-        rest = ledger.SAMPLED if span.state.is_sampled else ledger.DUPLICATE
-        fates[ledger.CONVERSATION, ""] += 1
-        fates[ledger.COUNTED, ""] += held
-        fates[rest, ""] += span.messages - held
-    return fates
-
-
 class _MergeSpansFn(beam.DoFn):
     def __init__(self, gap_us: int, asked: DayRange | None) -> None:
         self._gap_us = gap_us
@@ -155,7 +132,7 @@ class _MergeSpansFn(beam.DoFn):
             yield rank, span.state
 
     def finish_bundle(self) -> Iterator[Any]:
-        for entry in ledger.at_end_of_bundle(self._fates):
+        for entry in at_end_of_bundle(self._fates):
             yield Tagged("ledger", entry)
 
 

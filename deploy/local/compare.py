@@ -24,7 +24,7 @@ from schemas.tables import (
     STREAM,
     Table,
 )
-from transforms import ledger
+from transforms.counting import ledger
 
 _VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot", "origin")
 _COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)

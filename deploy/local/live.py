@@ -33,7 +33,7 @@ from pipelines.sinks.bigquery import query
 from pipelines.terminal.errors import MOST_REFUSED
 from pipelines.terminal.progress import say
 from schemas.failures import InputError
-from transforms import ledger
+from transforms.counting import ledger
 
 _RUNNERS: Final = (DIRECT, FLINK)
 _EVERY_S: Final = 5.0

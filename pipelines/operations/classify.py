@@ -17,9 +17,9 @@ from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, US
 from schemas.records import Message
 from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
+from transforms.classifiers.scoring import score_messages
 from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import LONG_OVER, judge, sentiment_ends
-from transforms.score import score_messages
 
 _CONVERSATIONS_A_BATCH: Final = 512
 _IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}

@@ -32,7 +32,7 @@ from schemas.records import Encoding
 from schemas.tables import DEAD_LETTERS, TABLES
 from schemas.wire.event import encoding_of, instant_of, payload_size_and_sha256, read_event
 from schemas.wire.validate import Limits, Rejection
-from transforms.ledger import Clock
+from transforms.policies import Clock
 
 _ROWS_A_REQUEST: Final = 500
 """BigQuery's advice: https://cloud.google.com/bigquery/quotas#streaming_inserts."""

@@ -14,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.sources.files import literal_or_pattern
 from schemas.failures import InputError
-from transforms.ledger import DEAD_LETTER, LATE, READ
+from transforms.counting.ledger import DEAD_LETTER, LATE, READ
 
 MOST: Final = 0.5
 """A run that refused a larger share of its records has failed, though it wrote its tables."""

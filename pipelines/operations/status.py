@@ -13,7 +13,7 @@ from typing import Any, Final
 from pipelines.terminal.text import ago, aligned, at
 from schemas.failures import InputError
 from schemas.records import LedgerTotal
-from transforms.ledger import (
+from transforms.counting.ledger import (
     ACCOUNTS,
     CONVERSATION,
     FATES,

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -22,16 +20,24 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines.report import charts
-from pipelines.report.figures import AFFECTIVE, Change, Figures, Rate, Share, read_figures
+from pipelines.report.figures import AFFECTIVE, Change, Figures, Rate, Share
+from pipelines.report.reader import read_figures
+from pipelines.report.run import Ledger, Run
+from pipelines.report.shapes import Tick
+from pipelines.report.wording import (
+    Wording,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    readable,
+)
 from pipelines.terminal.text import aligned
-from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
 from transforms.facets.facet import ALL
 from transforms.facets.registry import FACETS
-from transforms.ledger import FATES, OTHER_VALUE, READ
 
 REPORT_FILE: Final = "report.html"
-RUN_FILE: Final = "run.json"
 
 _TEMPLATES: Final = "templates"
 _SHOWN_VALUES: Final = 8
@@ -43,13 +49,6 @@ _NO_CORRECTION: Final = "\N{EN DASH}"
 _HOUR_MARKS: Final = (0, 6, 12, 18, 23)
 
 _NOT_AFFECTIVE: Final = tuple(name for name in TYPES if name not in AFFECTIVE_TYPES)
-
-_SYNTHESISED: Final[Mapping[str, str]] = {
-    "sent_at_us": "The input gives no times. Undertone made them up, so days, hours and the pauses "
-    "that end a conversation mean nothing here.",
-    "user_id": "The input names no users. Undertone made them up, so the threshold on the number "
-    "of users protects nobody here.",
-}
 
 
 _FATES: Final[Mapping[str, str]] = {
@@ -73,84 +72,6 @@ _DEFINITIONS: Final = (
      "corrected share, Lang and Reiczigel’s interval or one derived from it; it also covers chance "
      "in the measured error rates."),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Run:
-    """What `run.json` says about the run. What it does not say is empty."""
-
-    inputs: Sequence[str]
-    started_at: str
-    finished_at: str
-    settings: Sequence[tuple[str, str]]
-    classifier_version: str
-    measured: Sequence[tuple[str, str]]
-    notices: Sequence[str]
-    ledger: Sequence[tuple[str, str, int]]
-
-    @classmethod
-    def read(cls, folder: Path) -> Run:
-        """Reads the metadata of a run. If the file is missing, all fields are empty.
-
-        Raises:
-          InputError: if the file is not a JSON object.
-        """
-        file = folder / RUN_FILE
-        try:
-            said = json.loads(file.read_text("utf-8")) if file.exists() else {}
-        except ValueError as error:
-            raise InputError(f"{file} is not JSON; run the job again") from error
-        if not isinstance(said, dict):
-            raise InputError(f"{file} is not a JSON object; run the job again")
-        classifier = said.get("classifier") or {}
-        return cls(
-            inputs=[str(name) for name in said.get("inputs") or ()],
-            started_at=str(said.get("started_at") or ""),
-            finished_at=str(said.get("finished_at") or ""),
-            settings=[_setting(*s) for s in _flatten(said.get("settings") or {})],
-            classifier_version=str(classifier.get("version") or ""),
-            measured=list(_flatten(classifier.get("measured") or {})),
-            notices=[_SYNTHESISED[f] for f in said.get("synthesised") or () if f in _SYNTHESISED],
-            ledger=[
-                (str(e["account"]), str(e.get("reason", "")), int(e["records"]))
-                for e in said.get("ledger") or ()
-            ],
-        )
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The ledger as the report shows it: records read, by outcome, and by reason."""
-
-    read: int
-    fates: Sequence[tuple[str, int]]
-    reasons: Sequence[tuple[str, int]]
-    others: Sequence[tuple[str, str, int]]
-    """Values that became `other`: breakdown, why, and how many."""
-
-    @classmethod
-    def of(cls, entries: Sequence[tuple[str, str, int]]) -> Ledger | None:
-        """Sums entries by account; returns None if there are no entries."""
-        if not entries:
-            return None
-        sums = dict.fromkeys((READ, *FATES), 0)
-        reasons: dict[str, int] = {}
-        others: list[tuple[str, str, int]] = []
-        for account, reason, records in entries:
-            sums[account] = sums.get(account, 0) + records
-            if account == OTHER_VALUE:
-                breakdown, _, why = reason.partition("/")
-                others.append((breakdown, why, records))
-            elif reason:
-                reasons[reason] = reasons.get(reason, 0) + records
-        fates = [(fate, sums[fate]) for fate in FATES]
-        by_size = sorted(reasons.items(), key=lambda r: (-r[1], r[0]))
-        return cls(sums[READ], fates, by_size, sorted(others, key=lambda o: (-o[2], o)))
-
-    @property
-    def missing(self) -> int:
-        """Records read minus records with an outcome; 0 if the ledger balances."""
-        return self.read - sum(records for _, records in self.fates)
 
 
 def write_report(folder: Path) -> Path:
@@ -201,10 +122,10 @@ def summary_lines(folder: Path) -> list[str]:
             "Nothing was released: there were no conversations, or too few users or conversations "
             "for the thresholds."
         ]
-    words = charts.Wording(period)
+    words = Wording(period)
     rows = [("all conversations", "", "", "", "", f"{period.conversations:,}")]
     rows += [_share_row("affective", figures.affective, words)]
-    rows += [_share_row(f"  {charts.readable(s.name).lower()}", s, words) for s in figures.types]
+    rows += [_share_row(f"  {readable(s.name).lower()}", s, words) for s in figures.types]
     rows += [_share_row("over 50 human messages", figures.long[0], words)]
     rows += [_share_row("pushback", figures.pushback[0], words)]
     rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE), words)]
@@ -218,7 +139,7 @@ def summary_lines(folder: Path) -> list[str]:
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
     """Returns the template's variables by name."""
-    words = charts.Wording(figures.period)
+    words = Wording(figures.period)
     is_exhaustive = figures.period is not None and figures.period.is_exhaustive
     return {
         "figures": figures,
@@ -244,20 +165,20 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
             for b in figures.breakdowns
         ],
         "shown_values": _SHOWN_VALUES,
-        "percent": charts.percent,
-        "percent_interval": charts.percent_interval,
+        "percent": percent,
+        "percent_interval": percent_interval,
         "rates": [_rate_cells(rate) for rate in figures.rates],
-        "points": charts.points,
-        "points_interval": charts.points_interval,
-        "readable": charts.readable,
+        "points": points,
+        "points_interval": points_interval,
+        "readable": readable,
         "plural": _plural,
     }
 
 
-def _charts(figures: Figures, words: charts.Wording, is_exhaustive: bool) -> dict[str, Any]:
+def _charts(figures: Figures, words: Wording, is_exhaustive: bool) -> dict[str, Any]:
     days = [(f"{day.day:%Y-%m-%d}", day.conversations) for day in figures.days]
     hours = [(f"{hour:02}:00 UTC", n) for hour, n in enumerate(figures.hours)]
-    hour_marks = [charts.Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
+    hour_marks = [Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
     return {
         "types": charts.share_bars(figures.types, words, quiet=_NOT_AFFECTIVE),
         "types_of_affective": charts.share_bars(figures.types_of_affective, words),
@@ -277,7 +198,7 @@ def _charts(figures: Figures, words: charts.Wording, is_exhaustive: bool) -> dic
     }
 
 
-def _tables(figures: Figures, words: charts.Wording) -> dict[str, Any]:
+def _tables(figures: Figures, words: Wording) -> dict[str, Any]:
     tables: dict[str, Any] = {
         name: [_share_cells(share, words) for share in shares]
         for name, shares in (
@@ -306,9 +227,9 @@ def _tables(figures: Figures, words: charts.Wording) -> dict[str, Any]:
     return tables
 
 
-def _share_cells(share: Share, words: charts.Wording) -> tuple[str, ...]:
+def _share_cells(share: Share, words: Wording) -> tuple[str, ...]:
     return (
-        charts.readable(share.name),
+        readable(share.name),
         words.count(share.conversations),
         "" if share.whole is None else f"{share.whole:,}",
         *_both(share, words),
@@ -316,31 +237,31 @@ def _share_cells(share: Share, words: charts.Wording) -> tuple[str, ...]:
     )
 
 
-def _both(share: Share, words: charts.Wording) -> tuple[str, str, str, str]:
+def _both(share: Share, words: Wording) -> tuple[str, str, str, str]:
     """Writes the corrected and the raw share, each with its interval."""
     corrected = ("", "") if share.share is None else (_NO_CORRECTION, "")
     if share.is_corrected:
-        corrected = words.share(share.best), charts.percent_interval(share.best)
-    return *corrected, words.share(share), charts.percent_interval(share)
+        corrected = words.share(share.best), percent_interval(share.best)
+    return *corrected, words.share(share), percent_interval(share)
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
     """Writes how many conversations with a value were found, and how many false alarms it had."""
     name = rate.facet if rate.value == ALL else rate.value
     return (
-        charts.readable(name),
+        readable(name),
         "any" if rate.language == ALL else rate.language,
         f"{rate.true_positives:,} of {rate.positives:,}",
         f"{rate.false_positives:,} of {rate.negatives:,}",
     )
 
 
-def _change_cells(change: Change, words: charts.Wording) -> tuple[str, ...]:
+def _change_cells(change: Change, words: Wording) -> tuple[str, ...]:
     return (
-        charts.readable(change.name),
+        readable(change.name),
         words.count(change.conversations),
         words.mean(change),
-        charts.points_interval(change),
+        points_interval(change),
         "" if change.deviation is None else f"{change.deviation:.2f}",
     )
 
@@ -388,29 +309,6 @@ def _about(figures: Figures, run: Run) -> list[tuple[str, str]]:
     return [(term, value) for term, value in said if value]
 
 
-def _flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the leaves of nested mappings, each under its path."""
-    for key, inner in value.items():
-        name = f"{path} \N{MIDDLE DOT} {key}" if path else str(key)
-        if isinstance(inner, Mapping):
-            yield from _flatten(inner, name)
-        elif isinstance(inner, list):
-            yield name, ", ".join(map(str, inner))
-        else:
-            yield name, str(inner)
-
-
-def _setting(name: str, value: str) -> tuple[str, str]:
-    """Writes a setting. A unit at the end of its name moves to the value."""
-    if name.endswith("_s"):
-        seconds = float(value)
-        hours, rest = divmod(seconds, 3600)
-        return charts.readable(name[:-2]), f"{seconds:g} s" if rest else f"{hours:g} h"
-    if name.endswith("_bytes"):
-        return charts.readable(name.removesuffix("_bytes")), f"{int(value):,} bytes"
-    return charts.readable(name), value
-
-
 def _named(changes: Sequence[Change], name: str) -> Change:
     return next(change for change in changes if change.name == name)
 
@@ -422,11 +320,11 @@ def _plural(count: int, noun: str) -> str:
 _Line = tuple[str, str, str, str, str, str]
 
 
-def _share_row(label: str, share: Share, words: charts.Wording) -> _Line:
+def _share_row(label: str, share: Share, words: Wording) -> _Line:
     count = "" if share.conversations is None else f"{share.conversations:,}"
     return label, *_both(share, words), count
 
 
-def _change_row(label: str, change: Change, words: charts.Wording) -> _Line:
+def _change_row(label: str, change: Change, words: Wording) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
-    return label, "", "", words.mean(change), charts.points_interval(change), count
+    return label, "", "", words.mean(change), points_interval(change), count

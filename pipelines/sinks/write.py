@@ -42,9 +42,8 @@ from schemas.tables import (
 )
 from schemas.wire.event import JSON_TYPE
 from transforms.create import CreateValues
-from transforms.ledger import Clock
 from transforms.logs import log_event
-from transforms.policies import each_element
+from transforms.policies import Clock, each_element
 
 STAGE: Final = "write"
 

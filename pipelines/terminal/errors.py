@@ -12,7 +12,7 @@ from pipelines.operations.refusals import MostRefusedError
 from pipelines.terminal import interrupts
 from pipelines.terminal.full_disk import causes, full_disk
 from schemas.failures import InputError
-from transforms.ledger import LedgerImbalanceError
+from transforms.counting.ledger import LedgerImbalanceError
 
 MOST_REFUSED: Final = 3
 """Exit code of a run that wrote its tables, but refused most of its records."""

@@ -2,7 +2,7 @@
 -- the largest revision in the append-only table `ledger`. A retried or repeated write changes
 -- nothing.
 -- For a stream, `read` minus the sum of the fates is what is under way.
--- Source: schemas/tables.py, `LEDGER`; transforms/ledger.py.
+-- Source: schemas/tables.py, `LEDGER`; transforms/balance.py.
 WITH newest AS (
   SELECT
     *,

@@ -27,10 +27,10 @@ from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk
 from transforms.classifiers import load_default
-from transforms.conversation.state import ConversationState, merge_spans
-from transforms.decode import decode_chunk
-from transforms.score import score_messages
-from transforms.sessionize import fold_chunk
+from transforms.classifiers.scoring import score_messages
+from transforms.conversation.messages import decode_chunk
+from transforms.conversation.spans import fold_chunk, merge_spans
+from transforms.conversation.state import ConversationState
 
 TWO_WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 

@@ -25,13 +25,12 @@ from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import ConversationSummary, Encoding, PayloadChunk
 from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers import load_default
+from transforms.classifiers.scoring import score_messages
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import Span
+from transforms.conversation.messages import decode_chunk
+from transforms.conversation.spans import Span, fold_chunk
 from transforms.counting.contribution import rank_of
 from transforms.counting.user_day import UserDay
-from transforms.decode import decode_chunk
-from transforms.score import score_messages
-from transforms.sessionize import fold_chunk
 
 MOST_BYTES: Final = 600
 

@@ -42,7 +42,7 @@ from schemas.records import Encoding, PayloadChunk
 from schemas.wire.payload import payload_of
 from tests.benchmarks.stream_graphs import BUILDS, accounts_in, drop
 from transforms.classifiers import load_default
-from transforms.ledger import CONVERSATION, FATES, READ, TALLIED
+from transforms.counting.ledger import CONVERSATION, FATES, READ, TALLIED
 from transforms.policies import Firings
 
 FIRING_S: Final = 2

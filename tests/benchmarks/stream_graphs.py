@@ -26,7 +26,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.graph import assemble
 from pipelines.settings import Settings, wall_clock_us
 from schemas.records import LedgerTotal, PayloadChunk
-from transforms.ledger import CONVERSATION, COUNTED, READ, TALLIED
+from transforms.counting.ledger import CONVERSATION, COUNTED, READ, TALLIED
 from transforms.policies import Firings, each_element
 
 Rows = Mapping[str, beam.PCollection[Any]]

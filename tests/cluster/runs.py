@@ -14,7 +14,7 @@ from deploy.local.compare import table_hashes
 from deploy.local.flink import FlinkCluster
 from deploy.local.flink_batch import failures, run_batch, written
 from deploy.local.processes import Process, ServiceError
-from pipelines.report.page import RUN_FILE
+from pipelines.report.run import RUN_FILE
 from pipelines.simulator import SimulationSettings, write_simulation
 
 CONVERSATIONS: Final = 118_000

@@ -15,7 +15,7 @@ import sqlglot
 
 from schemas.tables import BATCH, LEDGER, STREAM
 from tests.deploy.conftest import ROOT
-from transforms.ledger import FATES
+from transforms.counting.ledger import FATES
 from transforms.logs import log_event
 
 CHECKS: Final = ROOT / "deploy" / "terraform" / "checks"

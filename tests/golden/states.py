@@ -28,13 +28,14 @@ from schemas.records import (
 )
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Span, Statement
+from transforms.conversation.spans import Span
+from transforms.conversation.state import ConversationState, Statement
 from transforms.counting.cells import DAY, WHOLE_DAY, Cell, Sums
+from transforms.counting.ledger import RunningTotals
 from transforms.counting.profile import Profile
 from transforms.counting.totals import DayTotals, TotalsChange
 from transforms.counting.user_day import Remembered, UserDay
 from transforms.facets.facet import Traits
-from transforms.ledger import _Totals
 from transforms.release import _Day
 
 FOLDER: Final = Path(__file__).parent / "state"
@@ -56,7 +57,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     SignedSummary: 1,
     UserDay: 3,
     _Day: 1,
-    _Totals: 1,
+    RunningTotals: 1,
 }
 """Version of the bytes that today's code writes; of those in `SELF_VERSIONED` the bytes say it."""
 
@@ -68,7 +69,7 @@ SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
     TotalsChange: 4,  # Behind the number of revisions.
     UserDay: 0,
     _Day: 0,
-    _Totals: 0,
+    RunningTotals: 0,
 }
 """Where in the bytes a version stands, behind the one byte that opens a MessagePack array."""
 
@@ -76,7 +77,7 @@ STATES: Final[Mapping[str, type[Any]]] = {
     "cells": UserDay,
     "day": _Day,
     "history": ConversationHistory,
-    "totals": _Totals,
+    "totals": RunningTotals,
 }
 """What each state of the unbounded job holds, by the name of its spec."""
 
@@ -288,7 +289,7 @@ GOLDEN: Final[tuple[Golden, ...]] = (
     ),
     Golden(_Day(is_closed=True), "closed"),
     Golden(
-        _Totals(
+        RunningTotals(
             run=_AT_US,
             revision=_AT_US + 5,
             sums=Counter({("read", ""): 7, ("dead_letter", "invalid_role"): 2, ("late", ""): 0}),

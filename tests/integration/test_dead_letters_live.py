@@ -31,7 +31,7 @@ from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.builders_report import LEDGER_ENTRIES, as_written, row, write_table
 from tests.schemas.payloads import write_avro
 from tests.services import have
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 PATIENCE_S: Final = 20.0
 LONG: Final = "x" * 2000

@@ -23,7 +23,7 @@ from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.schemas.payloads import ENVELOPE_SCHEMA, json_event, write_avro
 from tests.services import have
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 PROJECT: Final = "projects/my-project"
 LIMITS: Final = Limits(allowed_lateness_us=48 * HOUR_US)

@@ -27,7 +27,7 @@ from schemas.records import (
 )
 from tests.doubles import LabelReader
 from transforms.counting.cells import day_of
-from transforms.ledger import Clock
+from transforms.policies import Clock
 from transforms.publishing.suppression import Thresholds
 
 Counts = tuple[int, int, int | None, int | None]

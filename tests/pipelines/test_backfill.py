@@ -171,7 +171,7 @@ def test_no_row_is_written_before_the_ledger_balances(
     """Aggregates wait for the checked ledger: where it does not balance none comes."""
     KEPT.clear()
     monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
-    monkeypatch.setattr("transforms.ledger.imbalance", lambda _: "the ledger does not balance")
+    monkeypatch.setattr("transforms.balance.imbalance", lambda _: "the ledger does not balance")
     archive = write_avro(tmp_path / "a.avro", said("stays", 30))
     given = [*NOWHERE, f"--input={archive}", "--temp_location=gs://b/t", *OPEN]
     assert exit_code_of(lambda: backfill.run(given)) == 2

@@ -16,13 +16,12 @@ from schemas.tables import BATCH
 from tests.doubles import LabelReader
 from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
 from transforms.changes import key_by_user_and_day
-from transforms.conversation.state import Span, merge_spans
+from transforms.classifiers.scoring import score_messages
+from transforms.conversation.messages import decode_chunk
+from transforms.conversation.spans import Span, fates_of, fold_chunk, merge_spans
 from transforms.conversation.summary import summarize
 from transforms.counting.totals import TotalsBuilder
-from transforms.decode import decode_chunk
-from transforms.release import release_day
-from transforms.score import score_messages
-from transforms.sessionize import fates_of, fold_chunk
+from transforms.publishing.rows import release_day
 
 SETTINGS: Final = SimulationSettings(
     conversations=20_000,

@@ -29,7 +29,7 @@ from tests.pipelines.running import (
 )
 from tests.schemas.payloads import encoded
 from transforms.counting.cells import day_of
-from transforms.ledger import imbalance
+from transforms.counting.ledger import imbalance
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S

@@ -28,7 +28,7 @@ from tests.schemas.mutants import (
     varint,
 )
 from tests.schemas.payloads import LATENESS_US, encoded, json_event
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 SEEDS: Final = range(8)
 MUTANTS_A_SEED: Final = 6_400

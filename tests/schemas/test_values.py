@@ -17,7 +17,7 @@ from schemas.wire.validate import Limits
 from schemas.wire.values import ANY_VALUE, AllowedValues, clean_values, parse_allowed
 from tests.builders import avro_event
 from tests.schemas.payloads import LATENESS_US, LIMITS, WIRE_ENCODINGS, encoded
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 INVALID: Final = "invalid"
 UNLISTED: Final = "unlisted"

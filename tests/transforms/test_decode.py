@@ -31,8 +31,9 @@ from tests.schemas.payloads import (
     encoded,
     write_avro,
 )
-from transforms.decode import Decode, decode_chunk
-from transforms.ledger import FATES
+from transforms.conversation.messages import decode_chunk
+from transforms.counting.ledger import FATES
+from transforms.decode import Decode
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:@/+=\-]{1,256}")
 _SPOKEN: Final = {

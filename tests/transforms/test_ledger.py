@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.records import LedgerEntry, LedgerTotal
 from schemas.tables import BATCH
-from transforms.ledger import (
+from transforms.balance import BalanceLedger
+from transforms.counting.ledger import (
     ACCOUNTS,
     CONVERSATION,
     COUNTED,
@@ -24,7 +25,6 @@ from transforms.ledger import (
     READ,
     REVISIONS_PAST_LIFE,
     TALLIED,
-    BalanceLedger,
     entries_of,
     imbalance,
 )

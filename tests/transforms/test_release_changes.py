@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from schemas.records import AggregateRow, LedgerEntry
 from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
 from transforms.counting.cells import DAY_US
+from transforms.counting.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
 from transforms.counting.totals import DayTotals, TotalsChange, totals_of
-from transforms.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
+from transforms.publishing.rows import RowStamp, release_day
 from transforms.publishing.suppression import Thresholds
-from transforms.release import RowStamp, _ReleaseChangesFn, release_day
+from transforms.release import _ReleaseChangesFn
 
 OPEN: Final = RowStamp(
     Thresholds(1, 1), metrics_version="m1", classifier_version="plain-1", origin="stream"

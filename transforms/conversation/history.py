@@ -17,7 +17,7 @@ import msgspec
 from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
 from transforms.conversation.layout import STATED_IDS, check_layout
-from transforms.conversation.state import Span, merge_spans
+from transforms.conversation.spans import Span, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
 
 _VERSION: Final = 2

@@ -31,11 +31,9 @@ They count as one message of the conversation, in any order. This is the contrac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -231,82 +229,6 @@ ZERO: Final = ConversationState(
     pushback=_NO_PUSHBACK,
 )
 """The state that has seen nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A state and the number of messages that went into it, duplicates counted each time.
-
-    The number is a sum where the state is a join; it lets the ledger tell duplicates.
-    """
-
-    messages: int
-    state: ConversationState
-
-    @property
-    def first_at_us(self) -> int:
-        """Time of the earliest message seen."""
-        return self.state.first_at_us
-
-    @property
-    def last_at_us(self) -> int:
-        """Time of the latest message seen."""
-        return self.state.last_at_us
-
-    def __add__(self, other: Span) -> Span:
-        """Adds what was observed elsewhere of the same conversation, of other messages."""
-        return Span(self.messages + other.messages, self.state + other.state)
-
-    def encode(self) -> bytes:
-        """Returns the canonical bytes."""
-        return self.messages.to_bytes(4, "big") + self.state.encode()
-
-    @classmethod
-    def decode(cls, encoded: bytes) -> Span:
-        """Reads what `encode` wrote."""
-        return cls(int.from_bytes(encoded[:4], "big"), ConversationState.decode(encoded[4:]))
-
-
-def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
-    """Folds messages of one conversation id into one state for each span without a longer gap."""
-    ordered = sorted(messages, key=lambda m: m.sent_at_us)
-    spans: list[list[ScoredMessage]] = []
-    last_at_us: int | None = None
-    for message in ordered:
-        if last_at_us is None or message.sent_at_us - last_at_us > gap_us:
-            spans.append([])
-        spans[-1].append(message)
-        last_at_us = message.sent_at_us
-    return [Span(len(span), ConversationState.of(span)) for span in spans]
-
-
-class _HasExtent(Protocol):
-    @property
-    def first_at_us(self) -> int: ...
-    @property
-    def last_at_us(self) -> int: ...
-    def __add__(self, other: Any, /) -> Any: ...
-
-
-SpanT = TypeVar("SpanT", bound=_HasExtent)
-
-
-def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
-    """Adds up the spans of one conversation id that are no further apart than the gap.
-
-    Each span must itself have no longer gap inside. The result is in time order and depends on
-    the messages seen only, not on how they were split among the spans.
-    """
-    groups: list[list[SpanT]] = []
-    last_at_us = 0
-    for span in sorted(spans, key=lambda s: s.first_at_us):
-        if groups and span.first_at_us - last_at_us <= gap_us:
-            groups[-1].append(span)
-            last_at_us = max(last_at_us, span.last_at_us)
-        else:
-            groups.append([span])
-            last_at_us = span.last_at_us
-    return [reduce(add, group) for group in groups]
 
 
 def scores_of(record: bytes) -> bytes:

@@ -157,3 +157,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(
     tuple[int, list[tuple[int, str]], list[tuple[int, int, str, int, int, int, int, int]]]
 ).decode
+
+
+KeyedTotals = tuple[int, DayTotals]
+"""Start of the day in microseconds, and its totals or a part of them."""
+
+
+KeyedChange = tuple[int, TotalsChange]
+"""Start of the day in microseconds, and what is added to its totals."""

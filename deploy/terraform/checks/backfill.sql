@@ -1,6 +1,6 @@
 -- Fails if no backfill has ended well within ${backfill_age_hours} hours. A bounded run writes its
 -- ledger once, when it has balanced.
--- Source: transforms/ledger.py.
+-- Source: transforms/balance.py.
 SELECT
   IF(
     COALESCE(MAX(run), 0)

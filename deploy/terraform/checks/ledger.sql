@@ -1,7 +1,7 @@
 -- Fails if records were lost: of the stream's newest run, what had been read ${ledger_grace_min}
 -- minutes ago must by now have met a fate. While events come in, a loss shows once it exceeds what
 -- is read in that time; when they pause, a single record shows.
--- Source: transforms/ledger.py, FATES.
+-- Source: transforms/balance.py, FATES.
 WITH stream AS (
   SELECT MAX(run) AS run
   FROM `${dataset}.ledger`

@@ -32,7 +32,7 @@ from tests.schemas.payloads import (
     json_event,
     write_avro,
 )
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 THEN: Final = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=1000)
 """What the job refused when the dead letters came about."""

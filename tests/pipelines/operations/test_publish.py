@@ -38,7 +38,7 @@ from tests.schemas.payloads import (
     json_event,
     write_avro,
 )
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 TOPIC: Final = "projects/my-project/topics/events"
 LATER_US: Final = MONDAY_US + 2 * LATENESS_US

@@ -7,17 +7,15 @@ from datetime import date
 import pytest
 
 from pipelines.report.charts import (
-    Wording,
     change_bars,
     day_series,
     drift_grid,
     length_columns,
     long_mark,
-    percent,
-    points,
     share_bars,
 )
 from pipelines.report.figures import Change, Day, Matrix, Period, Share
+from pipelines.report.wording import Wording, percent, points
 from transforms.facets.lengths import LENGTHS
 
 PERIOD = Period(1000, 2, date(2025, 6, 2), date(2025, 6, 3), 15, 15, ["1"], ["test"])

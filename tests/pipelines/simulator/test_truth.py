@@ -27,7 +27,7 @@ from tests.builders import (
 )
 from tests.doubles import LabelReader
 from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
-from transforms.conversation.state import fold
+from transforms.conversation.spans import fold
 from transforms.conversation.summary import summarize
 from transforms.counting.cells import BREAKDOWN_NAMES, DAY, day_of
 from transforms.counting.contribution import rank_of, within_limit

@@ -13,7 +13,7 @@ from pipelines.sources.files import AvroSource, JsonLinesSource
 from schemas.failures import InputError
 from schemas.wire.validate import Limits
 from tests.builders import HOUR_US
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 
 def peak_mb() -> int:

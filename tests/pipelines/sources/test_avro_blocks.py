@@ -24,7 +24,7 @@ from tests.schemas.payloads import (
     schema_with,
     write_avro,
 )
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])

@@ -17,7 +17,7 @@ from tests.pipelines.sources.bombs import avro_file
 from tests.pipelines.sources.reading import LINE, MICROS, events, read_avro, rows_of
 from tests.schemas.mutants import varint
 from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, schema_with, write_avro
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
 from tests.pipelines.sources.reading import LINE, read_lines
 from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, json_event
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 
 @pytest.mark.parametrize(

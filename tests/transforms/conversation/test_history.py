@@ -22,7 +22,8 @@ from tests.builders import (
 )
 from transforms.conversation import state as conversation
 from transforms.conversation.history import ConversationHistory
-from transforms.conversation.state import ConversationState, Span, fold
+from transforms.conversation.spans import Span, fold
+from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import summarize
 
 READER = PlainReader()

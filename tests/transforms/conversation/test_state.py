@@ -20,6 +20,7 @@ from tests.builders import (
     talk,
 )
 from transforms.conversation import state as conversation
+from transforms.conversation.spans import Span, fold, merge_spans
 from transforms.conversation.state import (
     ENDS,
     MAX_ASSISTANT,
@@ -27,9 +28,6 @@ from transforms.conversation.state import (
     MAX_STATE_BYTES,
     ZERO,
     ConversationState,
-    Span,
-    fold,
-    merge_spans,
 )
 
 of = ConversationState.of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.records import ScoredMessage
 from tests.builders import GAP_US, HOUR_US, MONDAY_US, scored
-from transforms.conversation.state import Span, fold
+from transforms.conversation.spans import Span, fold
 from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.days import DayRange, date_of, start_of
 

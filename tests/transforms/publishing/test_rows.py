@@ -10,8 +10,8 @@ from transforms.counting.cells import DAY, Cell, Sums
 from transforms.counting.totals import DayTotals, totals_of
 from transforms.facets.facet import ALL
 from transforms.facets.registry import INDEX, Slice
+from transforms.publishing.rows import RowStamp, release_day, row_of
 from transforms.publishing.suppression import Thresholds
-from transforms.release import RowStamp, release_day, row_of
 
 STAMP = RowStamp(Thresholds(3, 4), "m1", "plain-1", "batch")
 OPEN = RowStamp(Thresholds(1, 1), "m1", "plain-1", "batch")

@@ -1,0 +1,104 @@
+"""Figures as words: shares, intervals, counts and names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pipelines.report.figures import Change, Period, Share
+
+_AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
+
+
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+_NAMES: Final[Mapping[str, str]] = {
+    "all": "All conversations",
+    "affective": "Affective",
+    "none": "No type",
+    "ai_identity": "AI identity",
+    "harm_or_illegal": "Harm or illegal",
+    "policy_other": "Other policy",
+    "not_published": "Not published",
+}
+
+
+class Wording:
+    """Writes figures as words, and says so if a figure was withheld."""
+
+    def __init__(self, period: Period | None) -> None:
+        self._min_users = period.min_users if period else 0
+        self._is_exhaustive = period is not None and period.is_exhaustive
+
+    @property
+    def withheld(self) -> str:
+        """The text in place of a withheld figure."""
+        if self._min_users > 1:
+            return f"fewer than {self._min_users} users"
+        return "not published"
+
+    def count(self, conversations: int | None) -> str:
+        """Writes a number of conversations."""
+        return self.withheld if conversations is None else f"{conversations:,}"
+
+    def share(self, share: Share) -> str:
+        """Writes a share as per cent, and marks a lower bound."""
+        if share.share is None:
+            # If there is a count but no share, the whole was withheld.
+            return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
+        return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
+
+    def beside(self, share: Share) -> str:
+        """Writes the note beside the best estimate: the raw share, or that the estimate is raw."""
+        if share.share is None or share.is_counted:
+            return ""
+        return f"raw {self.share(share)}" if share.is_corrected else "raw"
+
+    def mean(self, change: Change) -> str:
+        """Writes a mean change in points."""
+        if change.mean is not None:
+            return points(change.mean)
+        return "none" if change.conversations == 0 else self.withheld
+
+    def counts(self, share: Share) -> str:
+        """Writes the counts of a share: its part and its whole."""
+        if not share.conversations or share.whole is None:
+            return ""
+        return f"{share.conversations:,} of {share.whole:,}"
+
+
+def percent(share: float) -> str:
+    """Writes a share in [0, 1] as per cent, with about three digits."""
+    value = share * 100
+    if 0 < value < 0.01:
+        return "<0.01%"
+    digits = 0 if value in (0, 100) else 2 if value < 1 else 1
+    return f"{value:.{digits}f}%"
+
+
+def percent_interval(share: Share) -> str:
+    """Writes the 95 % interval of a share; for a lower bound, only the lower end."""
+    if share.low is None:
+        return ""
+    if share.high is None or share.is_lower_bound:
+        return f"from {percent(share.low)}"
+    return f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
+
+
+def points(change: float) -> str:
+    """Writes a sentiment change in points, with its sign."""
+    text = f"{change:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", _MINUS)
+
+
+def points_interval(change: Change) -> str:
+    """Writes the 95 % interval of a mean change."""
+    if change.low is None or change.high is None:
+        return ""
+    return f"{points(change.low)} to {points(change.high)}"
+
+
+def readable(name: str) -> str:
+    """Writes a label in words. A name that is not one of ours keeps its own words."""
+    return _NAMES.get(name, name.replace("_", " ").capitalize())

@@ -1,0 +1,65 @@
+"""From records to messages: what is valid counts, the rest is a dead letter. No Beam here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from schemas.failures import Reason
+from schemas.records import DeadLetter, Message, PayloadChunk
+from schemas.wire.event import payload_size_and_sha256, read_event
+from schemas.wire.validate import Limits, Rejection, SystemTurn
+from transforms.counting import ledger
+from transforms.counting.days import DayRange
+
+STAGE: Final = "decode"
+
+
+def decode_chunk(
+    chunk: PayloadChunk, limits: Limits, asked: DayRange | None = None
+) -> tuple[list[Message], list[DeadLetter], Counter[tuple[str, str]]]:
+    """Decodes a chunk; returns messages, dead letters, and records by (account, reason).
+
+    Args:
+      chunk: of records.
+      limits: what is valid.
+      asked: days that messages must count for; None for any.
+    """
+    messages: list[Message] = []
+    dead_letters: list[DeadLetter] = []
+    counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
+    unsaid = [None] * len(chunk.rows)
+    times = zip(chunk.published_at_us or unsaid, chunk.received_at_us or unsaid, strict=True)
+    for row, (published_at_us, received_at_us) in zip(chunk.rows, times, strict=True):
+        decoded = read_event(chunk.encoding, row, published_at_us, limits, received_at_us)
+        if type(decoded) is Message:
+            if asked is None or asked.is_said_in_time(decoded.sent_at_us):
+                messages.append(decoded)
+                if decoded.others:
+                    counts.update((ledger.OTHER_VALUE, why) for why in decoded.others)
+            else:
+                counts[ledger.OUT_OF_RANGE, ""] += 1
+        elif isinstance(decoded, Rejection):
+            dead_letters.append(_dead_letter(chunk, row, decoded))
+            is_late = decoded.reason == Reason.LATE
+            fate = (ledger.LATE, "") if is_late else (ledger.DEAD_LETTER, str(decoded.reason))
+            counts[fate] += 1
+        else:
+            assert isinstance(decoded, SystemTurn)
+            counts[ledger.SYSTEM_TURN, ""] += 1
+    return messages, dead_letters, counts
+
+
+def _dead_letter(chunk: PayloadChunk, row: Any, rejection: Rejection) -> DeadLetter:
+    size_bytes, sha256 = payload_size_and_sha256(chunk.encoding, row)
+    return DeadLetter(
+        STAGE,
+        str(rejection.reason),
+        chunk.source,
+        rejection.event_id,
+        rejection.conversation_id,
+        rejection.sent_at_us,
+        rejection.published_at_us,
+        size_bytes,
+        sha256,
+    )

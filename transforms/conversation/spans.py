@@ -1,0 +1,122 @@
+"""Spans: what METRICS calls a conversation, messages without a longer gap. No Beam here."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, Protocol, TypeVar
+
+from schemas.records import ScoredMessage
+from transforms.conversation.state import ConversationState
+from transforms.counting import ledger
+
+
+class _HasExtent(Protocol):
+    @property
+    def first_at_us(self) -> int: ...
+    @property
+    def last_at_us(self) -> int: ...
+    def __add__(self, other: Any, /) -> Any: ...
+
+
+SpanT = TypeVar("SpanT", bound=_HasExtent)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A state and the number of messages that went into it, duplicates counted each time.
+
+    The number is a sum where the state is a join; it lets the ledger tell duplicates.
+    """
+
+    messages: int
+    state: ConversationState
+
+    @property
+    def first_at_us(self) -> int:
+        """Time of the earliest message seen."""
+        return self.state.first_at_us
+
+    @property
+    def last_at_us(self) -> int:
+        """Time of the latest message seen."""
+        return self.state.last_at_us
+
+    def __add__(self, other: Span) -> Span:
+        """Adds what was observed elsewhere of the same conversation, of other messages."""
+        return Span(self.messages + other.messages, self.state + other.state)
+
+    def encode(self) -> bytes:
+        """Returns the canonical bytes."""
+        return self.messages.to_bytes(4, "big") + self.state.encode()
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> Span:
+        """Reads what `encode` wrote."""
+        return cls(int.from_bytes(encoded[:4], "big"), ConversationState.decode(encoded[4:]))
+
+
+def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
+    """Folds messages of one conversation id into one state for each span without a longer gap."""
+    ordered = sorted(messages, key=lambda m: m.sent_at_us)
+    spans: list[list[ScoredMessage]] = []
+    last_at_us: int | None = None
+    for message in ordered:
+        if last_at_us is None or message.sent_at_us - last_at_us > gap_us:
+            spans.append([])
+        spans[-1].append(message)
+        last_at_us = message.sent_at_us
+    return [Span(len(span), ConversationState.of(span)) for span in spans]
+
+
+def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
+    """Adds up the spans of one conversation id that are no further apart than the gap.
+
+    Each span must itself have no longer gap inside. The result is in time order and depends on
+    the messages seen only, not on how they were split among the spans.
+    """
+    groups: list[list[SpanT]] = []
+    last_at_us = 0
+    for span in sorted(spans, key=lambda s: s.first_at_us):
+        if groups and span.first_at_us - last_at_us <= gap_us:
+            groups[-1].append(span)
+            last_at_us = max(last_at_us, span.last_at_us)
+        else:
+            groups.append([span])
+            last_at_us = span.last_at_us
+    return [reduce(add, group) for group in groups]
+
+
+ConversationId = bytes
+"""16-byte hash of the conversation id."""
+
+
+def fold_chunk(
+    messages: Iterable[ScoredMessage], gap_us: int
+) -> Iterator[tuple[ConversationId, Span]]:
+    """Folds a list of messages into one partial a conversation and span."""
+    by_conversation: defaultdict[bytes, list[ScoredMessage]] = defaultdict(list)
+    for message in messages:
+        by_conversation[message.conversation].append(message)
+    for conversation, group in by_conversation.items():
+        for partial in fold(group, gap_us):
+            yield conversation, partial
+
+
+def fates_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
+    """Returns how many conversations these are, and what became of their messages.
+
+    Duplicates are counted each time; past the messages that a state holds one by one, nobody can
+    tell them from sampled ones.
+    """
+    fates: Counter[tuple[str, str]] = Counter()
+    for span in spans:
+        held = span.state.held_messages
+        rest = ledger.SAMPLED if span.state.is_sampled else ledger.DUPLICATE
+        fates[ledger.CONVERSATION, ""] += 1
+        fates[ledger.COUNTED, ""] += held
+        fates[rest, ""] += span.messages - held
+    return fates

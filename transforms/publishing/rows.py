@@ -1,0 +1,77 @@
+"""Rows of the released cells: immutable versions. No Beam here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.records import AggregateRow
+from transforms.counting.cells import (
+    BREAKDOWN_NAMES,
+    DAY,
+    HOUR_US,
+    WHOLE_DAY,
+    Cell,
+    Sums,
+)
+from transforms.counting.totals import KeyedTotals
+from transforms.facets.registry import SLICES
+from transforms.publishing.suppression import Thresholds, published_cells
+
+_CHANGE_FACET: Final = "sentiment"
+
+
+@dataclass(frozen=True)
+class RowStamp:
+    """What every row says of how it came about."""
+
+    thresholds: Thresholds
+    metrics_version: str
+    classifier_version: str
+    origin: str
+
+
+def release_day(keyed: KeyedTotals, stamp: RowStamp, revision: int) -> list[AggregateRow]:
+    """Returns the complete snapshot of a day, in the order of its cells."""
+    day_us, totals = keyed
+    return snapshot_rows(day_us, published_cells(totals, stamp.thresholds), stamp, revision)
+
+
+def snapshot_rows(
+    day_us: int, cells: Mapping[Cell, Sums], stamp: RowStamp, revision: int
+) -> list[AggregateRow]:
+    """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
+    released: dict[Cell, Sums | None] = dict(cells)
+    # A snapshot must have a row, or an older one with more in it would go on holding.
+    released.setdefault(WHOLE_DAY, None)
+    return [
+        row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
+    ]
+
+
+def row_of(
+    day_us: int, cell: Cell, tally: Sums | None, stamp: RowStamp, revision: int, snapshot: int
+) -> AggregateRow:
+    """Returns one version of one cell; without a tally it withdraws the cell."""
+    facet, facet_value = SLICES[cell.slice_index]
+    has_change = tally is not None and facet == _CHANGE_FACET
+    return AggregateRow(
+        window_start_us=day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
+        granularity="day" if cell.hour == DAY else "hour",
+        breakdown=BREAKDOWN_NAMES[cell.breakdown],
+        breakdown_value=cell.value,
+        facet=facet,
+        facet_value=facet_value,
+        conversations=tally.conversations if tally else None,
+        users=tally.users if tally else None,
+        sentiment_change_sixths=tally.change if tally and has_change else None,
+        sentiment_change_squares=tally.change_squares if tally and has_change else None,
+        revision=revision,
+        snapshot=snapshot,
+        min_users=stamp.thresholds.min_users,
+        min_conversations=stamp.thresholds.min_conversations,
+        metrics_version=stamp.metrics_version,
+        classifier_version=stamp.classifier_version,
+        origin=stamp.origin,
+    )
