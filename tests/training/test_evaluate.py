@@ -7,7 +7,7 @@ import pytest
 
 from tests.schemas.views.reference import Counts, direct
 from training.agreement import kappa
-from training.evaluate import auc, wilson
+from training.measures.accuracy import auc, wilson
 from training.prevalence import correct, resample
 
 

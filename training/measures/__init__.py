@@ -1,0 +1,1 @@
+"""What the model card and the shipped rates report, one kind of figure per module."""

@@ -1,0 +1,158 @@
+"""Judges conversations with models that did not see them, and lays the decisions out as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.labels import TYPES
+from training.measures.labels import AFFECTIVE_LABELS
+from training.sources import FOLDS, Conversation
+from training.train import Remembered, Trained, open_accurate, open_default
+from transforms.classifiers.interface import (
+    HUMAN_WIDTH,
+    NO_LOGIT,
+    PUSHBACK,
+    REASON,
+    SENTIMENT,
+    Classifier,
+    Judgements,
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Holds conversations with the decisions about them and their messages."""
+
+    conversations: Sequence[Conversation]
+    found: Judgements
+    human: NDArray[np.int8]
+    starts: NDArray[np.int64]
+    assistant: NDArray[np.int8]
+    pushback_threshold: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Holds the decisions about `n` conversations, each made by its fold's model.
+
+    Attributes:
+        conversations: the conversations of all folds, fold by fold.
+        logit, affective, alert, types, use, opening, closing: as in `Judgements`; `types` is
+            bool (n, 6).
+        moods: float64, one for each human message, -1 to 1.
+        starts: int64 (n + 1,), where each conversation's moods begin.
+        pushback, reasons: bool and int8, one for each assistant message.
+    """
+
+    conversations: list[Conversation]
+    logit: NDArray[np.float64]
+    affective: NDArray[np.bool_]
+    alert: NDArray[np.bool_]
+    types: NDArray[np.bool_]
+    use: NDArray[np.int8]
+    opening: NDArray[np.int8]
+    closing: NDArray[np.int8]
+    moods: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    pushback: NDArray[np.bool_]
+    reasons: NDArray[np.int8]
+
+    @cached_property
+    def source(self) -> NDArray[np.str_]:
+        """Returns each conversation's source."""
+        return np.array([row.source for row in self.conversations])
+
+    @cached_property
+    def author(self) -> NDArray[np.str_]:
+        """Returns each conversation's author."""
+        return np.array([row.author for row in self.conversations])
+
+    @cached_property
+    def language(self) -> NDArray[np.str_]:
+        """Returns each conversation's language."""
+        return np.array([row.language for row in self.conversations])
+
+    @cached_property
+    def label(self) -> NDArray[np.str_]:
+        """Returns each real conversation's label, `unread` if nobody read it."""
+        return np.array([row.label or "unread" for row in self.conversations])
+
+    @cached_property
+    def written_use(self) -> NDArray[np.str_]:
+        """Returns each written conversation's use, and an empty string for all others."""
+        return np.array([row.labels.use if row.labels else "" for row in self.conversations])
+
+    @cached_property
+    def is_real(self) -> NDArray[np.bool_]:
+        """Marks conversations of real chat logs, without the ambiguous ones."""
+        real = np.array([row.is_real for row in self.conversations], np.bool_)
+        clear: NDArray[np.bool_] = np.logical_and(real, self.label != "ambiguous")
+        return clear
+
+    @cached_property
+    def is_written(self) -> NDArray[np.bool_]:
+        """Marks whole written conversations."""
+        return np.array([row.source == "written" for row in self.conversations], np.bool_)
+
+    @cached_property
+    def is_affective(self) -> NDArray[np.bool_]:
+        """Marks conversations that were written as affective, or labelled so by their reader."""
+        read = self.is_real & np.isin(self.label, AFFECTIVE_LABELS)
+        either: NDArray[np.bool_] = np.logical_or(read, self.written_use == "affective")
+        return either
+
+
+def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judged:
+    """Judges whole conversations, as the pipeline would."""
+    owner = np.array([row for row, c in enumerate(conversations) for _ in c.turns])
+    turns = [turn for conversation in conversations for turn in conversation.turns]
+    human = np.array([turn.human for turn in turns])
+    scores = classifier.score([turn.text for turn in turns], human)
+    pushback = np.full(len(conversations), NO_LOGIT, np.int8)
+    np.maximum.at(pushback, owner[~human], scores[~human, PUSHBACK])
+    counts = np.bincount(owner[human], minlength=len(conversations)).astype(np.int64)
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    found = classifier.judge(scores[human, :HUMAN_WIDTH], starts, pushback, counts)
+    threshold = classifier.pushback_threshold
+    return Judged(conversations, found, scores[human], starts, scores[~human], threshold)
+
+
+def gather_facts(parts: Sequence[Judged]) -> Facts:
+    """Joins the decisions of several models about different conversations."""
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    types = np.concatenate([part.found.types for part in parts])
+    return Facts(
+        conversations=[row for part in parts for row in part.conversations],
+        logit=np.concatenate([part.found.affective_logit for part in parts]),
+        affective=np.concatenate([part.found.affective for part in parts]),
+        alert=np.concatenate([part.found.alert for part in parts]),
+        types=(types[:, None] >> np.arange(len(TYPES), dtype=np.uint8) & 1).astype(np.bool_),
+        use=np.concatenate([part.found.use for part in parts]),
+        opening=np.concatenate([part.found.opening_type for part in parts]),
+        closing=np.concatenate([part.found.closing_type for part in parts]),
+        moods=np.concatenate([part.human[:, SENTIMENT] for part in parts]) / 2,
+        starts=np.concatenate(([0], np.cumsum(sizes))),
+        pushback=np.concatenate(
+            [part.assistant[:, PUSHBACK] >= part.pushback_threshold for part in parts]
+        ),
+        reasons=np.concatenate([part.assistant[:, REASON] for part in parts]),
+    )
+
+
+def judge_apart(trained: Trained, accurate: Remembered | None) -> Facts:
+    """Judges each conversation with its fold's model, which has not seen it."""
+    material = trained.material
+    parts = []
+    for fold in range(FOLDS):
+        arrays = trained.folds[fold]
+        opened: Classifier = (
+            open_default(arrays) if accurate is None else open_accurate(arrays, accurate)
+        )
+        rows = np.flatnonzero(material.fold == fold).tolist()
+        parts.append(judge(opened, [material.conversations[row] for row in rows]))
+    return gather_facts(parts)

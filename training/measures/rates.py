@@ -1,0 +1,72 @@
+"""Counts the error rates that the views correct shares with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.labels import TYPES, USES
+from training.measures.decisions import Facts
+from training.measures.labels import REAL_TYPES, true_types
+from training.measures.messages import any_pushback
+from transforms.estimation.rates import Rate
+
+
+def rates_of(facts: Facts) -> list[Rate]:
+    """Counts hits and false alarms for everything that the views correct.
+
+    The gate's negatives are real. Half of its positives are the few real ones; the other half are
+    the written English ones, weighted down to the same number. Their recall is far higher, and
+    neither source alone is like anybody's traffic. That is uncertain, so the positives count as few
+    and the interval is wide. The types' positives are written and real, their negatives real. The
+    positives and negatives of uses and pushback are written.
+    """
+    real, written = facts.is_real, facts.is_written
+    gate = real & facts.is_affective
+    rates = [_gate_rate(facts, gate, real & ~gate)]
+    truth = np.array([true_types(row) for row in facts.conversations])
+    for i, name in enumerate(TYPES):
+        kinds = [kind for kind, own in REAL_TYPES.items() if own == name]
+        hits = (written | real) & truth[:, i]
+        rest = real & ~np.isin(facts.label, kinds)
+        rates.append(_rate("type", name, facts.types[:, i], hits, rest))
+    for i, name in enumerate(USES[1:], 1):
+        own = facts.written_use == name
+        rates.append(_rate("use", name, facts.use == i, written & own, written & ~own))
+    pushed = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
+    said = any_pushback(facts)
+    rates.append(_rate("pushback", "all", said, written & pushed, written & ~pushed))
+    return rates
+
+
+def _gate_rate(facts: Facts, gate: NDArray[np.bool_], negative: NDArray[np.bool_]) -> Rate:
+    plain = _rate("use", "affective", facts.affective, gate, negative)
+    written = facts.is_written & facts.is_affective & (facts.language == "en")
+    more = round(float(facts.affective[written].mean()) * plain.positives)
+    return Rate(
+        plain.language,
+        plain.facet,
+        plain.facet_value,
+        plain.true_positives + more,
+        2 * plain.positives,
+        plain.false_positives,
+        plain.negatives,
+    )
+
+
+def _rate(
+    facet: str,
+    value: str,
+    said: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    negative: NDArray[np.bool_],
+) -> Rate:
+    return Rate(
+        "all",
+        facet,
+        value,
+        int(said[positive].sum()),
+        int(positive.sum()),
+        int(said[negative].sum()),
+        int(negative.sum()),
+    )
