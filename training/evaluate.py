@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from training.agreement import measure_agreement
-from training.card import write_card
+from training.card.write import write_card
 from training.measures.corpus import measure_corpus
 from training.measures.decisions import Facts, judge_apart
 from training.measures.gate import (
