@@ -40,7 +40,9 @@ from training.measures.sets import measure_scenes, measure_sets
 from training.measures.speed import measure_speed
 from training.measures.types_and_uses import measure_edges, measure_types, measure_uses
 from training.model_file import to_bytes, write
-from training.train import Remembered, Trained, add_options, data_folder, train
+from training.open_model import Remembered
+from training.options import add_options, data_folder
+from training.train import Trained, train
 from training.words import common_words, write_words
 from transforms.classifiers.accurate.classifier import VERSION_PREFIX as ACCURATE_PREFIX
 from transforms.classifiers.ngram.classifier import load

@@ -10,12 +10,8 @@ The labels of real conversations are never read.
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,73 +21,20 @@ from numpy.typing import NDArray
 from training import calibrate, encoder, network
 from training.calibrate import Scored, Seen
 from training.layers import Weights
-from training.model_file import Arrays, network_arrays, table_arrays, to_bytes, write
+from training.material import ALL, Material, gather
+from training.model_file import Arrays, network_arrays, table_arrays, write
+from training.open_model import Remembered, open_accurate, open_default
+from training.options import add_options, data_folder
 from training.replies import fit_replies
-from training.sources import (
-    FOLDS,
-    TOOLS,
-    Conversation,
-    Reply,
-    compliant_replies,
-    drop_near_duplicates,
-    feelings,
-    fold_of_opening,
-    folds_of_authors,
-    read_conversations,
-    refusals,
-    scraped_texts,
-    tool_conversations,
-    written_conversations,
-    written_replies,
-)
-from training.teacher import embed
+from training.sources import FOLDS, Conversation
 from transforms.classifiers.accurate.classifier import LENGTH as ACCURATE_LENGTH
-from transforms.classifiers.accurate.classifier import (
-    AccurateClassifier,
-    build_accurate,
-    clip,
-    whole_numbers,
-)
+from transforms.classifiers.accurate.classifier import clip, whole_numbers
 from transforms.classifiers.interface import AFFECTIVE, HUMAN_WIDTH, SENTIMENT, Classifier
-from transforms.classifiers.ngram.classifier import NgramClassifier, load, read_arrays, read_network
+from transforms.classifiers.ngram.classifier import read_network
 from transforms.classifiers.ngram.encoder import LENGTH
-
-MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "ngram" / "model.npz"
-DATA: Final = Path(__file__).parents[2] / "shared" / "data"
-CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
-
-ALL: Final = -1
-"""The fold number of texts that are in no fold, and of the model that saw everything."""
 
 LOOSE: Final = 0.15
 """Share of real human messages that the accurate mode reads again."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """Holds everything that the models learn from, with its folds.
-
-    Attributes:
-        conversations: written, then real, then tool use.
-        fold: int64, the fold of each conversation.
-        lessons: the conversations as arrays.
-        messages: the messages of the conversations, in the order of the lessons.
-        precise: float32 (messages, 512), whole-numbered vectors of the sentence encoder.
-        more, more_precise: texts without labels, and their vectors of the sentence encoder.
-        replies, reply_fold: assistant messages, and the fold of each.
-        words: what the encoder's table is fitted to.
-    """
-
-    conversations: list[Conversation]
-    fold: NDArray[np.int64]
-    lessons: network.Lessons
-    messages: list[str]
-    precise: NDArray[np.float32]
-    more: list[str]
-    more_precise: NDArray[np.float32]
-    replies: list[Reply]
-    reply_fold: NDArray[np.int64]
-    words: encoder.Lessons
 
 
 @dataclass(frozen=True)
@@ -114,53 +57,6 @@ class Trained:
     arrays: Arrays
     folds: tuple[Arrays, ...]
     material: Material
-
-
-def gather(data: Path, cache: Path) -> Material:
-    """Reads and embeds everything."""
-    train = data / "train"
-    written = written_conversations()
-    real = [
-        replace(row, id=f"real-{place}")
-        for place, row in enumerate(
-            drop_near_duplicates(read_conversations(data / "real" / "dev.jsonl.gz"))
-        )
-    ]
-    tools = tool_conversations(train)
-    conversations = [*written, *real, *tools]
-    folds = folds_of_authors(written)
-    fold = [folds[row.author] for row in written]
-    fold += [fold_of_opening(row) for row in real]
-    fold += [TOOLS.index(row.source) % FOLDS for row in tools]
-    replies = [*written_replies(written), *refusals(train), *compliant_replies(train)]
-    authors = sorted({reply.author for reply in replies} - folds.keys() - {""})
-    folds |= {author: place % FOLDS for place, author in enumerate(authors)} | {"": ALL}
-    reply_fold = [folds[reply.author] for reply in replies]
-    spoken = [
-        (text, own)
-        for row, own in zip(conversations, fold, strict=True)
-        if row.source not in TOOLS
-        for text in row.human
-    ]
-    spoken += [
-        (reply.text, own)
-        for reply, own in zip(replies, reply_fold, strict=True)
-        if reply.source in ("written", "alone")
-    ]
-    scraped = [*scraped_texts(train).values(), [text for text, _ in feelings(train)]]
-    messages = [row.human[place] for row in conversations for place in network.messages_of(row)]
-    return Material(
-        conversations=conversations,
-        fold=np.array(fold),
-        lessons=network.lay_out(conversations),
-        messages=messages,
-        precise=whole_numbers(embed(messages, cache)),
-        more=[text for texts in scraped for text in texts],
-        more_precise=whole_numbers(np.concatenate([embed(texts, cache) for texts in scraped])),
-        replies=replies,
-        reply_fold=np.array(reply_fold),
-        words=encoder.prepare(spoken, scraped, cache),
-    )
 
 
 def learn(material: Material, without: int | None) -> Learned:
@@ -203,29 +99,6 @@ class Scores:
     mood_fold: NDArray[np.int64]
     pushback: NDArray[np.float64]
     gate: int
-
-
-class Remembered:
-    """Returns sentence vectors of known texts, so that evaluation does not embed them again."""
-
-    def __init__(self, texts: Sequence[str], cache: Path) -> None:
-        unique = list(dict.fromkeys(map(clip, texts)))
-        self._vectors = dict(zip(unique, embed(unique, cache), strict=True))
-
-    def encode(self, text: str) -> NDArray[np.float32]:
-        """Returns the vector of a clipped text."""
-        vector: NDArray[np.float32] = self._vectors[text]
-        return vector
-
-
-def open_default(arrays: Arrays) -> NgramClassifier:
-    """Loads a model as the pipeline does, from the bytes of its file."""
-    return load(io.BytesIO(to_bytes(arrays)))
-
-
-def open_accurate(arrays: Arrays, remembered: Remembered) -> AccurateClassifier:
-    """Loads the accurate model, with known vectors in place of the sentence encoder."""
-    return build_accurate(read_arrays(io.BytesIO(to_bytes(arrays))), remembered)
 
 
 def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) -> Scored:
@@ -370,21 +243,6 @@ def train(data: Path, cache: Path) -> Trained:
         folds=tuple(finish(one, material, scores, fold) for fold, one in enumerate(folds)),
         material=material,
     )
-
-
-def data_folder(given: str | None) -> Path:
-    """Finds the data folder, or exits with one sentence if there is none."""
-    path = Path(given or os.environ.get("UNDERTONE_DATA") or DATA)
-    if not (path / "train").is_dir():
-        sys.exit(f"There is no train/ in the data folder {path}; name the folder with --data.")
-    return path
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that training and evaluation share."""
-    parser.add_argument("--data", help="the data folder (default: $UNDERTONE_DATA)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
-    parser.add_argument("--model", type=Path, default=MODEL, help="the model file to write")
 
 
 def main() -> None:

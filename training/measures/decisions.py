@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from schemas.labels import TYPES
 from training.measures.labels import AFFECTIVE_LABELS
+from training.open_model import Remembered, open_accurate, open_default
 from training.sources import FOLDS, Conversation
-from training.train import Remembered, Trained, open_accurate, open_default
+from training.train import Trained
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
     NO_LOGIT,

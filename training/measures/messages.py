@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from schemas.labels import LANGUAGES, PUSHBACK_REASONS
 from training.measures.accuracy import f1, share_of
 from training.measures.decisions import Facts
+from training.open_model import open_default
 from training.sources import FOLDS
-from training.train import Trained, open_default
+from training.train import Trained
 from training.words import common_words
 from transforms.classifiers.head import EDGE_MESSAGES
 from transforms.classifiers.interface import PUSHBACK

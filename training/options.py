@@ -1,0 +1,29 @@
+"""Reads the options that training and evaluation share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+MODEL: Final = Path(__file__).parents[1] / "transforms" / "classifiers" / "ngram" / "model.npz"
+DATA: Final = Path(__file__).parents[2] / "shared" / "data"
+CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
+
+
+def data_folder(given: str | None) -> Path:
+    """Finds the data folder, or exits with one sentence if there is none."""
+    path = Path(given or os.environ.get("UNDERTONE_DATA") or DATA)
+    if not (path / "train").is_dir():
+        sys.exit(f"There is no train/ in the data folder {path}; name the folder with --data.")
+    return path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that training and evaluation share."""
+    parser.add_argument("--data", help="the data folder (default: $UNDERTONE_DATA)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
+    parser.add_argument("--model", type=Path, default=MODEL, help="the model file to write")
