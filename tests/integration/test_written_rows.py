@@ -19,7 +19,7 @@ from schemas.records import LedgerTotal
 from schemas.tables import LEDGER
 from tests.builders import avro_event
 from tests.pipelines.running import EXACT, chunk
-from tests.pipelines.test_unbounded import said
+from tests.pipelines.timelines import said
 from tests.schemas.payloads import write_avro
 
 LETTERS: Final = (

@@ -11,7 +11,7 @@ from apache_beam.testing.test_stream import TestStream as Timeline
 
 from pipelines.graph import assemble
 from tests.pipelines.running import EXACT, chunk
-from tests.pipelines.test_unbounded import said
+from tests.pipelines.timelines import said
 
 DISTRIBUTIONS = {
     "decode/rows_per_chunk",

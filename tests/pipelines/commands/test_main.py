@@ -18,7 +18,7 @@ from pipelines.options import local_flags
 from pipelines.sinks.archive import write_archive, write_json_lines
 from tests import shared_data
 from tests.builders import avro_event
-from tests.pipelines.test_unbounded import said
+from tests.pipelines.timelines import said
 from transforms.facets.lengths import length_of
 
 CANARY = "zanzibar-quetzal-7731"
