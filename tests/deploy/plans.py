@@ -1,0 +1,36 @@
+"""Reads a plan: who gets which right, and what a job is launched with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+in_one_process = pytest.mark.xdist_group("terraform")
+"""Keeps tests in one process, so that they share one plan."""
+
+
+def grants_of(planned: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Gives resource, target, role and member of every right that is given."""
+    targets = ("topic", "subscription", "bucket", "table_id", "secret_id", "service_account_id")
+    for address, values in planned.items():
+        if "_iam_member." in address:
+            target = next((values[key] for key in targets if key in values), "")
+            yield address.split(".")[0], target.split("/")[-1], values["role"], values["member"]
+
+
+def account_of(member: str) -> str:
+    """Returns our account's name in a member, or the member."""
+    found = re.search(r"google_service_account/undertone-(\w+)/", member)
+    return found[1] if found else member
+
+
+def launch_of(planned: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the scheduler asks Dataflow to launch."""
+    (target,) = planned["google_cloud_scheduler_job.backfill[0]"]["http_target"]
+    launch: dict[str, Any] = json.loads(base64.b64decode(target["body"]))["launchParameter"]
+    return launch

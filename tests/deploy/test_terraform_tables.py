@@ -1,0 +1,62 @@
+"""Tests that the Terraform module makes the tables and views of the code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from deploy import tables
+from deploy.metadata import encoded
+from schemas.tables import TABLES
+from schemas.views import VIEWS, view_sql
+from tests.deploy.conftest import PLANNED, Terraform
+from tests.deploy.plans import in_one_process
+
+
+def test_tables_and_views_are_those_of_the_code() -> None:
+    """The file is what `make generate` would write now."""
+    assert tables.FILE.read_text() == encoded(tables.resources()), "run: make generate"
+
+
+@in_one_process
+def test_tables_hold_the_columns_of_the_code(planned: dict[str, Any]) -> None:
+    """Columns, partitions and clusters are the code's, and no table can be dropped by accident."""
+    for table in TABLES:
+        values = planned[f"google_bigquery_table.{table.name}"]
+        assert json.loads(values["schema"]) == table.bigquery_schema()["fields"]
+        assert values["clustering"] == list(table.cluster_by)
+        partitions = [one["field"] for one in values["time_partitioning"]]
+        assert partitions == ([table.partition_by] if table.partition_by else [])
+        assert values["deletion_protection"] is True
+
+
+@in_one_process
+def test_views_are_made_after_what_they_read(planned: dict[str, Any]) -> None:
+    """A view waits for each table and view in its SQL, and holds that SQL over the dataset."""
+    resources = tables.resources()["resource"]["google_bigquery_table"]
+    for name in VIEWS:
+        awaited = {one.rpartition(".")[2] for one in resources[name]["depends_on"]}
+        assert awaited
+        assert awaited <= {*VIEWS, *(table.name for table in TABLES)}
+        (view,) = planned[f"google_bigquery_table.{name}"]["view"]
+        dataset = "google_bigquery_dataset/undertone/project.undertone"
+        assert view["query"] == view_sql(name, dataset)
+        assert all(f"{dataset}.{one}`" in view["query"] for one in awaited)
+
+
+@in_one_process
+def test_a_view_is_never_replaced(
+    terraformed: Callable[..., Terraform], planned: dict[str, Any]
+) -> None:
+    """A plan that would replace a view fails, because its access rights would go with it."""
+    address = "google_bigquery_table.shares"
+    terraform = terraformed(invent=True)
+    terraform.remember(address, planned[address])
+    terraform.write_variables(PLANNED)
+    plan = ("plan", "-no-color", "-refresh=false", "-var-file=test.tfvars.json")
+    ran = terraform.run(*plan)
+    assert ran.succeeded, ran.text
+    ran = terraform.run(*plan, f"-replace={address}")
+    assert not ran.succeeded
+    assert "Instance cannot be destroyed" in ran.text
