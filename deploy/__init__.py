@@ -1,1 +1,1 @@
-"""What runs the job: the local cloud here, templates and Terraform beside it."""
+"""How the job is deployed: the local cloud, the Flex Templates and Terraform."""

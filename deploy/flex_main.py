@@ -1,7 +1,7 @@
-"""What Dataflow's launcher runs: the main whose template was launched.
+"""The file that Dataflow's launcher runs: it starts the stream or the backfill.
 
-The launcher starts one file an image, and one image serves both templates. A subscription tells
-them apart: the stream's template requires it, the backfill's has none.
+The launcher can start only one file of an image, and one image serves both templates. The flag
+`--subscription` tells them apart: the stream's template requires it, the backfill's lacks it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipelines import backfill, stream
 
 
 def main_of(argv: Sequence[str]) -> Callable[[], int]:
-    """Returns the main that these flags are for."""
+    """Returns the stream's main if the flags name a subscription, else the backfill's."""
     is_stream = any(flag.split("=")[0] == "--subscription" for flag in argv)
     return stream.main if is_stream else backfill.main
 

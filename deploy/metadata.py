@@ -1,7 +1,7 @@
-"""Metadata of the Flex Templates, written from the parsers of both mains: `make generate`.
+"""Writes the metadata of the Flex Templates from the parsers of both mains: `make generate`.
 
-Dataflow refuses a parameter that the metadata does not name, so every flag must be in it. What is
-left out stands in `LEFT_OUT`, each with its reason.
+Dataflow refuses a parameter that the metadata does not name, so every flag must be in it. The
+exceptions are in `LEFT_OUT`, each with its reason.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ FOLDER: Final = Path(__file__).with_name("templates")
 
 LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
     "stream": {
-        "bigquery_url": "an emulator of BigQuery is out of Dataflow's reach",
+        "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
         "expansion_service": "Dataflow reads Pub/Sub itself, without Beam's Java source",
     },
     "backfill": {
-        "bigquery_url": "an emulator of BigQuery is out of Dataflow's reach",
-        "days_a_job": "a launch starts one job, for all of its days",
-        "dry_run": "a launch that starts no job is a failure to Dataflow; run it at a shell",
+        "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
+        "days_a_job": "a launch starts one job, which counts all of its days",
+        "dry_run": "to Dataflow a launch that starts no job has failed; use it at a shell",
     },
 }
-"""Flags that no template has, by template, and why."""
+"""By template, the flags that it does not have, and why."""
 
 _DURATION: Final = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
@@ -38,7 +38,7 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "_switch": ("BOOLEAN", "^(true|false)$"),
     "int": ("NUMBER", "^[0-9]+$"),
 }
-"""By the function that reads a flag: the parameter's type and what it must look like."""
+"""A parameter's type and pattern, by the name of the function that reads the flag."""
 
 _DAY: Final = ("TEXT", r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+d)$")
 _TOPIC: Final = ("PUBSUB_TOPIC", "^projects/[^/]+/topics/[^/]+$")
@@ -54,7 +54,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "to": _DAY,
     "values": ("TEXT", "^[a-z_]+=[^=;]+(;[a-z_]+=[^=;]+)*$"),
 }
-"""Of flags that name something, the same by the flag."""
+"""A parameter's type and pattern, by the name of the flag, for flags that name something."""
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -64,9 +64,9 @@ class Template:
     """One Flex Template.
 
     Attributes:
-      name: of its files, and the main's module.
-      title: for the console.
-      parser: of the main.
+      name: name of its files and of the main's module.
+      title: what the console shows.
+      parser: the main's parser.
       streaming: whether its job runs until it is drained.
     """
 
@@ -83,7 +83,7 @@ TEMPLATES: Final = (
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """Returns the flags of a parser by name, in their order, without `--help`."""
+    """Returns a parser's flags by name, in their order, without `--help`."""
     return {
         action.option_strings[-1].removeprefix("--"): action
         for action in parser._actions
@@ -95,7 +95,7 @@ def metadata(template: Template) -> dict[str, Any]:
     """Returns the metadata of a template, as `gcloud dataflow flex-template build` takes it.
 
     Raises:
-      ValueError: of a flag it is not known what it must look like.
+      ValueError: if neither `_TYPES` nor `_NAMES` has a pattern for a flag.
     """
     left_out = LEFT_OUT[template.name]
     flags = flags_of(template.parser).items()
@@ -144,8 +144,8 @@ def _format(name: str, flag: argparse.Action) -> tuple[str, str]:
     reader = getattr(flag.type, "__name__", "")
     if reader not in _TYPES:
         raise ValueError(
-            f"--{name} is read by {reader or 'nothing'}; say in deploy/metadata.py what it must "
-            "look like"
+            f"--{name} has no pattern (its type is {reader or 'not given'}); add one to _TYPES or "
+            "_NAMES in deploy/metadata.py"
         )
     return _TYPES[reader]
 

@@ -1,7 +1,7 @@
-"""Tables and views for Terraform, written from `schemas`: `make generate`.
+"""Writes tables and views as Terraform's JSON, from `schemas`: `make generate`.
 
-As Terraform's JSON: it needs a resource a view, because BigQuery checks a view's tables when it is
-made, and only resources of their own can be made one after the other.
+Each view is a resource of its own. BigQuery checks a view's tables when the view is made, and only
+separate resources can depend on each other.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _table(table: Table) -> dict[str, Any]:
         "description": _literal(table.description),
         "clustering": list(table.cluster_by),
         "schema": _literal(encoded(table.bigquery_schema()["fields"])),
-        # Rows are history, and what a backfill can't read again is gone.
+        # Rows are history: a backfill can't restore what the archive no longer has.
         "deletion_protection": True,
     }
     if table.partition_by:
@@ -68,7 +68,7 @@ def _view(name: str) -> dict[str, Any]:
         "description": _literal(view_description(name)),
         "view": {"query": query, "use_legacy_sql": False},
         "deletion_protection": False,
-        # Replacing a view would drop the rights to read it. One that a release drops may go.
+        # Replacing a view would drop the rights to read it. A view that a release drops may go.
         "lifecycle": {"prevent_destroy": True},
         "depends_on": [f"{_KIND}.{source}" for source in read_by(name)],
     }
@@ -79,7 +79,7 @@ def _each(names: Any) -> dict[str, str]:
 
 
 def _literal(text: str) -> str:
-    """Returns text in which Terraform finds nothing to put a value in."""
+    """Returns text that Terraform takes literally, with its template marks escaped."""
     return text.replace("${", "$${").replace("%{", "%%{")
 
 

@@ -1,1 +1,1 @@
-"""The dashboard: an Evidence project over the views, and what it needs to read a local run."""
+"""The dashboard: an Evidence project that queries the views, and a copier for local runs."""

@@ -1,7 +1,7 @@
-"""Copies what the dashboard reads of a local run into tables: `python -m deploy.evidence.snapshot`.
+"""Copies a local run's views into tables for the dashboard: `python -m deploy.evidence.snapshot`.
 
-Evidence brings a DuckDB of its own, older than ours. It can't open a run's database, and takes
-minutes over views that ours reckons in a second; plain tables in an older format suit it.
+Evidence ships its own DuckDB, which is older than ours. It can't open a run's database, and it needs
+minutes for views that ours computes in a second. It can read plain tables in an older format.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def views_read() -> list[str]:
 
 
 def write_snapshot(run: Path, folder: Path = PROJECT) -> Path:
-    """Writes the views that the dashboard reads as tables, and returns the file.
+    """Writes the views that the dashboard reads into a database of tables, and returns its file.
 
     Guarantees: an existing snapshot is replaced as a whole or not at all.
 
     Raises:
-      InputError: the folder of the run has no database.
+      InputError: if the run's folder has no database.
     """
     if not (run / DATABASE_FILE).is_file():
         raise InputError(f"{run} has no {DATABASE_FILE}; give the folder of a finished run")
@@ -60,8 +60,7 @@ def run(argv: Sequence[str]) -> None:
     """Runs with the given arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.evidence.snapshot",
-        description="Copies what the dashboard reads of a local run into a database beside its "
-        "queries.",
+        description="Copies the figures of a local run into a database that the dashboard reads.",
     )
     parser.add_argument("run", type=Path, help="folder of a finished run, e.g. out/demo/run")
     write_snapshot(parser.parse_args(argv).run)

@@ -1,4 +1,4 @@
--- Companionship and both roleplays together: between what and what.
+-- Bounds on the share of companionship and both roleplays together.
 SELECT
   last_day, granularity, all_conversations, released_types,
   raw_share_at_least, raw_share_at_most, corrected_share_at_least, corrected_share_at_most,

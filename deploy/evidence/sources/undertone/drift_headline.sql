@@ -1,4 +1,4 @@
--- From coaching or counseling to companionship.
+-- How often conversations move from coaching or counseling to companionship.
 SELECT
   last_day, granularity, scope, conversations, days, opening_conversations_at_most, whole_days,
   withheld, raw_share, share_low, share_high

@@ -1,4 +1,4 @@
--- Human messages a conversation.
+-- Human messages per conversation.
 SELECT
   last_day, granularity, human_messages, at_least, conversations, days, whole_conversations,
   whole_days, raw_share, share_low, share_high

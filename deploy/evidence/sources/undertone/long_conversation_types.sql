@@ -1,4 +1,4 @@
--- What long conversations are for.
+-- What people use long conversations for.
 SELECT
   last_day, granularity, conversation_group, conversations, days, all_long_conversations,
   whole_days, raw_share, share_low, share_high, corrected_share, corrected_low, corrected_high

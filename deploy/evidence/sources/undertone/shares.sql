@@ -1,4 +1,4 @@
--- Shares of types and uses, all conversations together.
+-- Shares of types and uses among all conversations.
 SELECT
   last_day, granularity, facet, facet_value, conversations, days, all_conversations, all_days,
   raw_share, share_low, share_high, corrected_share, corrected_low, corrected_high,
