@@ -1,7 +1,7 @@
 """Copies a local run's views into tables for the dashboard: `python -m deploy.evidence.snapshot`.
 
-Evidence ships its own DuckDB, which is older than ours. It can't open a run's database, and it needs
-minutes for views that ours computes in a second. It can read plain tables in an older format.
+Evidence ships its own DuckDB, which is older than ours. It can't open a run's database, and it
+needs minutes for views that ours computes in a second. It can read plain tables in an older format.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A cloud on one machine: the services that the streaming job talks to, and the job on them."""
+"""A cloud on one machine: the services that the streaming job talks to, and the job itself."""

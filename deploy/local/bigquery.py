@@ -1,7 +1,7 @@
-"""A BigQuery emulator (local-bigquery, on DuckDB) in an environment of its own.
+"""A BigQuery emulator (local-bigquery, on DuckDB) in its own Python environment.
 
-Of the two on PyPI it is the one that refuses single rows as BigQuery does and forgets repeated
-inserts. It needs Python 3.13 and libraries that Undertone does not, hence the environment.
+PyPI has two emulators. Like BigQuery, this one refuses single rows and ignores repeated inserts. It
+has its own environment because it needs Python 3.13 and libraries that Undertone does not use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _IMPORT_EXTENSIONS: Final = (
 
 
 class BigQueryEmulator:
-    """A running emulator, which can be killed and started again over the same data."""
+    """A running emulator, which can be killed and started again on the same data."""
 
     def __init__(self, environment: Path, folder: Path, project: str) -> None:
         self.port = free_port()
@@ -61,7 +61,7 @@ class BigQueryEmulator:
         return process
 
     def _is_ready(self) -> bool:
-        # The port opens, and answers 400, even where the engine behind it is broken.
+        # The port opens and answers 400 even if the engine behind it is broken.
         try:
             with urllib.request.urlopen(
                 f"{self.url}/bigquery/v2/projects/{self._project}/datasets", timeout=5
@@ -73,7 +73,7 @@ class BigQueryEmulator:
 
 @contextmanager
 def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
-    """Runs the emulator; its data and log lie in the folder."""
+    """Runs the emulator; its data and its log are in the folder."""
     emulator = BigQueryEmulator(installed(), folder, project)
     try:
         yield emulator
@@ -82,11 +82,11 @@ def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
 
 
 def installed() -> Path:
-    """Returns the emulator's environment; makes it if it is missing or of another lock.
+    """Returns the emulator's environment; makes it if it is missing or its lock has changed.
 
     Raises:
-      ServiceError: there is no Python 3.13, or no network.
-      InstallError: a package cannot be installed.
+      ServiceError: if Python 3.13 or the network is missing.
+      InstallError: if a package cannot be installed.
     """
     environment = Path(__file__).parents[2] / ".venv-bigquery"
     with alone(environment):
@@ -116,12 +116,12 @@ def _python() -> str:
         named.insert(0, sys.executable)
     for name in filter(None, named):
         path = shutil.which(name)
-        # A shim may be there for a Python that is not.
+        # A shim may be on the path for a Python that is not installed.
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: PLW1510
             return path
     raise ServiceError(
-        "the BigQuery emulator needs Python 3.13 or newer; install it, or say where it is in "
-        "UNDERTONE_PYTHON_313"
+        "the BigQuery emulator needs Python 3.13 or newer, and none was found; install it, or set "
+        "UNDERTONE_PYTHON_313 to its path"
     )
 
 
@@ -135,4 +135,4 @@ def _import_extensions(python: Path, home: Path) -> None:
     )
     if done.returncode:
         last = " ".join(done.stderr.strip().splitlines()[-1:])
-        raise InstallError(f"the BigQuery emulator's extensions cannot be installed: {last}")
+        raise InstallError(f"the BigQuery emulator's extensions can't be installed: {last}")

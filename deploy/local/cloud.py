@@ -23,21 +23,21 @@ from schemas.wire.payload import payload_of
 
 DIRECT: Final = "direct"
 DIRECT_RUNNER: Final = "apache_beam.runners.direct.direct_runner.BundleBasedDirectRunner"
-"""Named, because Beam's DirectRunner is a switch that picks another engine elsewhere."""
+"""Named in full, because Beam's `DirectRunner` may choose another engine."""
 
 _HEARTBEAT_S: Final = 0.5
 
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """What runs.
+    """One deployment on the local services.
 
     Attributes:
-      folder: logs and data.
-      names: of topics and subscriptions.
-      dataset: tables and views, in the emulator.
-      bigquery: the emulator itself.
-      pubsub_host: where the Pub/Sub emulator listens.
+      folder: has logs and data.
+      names: topics and subscriptions.
+      dataset: tables and views, in the BigQuery emulator.
+      bigquery: the BigQuery emulator.
+      pubsub_host: host and port of the Pub/Sub emulator.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class LocalCloud:
         return _deployed(self.folder, suffix, self.bigquery, self.pubsub_host)
 
     def job_arguments(self, settings: Sequence[str], bigquery_url: str = "") -> list[str]:
-        """Returns the flags of `pipelines.stream` that connect it to this cloud."""
+        """Returns the flags that connect `pipelines.stream` to this cloud."""
         return [
             f"--subscription={self.names.subscription}",
             f"--dataset={self.dataset}",
@@ -70,10 +70,10 @@ class LocalCloud:
 
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[LocalCloud]:
-    """Runs the services, with topics, subscriptions, tables and views; ends them afterwards.
+    """Runs the services with topics, subscriptions, tables and views; ends them afterwards.
 
     Raises:
-      ServiceError: one of them can't be had; the sentence says how to get it.
+      ServiceError: if a service is missing. The message says how to install it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -96,8 +96,8 @@ def _deployed(
 class Heartbeats:
     """Publishes a system turn twice a second, until the block ends or `stop` is called.
 
-    Beam's in-process runner stands still for half a minute where a pull finds nothing. A system
-    turn is read and accounted for, and counts in no table.
+    Beam's in-process runner stands still for half a minute when a pull finds nothing; heartbeats
+    keep it moving. The ledger accounts for a system turn, but no table counts it.
     """
 
     def __init__(self, topic: str) -> None:
@@ -115,11 +115,11 @@ class Heartbeats:
 
     @property
     def sent(self) -> int:
-        """How many were published so far."""
+        """The number of heartbeats published so far."""
         return self._sent
 
     def stop(self) -> int:
-        """Publishes no more; returns how many there were. From then on the number is final."""
+        """Stops publishing, and returns the final number of heartbeats."""
         self._is_over.set()
         self._thread.join()
         return self._sent

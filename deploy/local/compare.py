@@ -1,4 +1,4 @@
-"""Compares what runs over the same events left: a stream in BigQuery, or bounded runs in files."""
+"""Compares the results of two runs over the same events: in BigQuery, or in a run's folder."""
 
 from __future__ import annotations
 
@@ -37,28 +37,29 @@ _ACCOUNTS_SQL: Final = (
     "AND run = (SELECT MAX(run) FROM `{dataset}.ledger_latest` WHERE origin = '{origin}')"
 )
 RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
-"""What a local run writes."""
+"""The tables that a local run writes."""
 _TIME_COLUMNS: Final = ("revision", "snapshot", "run", "ingested_at")
-"""Where a bounded run notes its own start, or the time of writing."""
+"""Columns in which a bounded run notes its own start, or the time of writing."""
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 120.0
-"""Beam's in-process runner may pause for half a minute before each step, without heartbeats."""
+"""Without heartbeats, Beam's in-process runner may pause for half a minute before each step."""
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
-"""Accounts that an event read twice leaves as they are."""
+"""Accounts that stay the same when an event is read twice."""
 
 Accounts = dict[tuple[str, str], int]
 """Records by account and reason."""
 
 
 def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0) -> list[str]:
-    """Returns how the latest tables of a stream differ from those of a batch run; none if equal.
+    """Returns how a stream's latest tables differ from a batch run's; empty if they are equal.
 
     Args:
-      dataset: that the stream wrote, alone.
+      dataset: the dataset, which only the stream wrote.
       run: folder of `undertone run` over the same events.
-      heartbeats: system turns that the stream read besides. The sender must have stopped, and the
-        stream must have read them all: see `is_settled`.
-      repeated: events that the stream may have read once more, as its source may deliver them.
+      heartbeats: number of system turns that only the stream read. The sender must have stopped,
+        and the stream must have read them all: see `is_settled`.
+      repeated: number of events that the stream may have read twice, because its source may repeat
+        them.
     """
     found = row_differences(dataset, run)
     return found + account_differences(
@@ -69,13 +70,13 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
 def account_differences(
     stream: Accounts, batch: Accounts, heartbeats: int = 0, repeated: int = 0
 ) -> list[str]:
-    """Returns how the ledger of a stream differs from that of a batch run; none if equal.
+    """Returns how a stream's ledger differs from a batch run's; empty if they are equal.
 
     Args:
       stream: the stream's accounts.
       batch: the batch run's accounts.
-      heartbeats: system turns that only the stream read.
-      repeated: events that the stream may have read once more.
+      heartbeats: number of system turns that only the stream read.
+      repeated: number of events that the stream may have read twice.
     """
     stream = dict(stream)
     for account in (ledger.READ, ledger.SYSTEM_TURN):
@@ -94,10 +95,10 @@ def account_differences(
 
 
 def row_differences(dataset: Dataset, run: Path) -> list[str]:
-    """Returns how the cells that hold in a dataset differ from those of a batch run; none if equal.
+    """Returns how a dataset's current cells differ from a batch run's; empty if they are equal.
 
     Args:
-      dataset: of a stream, a backfill or both.
+      dataset: the dataset that a stream, a backfill or both wrote.
       run: folder of `undertone run` over the same events.
     """
     deployed, batch = latest_rows(dataset), _rows_of_run(run)
@@ -110,7 +111,10 @@ def row_differences(dataset: Dataset, run: Path) -> list[str]:
 def settled_differences(
     dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0
 ) -> list[str]:
-    """Returns the `differences` once there are none, or as they stay: rows may be on their way."""
+    """Returns the `differences` that are left after two minutes, or empty as soon as none is left.
+
+    It waits because rows may be on their way.
+    """
     deadline_s = time.monotonic() + _ON_THEIR_WAY_S
     while True:
         found = differences(dataset, run, heartbeats, repeated)
@@ -120,24 +124,24 @@ def settled_differences(
 
 
 def table_hashes(run: Path) -> dict[str, str]:
-    """Returns the SHA-256 of each table's sorted rows, leaving out when the run started.
+    """Returns the SHA-256 of each table's sorted rows, without the columns that depend on the time.
 
     Args:
       run: folder of `undertone run`.
 
     Raises:
-      InputError: a table is missing.
+      InputError: if a table is missing.
     """
     return {table.name: _hash_of(run, table) for table in RUN_TABLES}
 
 
 def accounts_of(dataset: Dataset) -> Accounts:
-    """Returns the ledger of the newest stream in a dataset; nothing before its first row."""
+    """Returns the ledger of a dataset's newest stream; empty before its first row."""
     return _accounts(query(dataset, _ACCOUNTS_SQL.replace("{origin}", STREAM)))
 
 
 def under_way(accounts: Accounts) -> int:
-    """Returns how many records were read that have met no fate yet."""
+    """Returns how many records were read but have no fate yet."""
     return accounts.get((ledger.READ, ""), 0) - sum(
         records for (account, _), records in accounts.items() if account in ledger.FATES
     )
@@ -150,13 +154,13 @@ def imbalance_of(accounts: Accounts) -> str | None:
 
 
 def is_settled(accounts: Accounts, events: int, heartbeats: int = 0) -> bool:
-    """Tells whether a stream has read everything, and all of it stands in the tables.
+    """Tells whether a stream has read everything, and the tables contain all of it.
 
     Args:
       accounts: the stream's ledger.
-      events: how many were published.
-      heartbeats: how many system turns were published besides; without them a heartbeat would pass
-        for an event that is still to be read.
+      events: number of events published.
+      heartbeats: number of system turns published besides. Without this number, a heartbeat would
+        pass for an event that the stream has not read yet.
     """
     conversations = accounts.get((ledger.CONVERSATION, ""), 0)
     placed = sum(records for (account, _), records in accounts.items() if account in ledger.PLACES)
@@ -177,7 +181,7 @@ def _hash_of(run: Path, table: Table) -> str:
 
 
 def latest_rows(dataset: Dataset) -> set[tuple[Any, ...]]:
-    """Returns the cells that hold, without what tells versions and origins apart."""
+    """Returns the current cells, without the columns that tell versions and origins apart."""
     return {tuple(row.values()) for row in query(dataset, _ROWS_SQL)}
 
 

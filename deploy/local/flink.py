@@ -1,17 +1,18 @@
-"""A Flink session cluster on one machine, as separate processes, with Beam's job server on it.
+"""A Flink session cluster on one machine, as separate processes, with Beam's job server.
 
-One job manager and any number of task managers, so that one can die and come back while the others
-work. Each task manager stands for a host: it has an address of the loopback network, a folder, a
-log and a pool of Python workers of its own. One pool for all would not do: each task manager
-numbers its workers from one, so the first that is done would end the worker of another.
+There is one job manager and any number of task managers, so one can die and come back while the
+others work. Each task manager stands for a host: it has its own loopback address, folder, log and
+pool of Python workers. A common pool would fail: each task manager numbers its workers from one, so
+the first that is done would end another's worker.
 
 Flink has the true watermark, the checkpoints and the exactly-once state that Beam's in-process
-runner has not. Pub/Sub is read by Beam's Java source, in the task manager: it acknowledges the
-messages of a checkpoint when just that checkpoint is complete. A Python source that acknowledges on
-bundle finalisation was tried beside it; there Flink finalises every bundle at any checkpoint, so it
-must wait for a second one, was a third as fast, and its state grew while idle.
+runner lacks. Beam's Java source reads Pub/Sub in the task manager. It acknowledges a checkpoint's
+messages as soon as that checkpoint is complete. A Python source that acknowledges on bundle
+finalisation was tried too. Flink finalises every bundle at any checkpoint, so that source had to
+wait for a second checkpoint. It was a third as fast, and its state grew while idle.
 
-Beam's job server listens on all interfaces: not for a network that is not yours.
+Beam's job server listens on all interfaces, so do not run the cluster in a network that is not
+yours.
 """
 
 from __future__ import annotations
@@ -38,24 +39,24 @@ from deploy.local.processes import LOOPBACK, Process, ServiceError, answers, fre
 FLINK: Final = "flink"
 JOB_NAME: Final = "undertone"
 RUNNER_VERSION: Final = "2.62.0"
-"""Of Beam's Java side, as the jar has it."""
+"""Version of Beam's Java part in the jar."""
 MAX_PARALLELISM: Final = 8
-"""Fixed, because state can only be restored under the one that it was written with."""
+"""Fixed, because state can be restored only with the value that it was written with."""
 START_S: Final = 120.0
-"""A process or a job that takes longer to start has failed."""
+"""A process or a job that has not started after this time has failed."""
 
 _CHECKPOINT_MS: Final = 2000
 _SLOTS: Final = 4
 _RETRY_MS: Final = 1000
 _POOL_HOST: Final = "worker-pool"
-"""What every task manager calls the host of its worker pool: a job has one address for all."""
+"""Every task manager's name for the host of its worker pool: a job has one address for all."""
 _POLL_S: Final = 0.2
 _OPENED: Final = (
     "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text",
     "java.time", "java.util", "java.util.concurrent", "java.util.concurrent.atomic",
     "java.util.concurrent.locks",
 )  # fmt: skip
-"""Packages of the JDK that Flink's serializers look into."""
+"""JDK packages that Flink's serializers need access to."""
 _CLUSTER: Final = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER: Final = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _JOB_SERVER: Final = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -64,31 +65,30 @@ _NO_CREDENTIALS: Final = "org.apache.beam.sdk.extensions.gcp.auth.NoopCredential
 
 
 class TaskManager(NamedTuple):
-    """A task manager's place in the cluster, counted from one."""
+    """A task manager of the cluster; they are numbered from one."""
 
     number: int
 
     @property
     def name(self) -> str:
-        """Of its process."""
+        """Name of its process."""
         return _numbered("task manager", self.number)
 
     @property
     def pool(self) -> str:
-        """Of the process that starts its workers."""
+        """Name of the process that starts its workers."""
         return _numbered("worker pool", self.number)
 
     @property
     def address(self) -> str:
-        """Where it and its pool listen.
+        """The address on which it and its pool listen.
 
-        Linux answers on each of these; macOS wants all but the first to be added to its loopback
-        interface.
+        Linux answers on each of these. On macOS, add all but the first to the loopback interface.
         """
         return f"127.0.0.{self.number}"
 
     def hosts(self) -> str:
-        """Returns the file in which it looks up names, and no others."""
+        """Returns the text of the hosts file, the only place where it looks up names."""
         names = f"localhost {socket.gethostname()}"
         return f"{LOOPBACK} {names}\n{self.address} {_POOL_HOST}\n"
 
@@ -96,14 +96,14 @@ class TaskManager(NamedTuple):
 class FlinkCluster:
     """A job manager, task managers, Beam's job server, expansion service and worker pools.
 
-    The processes are in `processes`, by name; the task managers are "task manager",
-    "task manager 2" and so on, their pools "worker pool", "worker pool 2" and so on. What was
-    killed is started again by `start`.
+    The processes are in `processes`, by name. The task managers are "task manager",
+    "task manager 2" and so on; their pools are "worker pool", "worker pool 2" and so on. `start`
+    starts killed processes again.
 
     Args:
-      folder: takes configuration, logs, checkpoints and temporary files.
-      task_managers: how many.
-      slots: of each task manager.
+      folder: for configuration, logs, checkpoints and temporary files.
+      task_managers: number of task managers.
+      slots: number of slots per task manager.
     """
 
     def __init__(self, folder: Path, task_managers: int = 1, slots: int = _SLOTS) -> None:
@@ -126,14 +126,14 @@ class FlinkCluster:
 
     @property
     def task_managers(self) -> int:
-        """How many there are when all run."""
+        """Number of task managers when all run."""
         return len(self._task_managers)
 
     def start(self) -> None:
-        """Starts all processes that do not run, and waits until the cluster takes jobs."""
+        """Starts all processes that are not running, and waits until the cluster takes jobs."""
         for name, command in self._commands().items():
             if name not in self.processes or not self.processes[name].is_running:
-                # The pool starts plain `python`, which must be this one.
+                # The pool starts plain `python`; the path makes that this Python.
                 path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
                 log = self.folder / f"{file_name(name)}.log"
                 self.processes[name] = Process(name, command, log, {"PATH": path})
@@ -163,9 +163,9 @@ class FlinkCluster:
         """Submits the streaming job, and waits until all its tasks run.
 
         Args:
-          cloud: that it reads and writes.
+          cloud: the cloud that it reads and writes.
           settings: flags of `pipelines.stream`.
-          bigquery_url: another endpoint than the cloud's.
+          bigquery_url: endpoint of BigQuery, if it is not the cloud's.
           resume_from: checkpoint whose state the job takes over.
         """
         command = [sys.executable, "-m", "pipelines.stream"]
@@ -184,16 +184,16 @@ class FlinkCluster:
         """Submits a streaming job, and waits until all its tasks run.
 
         Args:
-          command: that builds the job, with its own flags; the runner's are added.
-          log: file that takes what it prints.
-          pubsub_host: where Pub/Sub listens.
+          command: builds the job, with the job's flags. The runner's flags are added.
+          log: file for its output.
+          pubsub_host: host and port of Pub/Sub.
           resume_from: checkpoint whose state the job takes over.
         """
         before = self.ids()
         flags = [
             *self.runner_flags(),
             f"--checkpointing_interval={_CHECKPOINT_MS}",
-            # Without it what a bundle gave stays in state until the operator's next bundle.
+            # Without it, a bundle's output stays in state until the operator's next bundle.
             "--finish_bundle_before_checkpointing",
             "--externalized_checkpoints_enabled",
             "--retain_externalized_checkpoints_on_cancellation",
@@ -218,18 +218,20 @@ class FlinkCluster:
         return process
 
     def cancel(self) -> None:
-        """Cancels whatever runs, keeping the checkpoints, and waits until it has ended."""
+        """Cancels all running jobs but keeps their checkpoints; waits until the jobs have ended."""
         for job in self._jobs():
             if job["status"] in ("RUNNING", "RESTARTING", "CREATED"):
                 self.ask(f"/jobs/{job['id']}?mode=cancel", method="PATCH")
         deadline_s = time.monotonic() + START_S
         while any(job["status"] in ("RUNNING", "CANCELLING") for job in self._jobs()):
             if time.monotonic() > deadline_s:
-                raise ServiceError("Flink does not end its job")
+                raise ServiceError(
+                    f"Flink has not ended its job after {START_S:.0f} s; see {self.folder}"
+                )
             time.sleep(_POLL_S)
 
     def newest_checkpoint(self) -> Path:
-        """Returns the folder of the last complete checkpoint of any job."""
+        """Returns the folder of the newest complete checkpoint of any job."""
         complete = self._checkpoints.glob("*/chk-*/_metadata")
         return max(complete, key=lambda path: path.stat().st_mtime).parent
 
@@ -243,7 +245,7 @@ class FlinkCluster:
         return [int(line) for line in found.stdout.split()]
 
     def runner_flags(self) -> list[str]:
-        """Returns the flags that send any job to this cluster."""
+        """Returns the flags that send a job to this cluster."""
         return [
             "--runner=PortableRunner",
             f"--job_endpoint={LOOPBACK}:{self._job_port}",
@@ -272,7 +274,7 @@ class FlinkCluster:
         return jobs
 
     def ids(self) -> set[str]:
-        """Returns the ids of all jobs, those that have ended among them."""
+        """Returns the ids of all jobs, including those that have ended."""
         return {job["id"] for job in self._jobs()}
 
     def _slots(self) -> int:
@@ -282,7 +284,7 @@ class FlinkCluster:
             return 0
 
     def ask(self, path: str, method: str = "GET") -> dict[str, Any]:
-        """Returns what the job manager answers under a path of its REST interface."""
+        """Returns the job manager's answer to a request for a path of its REST interface."""
         request = urllib.request.Request(f"http://{LOOPBACK}:{self._rest}{path}", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             said: dict[str, Any] = json.loads(answer.read() or b"{}")
@@ -336,15 +338,15 @@ class FlinkCluster:
 def flink_cluster(
     folder: Path, task_managers: int = 1, slots: int = _SLOTS
 ) -> Iterator[FlinkCluster]:
-    """Runs a cluster; its logs and checkpoints lie in the folder.
+    """Runs a cluster; its logs and checkpoints are in the folder.
 
     Args:
       folder: as in `FlinkCluster`.
-      task_managers: how many.
-      slots: of each task manager.
+      task_managers: number of task managers.
+      slots: number of slots per task manager.
 
     Raises:
-      ServiceError: Java or Maven is missing, or a process does not start.
+      ServiceError: if Java or Maven is missing, or a process does not start.
     """
     cluster = FlinkCluster(folder.resolve(), task_managers, slots)
     try:
@@ -359,5 +361,5 @@ def _numbered(name: str, number: int) -> str:
 
 
 def file_name(name: str) -> str:
-    """Returns the name of a process as its files have it."""
+    """Returns the name of a process as used in the names of its files."""
     return name.replace(" ", "_")

@@ -1,4 +1,4 @@
-"""Batch jobs on the local Flink cluster: `undertone run`, and how its work was shared."""
+"""Batch jobs on the local Flink cluster: runs `undertone run`, and says who did its work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.local.flink import START_S, FlinkCluster, file_name
 from deploy.local.processes import Process
 
 KEPT_MS: Final = 3000
-"""For so long a batch job's workers wait for its next step."""
+"""Milliseconds for which a batch job's workers wait for its next step."""
 
 
 def run_batch(
@@ -20,24 +20,24 @@ def run_batch(
     """Submits `undertone run`, and waits until Flink has the job.
 
     Args:
-      cluster: that takes the job.
-      arguments: of `undertone run`, the runner's left out.
-      log: file that takes what it prints.
-      parallelism: slots that the job takes, spread over the task managers.
+      cluster: the cluster that takes the job.
+      arguments: arguments of `undertone run`, without the runner's.
+      log: file for its output.
+      parallelism: number of slots that the job takes, spread over the task managers.
 
     Returns:
-      The process that submitted the job. It goes on when the job has ended, reads what the
+      The process that submitted the job. When the job has ended, it goes on: it reads what the
       workers wrote and puts the run's folder together.
     """
     before = cluster.ids()
     flags = [
         *cluster.runner_flags(),
         f"--parallelism={parallelism}",
-        # What a step gives is kept on disk: a failure costs the steps whose results are lost.
+        # A step's output is kept on disk: after a failure only steps with lost output run again.
         "--execution_mode_for_batch=BATCH",
-        # Else the workers end with each step, and the next step waits for new ones.
+        # Otherwise the workers end with each step, and the next step waits for new ones.
         f"--environment_cache_millis={KEPT_MS}",
-        # Flink does not spread what a source was split into unless it is told to.
+        # Without it, Flink does not spread the splits of a source.
         "--experiments=pre_optimize=all",
     ]
     command = [sys.executable, "-m", "pipelines.commands.main", "run", *arguments, *flags]
@@ -47,28 +47,30 @@ def run_batch(
 
 
 def written(cluster: FlinkCluster) -> int:
-    """Returns how many records the steps of the newest job have given so far, in all.
+    """Returns the number of records that all steps of the newest job have written so far.
 
-    A step's count shows when it is done with a bundle; in a batch job that is all it reads.
+    Flink shows a step's count when the step is done with a bundle. In a batch job, a bundle is all
+    that a step reads.
     """
     vertices = cluster.ask(f"/jobs/{_newest(cluster)}")["vertices"]
     return sum(vertex["metrics"]["write-records"] for vertex in vertices)
 
 
 def shares(cluster: FlinkCluster) -> dict[str, float]:
-    """Returns which share of the records of the newest job each task manager's steps gave."""
+    """Returns the share of the newest job's records that each task manager wrote."""
     job = f"/jobs/{_newest(cluster)}"
-    given = dict.fromkeys(cluster.names(), 0)
-    names = {file_name(name): name for name in given}
+    records_of = dict.fromkeys(cluster.names(), 0)
+    names = {file_name(name): name for name in records_of}
     for vertex in cluster.ask(job)["vertices"]:
         for each in cluster.ask(f"{job}/vertices/{vertex['id']}/taskmanagers")["taskmanagers"]:
             if each["taskmanager-id"] in names:
-                given[names[each["taskmanager-id"]]] += each["metrics"]["write-records"]
-    return {name: records / (sum(given.values()) or 1) for name, records in given.items()}
+                records_of[names[each["taskmanager-id"]]] += each["metrics"]["write-records"]
+    total = sum(records_of.values()) or 1
+    return {name: records / total for name, records in records_of.items()}
 
 
 def failures(cluster: FlinkCluster) -> int:
-    """Returns how often the newest job, or a part of it, had to be started again."""
+    """Returns how often Flink had to start the newest job, or a part of it, again."""
     history = cluster.ask(f"/jobs/{_newest(cluster)}/exceptions")["exceptionHistory"]
     return len(history["entries"])
 

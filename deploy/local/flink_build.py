@@ -1,4 +1,4 @@
-"""Flink and Beam's runner for it as one jar, built by Maven."""
+"""Builds Flink and Beam's Flink runner as one jar, with Maven."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _POM: Final = Path(__file__).with_name("flink_jar") / "pom.xml"
 
 
 def jar() -> Path:
-    """Returns Flink and Beam's runner as one jar, built by Maven where it is missing or outdated.
+    """Returns the jar of Flink and Beam's runner; builds it if it is missing or outdated.
 
     Raises:
-      ServiceError: Java or Maven is missing, or a package can't be had.
+      ServiceError: if Java or Maven is missing, or Maven can't build the jar.
     """
     for program, what in (("java", "Java 17"), ("mvn", "Apache Maven")):
         if shutil.which(program) is None:
             raise ServiceError(
-                f"{what} is missing, which the local Flink cluster needs; install it"
+                f"the local Flink cluster needs {what}, and {program} is not installed; install it"
             )
     version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     folder = Path(__file__).parents[2] / ".flink" / version
@@ -40,5 +40,8 @@ def _build(folder: Path, built: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = [line for line in done.stdout.splitlines() if "ERROR" in line][:1]
-            raise ServiceError(f"Maven can't build the Flink jar: {' '.join(last)}")
+            raise ServiceError(
+                f"Maven can't build the Flink jar from {_POM}: "
+                f"{' '.join(last) or 'it printed no error'}"
+            )
         os.rename(f"{folder}.part", folder)

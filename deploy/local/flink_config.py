@@ -8,20 +8,20 @@ from typing import Final
 from deploy.local.processes import LOOPBACK
 
 RETRIES: Final = 1000
-"""So often a job is started again before it fails."""
+"""Number of times that a job is started again before it fails."""
 _BATCH_RETRY_MS: Final = 5000
-"""Longer than `flink_batch.KEPT_MS`, or a dead worker is kept for ever, and fails each retry."""
+"""Longer than `flink_batch.KEPT_MS`; if not, a dead worker stays for ever and fails each retry."""
 
 
 def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp: Path) -> str:
-    """Returns the configuration of a job manager, of its task managers and of the job server.
+    """Returns the configuration of a job manager, its task managers and the job server.
 
     Args:
-      rest_port: of the job manager's REST interface.
-      rpc_port: of the job manager, for its task managers.
-      slots: of each task manager.
-      checkpoints: folder that takes them.
-      tmp: folder of the job manager for temporary files.
+      rest_port: port of the job manager's REST interface.
+      rpc_port: port of the job manager for its task managers.
+      slots: number of slots per task manager.
+      checkpoints: folder for checkpoints.
+      tmp: folder for the job manager's temporary files.
     """
     settings = {
         "jobmanager.rpc.address": LOOPBACK,
@@ -34,18 +34,18 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         "rest.bind-port": rest_port,
         "taskmanager.numberOfTaskSlots": slots,
         "taskmanager.load-balance.mode": "SLOTS",
-        # A task manager that is started by hand must be told every part of its memory.
+        # A task manager that is started by hand needs a size for every part of its memory.
         "taskmanager.cpu.cores": 1.0,
         "taskmanager.memory.framework.heap.size": "64m",
-        # Half of it is for reading what a batch job has shuffled.
+        # Half of it is for reading a batch job's shuffled data.
         "taskmanager.memory.framework.off-heap.size": "128m",
         "taskmanager.memory.task.heap.size": "640m",
         "taskmanager.memory.task.off-heap.size": "64m",
-        # Only batch jobs take it, to sort in; a stream's state is on the heap.
+        # Only batch jobs use it, for sorting. A stream's state is on the heap.
         "taskmanager.memory.managed.size": "256m",
         "taskmanager.memory.network.min": "128m",
         "taskmanager.memory.network.max": "128m",
-        # Of 32 KB, for each result that is being written: some dozen at once.
+        # Buffers of 32 KB for each result being written; about a dozen are written at once.
         "taskmanager.network.sort-shuffle.min-buffers": 64,
         "taskmanager.memory.jvm-metaspace.size": "192m",
         "taskmanager.memory.jvm-overhead.min": "64m",
@@ -56,11 +56,11 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         "state.checkpoint-storage": "filesystem",
         "state.checkpoints.dir": f"file://{checkpoints}",
         "state.checkpoints.num-retained": 2,
-        # The runner tells Flink of retries in a stream only.
+        # The runner tells Flink about retries only for a stream.
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": RETRIES,
         "restart-strategy.fixed-delay.delay": f"{_BATCH_RETRY_MS} ms",
-        # A process that is gone is missed within seconds.
+        # So Flink notices within seconds that a process is gone.
         "heartbeat.interval": 1000,
         "heartbeat.timeout": 10000,
         "heartbeat.rpc-failure-threshold": 2,

@@ -1,4 +1,4 @@
-"""Runs the streaming job on the local cloud, feeds it, and shows the tables filling.
+"""Runs the streaming job on the local cloud, feeds it, and shows how its tables fill.
 
 `make live`, or `python -m deploy.local.live --help`.
 """
@@ -42,9 +42,9 @@ _DAYS: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs until all is counted, or for ever with --stay; returns the exit code."""
+    """Runs until all events are counted, or for ever with --stay; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    # What ends this process must end its services too.
+    # A SIGTERM must end the services too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(arguments)
@@ -76,19 +76,22 @@ def _run(arguments: argparse.Namespace) -> int:
         watch.until(feeder.is_counted)
         say(f"all {feeder.events:,} events are counted after {watch.elapsed_s:.0f} s")
         if arguments.stay:
-            say("the job goes on; publish more, look around, and end it with Ctrl-C")
+            say("the job runs on; publish more events or look at the tables, then press Ctrl-C")
             threading.Event().wait()
         sent = 0
         if beats is not None:
-            # The ledger counts heartbeats too. Their number is known once no more are sent and the
+            # The ledger counts heartbeats too. Their number is final once they have stopped and the
             # job has read the last one.
             sent = beats.stop()
-            say(f"the job reads the last of {sent:,} heartbeats; this takes half a minute …")
+            say(f"waiting until the job has read all {sent:,} heartbeats (half a minute) …")
             watch.until(lambda accounts: is_settled(accounts, feeder.events, sent))
         found = _compared(cloud, inputs, folder / "batch", sent)
     for difference in found:
         print(difference)
-    print("the tables differ" if found else "tables and ledger equal those of undertone run")
+    if found:
+        print("tables or ledger differ from those of undertone run")
+    else:
+        print("tables and ledger equal those of undertone run")
     return 1 if found else 0
 
 
@@ -101,7 +104,7 @@ def _job(cloud: LocalCloud, runner: str, settings: Sequence[str], stack: ExitSta
 
 
 class _Feeder:
-    """Publishes the events beside the watching thread."""
+    """Publishes the events in a thread of its own."""
 
     def __init__(
         self, inputs: Sequence[str], topic: str, publishing: Publishing, beats: Heartbeats | None
@@ -115,7 +118,7 @@ class _Feeder:
         threading.Thread(target=publishes, name="feeder", daemon=True).start()
 
     def is_counted(self, accounts: Accounts) -> bool:
-        """Tells whether all events were published, and stand in the tables.
+        """Tells whether all events were published and are in the tables.
 
         Raises:
           InputError: if an event can't be published.
@@ -135,7 +138,7 @@ class _Feeder:
 
 
 class _Watch:
-    """Looks at the tables every few seconds, and says what they hold."""
+    """Reads the tables every few seconds, and prints how much is in them."""
 
     def __init__(self, cloud: LocalCloud, job: Process) -> None:
         self._cloud = cloud
@@ -151,7 +154,7 @@ class _Watch:
         """Waits until the stream's ledger meets a condition.
 
         Raises:
-          ServiceError: if the job ends first, or an hour passes.
+          ServiceError: if the job ends first, or an hour passes without it.
         """
         deadline_s = time.monotonic() + _SETTLED_S
         while time.monotonic() < deadline_s:
@@ -165,7 +168,7 @@ class _Watch:
             if is_met(accounts):
                 return
         raise ServiceError(
-            f"not all events are counted after {_SETTLED_S:.0f} s; see {self._job.log}"
+            f"the job has not counted all events after {_SETTLED_S:.0f} s; see {self._job.log}"
         )
 
     def _say(self, accounts: Accounts) -> None:
@@ -180,35 +183,35 @@ class _Watch:
 def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) -> list[str]:
     flags = [flag for pattern in inputs for flag in ("--input", pattern)]
     if undertone(["run", *flags, "--output", str(batch)]) not in {0, MOST_REFUSED}:
-        raise ServiceError("the batch run to compare with failed")
+        raise ServiceError(f"undertone run, to compare with, failed; its error is above ({batch})")
     return settled_differences(cloud.dataset, batch, sent)
 
 
 def _simulated(folder: Path, conversations: int) -> str:
-    """Simulates an archive of the last days and returns its pattern."""
+    """Simulates an archive of the last days, and returns the pattern of its files."""
     start = datetime.now(UTC) - timedelta(days=_DAYS + 1)
     flags = ["--conversations", str(conversations), "--days", str(_DAYS)]
     flags += ["--duplicates", "0.02", "--late", "0.01", "--malformed", "0.01"]
     archive = folder / "archive"
     if undertone(["simulate", *flags, "--start", f"{start:%Y-%m-%d}", "--output", str(archive)]):
-        raise ServiceError("the simulation failed")
+        raise ServiceError(f"undertone simulate failed; its error is above ({archive})")
     return str(archive / "*.avro")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.local.live",
-        description="Runs the streaming job on Pub/Sub and BigQuery emulators, feeds it an archive "
-        "and compares the tables with a batch run's.",
+        description="Runs the streaming job on emulators of Pub/Sub and BigQuery, feeds it an "
+        "archive, and compares its tables with a batch run's.",
     )
     parser.add_argument("--runner", choices=_RUNNERS, default=DIRECT)
     parser.add_argument("--folder", type=Path, default=Path("out/live"), metavar="DIR")
     parser.add_argument("--input", action="append", metavar="PATTERN", help="default: a simulation")
-    parser.add_argument("--conversations", type=int, default=500, help="to simulate, default 500")
-    parser.add_argument("--rate", type=float, help="messages a second at most")
-    parser.add_argument("--speed_up", type=float, help="replay so much faster than life")
-    parser.add_argument("--firing_period", default="5s", help="default 5s")
-    parser.add_argument("--stay", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("--conversations", type=int, default=500, help="to simulate (default 500)")
+    parser.add_argument("--rate", type=float, help="most messages a second (default: no limit)")
+    parser.add_argument("--speed_up", type=float, help="replay this many times faster than life")
+    parser.add_argument("--firing_period", default="5s", help="of the job (default 5s)")
+    parser.add_argument("--stay", action="store_true", help="run on until Ctrl-C")
     return parser
 
 

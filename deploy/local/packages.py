@@ -1,4 +1,4 @@
-"""Environments made from a lock, by pip alone, without resolving anything again."""
+"""Makes environments from a lock with pip alone; pip resolves nothing again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from deploy.local.processes import ServiceError
 
 FROM_LOCK: Final = ("--no-deps", "--require-hashes")
-"""How a complete lock is installed: pip takes the pins as they are, so no later release matters."""
+"""Flags to install a complete lock: pip takes the pins as they are, and ignores later releases."""
 
 _NO_NETWORK: Final = (
     "NewConnectionError",
@@ -25,28 +25,28 @@ _NO_NETWORK: Final = (
 
 
 class InstallError(ServiceError):
-    """Raised when packages cannot be installed though the network is there: one sentence."""
+    """Raised with one sentence when the network works, but packages cannot be installed."""
 
 
 def install_error(what: str, printed: str) -> ServiceError:
     """Returns the error for a failed pip: `InstallError`, unless only the network is missing.
 
     Args:
-      what: names what was to be installed.
+      what: name of the thing to install.
       printed: everything that pip printed.
     """
     last = " ".join(printed.strip().splitlines()[-1:])
     if any(sign in printed for sign in _NO_NETWORK):
-        return ServiceError(f"{what} cannot be installed without a network: {last}")
-    return InstallError(f"{what} cannot be installed: {last}")
+        return ServiceError(f"{what} can't be installed without a network: {last}")
+    return InstallError(f"{what} can't be installed: {last}")
 
 
 def make_environment(folder: Path, lock: Path, what: str, python: str = sys.executable) -> None:
-    """Makes a virtual environment that holds the packages of a lock and no others.
+    """Makes a virtual environment with the packages of a lock and no others.
 
     Raises:
-      ServiceError: the network is missing.
-      InstallError: the lock cannot be installed, or is not complete.
+      ServiceError: if the network is missing.
+      InstallError: if the lock cannot be installed, or is not complete.
     """
     subprocess.run([python, "-m", "venv", folder], check=True)
     pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
@@ -55,14 +55,14 @@ def make_environment(folder: Path, lock: Path, what: str, python: str = sys.exec
 
 
 def run_pip(command: Sequence[str | Path], what: str) -> None:
-    """Runs a command of pip.
+    """Runs a pip command.
 
     Raises:
-      ServiceError: the network is missing.
-      InstallError: the command fails for another reason.
+      ServiceError: if the network is missing.
+      InstallError: if the command fails for another reason.
     """
     words = [str(word) for word in command]
-    # A PYTHONPATH would show pip packages of another environment.
+    # With a PYTHONPATH, pip would see packages of another environment.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:

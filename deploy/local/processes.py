@@ -1,4 +1,4 @@
-"""Processes of the local cloud: started on free loopback ports, awaited, and ended by their id."""
+"""Starts the local cloud's processes on free loopback ports, awaits them and ends them by id."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LAST_LINES: Final = 15
 
 
 class ServiceError(RuntimeError):
-    """Raised when a service can't be had, does not start, or ends early: one sentence."""
+    """Raised with one sentence when a service is missing, does not start, or ends early."""
 
 
 def free_port() -> int:
-    """Returns a port of the loopback interface that nothing listens on."""
+    """Returns a port of the loopback interface on which nothing listens."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -41,7 +41,7 @@ def answers(port: int, host: str = LOOPBACK) -> bool:
 
 @contextlib.contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Lets one process at a time make what is missing; the others wait, and find it there."""
+    """Lets one process at a time make a target; the others wait, and then find it made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -49,13 +49,15 @@ def alone(target: Path) -> Iterator[None]:
 
 
 class Process:
-    """One process in a group of its own, its output in a file; ended when the block is left.
+    """A process in a process group of its own, which writes its output to a file.
+
+    As a context manager it ends the process when the block ends.
 
     Args:
-      name: for messages.
+      name: what messages call it.
       command: program and arguments.
-      log: file that takes what it prints; appended to.
-      environment: variables besides those of this process.
+      log: file to which its output is appended.
+      environment: variables to add to those of this process.
     """
 
     def __init__(
@@ -91,25 +93,25 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs."""
         return self._process.poll() is None
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
         """Waits until it is ready.
 
         Raises:
-          ServiceError: it has ended, or is not ready in time.
+          ServiceError: if it ends, or is not ready in time.
         """
         deadline_s = time.monotonic() + timeout_s
         while not is_ready():
             if not self.is_running:
                 raise ServiceError(
-                    f"{self.name} ended at once; see {self.log}: {self.last_words()}"
+                    f"{self.name} ended before it was ready; see {self.log}: {self.last_words()}"
                 )
             if time.monotonic() > deadline_s:
                 raise ServiceError(
@@ -118,12 +120,12 @@ class Process:
             time.sleep(_PAUSE_S)
 
     def last_words(self) -> str:
-        """Returns the last lines that it printed."""
+        """Returns the last lines of its output."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return " | ".join(lines[-_LAST_LINES:])
 
     def stop(self) -> None:
-        """Ends it and its children: first asks, then makes."""
+        """Ends it and its children: first with SIGTERM, after 15 s with SIGKILL."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_TERM_S)

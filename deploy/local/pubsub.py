@@ -1,4 +1,4 @@
-"""Google's Pub/Sub emulator, and the topics and subscriptions that a deployment has."""
+"""Google's Pub/Sub emulator, and a deployment's topics and subscriptions on it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Names:
     """The topics and subscriptions of one deployment.
 
     Attributes:
-      project: of Google Cloud.
+      project: id of the Google Cloud project.
       suffix: tells several deployments in one project apart.
-      topic: conversation events.
-      subscription: of it, that the job reads.
-      dead_letters: topic that is told of dead letters.
-      alerts: topic that is told of conversations that grow long.
+      topic: topic of conversation events.
+      subscription: its subscription, which the job reads.
+      dead_letters: topic to which the job publishes dead letters.
+      alerts: topic to which the job publishes conversations that grow long.
     """
 
     project: str = "undertone-local"
@@ -54,7 +54,7 @@ class Names:
         return f"projects/{self.project}/topics/undertone-alerts{self.suffix}"
 
     def listener(self, topic: str) -> str:
-        """Returns the subscription of a topic that the job writes."""
+        """Returns the subscription of a topic to which the job publishes."""
         return f"projects/{self.project}/subscriptions/{topic.rsplit('/', 1)[-1]}"
 
 
@@ -62,7 +62,7 @@ def launcher() -> Path:
     """Returns the emulator's start script.
 
     Raises:
-      ServiceError: the Google Cloud CLI, its Pub/Sub emulator or Java is missing.
+      ServiceError: if the Google Cloud CLI, its Pub/Sub emulator or Java is missing.
     """
     gcloud = shutil.which("gcloud")
     roots = [Path("/usr/lib/google-cloud-sdk"), Path.home() / "google-cloud-sdk"]
@@ -71,12 +71,14 @@ def launcher() -> Path:
     found = next((root / _LAUNCHER for root in roots if (root / _LAUNCHER).is_file()), None)
     if found is None:
         raise ServiceError(
-            "the Pub/Sub emulator is missing; install the Google Cloud CLI "
+            "the Pub/Sub emulator is not installed; install the Google Cloud CLI "
             "(https://cloud.google.com/sdk/docs/install), then run: "
             "gcloud components install pubsub-emulator"
         )
     if shutil.which("java") is None:
-        raise ServiceError("Java is missing, which the Pub/Sub emulator needs; install Java 17")
+        raise ServiceError(
+            "the Pub/Sub emulator needs Java, and java is not installed; install Java 17"
+        )
     return found
 
 
@@ -84,7 +86,7 @@ def launcher() -> Path:
 def pubsub(folder: Path) -> Iterator[str]:
     """Runs the emulator; yields its host and port.
 
-    PUBSUB_EMULATOR_HOST is set for as long as the block lasts, for this process and its children.
+    Until the block ends, PUBSUB_EMULATOR_HOST is set for this process and its children.
     """
     script = launcher()
     port = free_port()
@@ -105,7 +107,7 @@ def pubsub(folder: Path) -> Iterator[str]:
 
 
 def create_topics(names: Names) -> None:
-    """Creates topics and subscriptions as a deployment has them."""
+    """Creates a deployment's topics and subscriptions."""
     with _publisher() as publisher, subscriber() as reader:
         for topic in (names.topic, names.dead_letters, names.alerts):
             publisher.create_topic(name=topic)
@@ -125,14 +127,14 @@ def _publisher() -> Iterator[Any]:
 
 @contextmanager
 def subscriber() -> Iterator[Any]:
-    """Opens a client that reads subscriptions."""
+    """Opens a client that reads subscriptions; closes it when the block ends."""
     client = SubscriberClient()
     with closing(client.transport):
         yield client
 
 
 def take(subscription: str, timeout_s: float = 2.0) -> list[Any]:
-    """Takes the messages that wait in a subscription, and acknowledges them."""
+    """Pulls and acknowledges all messages that wait in a subscription."""
     taken: list[Any] = []
     with subscriber() as client:
         while True:
