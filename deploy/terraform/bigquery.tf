@@ -6,18 +6,18 @@ locals {
 
 resource "google_bigquery_dataset" "undertone" {
   dataset_id  = replace(var.name, "-", "_")
-  description = "What conversations are for, in groups large enough to be published. No text, no conversation."
+  description = "What people use conversations for, in groups large enough to publish. It has no text and no single conversation."
   location    = coalesce(var.location, var.region)
   labels      = local.labels
 
-  # Listed here, because a dataset left alone is readable by every viewer of the project, dead
-  # letters included. Everybody else is let in table by table, in iam.tf.
+  # Listed here because every viewer of the project may read a dataset without a list, dead letters
+  # included. All others get access table by table, in iam.tf.
   access {
     role          = "OWNER"
     special_group = "projectOwners"
   }
 
-  # A load of many files makes tables of its own on the way.
+  # A load of many files creates temporary tables of its own.
   access {
     role          = "WRITER"
     user_by_email = google_service_account.backfill.email
@@ -26,8 +26,8 @@ resource "google_bigquery_dataset" "undertone" {
   depends_on = [google_project_service.apis]
 }
 
-# Checks that no metric can make: each is a query that ends in an error if what it asserts does not
-# hold. A failed run is what the alert of its name waits for.
+# Checks that no metric can make. Each is a query that ends in an error if its assertion is false. A
+# failed run fires the alert of the same name.
 
 locals {
   checks = {

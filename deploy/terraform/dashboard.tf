@@ -1,8 +1,8 @@
 locals {
-  # Title, PromQL and unit of each chart, in reading order.
+  # Title, unit and PromQL queries of each chart, in reading order.
   charts = [
     {
-      title = "Throughput, events a second"
+      title = "Throughput, events per second"
       unit  = "1/s"
       lines = {
         published = "sum(rate(${local.published}{topic_id=\"${google_pubsub_topic.events.name}\"}[5m]))"
@@ -51,7 +51,7 @@ locals {
       }
     },
     {
-      title = "State a conversation"
+      title = "State per conversation"
       unit  = "By"
       lines = {
         mean    = "max(${local.counter}{job_name=\"${local.job}\", metric_name=\"state_bytes_MEAN\"})"
@@ -59,7 +59,7 @@ locals {
       }
     },
     {
-      title = "Backfills: workers' processors, failures"
+      title = "Backfills: vCPUs and failures"
       unit  = "1"
       lines = {
         processors = "sum(dataflow_googleapis_com:job_current_num_vcpus{job_name=~\"${var.name}-backfill.*\"})"

@@ -8,13 +8,13 @@ locals {
   templates = "gs://${google_storage_bucket.templates.name}/${coalesce(var.release, "none")}"
   temp      = "gs://${google_storage_bucket.temp.name}"
 
-  # Finds what the archive subscription writes, by the day of publication.
+  # Matches the files that the archive subscription writes, by the day of publication.
   archive_pattern = "gs://${google_storage_bucket.archive.name}/events/%Y/%m/%d/*.avro"
 
-  # Old to new names of the stream's steps since the last release; see deploy/runbook.md.
+  # Maps old to new names of the stream's steps since the last release; see deploy/runbook.md.
   renamed_steps = jsondecode(file("${path.module}/../transform_name_mapping.json"))
 
-  # Every flag of either main, by its name. What is null is not passed.
+  # Every flag of both programs, by name. A null is not passed.
   stream_flags = merge(var.counting, var.stream, {
     subscription      = google_pubsub_subscription.stream.id
     dataset           = local.dataset
@@ -48,10 +48,10 @@ resource "google_dataflow_flex_template_job" "stream" {
   network               = var.network
   subnetwork            = var.subnetwork
   ip_configuration      = "WORKER_IP_PRIVATE"
-  # Else the launcher stages a list of the packages it has.
+  # Without it, the launcher stages a list of its packages.
   additional_experiments = ["disable_logging_submission_environment"]
 
-  # A cancelled stream forgets what it has read and not written; a drained one publishes it first.
+  # A cancelled stream loses what it has read but not written. A drained stream publishes it first.
   on_delete = "drain"
 
   depends_on = [

@@ -1,33 +1,33 @@
-# Copy it to terraform.tfvars and change what is yours. Everything else has a default; variables.tf
-# says what it means.
+# Copy it to terraform.tfvars and put in your own values. Everything else has a default; variables.tf
+# explains each variable.
 
 project = "my-project"
 region  = "europe-west1"
 
-# Multi-regions hold a dataset as well; the choice is for good.
+# A dataset may also be in a multi-region. You can't change it later.
 # location = "EU"
 
-# The first apply leaves it out, and makes what the image and the templates are built into. Then:
+# Leave it out of the first apply, which makes the places for the image and the templates. Then:
 # release = "0.1.0"
 
 # Who may read what.
 analysts            = "group:analysts@example.com"
 dead_letter_readers = "group:undertone-operators@example.com"
 
-# Who is woken.
+# Who gets the alerts.
 notify = "oncall@example.com"
 
-# How to count; the stream and the backfill alike.
+# How the stream and the backfill count.
 counting = {
   min_users         = 15
   min_conversations = 15
 }
 
-# What the nightly backfill counts again.
+# The days that the nightly backfill counts again.
 backfill = {
   from = "9d"
   to   = "1d"
 }
 
-# Text is kept in the archive only, so long.
+# Days for which the archive keeps text. Nothing else keeps it.
 archive_days = 60

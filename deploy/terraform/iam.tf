@@ -1,5 +1,5 @@
-# Who may do what: an account for each role, and each let in where it works and nowhere else. At the
-# project stands only what Google Cloud knows nowhere below it.
+# Who may do what. Each role has an account, with rights only where it works. A right is granted in the
+# whole project only if Google Cloud can't grant it any lower.
 
 locals {
   workers = {
@@ -7,14 +7,14 @@ locals {
     backfill = google_service_account.backfill.member
   }
 
-  # Who has a folder in the bucket for what is on its way.
+  # Who has a folder in the bucket for temporary files.
   folders = merge(local.workers, { build = google_service_account.build.member })
 }
 
 resource "google_service_account" "publisher" {
   account_id   = "${var.name}-pub"
   display_name = "Undertone: sends events"
-  description  = "For the chat product. Publishes to the topic of events, and makes pseudonyms of users."
+  description  = "For the chat product. Publishes to the topic of events, and reads the key for users' pseudonyms."
 }
 
 resource "google_service_account" "stream" {
@@ -56,7 +56,7 @@ resource "google_secret_manager_secret_iam_member" "publisher" {
   member    = google_service_account.publisher.member
 }
 
-# The stream: reads its subscription, writes its tables and topics. It can't open the archive.
+# The stream reads its subscription, and writes its tables and topics. It can't open the archive.
 
 resource "google_pubsub_subscription_iam_member" "stream" {
   for_each = toset(["roles/pubsub.subscriber", "roles/pubsub.viewer"])
@@ -89,7 +89,7 @@ resource "google_project_iam_member" "stream" {
   member  = google_service_account.stream.member
 }
 
-# Dataflow makes, to follow event times, a second subscription of its own.
+# To follow event times, Dataflow makes a second subscription of its own.
 resource "google_project_iam_custom_role" "event_times" {
   count = var.stream.timestamp_attribute == null ? 0 : 1
 
@@ -120,7 +120,7 @@ resource "google_pubsub_topic_iam_member" "event_times" {
   member = google_service_account.stream.member
 }
 
-# The backfill: reads the archive, loads the tables. Its right to write the dataset is in bigquery.tf.
+# The backfill reads the archive and loads the tables. Its right to write the dataset is in bigquery.tf.
 
 resource "google_storage_bucket_iam_member" "archive" {
   bucket = google_storage_bucket.archive.name
@@ -136,7 +136,7 @@ resource "google_project_iam_member" "backfill" {
   member  = google_service_account.backfill.member
 }
 
-# Launches, workers and builds have a folder each of the bucket for what is on its way.
+# Workers and builds each have a folder in the bucket for temporary files.
 
 resource "google_storage_bucket_iam_member" "folders" {
   for_each = local.folders
@@ -175,7 +175,7 @@ resource "google_artifact_registry_repository_iam_member" "workers" {
   member     = each.value
 }
 
-# The build: writes image and templates, which launches and workers read.
+# The build writes the image and the templates, which launches and workers read.
 
 resource "google_artifact_registry_repository_iam_member" "build" {
   repository = google_artifact_registry_repository.images.id
@@ -195,7 +195,7 @@ resource "google_project_iam_member" "build" {
   member  = google_service_account.build.member
 }
 
-# The scheduler: may launch, as the backfill's account and no other.
+# The scheduler may launch jobs, but only under the backfill's account.
 
 resource "google_project_iam_member" "scheduler" {
   project = var.project
@@ -215,7 +215,7 @@ resource "google_storage_bucket_iam_member" "scheduler" {
   member = google_service_account.scheduler.member
 }
 
-# The checks: read the ledger.
+# The checks read the ledger.
 
 resource "google_bigquery_table_iam_member" "checks" {
   dataset_id = google_bigquery_dataset.undertone.dataset_id
@@ -236,7 +236,7 @@ resource "google_service_account_iam_member" "data_transfer" {
   member             = local.agents["bigquerydatatransfer"]
 }
 
-# Pub/Sub itself: writes the archive, and moves what it can't write there.
+# Pub/Sub itself writes the archive, and moves messages that it can't write to the undeliverable topic.
 
 resource "google_storage_bucket_iam_member" "pubsub" {
   for_each = toset(["roles/storage.objectCreator", "roles/storage.legacyBucketReader"])
@@ -258,7 +258,7 @@ resource "google_pubsub_subscription_iam_member" "pubsub" {
   member       = local.agents["pubsub"]
 }
 
-# Secret Manager itself: says when it is time for a new key.
+# Secret Manager itself publishes a message when it is time for a new key.
 
 resource "google_pubsub_topic_iam_member" "secret_manager" {
   topic  = google_pubsub_topic.rotation.id
@@ -266,9 +266,8 @@ resource "google_pubsub_topic_iam_member" "secret_manager" {
   member = local.agents["secretmanager"]
 }
 
-# People. Analysts read whatever is published, table by table and view by view, and a table that is
-# added later only when it is listed. Dead letters hold ids, pseudonymous as they are, so they have
-# readers of their own.
+# People. Analysts may read each published table and view; a table that is added later only once it is
+# listed. Dead letters contain ids, even if pseudonymous, so they have their own readers.
 
 resource "google_bigquery_table_iam_member" "analysts" {
   for_each = var.analysts == null ? {} : {

@@ -1,9 +1,9 @@
-# What is watched. Each alert names the section of deploy/runbook.md that says what to do.
+# Metrics and alerts. Each alert names the section of deploy/runbook.md that says what to do.
 
 locals {
   job = "${var.name}-stream"
 
-  # Counters of the job, as Dataflow names them: a distribution becomes four.
+  # The job's counters, as Dataflow names them. A distribution becomes four of them.
   counter   = "dataflow_googleapis_com:job_user_counter"
   published = "pubsub_googleapis_com:topic_send_message_operation_count"
 
@@ -20,12 +20,12 @@ resource "google_monitoring_notification_channel" "email" {
   depends_on = [google_project_service.apis]
 }
 
-# Metrics of the logs. A worker logs one line a minute and reason, so these count occasions, not
-# records; the records are in the job's counters and in the ledger.
+# Metrics from log lines. A worker logs each reason at most once a minute, so these do not count records.
+# The job's counters and the ledger do.
 
 resource "google_logging_metric" "dead_letter_lines" {
   name        = "${var.name}/dead_letter_lines"
-  description = "Log lines about dead letters, by reason: at most one a minute, worker and reason."
+  description = "Log lines about dead letters, by reason: at most one per minute, worker and reason."
   filter      = <<-EOT
     resource.type="dataflow_step"
     resource.labels.job_name="${local.job}"
@@ -51,7 +51,7 @@ resource "google_logging_metric" "dead_letter_lines" {
 
 resource "google_logging_metric" "refused_row_lines" {
   name        = "${var.name}/refused_row_lines"
-  description = "Log lines about rows that a table refused, by table: at most one a minute and worker."
+  description = "Log lines about rows that a table refused, by table: at most one per minute and worker."
   filter      = <<-EOT
     resource.type="dataflow_step"
     resource.labels.job_name="${local.job}"
@@ -92,9 +92,9 @@ resource "google_logging_metric" "failed_checks" {
   }
 }
 
-# Alerts: of metrics, as queries in PromQL, and of log lines. Dataflow acknowledges a message once
-# its first stage is done with it, so the oldest unacknowledged message does not show that BigQuery is
-# down. The watermark and the rows that BigQuery took do.
+# Alerts on metrics (`alerts`, as PromQL queries) and on log lines (`log_alerts`). Dataflow acknowledges a
+# message once its first stage is done with it, so the oldest unacknowledged message does not show that
+# BigQuery is down. The watermark and the rows that BigQuery took do.
 
 locals {
   alerts = {
@@ -109,7 +109,7 @@ locals {
     }
 
     watermark-lag = {
-      title    = "The stream is behind: watermark"
+      title    = "The stream is slow or stuck: watermark"
       severity = "CRITICAL"
       duration = "600s"
       query    = <<-EOT
@@ -139,7 +139,7 @@ locals {
     }
 
     missing-rows = {
-      title    = "Events come in and no row of the ledger is written"
+      title    = "Events come in but BigQuery takes no row of the ledger"
       severity = "CRITICAL"
       duration = "300s"
       query    = <<-EOT
@@ -150,7 +150,7 @@ locals {
     }
 
     publication-silence = {
-      title    = "Events come in and no figures go out"
+      title    = "Events come in but no figures are published"
       severity = "CRITICAL"
       duration = "300s"
       query    = <<-EOT
@@ -179,7 +179,7 @@ locals {
     }
 
     backfill-missing = {
-      title    = "No backfill has ended well for too long"
+      title    = "No backfill has succeeded for too long"
       severity = "WARNING"
       metric   = google_logging_metric.failed_checks["backfill"].name
       resource = "bigquery_dts_config"

@@ -9,12 +9,12 @@ output "publisher" {
 }
 
 output "pseudonym_key" {
-  description = "Secret that holds the senders' key; add its first version by hand."
+  description = "Secret with the senders' key. Add its first version by hand."
   value       = google_secret_manager_secret.pseudonym_key.id
 }
 
 output "subscription" {
-  description = "What the stream reads, and what is sought back for a replay."
+  description = "Subscription that the stream reads. Seek it back for a replay."
   value       = google_pubsub_subscription.stream.id
 }
 
@@ -29,27 +29,27 @@ output "alerts" {
 }
 
 output "archive" {
-  description = "Pattern of the archive, for pipelines.backfill --input."
+  description = "Pattern of the archive's files, for pipelines.backfill --input."
   value       = local.archive_pattern
 }
 
 output "dataset" {
-  description = "Where the figures are, for --dataset."
+  description = "Dataset with the figures, for --dataset."
   value       = local.dataset
 }
 
 output "repository" {
-  description = "Where the image goes: _REPOSITORY of deploy/cloudbuild.yaml."
+  description = "Repository of the image: _REPOSITORY of deploy/cloudbuild.yaml."
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
 }
 
 output "builder" {
-  description = "Account that builds: --service-account of gcloud builds submit."
+  description = "Account that runs builds: --service-account of gcloud builds submit."
   value       = google_service_account.build.id
 }
 
 output "build_staging" {
-  description = "Where the sources of a build go: --gcs-source-staging-dir of gcloud builds submit."
+  description = "Folder for a build's sources: --gcs-source-staging-dir of gcloud builds submit."
   value       = "gs://${google_storage_bucket.temp.name}/build"
 }
 
@@ -59,6 +59,6 @@ output "templates" {
 }
 
 output "dashboard" {
-  description = "The dashboard."
+  description = "Id of the dashboard."
   value       = google_monitoring_dashboard.undertone.id
 }

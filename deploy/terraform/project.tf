@@ -18,8 +18,8 @@ resource "google_project_service" "apis" {
   disable_on_destroy = false # Others in the project may use it.
 }
 
-# Google's own accounts, which act for these services. In a new project they are there only once they
-# were asked for.
+# Google's own accounts, which act for these services. In a new project Google creates them only on
+# request.
 resource "google_project_service_identity" "agents" {
   provider = google-beta
   for_each = toset(["pubsub", "secretmanager", "bigquerydatatransfer"])

@@ -1,4 +1,4 @@
-# Events come in.
+# Events in.
 
 resource "google_pubsub_schema" "event" {
   name       = "${var.name}-event"
@@ -25,10 +25,10 @@ resource "google_pubsub_topic" "events" {
   depends_on = [google_project_service.apis]
 }
 
-# The stream's. It keeps what was acknowledged, so that seeking back, to a time or to a snapshot,
-# replays it. A snapshot is taken by gcloud, before an update: Terraform has no resource for one.
-# It has neither a dead-letter nor a retry policy, because Dataflow supports neither: a message that
-# is diverted leaves the ledger. See https://cloud.google.com/pubsub/docs/handling-failures.
+# The stream's subscription. It keeps acknowledged messages, so that seeking back to a time or a
+# snapshot replays them. Take a snapshot with gcloud before an update: Terraform has no resource for it.
+# There is no dead-letter or retry policy, because Dataflow supports neither: a diverted message would
+# be missing from the ledger. See https://cloud.google.com/pubsub/docs/handling-failures.
 resource "google_pubsub_subscription" "stream" {
   name                       = "${var.name}-stream"
   topic                      = google_pubsub_topic.events.id
@@ -38,11 +38,12 @@ resource "google_pubsub_subscription" "stream" {
   retain_acked_messages      = true
 
   expiration_policy {
-    ttl = "" # Never, however quiet it is.
+    ttl = "" # Never expires, even if no message comes.
   }
 }
 
-# The archive's: Pub/Sub writes every message with its publish time and attributes, without a job.
+# The archive's subscription. Pub/Sub writes every message with its publish time and attributes, without
+# a job.
 resource "google_pubsub_subscription" "archive" {
   name                       = "${var.name}-archive"
   topic                      = google_pubsub_topic.events.id
@@ -67,7 +68,7 @@ resource "google_pubsub_subscription" "archive" {
   cloud_storage_config {
     bucket                   = google_storage_bucket.archive.name
     filename_prefix          = "events/"
-    filename_datetime_format = "YYYY/MM/DD/hh_mm_ssZ" # local.archive_pattern reads it.
+    filename_datetime_format = "YYYY/MM/DD/hh_mm_ssZ" # local.archive_pattern matches it.
     filename_suffix          = ".avro"
     max_duration             = "300s"
 
@@ -79,7 +80,7 @@ resource "google_pubsub_subscription" "archive" {
   depends_on = [google_storage_bucket_iam_member.pubsub]
 }
 
-# Takes what Pub/Sub can't write to the archive.
+# Gets the messages that Pub/Sub can't write to the archive.
 resource "google_pubsub_topic" "undeliverable" {
   name                       = "${var.name}-undeliverable"
   labels                     = local.labels
@@ -88,7 +89,7 @@ resource "google_pubsub_topic" "undeliverable" {
   depends_on = [google_project_service.apis]
 }
 
-# Without a subscription the topic would forget what it is told.
+# Without a subscription, the topic would lose its messages.
 resource "google_pubsub_subscription" "undeliverable" {
   name                       = "${var.name}-undeliverable"
   topic                      = google_pubsub_topic.undeliverable.id
@@ -100,7 +101,7 @@ resource "google_pubsub_subscription" "undeliverable" {
   }
 }
 
-# Dead letters and alerts go out. Neither holds text.
+# Dead letters and alerts out. Neither contains text.
 
 resource "google_pubsub_topic" "out" {
   for_each = toset(["dead-letters", "alerts"])

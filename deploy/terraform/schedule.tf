@@ -1,4 +1,4 @@
-# Every night: late days are counted again, and the stream's figures of them superseded.
+# Every night a backfill counts the last days again and overrides the stream's figures for them.
 resource "google_cloud_scheduler_job" "backfill" {
   count = local.has_jobs ? 1 : 0
 
@@ -21,7 +21,7 @@ resource "google_cloud_scheduler_job" "backfill" {
 
     body = base64encode(jsonencode({
       launchParameter = {
-        # One name: while a backfill runs, Dataflow refuses to start another beside it.
+        # Always the same name, so that Dataflow refuses to start a backfill while another runs.
         jobName              = "${var.name}-backfill"
         containerSpecGcsPath = "${local.templates}/backfill.json"
         parameters           = { for name, value in local.backfill_flags : name => tostring(value) if value != null }
@@ -37,7 +37,7 @@ resource "google_cloud_scheduler_job" "backfill" {
             subnetwork           = var.subnetwork
             ipConfiguration      = "WORKER_IP_PRIVATE"
             additionalUserLabels = local.labels
-            # Else the launcher stages a list of the packages it has.
+            # Without it, the launcher stages a list of its packages.
             additionalExperiments = ["disable_logging_submission_environment"]
           } : name => value if value != null
         }

@@ -1,6 +1,6 @@
-# The key by which senders make pseudonyms of their users (HMAC). The job needs no secret: it sees
-# pseudonyms only, and whoever runs it can't tell whose they are. Its first version is added by hand,
-# so that Terraform's state never holds it. A new key makes new users of all: deploy/runbook.md.
+# The key with which senders turn user ids into pseudonyms (HMAC). The job needs no secret: it sees only
+# pseudonyms, and whoever runs it can't tell whose they are. Add the first version by hand, so that the
+# key is never in Terraform's state. A new key makes every user look new: see deploy/runbook.md.
 resource "google_secret_manager_secret" "pseudonym_key" {
   secret_id = "${var.name}-pseudonym-key"
   labels    = local.labels
@@ -13,7 +13,7 @@ resource "google_secret_manager_secret" "pseudonym_key" {
     }
   }
 
-  # Secret Manager rotates nothing by itself. It tells the topic when it is time.
+  # Secret Manager does not rotate the key itself. It publishes a message here when it is time.
   topics {
     name = google_pubsub_topic.rotation.id
   }

@@ -1,4 +1,4 @@
-# Names of buckets are the world's, hence the project's id in them.
+# Bucket names must be unique in the whole world, so they contain the project's id.
 
 resource "google_storage_bucket" "archive" {
   name                        = "${var.project}-${var.name}-archive"
@@ -7,7 +7,7 @@ resource "google_storage_bucket" "archive" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
-  # Deleted means deleted: the archive is the only place that holds text.
+  # A deleted file must be gone at once, because the archive is the only place with text.
   soft_delete_policy {
     retention_duration_seconds = 0
   }
@@ -38,7 +38,7 @@ resource "google_storage_bucket" "temp" {
 
   lifecycle_rule {
     condition {
-      age = 14 # Staged graphs, and files on their way to BigQuery.
+      age = 14 # Days. The bucket has staged graphs, and files on their way to BigQuery.
     }
 
     action {
@@ -65,13 +65,13 @@ resource "google_storage_bucket" "templates" {
 
 resource "google_artifact_registry_repository" "images" {
   repository_id = var.name
-  description   = "The image of the jobs: launcher and workers."
+  description   = "The image of the jobs, for launcher and workers."
   location      = var.region
   format        = "DOCKER"
   labels        = local.labels
 
   docker_config {
-    immutable_tags = true # A release is what it was when it was tested.
+    immutable_tags = true # So a release can't differ from the image that was tested.
   }
 
   depends_on = [google_project_service.apis]

@@ -12,30 +12,30 @@ variable "region" {
 }
 
 variable "location" {
-  description = "Location of the dataset; the region where not given. It can't be changed later."
+  description = "Location of the dataset. Null means the region. It can't be changed later."
   type        = string
   default     = null
 }
 
 variable "name" {
-  description = "What every resource is named after. Two deployments in one project need two names."
+  description = "Start of every resource's name. Two deployments in one project need two names."
   type        = string
   default     = "undertone"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,18}[a-z0-9]$", var.name))
-    error_message = "name must be 4 to 20 small letters, digits and hyphens and begin with a letter, e.g. undertone."
+    error_message = "name must be 4 to 20 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, e.g. undertone."
   }
 }
 
 variable "labels" {
-  description = "Labels of every resource that takes some."
+  description = "Labels for every resource that can have labels."
   type        = map(string)
   default     = {}
 }
 
 variable "network" {
-  description = "VPC network of the workers; the default network where neither it nor subnetwork is given."
+  description = "VPC network of the workers. If neither network nor subnetwork is given, it is the default network."
   type        = string
   default     = null
 }
@@ -49,13 +49,13 @@ variable "subnetwork" {
 # What runs.
 
 variable "release" {
-  description = "Tag of the image and templates to run, e.g. 0.1.0. Without it all is made but the jobs: the first templates are built into what the first apply makes."
+  description = "Tag of the image and templates to run, e.g. 0.1.0. Null makes everything except the jobs and their alerts. Use null for the first apply: it makes the places that the first image and templates are built into."
   type        = string
   default     = null
 }
 
 variable "counting" {
-  description = "Flags of both mains that say how to count: one value for both, because a backfill supersedes what the stream has counted. What is null is left to its default; see python -m pipelines.stream --help."
+  description = "Flags that say how the stream and the backfill count. Both get the same values, because a backfill overrides the stream's figures. Null means the flag's default; see python -m pipelines.stream --help."
   type = object({
     classifier                 = optional(string)
     session_gap                = optional(string)
@@ -70,7 +70,7 @@ variable "counting" {
 }
 
 variable "stream" {
-  description = "Flags that only pipelines.stream has; what is null is left to its default."
+  description = "Flags that only pipelines.stream has. Null means the flag's default."
   type = object({
     timestamp_attribute = optional(string)
     firing_period       = optional(string)
@@ -81,7 +81,7 @@ variable "stream" {
 }
 
 variable "backfill" {
-  description = "Flags that only pipelines.backfill has, for the nightly run; what is null is left to its default. See python -m pipelines.backfill --help."
+  description = "Flags that only pipelines.backfill has, for the nightly run. Null means the flag's default; see python -m pipelines.backfill --help."
   type = object({
     from       = optional(string, "9d")
     to         = optional(string, "1d")
@@ -93,13 +93,13 @@ variable "backfill" {
 }
 
 variable "backfill_schedule" {
-  description = "When the backfill runs, as cron, UTC. After midnight by more than the archive takes to be written."
+  description = "When the backfill runs, in cron format and UTC. It must be so long after midnight that the archive of the last day is complete."
   type        = string
   default     = "30 2 * * *"
 }
 
 variable "stream_workers" {
-  description = "Machine type of the stream's workers, and how few and how many there may be."
+  description = "Machine type of the stream's workers, and the least and most workers."
   type = object({
     machine_type = optional(string, "n2-standard-2")
     min          = optional(number, 1)
@@ -109,7 +109,7 @@ variable "stream_workers" {
 }
 
 variable "backfill_workers" {
-  description = "Machine type of the backfill's workers, and how many there may be."
+  description = "Machine type of the backfill's workers, and the most workers."
   type = object({
     machine_type = optional(string, "n2-standard-4")
     max          = optional(number, 20)
@@ -120,7 +120,7 @@ variable "backfill_workers" {
 # Events.
 
 variable "enforced_encoding" {
-  description = "BINARY or JSON lets the topic take only events of the schema in that encoding, and refuses the rest to their sender. Null takes both encodings; what is no event becomes a dead letter."
+  description = "With BINARY or JSON, the topic takes only events of the schema in that encoding, and refuses others when they are sent. With null it takes both encodings, and a message that is not an event becomes a dead letter."
   type        = string
   default     = null
 
@@ -131,19 +131,19 @@ variable "enforced_encoding" {
 }
 
 variable "retention" {
-  description = "How long Pub/Sub keeps messages, acknowledged or not, so that the stream can be sought back; at most 7 days."
+  description = "How long Pub/Sub keeps messages, acknowledged or not, for a replay. At most 7 days."
   type        = string
   default     = "604800s"
 }
 
 variable "max_delivery_attempts" {
-  description = "Pub/Sub tries so often to write a message to the archive, then moves it to the undeliverable topic; 5 to 100."
+  description = "Number of times that Pub/Sub tries to write a message to the archive before it moves it to the undeliverable topic. 5 to 100."
   type        = number
   default     = 100
 }
 
 variable "archive_days" {
-  description = "Days after which archived events are deleted. The archive is the only place that holds text: no longer than your users were promised, and no shorter than a backfill reaches back."
+  description = "Days after which archived events are deleted. The archive is the only place with text, so keep it no longer than you promised your users. Keep it as long as a backfill must reach back."
   type        = number
   default     = 60
 }
@@ -151,7 +151,7 @@ variable "archive_days" {
 # Who.
 
 variable "analysts" {
-  description = "Group that may read the figures, e.g. group:analysts@example.com; not the dead letters."
+  description = "Group that may read the figures but not the dead letters, e.g. group:analysts@example.com."
   type        = string
   default     = null
 }
@@ -169,21 +169,21 @@ variable "alert_readers" {
 }
 
 variable "next_key_rotation" {
-  description = "When to be reminded first to change the senders' key, e.g. 2027-11-01T00:00:00Z; every year from then on. Null reminds nobody."
+  description = "Time of the first reminder to change the senders' key, e.g. 2027-11-01T00:00:00Z. Another follows every year. Null means no reminder."
   type        = string
   default     = null
 }
 
-# When to wake somebody.
+# When to alert somebody.
 
 variable "notify" {
-  description = "E-mail address that alerts go to."
+  description = "E-mail address that gets the alerts."
   type        = string
   default     = null
 }
 
 variable "thresholds" {
-  description = "When an alert fires; each is explained in deploy/runbook.md."
+  description = "When each alert fires. deploy/runbook.md explains them."
   type = object({
     oldest_unacked_s   = optional(number, 900)
     watermark_age_s    = optional(number, 1800)

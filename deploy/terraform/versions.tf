@@ -6,7 +6,7 @@ terraform {
       source  = "hashicorp/google"
       version = "~> 6.50"
     }
-    # Flex Template jobs are in the beta provider only.
+    # Only the beta provider has Flex Template jobs.
     google-beta = {
       source  = "hashicorp/google-beta"
       version = "~> 6.50"

@@ -109,19 +109,19 @@ def test_no_stream_is_no_error(check: Check) -> None:
 def test_a_backfill_in_time_passes(check: Check) -> None:
     """A bounded run within the hours is enough, a stream beside it does no harm."""
     rows = [("stream", 9000, "read", 1), ("stream", 1, "read", 2), ("backfill", 600, "read", 5)]
-    assert check("backfill", rows) == "ended well"
+    assert check("backfill", rows) == "succeeded"
 
 
 @pytest.mark.parametrize("rows", [[], [("backfill", 27 * 60, "read", 5)]])
 def test_a_missing_backfill_fails_the_check(check: Check, rows: list[Any]) -> None:
     """None at all, or one too long ago, is an error."""
-    assert "no backfill has ended well in 26 hours" in check("backfill", rows)
+    assert "no backfill has succeeded in 26 hours" in check("backfill", rows)
 
 
 def test_a_stream_is_no_backfill(check: Check) -> None:
     """Rows that a stream wrote lately do not stand for a backfill."""
     rows = [("stream", 60, "read", 1), ("stream", 1, "read", 2)]
-    assert "no backfill has ended well" in check("backfill", rows)
+    assert "no backfill has succeeded" in check("backfill", rows)
 
 
 def test_the_check_knows_every_fate() -> None:

@@ -1,12 +1,12 @@
--- Fails if no backfill has ended well within ${backfill_age_hours} hours. A bounded run writes its
--- ledger once, when it has balanced.
+-- Fails if no backfill has succeeded in the last ${backfill_age_hours} hours. A bounded run writes its
+-- ledger once, after it has balanced.
 -- Source: transforms/balance.py.
 SELECT
   IF(
     COALESCE(MAX(run), 0)
     < UNIX_MICROS(CURRENT_TIMESTAMP()) - ${backfill_age_hours} * 3600000000,
-    ERROR('no backfill has ended well in ${backfill_age_hours} hours'),
-    'ended well'
+    ERROR('no backfill has succeeded in ${backfill_age_hours} hours'),
+    'succeeded'
   ) AS backfill
 FROM `${dataset}.ledger`
 WHERE origin = 'batch'

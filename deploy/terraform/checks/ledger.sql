@@ -1,6 +1,6 @@
--- Fails if records were lost: of the stream's newest run, what had been read ${ledger_grace_min}
--- minutes ago must by now have met a fate. While events come in, a loss shows once it exceeds what
--- is read in that time; when they pause, a single record shows.
+-- Fails if records were lost. In the stream's newest run, every record that was read more than
+-- ${ledger_grace_min} minutes ago must have a fate by now. While events come in, a loss shows once it
+-- is larger than the number of records read in that time. When they pause, a single record shows.
 -- Source: transforms/balance.py, FATES.
 WITH stream AS (
   SELECT MAX(run) AS run
@@ -45,7 +45,7 @@ SELECT
     ERROR(
       CONCAT(
         'the ledger does not balance: ', CAST(read_before - met_by_now AS STRING),
-        ' records were read and met no fate'
+        ' records were read and have no fate'
       )
     ),
     'balances'
