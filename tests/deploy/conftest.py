@@ -1,4 +1,4 @@
-"""What is deployed, made once: the image's Python, and Terraform with providers without a cloud."""
+"""Makes once the image's Python, and a Terraform whose providers need no cloud."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ PLANNED: Final = {
     "next_key_rotation": "2027-11-01T00:00:00Z",
     "enforced_encoding": "BINARY",
 }
-"""Variables by which everything that may be made is made."""
+"""Variables with which Terraform makes every resource that it can."""
 
 
 def needs(program: str) -> str:
-    """Returns where a program is; where it is not installed, as `have`."""
+    """Returns the path of a program; skips or fails the test like `have` if it is not installed."""
 
     def found() -> str:
         path = shutil.which(program)
         if path is None:
-            raise ServiceError(f"{program} is not installed")
+            raise ServiceError(f"{program} is not installed; install it and put it on the PATH")
         return path
 
     path: str = have(found)
@@ -50,7 +50,7 @@ def needs(program: str) -> str:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """The image's build steps, followed: locked dependencies, and the package from its sdist."""
+    """Follows the image's build steps: installs the locked dependencies and the package's sdist."""
     stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text())
     root = tmp_path_factory.mktemp("image")
     build = Build(ROOT, root, _ENVIRONMENT)
@@ -59,7 +59,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
         with alone(_ENVIRONMENT):
             _make_locked(Build(ROOT, root, _ENVIRONMENT), stages["locked"].steps)
         build.follow(stages["package"].steps)
-        # A COPY from another stage takes the folder that is already in its place here.
+        # A COPY from another stage is not followed, so the folder must be in its place already.
         (root / "opt" / "undertone").mkdir(parents=True, exist_ok=True)
         shutil.copytree(root / "dist", root / "opt" / "undertone" / "dist")
         subprocess.run(
@@ -74,12 +74,12 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.fixture(scope="session")
 def sdist_python(release: Build) -> Path:
-    """A Python with the locked dependencies and the package, installed from its sdist, alone."""
+    """Returns a Python with only the locked dependencies and the package's sdist installed."""
     return release.python
 
 
 def _make_locked(build: Build, steps: Any) -> None:
-    """Makes the environment of the locked dependencies, where there is none of this lock."""
+    """Makes the environment of the locked dependencies, unless the lock's environment exists."""
     lock = (ROOT / "requirements.lock").read_bytes()
     wanted = hashlib.sha256(lock + sys.version.encode()).hexdigest()
     stamp = build.environment / ".ready"
@@ -92,7 +92,7 @@ def _make_locked(build: Build, steps: Any) -> None:
 
 
 class Ran(NamedTuple):
-    """What a command of Terraform printed, and whether it succeeded."""
+    """The output of a Terraform command, and whether it succeeded."""
 
     succeeded: bool
     text: str
@@ -121,7 +121,7 @@ class Terraform:
         (self.folder / "test.tfvars.json").write_text(json.dumps(variables))
 
     def remember(self, address: str, values: dict[str, Any]) -> None:
-        """Lets the state say that one resource has been made with these values."""
+        """Writes a state in which one resource exists with these values."""
         kind, name = address.split(".")
         resource = {
             "mode": "managed", "type": kind, "name": name,
@@ -146,9 +146,9 @@ class Terraform:
 def terraformed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Terraform]]:
-    """Makes a Terraform that is initialised; `invent=True` fills in what only Google would know."""
+    """Makes an initialised Terraform; `invent=True` makes up values that only Google would know."""
     needs("terraform")
-    # Compiles the protocol: not for those who run other tests of this folder.
+    # The import compiles the protocol, which other tests of this folder do not need.
     from contextlib import ExitStack  # noqa: PLC0415
 
     from tests.deploy.provider import serving  # noqa: PLC0415
@@ -169,14 +169,14 @@ def terraformed(
 
 @pytest.fixture(scope="session")
 def planned(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
-    """What Terraform would make where everything is asked for: values by resource."""
+    """Returns the values of each resource that Terraform would make with all variables set."""
     plan = terraformed(invent=True).plan(**PLANNED)
     resources = plan["planned_values"]["root_module"]["resources"]
     return {resource["address"]: resource["values"] for resource in resources}
 
 
 def _mentioned(schemas: dict[str, Any]) -> dict[str, Any]:
-    """Returns the schemas of what the module names; all thousand take Terraform seconds to read."""
+    """Returns the schemas that the module needs; Terraform needs seconds to read all thousand."""
     files = (ROOT / "deploy" / "terraform").glob("*.tf*")
     named = set(re.findall(r"google_\w+", "".join(file.read_text() for file in files)))
     return {

@@ -1,4 +1,4 @@
-"""A Dockerfile's build steps, read and followed without Docker, as far as they are ours."""
+"""Reads a Dockerfile, and follows our own build steps in it without Docker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy.local.packages import install_error
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction of a stage, its words without flags apart from the flags."""
+    """One instruction of a stage: its name, its words without flags, and its flags."""
 
     name: str
     words: tuple[str, ...]
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass
 class Stage:
-    """One stage: what it starts from, and its steps."""
+    """One stage: the image or stage that it starts from, and its steps."""
 
     base: str
     steps: list[Step] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Stage:
 
 
 def stages_of(text: str) -> dict[str, Stage]:
-    """Reads a Dockerfile's stages by name; the last is named `final`."""
+    """Returns a Dockerfile's stages by name; a stage without a name is `final`."""
     stages: dict[str, Stage] = {}
     named = "final"
     for step in _steps(text):
@@ -49,17 +49,17 @@ def stages_of(text: str) -> dict[str, Stage]:
 
 
 def arguments_of(text: str) -> dict[str, str]:
-    """Returns the defaults of a Dockerfile's arguments."""
+    """Returns the default of each ARG in a Dockerfile."""
     return dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
 
 
 class Build:
-    """An image's files under a folder instead of `/`, and a virtual environment as its Python.
+    """Builds an image's files in a folder instead of `/`, with a virtual environment as its Python.
 
     Args:
-      context: folder that is built.
-      root: stands for `/`.
-      environment: stands for the Python of the base image.
+      context: folder that the image is built from.
+      root: folder that stands for `/`.
+      environment: virtual environment that stands for the base image's Python.
     """
 
     def __init__(self, context: Path, root: Path, environment: Path) -> None:
@@ -74,7 +74,7 @@ class Build:
         return self.environment / "bin" / "python"
 
     def follow(self, steps: Iterable[Step]) -> None:
-        """Takes the steps that copy from the context, or between stages, and those that run."""
+        """Follows WORKDIR, RUN, and each COPY from the context; skips all other steps."""
         for step in steps:
             if step.name == "WORKDIR":
                 self._folder = self._inside(step.words[0])
@@ -96,7 +96,7 @@ class Build:
             shutil.copy(source, file)
 
     def _run(self, step: Step) -> None:
-        # Without a cache the image is smaller; here it would only be slower.
+        # The image has no cache, to be smaller; here a cache saves time.
         words = [word for word in step.words if word != "--no-cache-dir"]
         moved = [f"{self.root}{word}" if word.startswith("/") else word for word in words]
         command = " ".join(word if "*" in word else shlex.quote(word) for word in moved)

@@ -1,4 +1,4 @@
-"""What a lock pins, and what the pinned packages require, read without a network."""
+"""Reads which packages a lock pins and what these require, without a network."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Lock:
 
     @classmethod
     def read(cls, file: Path) -> Lock:
-        """Reads a lock as uv writes it: one `name==version ; marker` a package."""
+        """Reads a lock that uv wrote: one `name==version ; marker` per package."""
         return cls(tuple(map(Requirement, _PIN.findall(file.read_text()))))
 
     def without(self, name: str) -> Lock:
-        """Returns the lock with one package removed."""
+        """Returns the lock without one package."""
         return Lock(tuple(pin for pin in self.pins if pin.name != name))
 
     def versions(self, environment: dict[str, str]) -> dict[str, str]:
@@ -41,7 +41,7 @@ class Lock:
 
 
 def environment_of(python: str, platform: str) -> dict[str, str]:
-    """Returns the values that markers are read by, e.g. for Python "3.12" on "linux"."""
+    """Returns the values that markers depend on, e.g. for Python "3.12" on "linux"."""
     system, machine = {"linux": ("Linux", "x86_64"), "darwin": ("Darwin", "arm64")}[platform]
     here = {name: str(value) for name, value in default_environment().items()}
     return {
@@ -68,8 +68,8 @@ def holes(
 ) -> Iterator[str]:
     """Yields each requirement that no pin meets, as `by requires name`.
 
-    Follows the roots through the metadata of every package, extras and markers included. A package
-    that only another platform installs has no metadata here: its pin is checked, not what it needs.
+    Follows the roots through the metadata of every package, with extras and markers. A package that
+    only another platform installs has no metadata here. Its pin is checked, but not its needs.
     """
     pinned = lock.versions(environment)
     todo = [("the roots", Requirement(root), "") for root in roots]

@@ -1,4 +1,4 @@
-"""The package as it is released: a source distribution of nothing but the sources."""
+"""Builds the released package: a source distribution of only the sources."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BUILD_S: Final = 120
 
 
 def build_sdist(folder: Path) -> Path:
-    """Builds the source distribution from a copy of the sources alone; returns its file.
+    """Builds the source distribution from a copy of only the sources; returns its file.
 
-    A copy, because setuptools also packs what an earlier build listed beside the sources.
+    In the original folder setuptools would also pack files that an earlier build listed.
     """
     source = folder / "source"
     source.mkdir(parents=True)

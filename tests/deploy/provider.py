@@ -1,7 +1,7 @@
-"""Google's providers as far as `terraform validate` and `plan` need them: a schema, and no cloud.
+"""Stands for Google's Terraform providers: enough for `validate` and `plan`, without a cloud.
 
-Terraform itself then resolves every reference, checks every block and attribute, and evaluates
-every expression. What only Google would know, such as a computed name, stays unknown.
+With their schemas, Terraform itself resolves every reference, checks every block and attribute, and
+evaluates every expression. Values that only Google knows, such as computed names, stay unknown.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ sys.path.pop(0)
 
 @contextmanager
 def serving(schemas: dict[str, Any], *, invent: bool = False) -> Iterator[dict[str, str]]:
-    """Serves a provider for each schema; gives the variable by which Terraform finds them.
+    """Serves a provider for each schema; yields the environment variable that tells Terraform.
 
     Args:
-      schemas: by the provider's name.
-      invent: makes up, in a plan, the names that Google would give, so that all else can be read.
+      schemas: each provider's schema, by its name.
+      invent: whether a plan makes up the names that Google would give. Then a test can read
+        everything else in the plan.
     """
     with ExitStack() as stack:
         attached = {}
@@ -75,12 +76,12 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
         return _bytes(_messages.Planned(planned_state=_encoded(state)))
 
     def upgraded(request: bytes) -> bytes:
-        stored = _messages.Stored.FromString(request)  # Of this schema already.
+        stored = _messages.Stored.FromString(request)  # It has this schema already.
         state = _messages.DynamicValue(json=stored.raw_state.json)
         return _bytes(_messages.Upgraded(upgraded_state=state))
 
     def prepared(request: bytes) -> bytes:
-        return request  # The configuration as it came, under the same number.
+        return request  # The answer has the configuration in the same field.
 
     def nothing(request: bytes) -> bytes:
         del request
@@ -103,13 +104,13 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
 
 
 def _invented(kind: str, state: dict[str, Any], attribute: str) -> str:
-    """Returns a name that tells the resource and the attribute, as Google's own mostly do."""
+    """Returns a name that contains the resource and the attribute, like most of Google's names."""
     own = next((state[key] for key in _OWN_NAMES if isinstance(state.get(key), str)), "one")
     return f"{kind}/{own}/{attribute}"
 
 
 def _described(schema: dict[str, Any]) -> Any:
-    """Returns the schemas as the protocol writes them."""
+    """Returns the schemas as a message of the protocol."""
     return _messages.Schemas(
         provider=_schema(schema["provider"]),
         resource_schemas={name: _schema(one) for name, one in schema["resources"].items()},
@@ -127,7 +128,7 @@ def _block(one: Schema) -> Any:
             name=name,
             type=json.dumps(attribute["type"]).encode(),
             required=attribute.get("required", False),
-            # Which of the optional ones Google fills in is not known, so it may be any.
+            # We do not know which optional attributes Google fills in, so any may be computed.
             optional=not attribute.get("required") and not attribute.get("computed"),
             computed=not attribute.get("required"),
         )

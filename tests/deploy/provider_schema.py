@@ -1,8 +1,8 @@
-"""The Google providers' schemas, read off the classes that were generated from them.
+"""Reads the Google providers' schemas from classes that were generated from them.
 
-The providers themselves come from a registry that is not for everybody to reach. HashiCorp's
-packages `cdktf-cdktf-provider-google` and `-google-beta` describe each of their resources, blocks
-and attributes as a class; that much of a schema `terraform validate` needs.
+Not everybody can reach the registry of the providers themselves. HashiCorp's packages
+`cdktf-cdktf-provider-google` and `-google-beta` have a class for each resource, block and
+attribute. `terraform validate` needs no more of a schema than that.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _COMPUTED: Final = {
 }
 
 Schema = dict[str, Any]
-"""`attributes` by name, with `type` and whether `required`; `blocks` by name, with `single` too."""
+"""`attributes` by name, each with `type` and `required`, and `blocks`, with `single` as well."""
 
 
 def provider_schemas() -> dict[str, Any]:
-    """Returns, by provider, its `provider`, `resources` and `data_sources`.
+    """Returns each provider's schemas by its name: `provider`, `resources` and `data_sources`.
 
     Raises:
-      ServiceError: the network is missing.
-      InstallError: the packages cannot be downloaded.
+      ServiceError: if the network is missing.
+      InstallError: if the packages cannot be downloaded.
     """
     with alone(_CACHE):
         return _cached()
@@ -92,7 +92,7 @@ class _Assembly:
         self._types = assembly["types"]
 
     def schema(self) -> dict[str, Any]:
-        """Returns the provider's schema, its resources' and its data sources'."""
+        """Returns the schemas of the provider, its resources and its data sources."""
         found: dict[str, Any] = {"provider": {}, "resources": {}, "data_sources": {}}
         for described in self._types.values():
             base = described.get("base", "")
@@ -137,7 +137,7 @@ class _Assembly:
 
 
 def _nested(kind: dict[str, Any]) -> str | None:
-    """Returns the name of the block's class, if it is a block."""
+    """Returns the name of a block's class, or None if the type is not a block."""
     if "fqn" in kind:
         return None if kind["fqn"].startswith("cdktf.") else str(kind["fqn"])
     inner = kind.get("union", {}).get("types", [])
@@ -147,7 +147,7 @@ def _nested(kind: dict[str, Any]) -> str | None:
 
 
 def _type_of(kind: dict[str, Any]) -> Any:
-    """Returns an attribute's type, as Terraform writes it in JSON."""
+    """Returns an attribute's type as Terraform writes it in JSON."""
     if "primitive" in kind:
         return _PRIMITIVES[kind["primitive"]]
     if "collection" in kind:

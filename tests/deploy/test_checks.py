@@ -1,4 +1,4 @@
-"""The scheduled checks, over ledgers that balance and ledgers that don't, and the log filters."""
+"""The scheduled checks, on ledgers that balance and ledgers that don't, and the log filters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Check = Callable[[str, list[tuple[str, int, str, int]]], str]
 
 @pytest.fixture
 def check() -> Check:
-    """Runs a check over rows of the ledger: run, minutes ago, account, records."""
+    """Returns a function that runs a check on ledger rows: run, minutes ago, account, records."""
 
     def run(name: str, rows: list[tuple[str, int, str, int]]) -> str:
         now_us = time.time_ns() // 1000
@@ -40,12 +40,12 @@ def check() -> Check:
             f"{c.name} {'BIGINT' if c.type == 'INT64' else 'TEXT'}" for c in LEDGER.columns
         )
         connection.execute(f"CREATE TABLE ledger ({columns})")
-        for which, minutes, account, records in rows:
+        for job, minutes, account, records in rows:
             revision = now_us - minutes * MINUTE_US
-            number = names.setdefault(which, revision)
+            number = names.setdefault(job, revision)
             connection.execute(
                 "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
-                [number, account, "", records, revision, ORIGINS[which]],
+                [number, account, "", records, revision, ORIGINS[job]],
             )
         try:
             found = connection.execute(query_of(name)).fetchone()
@@ -67,7 +67,7 @@ def query_of(name: str) -> str:
 
 
 def test_a_ledger_that_balances_passes(check: Check) -> None:
-    """What came in within the grace may be under way."""
+    """Records that were read within the grace period may still be under way."""
     rows = [
         ("stream", 60, "read", 100), ("stream", 60, "counted", 90),
         ("stream", 1, "read", 200), ("stream", 1, "counted", 140), ("stream", 1, "late", 10),
@@ -76,7 +76,7 @@ def test_a_ledger_that_balances_passes(check: Check) -> None:
 
 
 def test_a_lost_record_fails_the_check(check: Check) -> None:
-    """What was read before the grace and met no fate is an error that says how many."""
+    """If records read before the grace period have no fate, the error says how many."""
     rows = [
         ("stream", 90, "read", 50), ("stream", 90, "counted", 50),
         ("stream", 60, "read", 100), ("stream", 60, "counted", 90), ("stream", 60, "late", 7),
@@ -85,7 +85,7 @@ def test_a_lost_record_fails_the_check(check: Check) -> None:
 
 
 def test_a_row_written_twice_is_counted_once(check: Check) -> None:
-    """A repeated write of the ledger neither hides a loss nor makes one."""
+    """A repeated write of the ledger neither hides a loss nor looks like one."""
     read, met = ("stream", 60, "read", 100), ("stream", 60, "counted", 60)
     first = [("stream", 90, "read", 10), ("stream", 90, "counted", 10)]
     assert "40 records" in check("ledger", [*first, read, met, met])
@@ -93,7 +93,7 @@ def test_a_row_written_twice_is_counted_once(check: Check) -> None:
 
 
 def test_a_backfill_does_not_hide_the_stream(check: Check) -> None:
-    """A newer bounded run, which balances by itself, is not what the ledger check looks at."""
+    """The ledger check ignores a newer bounded run, even if that run balances."""
     rows = [
         ("stream", 120, "read", 100), ("stream", 60, "read", 100),
         ("backfill", 30, "read", 5), ("backfill", 30, "counted", 5),
@@ -101,31 +101,31 @@ def test_a_backfill_does_not_hide_the_stream(check: Check) -> None:
     assert "100 records" in check("ledger", rows)
 
 
-def test_no_stream_is_no_error(check: Check) -> None:
-    """Before the first record there is nothing to be lost."""
+def test_a_ledger_without_a_stream_passes(check: Check) -> None:
+    """Before the first record, nothing can be lost."""
     assert check("ledger", []) == "balances"
 
 
-def test_a_backfill_in_time_passes(check: Check) -> None:
-    """A bounded run within the hours is enough, a stream beside it does no harm."""
+def test_a_recent_backfill_passes(check: Check) -> None:
+    """One bounded run in the last hours is enough, also beside a stream."""
     rows = [("stream", 9000, "read", 1), ("stream", 1, "read", 2), ("backfill", 600, "read", 5)]
     assert check("backfill", rows) == "succeeded"
 
 
 @pytest.mark.parametrize("rows", [[], [("backfill", 27 * 60, "read", 5)]])
 def test_a_missing_backfill_fails_the_check(check: Check, rows: list[Any]) -> None:
-    """None at all, or one too long ago, is an error."""
+    """The check fails if there is no backfill, or only an old one."""
     assert "no backfill has succeeded in 26 hours" in check("backfill", rows)
 
 
-def test_a_stream_is_no_backfill(check: Check) -> None:
-    """Rows that a stream wrote lately do not stand for a backfill."""
+def test_a_stream_does_not_count_as_a_backfill(check: Check) -> None:
+    """Rows that a stream wrote recently do not pass for a backfill."""
     rows = [("stream", 60, "read", 1), ("stream", 1, "read", 2)]
     assert "no backfill has succeeded" in check("backfill", rows)
 
 
 def test_the_check_knows_every_fate() -> None:
-    """The fates in the SQL are those of the code."""
+    """The SQL lists the same fates as the code."""
     listed = re.search(r"IN \(([^)]+)\)", (CHECKS / "ledger.sql").read_text())
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == FATES
@@ -138,7 +138,7 @@ def test_the_check_knows_every_fate() -> None:
 def test_log_metrics_find_what_is_logged(
     event: str, label: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The filter matches the line that a worker writes, and takes its label from it."""
+    """The filter matches the line that a worker logs, and the extractor finds the label in it."""
     caplog.set_level(logging.WARNING, logger="undertone")
     fields: dict[str, Any] = {label: value, "source": "x"}
     log_event(event, key=f"{event}/{time.monotonic_ns()}", **fields)

@@ -1,4 +1,4 @@
-"""The image: its build steps, followed in a virtual environment, give mains that work alone."""
+"""The image: its build steps, followed in a virtual environment, give programs that work alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED = (
     "transforms/estimation/rates.json",
     "pipelines/report/templates/",
 )
-"""What the mains need besides modules; the model's files are looked up in the repository."""
+"""Files that the programs need besides modules."""
 
 follows_the_build = pytest.mark.xdist_group("release")
 
@@ -36,7 +36,7 @@ def pins_of(lock: Path) -> dict[str, str]:
 
 
 def test_every_copied_file_is_there() -> None:
-    """What the steps copy exists, and the context is nothing but that."""
+    """Each file that a step copies exists, and the build context has no other files."""
     copied = {
         source.removeprefix("./")
         for stage in STAGES.values()
@@ -50,7 +50,7 @@ def test_every_copied_file_is_there() -> None:
 
 
 def test_stages_copy_from_stages() -> None:
-    """Every stage that a step copies from is one of the file, and starts from one or an image."""
+    """A step copies only from a stage of the file; `package` and `final` start from `locked`."""
     for stage in STAGES.values():
         for step in stage.steps_named("COPY"):
             assert step.flags.get("from", "final") in STAGES
@@ -58,7 +58,7 @@ def test_stages_copy_from_stages() -> None:
 
 
 def test_the_launcher_finds_its_main() -> None:
-    """The file that the launcher is told to run is the one that is copied to that place."""
+    """The launcher is told to run the path to which `flex_main.py` is copied."""
     environment = dict(
         word.split("=", 1) for step in STAGES["final"].steps_named("ENV") for word in step.words
     )
@@ -71,24 +71,24 @@ def test_the_launcher_finds_its_main() -> None:
     ]
 
 
-def test_worker_and_launch_are_of_the_locked_beam() -> None:
-    """The boot program is of the version of Beam that is installed beside it."""
+def test_the_boot_program_has_the_locked_version_of_beam() -> None:
+    """The boot program and the Beam package in the image have the same version."""
     pins = pins_of(ROOT / "requirements.lock")
     assert arguments_of(DOCKERFILE)["BEAM_VERSION"] == pins["apache-beam"]
     assert "python3.11" in STAGES["beam"].base
     assert STAGES["locked"].base.startswith("python:3.11-")
 
 
-def test_the_image_holds_what_was_tested() -> None:
-    """The image's lock has the versions of the lock by which everything else is tested."""
+def test_the_image_has_the_tested_versions() -> None:
+    """The image's lock has the same versions as the lock that all tests use."""
     tested = pins_of(ROOT / "requirements-dev.lock")
     shipped = pins_of(ROOT / "requirements.lock")
     assert {name: tested.get(name) for name in shipped} == shipped
     assert not {"pytest", "mypy", "jax"} & {*shipped}
 
 
-def test_cloud_build_names_what_there_is() -> None:
-    """Its steps build our Dockerfile, push it, and only then build every template."""
+def test_cloud_build_pushes_the_image_before_the_templates() -> None:
+    """Its steps build our Dockerfile, push the image, and only then build every template."""
     build = yaml.safe_load((ROOT / "deploy" / "cloudbuild.yaml").read_text())
     steps = {step["id"]: step["args"] for step in build["steps"]}
     assert [*steps] == ["build", "push", *(template.name for template in TEMPLATES)]
@@ -103,8 +103,10 @@ def test_cloud_build_names_what_there_is() -> None:
 
 @follows_the_build
 @pytest.mark.parametrize("module", ["pipelines.stream", "pipelines.backfill"])
-def test_the_mains_start_alone(sdist_python: Path, module: str, tmp_path: Path) -> None:
-    """Away from the repository, the installed mains say what they take."""
+def test_the_installed_programs_start_alone(
+    sdist_python: Path, module: str, tmp_path: Path
+) -> None:
+    """Outside the repository, each installed program prints its flags."""
     done = subprocess.run(
         [sdist_python, "-m", module, "--help"], cwd=tmp_path, env={"PATH": ""},
         capture_output=True, text=True, timeout=60, check=False,
@@ -115,7 +117,7 @@ def test_the_mains_start_alone(sdist_python: Path, module: str, tmp_path: Path) 
 
 @follows_the_build
 def test_the_package_comes_from_the_sdist(sdist_python: Path, tmp_path: Path) -> None:
-    """The modules and the model are the installed ones, not the repository's."""
+    """The installed modules and the installed model are used, not the repository's."""
     script = (
         "import pipelines.graph, transforms.classifiers as c; "
         "print(pipelines.graph.__file__); print(c.load_default().version)"
@@ -131,7 +133,7 @@ def test_the_package_comes_from_the_sdist(sdist_python: Path, tmp_path: Path) ->
 
 @follows_the_build
 def test_the_launchers_file_starts(release: Build, tmp_path: Path) -> None:
-    """The file at the launcher's place runs on the image's Python, and refuses in one sentence."""
+    """The launcher's file runs on the image's Python, and refuses a wrong flag in one sentence."""
     file = release.root / "opt" / "undertone" / "flex_main.py"
     command = [
         str(release.python),

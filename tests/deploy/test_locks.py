@@ -1,4 +1,4 @@
-"""Every lock is complete: installing it resolves nothing, so no later release can break it."""
+"""Every lock is complete: installing it resolves nothing, so a later release can't break it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def required(file: Path) -> list[str]:
 
 
 def roots_of(lock: str) -> list[str]:
-    """Returns what a lock of the root was made from."""
+    """Returns the requirements from which a lock of the root was made."""
     lists = lists_of_setup()
     named = [one for name in ROOT_LOCKS[lock] for one in lists[name]]
     return [*named, *required(ROOT / "requirements.in")]
@@ -47,8 +47,8 @@ def roots_of(lock: str) -> list[str]:
 
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 @pytest.mark.parametrize(("python", "platform"), SUPPORTED)
-def test_a_lock_is_closed(lock: str, python: str, platform: str) -> None:
-    """A pin meets every requirement of every pinned package, extras and markers included."""
+def test_a_lock_is_complete(lock: str, python: str, platform: str) -> None:
+    """A pin meets every requirement of every pinned package, with extras and markers."""
     environment = environment_of(python, platform)
     found = holes(Lock.read(ROOT / lock), roots_of(lock), installed_in(), environment)
     assert list(found) == []
@@ -56,7 +56,7 @@ def test_a_lock_is_closed(lock: str, python: str, platform: str) -> None:
 
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 def test_the_metadata_of_every_pin_is_read(lock: str) -> None:
-    """The metadata of every pin for this machine is at hand, so the walk skips none of them."""
+    """Every pin for this machine is installed with that version, so the walk skips none."""
     environment = environment_of("3.11", "linux")
     pinned = Lock.read(ROOT / lock).versions(environment)
     known = installed_in()
@@ -65,7 +65,7 @@ def test_the_metadata_of_every_pin_is_read(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 def test_a_removed_pin_is_found(lock: str) -> None:
-    """Whichever pin is removed, the walk names what requires it."""
+    """The walk names a package that requires the removed pin, for every pin."""
     environment = environment_of("3.11", "linux")
     whole = Lock.read(ROOT / lock)
     known = installed_in()
@@ -82,8 +82,8 @@ def test_a_requirement_of_an_extra_is_found() -> None:
     assert any("requires cryptography" in hole for hole in found)
 
 
-def test_the_emulators_lock_is_closed() -> None:
-    """The lock of the BigQuery emulator meets every requirement of its packages."""
+def test_the_emulators_lock_is_complete() -> None:
+    """The BigQuery emulator's lock meets every requirement of its packages."""
     environment: Path = have(installed)
     packages = list((environment / "lib").glob("python3.*/site-packages"))
     roots = required(ROOT / "deploy" / "local" / "requirements.in")

@@ -1,4 +1,4 @@
-"""The source distribution is complete: alone, in an environment of its own, it does the job."""
+"""The source distribution is complete: it works alone, in an environment of its own."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.timeout(900)]
 CONVERSATIONS: Final = 2_000
 DAY: Final = "2026-01-05"
 PROJECT: Final = "my-project"
-OF_THE_RUN: Final = ("run", "revision", "snapshot")
-"""Columns that say when a run was, in which two runs over the same events differ."""
+RUN_COLUMNS: Final = ("run", "revision", "snapshot")
+"""Columns that differ between two runs over the same events, because they tell the time."""
 
 _TIMEOUT_S: Final = 240
 
 
 def run(python: Path | str, folder: Path, *arguments: str, **variables: str) -> str:
-    """Runs a module by a Python, in a folder that is not the sources'; returns what it printed."""
+    """Runs a module with a Python, outside the folder of the sources; returns its output."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
     ran = subprocess.run(
         [str(python), "-m", *arguments], env=environment | variables, cwd=folder,
@@ -44,7 +44,7 @@ def run(python: Path | str, folder: Path, *arguments: str, **variables: str) -> 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQueryEmulator]:
-    """Serves BigQuery."""
+    """Runs the BigQuery emulator."""
     manager = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
     yield have(manager.__enter__)
     manager.__exit__(None, None, None)
@@ -53,7 +53,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQueryEmula
 def backfill(
     python: Path | str, folder: Path, archive: Path, url: str, **variables: str
 ) -> Dataset:
-    """Runs the backfill main over an archive, from a new folder; returns the dataset it filled."""
+    """Runs the backfill over an archive, from a new folder; returns the dataset that it filled."""
     folder.mkdir()
     dataset = Dataset(PROJECT, folder.name, url)
     create_dataset(dataset)
@@ -66,14 +66,14 @@ def backfill(
 
 
 def rows_of(dataset: Dataset, table: str) -> Counter[tuple[Any, ...]]:
-    """Returns the rows of a table, without what says when the run was."""
+    """Returns the rows of a table without `RUN_COLUMNS`."""
     rows = query(dataset, f"SELECT * FROM `{{dataset}}.{table}`")
-    return Counter(tuple(v for k, v in row.items() if k not in OF_THE_RUN) for row in rows)
+    return Counter(tuple(v for k, v in row.items() if k not in RUN_COLUMNS) for row in rows)
 
 
 @pytest.fixture(scope="module")
 def archive(sdist_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gives an archive that the released package simulated."""
+    """Returns an archive that the released package simulated."""
     folder = tmp_path_factory.mktemp("simulated")
     flags = (
         f"--conversations={CONVERSATIONS}", f"--start={DAY}", "--days=1", "--late=0.01",
@@ -85,7 +85,7 @@ def archive(sdist_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_the_sdist_holds_every_file_of_the_packages(tmp_path: Path) -> None:
-    """Code, model, word lists, templates, SQL and descriptors are in it, as they are here."""
+    """It has all code, models, word lists, templates, SQL and descriptors, byte for byte."""
     prefix = f"undertone-{version_of()}/"
     with tarfile.open(build_sdist(tmp_path)) as packed:
         held = {
@@ -109,7 +109,7 @@ def test_the_sdist_holds_every_file_of_the_packages(tmp_path: Path) -> None:
 def test_the_package_counts_as_the_sources_do(
     sdist_python: Path, archive: Path, emulator: BigQueryEmulator, tmp_path: Path
 ) -> None:
-    """Backfilled from the same archive, both give the same rows of every table."""
+    """A backfill writes the same rows whether the package or the sources run it."""
     released = backfill(sdist_python, tmp_path / "released", archive, emulator.url)
     sources = backfill(
         sys.executable, tmp_path / "sources", archive, emulator.url, PYTHONPATH=str(ROOT)

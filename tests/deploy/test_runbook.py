@@ -1,4 +1,4 @@
-"""Every command of the runbook: ours by our parsers, the cloud's by what its tools know."""
+"""Checks each command of the runbook: ours with our parsers, Google's with its tools' lists."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _HEADING: Final = re.compile(r"^#+ .*$", re.MULTILINE)
 
 
 class Command(NamedTuple):
-    """One command of the runbook, and whether it says that it needs the cloud."""
+    """One command of the runbook, and whether the runbook says that it needs the cloud."""
 
     words: tuple[str, ...]
     is_cloud: bool
 
 
 def commands() -> Iterator[Command]:
-    """Yields the commands of all blocks; a block is the cloud's if what leads to it says so."""
+    """Yields the commands of all blocks; a block needs the cloud if the text before it has a ☁."""
     end = 0
     for block in _BLOCK.finditer(RUNBOOK):
         heading = max((m.end() for m in _HEADING.finditer(RUNBOOK, 0, block.start())), default=0)
@@ -57,7 +57,7 @@ COMMANDS: Final = tuple(commands())
 
 
 def of_program(*names: str) -> pytest.MarkDecorator:
-    """Parametrizes a test with the commands of these programs."""
+    """Returns the mark that parametrizes a test with the commands of these programs."""
     chosen = [c for c in COMMANDS if c.words[0] in names]
     assert chosen
     return pytest.mark.parametrize("command", chosen, ids=lambda c: " ".join(c.words)[:60])
@@ -68,13 +68,15 @@ def completions() -> Path:
     gcloud = shutil.which("gcloud")
     folder = Path(gcloud or "").resolve().parents[1] / "data" / "cli"
     if not (folder / "gcloud_completions.py").is_file():
-        raise ServiceError("the Google Cloud CLI with its completions is missing")
+        raise ServiceError(
+            f"the Google Cloud CLI's completions are not in {folder}; install the Google Cloud CLI"
+        )
     return folder
 
 
 @cache
 def cloud_trees() -> dict[str, Any]:
-    """Returns the commands and flags that the Google Cloud CLI knows, by its completions."""
+    """Returns the commands and flags of the Google Cloud CLI, from its completions."""
     folder = have(completions)
     gcloud_tree = runpy.run_path(str(folder / "gcloud_completions.py"))
     return {
@@ -84,24 +86,24 @@ def cloud_trees() -> dict[str, Any]:
 
 
 def flags_of_bq(command: Command) -> set[str]:
-    """Returns the flags of a command of bq, which its completions leave out but its help tells."""
+    """Returns the flags of a bq command from its help, because the completions leave them out."""
     if command.words[0] != "bq":
         return set()
-    said = subprocess.run(
+    ran = subprocess.run(
         ["bq", "help", command.words[1]], capture_output=True, text=True, timeout=60, check=False
     )
-    return {f"--{name}" for name in re.findall(r"--(?:\[no\])?(\w+)", said.stdout)}
+    return {f"--{name}" for name in re.findall(r"--(?:\[no\])?(\w+)", ran.stdout)}
 
 
-def test_there_are_commands() -> None:
-    """The blocks are found, those of the cloud and ours."""
+def test_commands_are_found() -> None:
+    """The runbook has more than 20 commands, some for the cloud and some not."""
     assert len(COMMANDS) > 20
     assert {command.is_cloud for command in COMMANDS} == {True, False}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words)[:60])
-def test_what_needs_the_cloud_is_marked(command: Command) -> None:
-    """Every program is one that is checked here, and the cloud's are marked."""
+def test_a_command_that_needs_the_cloud_is_marked(command: Command) -> None:
+    """Every program is checked in this module, and the cloud's programs are marked."""
     ours, clouds = {"undertone", "python", "make"}, {"gcloud", "bq", "terraform", "openssl"}
     assert command.words[0] in ours | clouds
     assert command.is_cloud or command.words[0] in ours
@@ -109,7 +111,7 @@ def test_what_needs_the_cloud_is_marked(command: Command) -> None:
 
 @of_program("undertone")
 def test_our_commands_parse(command: Command) -> None:
-    """The command line takes each as it stands."""
+    """The command line takes each command as written."""
     words = [word for word in command.words[1:] if word != "--help"]
     if words == list(command.words[1:]):
         assert cli._parser().parse_known_args(words)[1] == []
@@ -119,8 +121,8 @@ def test_our_commands_parse(command: Command) -> None:
 
 
 @of_program("python")
-def test_our_mains_take_their_flags(command: Command) -> None:
-    """The module is there; a main's flags are ours or Beam's."""
+def test_our_modules_take_their_flags(command: Command) -> None:
+    """The module exists, and each flag is ours or Beam's."""
     assert command.words[1] == "-m"
     module, *flags = command.words[2:]
     assert importlib.util.find_spec(module) is not None
@@ -133,15 +135,15 @@ def test_our_mains_take_their_flags(command: Command) -> None:
 
 
 @of_program("make")
-def test_targets_are_there(command: Command) -> None:
+def test_targets_exist(command: Command) -> None:
     """The Makefile has each target."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(rf"^{command.words[1]}:", makefile, re.MULTILINE)
 
 
 @of_program("gcloud", "bq")
-def test_the_clouds_commands_and_flags_are_known(command: Command) -> None:
-    """The tool's own tree has the command, and every flag at it or above it."""
+def test_the_clouds_commands_and_flags_exist(command: Command) -> None:
+    """The tool's own tree has the command, and every flag at the command or above it."""
     tree = cloud_trees()[command.words[0]]
     flags = set(tree["flags"])
     for word in command.words[1:]:
@@ -151,14 +153,14 @@ def test_the_clouds_commands_and_flags_are_known(command: Command) -> None:
             break
         tree = tree["commands"][word]
         flags |= set(tree["flags"])
-    assert not tree["commands"], f"{command.words} is no whole command"
+    assert not tree["commands"], f"{command.words} is not a complete command"
     for word in command.words[1:]:
         if word.startswith("--"):
             assert word.split("=")[0] in flags | flags_of_bq(command), word
 
 
 @of_program("terraform")
-def test_terraform_is_told_where(command: Command) -> None:
-    """Each runs on the module's folder, with a subcommand that there is."""
+def test_terraform_runs_in_the_modules_folder(command: Command) -> None:
+    """Each command names the module's folder and a known subcommand."""
     assert command.words[1] == "-chdir=deploy/terraform"
     assert command.words[2] in {"init", "apply", "output", "plan"}

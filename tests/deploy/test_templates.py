@@ -1,4 +1,4 @@
-"""The Flex Templates: their metadata is that of the mains, and one image serves both."""
+"""The Flex Templates: their metadata matches the programs' flags, and one image serves both."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ EXAMPLES = {
     "to": "2026-11-22",
     "values": "platform=web,ios;country=DE",
 }
-"""Values of parameters without a default."""
+"""A value for each parameter without a default."""
 
 each_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 
 
 def parameters_of(template: Template) -> dict[str, dict[str, Any]]:
-    """Returns the parameters in a template's file by name."""
+    """Returns the parameters in a template's file, by name."""
     written = json.loads((FOLDER / f"{template.name}.json").read_text())
     return {parameter["name"]: parameter for parameter in written["parameters"]}
 
 
 @each_template
-def test_the_metadata_is_that_of_the_main(template: Template) -> None:
+def test_the_metadata_is_up_to_date(template: Template) -> None:
     """The file is what `make generate` would write now."""
     file = FOLDER / f"{template.name}.json"
     assert file.read_text() == encoded(metadata(template)), "run: make generate"
@@ -49,7 +49,7 @@ def test_the_metadata_is_that_of_the_main(template: Template) -> None:
 
 @each_template
 def test_every_flag_is_a_parameter_or_left_out_for_a_reason(template: Template) -> None:
-    """No flag is forgotten, and none is left out that there is not."""
+    """Each flag is either a parameter or in `LEFT_OUT` with a reason, and every name is a flag."""
     left_out = LEFT_OUT[template.name]
     assert {*parameters_of(template), *left_out} == {*flags_of(template.parser)}
     assert not {*parameters_of(template)} & {*left_out}
@@ -57,8 +57,8 @@ def test_every_flag_is_a_parameter_or_left_out_for_a_reason(template: Template) 
 
 
 @each_template
-def test_the_main_takes_what_the_template_takes(template: Template) -> None:
-    """The parser reads each parameter, passed as the launcher passes it, flags included."""
+def test_the_program_takes_every_parameter_of_its_template(template: Template) -> None:
+    """The parser reads each parameter as the launcher passes it, and defaults match."""
     parameters = parameters_of(template).items()
     values = {name: one.get("defaultValue") or EXAMPLES[name] for name, one in parameters}
     for name, parameter in parameters:
@@ -70,15 +70,15 @@ def test_the_main_takes_what_the_template_takes(template: Template) -> None:
 
 
 @each_template
-def test_what_is_required_is_required(template: Template) -> None:
-    """Dataflow asks for exactly the parameters without which the main would refuse to start."""
+def test_a_parameter_is_required_if_its_flag_is(template: Template) -> None:
+    """Dataflow requires exactly the parameters that the program requires."""
     flags = flags_of(template.parser)
     for name, parameter in parameters_of(template).items():
         assert parameter["isOptional"] is not flags[name].required
 
 
 def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
-    """A flag that needs no value at a shell takes one, and several patterns come as one value."""
+    """A switch also takes true or false, and several patterns may be one value with commas."""
     required = ["--from=7d", "--to=1d", "--dataset=p.d", "--input=gs://a/*.avro,gs://b/*.avro"]
     for flags, expected in ([], False), (["--resume"], True), (["--resume=false"], False):
         read = backfill.parser().parse_args([*required, *flags])
@@ -103,13 +103,13 @@ def test_an_unknown_kind_of_flag_is_refused() -> None:
     ],
 )
 def test_a_launch_runs_the_main_of_its_template(flags: list[str], expected: object) -> None:
-    """The image's one file starts the stream where there is a subscription, else the backfill."""
+    """The launcher's file starts the stream if there is a subscription, else the backfill."""
     assert main_of(flags) is expected
 
 
 @each_template
 def test_gcloud_takes_the_metadata(template: Template, tmp_path: Path) -> None:
-    """The Google Cloud CLI reads the file into the specification that it would upload."""
+    """The Google Cloud CLI puts every parameter of the file into the template it would upload."""
     command = [
         needs("gcloud"), "dataflow", "flex-template", "build", "gs://bucket/template.json",
         "--image=image:tag", f"--metadata-file={FOLDER / template.name}.json",
@@ -120,8 +120,8 @@ def test_gcloud_takes_the_metadata(template: Template, tmp_path: Path) -> None:
         command, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = done.stdout + done.stderr  # The version decides to which it prints.
-    specification = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    printed = done.stdout + done.stderr  # Some versions print to one, some to the other.
+    specification = json.loads(printed[printed.index("{") : printed.rindex("}") + 1])
     written = specification["metadata"]["parameters"]
     assert {p["name"]: p.get("paramType") for p in written} == {
         name: parameter["paramType"] for name, parameter in parameters_of(template).items()

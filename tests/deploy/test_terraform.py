@@ -20,14 +20,14 @@ MODULE: Final = ROOT / "deploy" / "terraform"
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
-    """Returns the parameters of a template's metadata by name."""
+    """Returns the parameters in a template's metadata, by name."""
     written = json.loads((FOLDER / f"{template}.json").read_text())
     return {parameter["name"]: parameter for parameter in written["parameters"]}
 
 
 @pytest.fixture(scope="session")
 def everything_set(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
-    """The resources where every field of the variables for flags has a value."""
+    """Returns the planned resources when every flag's variable has a value."""
     text = (MODULE / "variables.tf").read_text()
     variables: dict[str, Any] = dict(PLANNED)
     for name in ("counting", "stream", "backfill"):
@@ -50,7 +50,7 @@ def test_the_files_are_formatted() -> None:
 
 @in_one_process
 def test_the_module_is_valid(terraformed: Callable[..., Terraform]) -> None:
-    """Every block, attribute and reference is one that Terraform and the providers know."""
+    """Terraform and the providers know every block, attribute and reference."""
     ran = terraformed().run("validate", "-no-color")
     assert ran.succeeded, ran.text
 
@@ -69,7 +69,7 @@ def test_the_module_is_valid(terraformed: Callable[..., Terraform]) -> None:
 def test_an_error_is_found(
     terraformed: Callable[..., Terraform], file: str, found: str, replaced: str, said: str
 ) -> None:
-    """A wrong attribute, block, field or provider, or a missing block, makes the module invalid."""
+    """A wrong attribute, block, field or provider, or a missing block, makes a module invalid."""
     terraform = terraformed()
     text = (terraform.folder / file).read_text()
     assert found in text
@@ -86,15 +86,15 @@ def test_an_error_is_found(
 def test_the_first_apply_can_be_planned(
     terraformed: Callable[..., Terraform], variables: dict[str, Any], jobs: int
 ) -> None:
-    """Nothing about how many resources there are waits for what only Google knows."""
+    """The number of resources does not depend on values that only Google knows."""
     changes = terraformed().plan(**variables)["resource_changes"]
     assert sum(change["type"] == "google_dataflow_flex_template_job" for change in changes) == jobs
     assert sum(change["type"] == "google_cloud_scheduler_job" for change in changes) == jobs
 
 
 @in_one_process
-def test_every_example_is_a_variable(terraformed: Callable[..., Terraform]) -> None:
-    """The commented example can be planned as it stands."""
+def test_the_example_can_be_planned(terraformed: Callable[..., Terraform]) -> None:
+    """Every name in the example is a variable, and Terraform plans it as written."""
     terraform = terraformed()
     ran = terraform.run("plan", "-no-color", "-var-file=example.tfvars")
     assert ran.succeeded, ran.text
@@ -103,26 +103,26 @@ def test_every_example_is_a_variable(terraformed: Callable[..., Terraform]) -> N
 
 @in_one_process
 def test_every_parameter_of_the_stream_is_passed(everything_set: dict[str, Any]) -> None:
-    """Every flag of the stream is a variable or comes of the module, and reaches the job."""
+    """Every flag of the stream reaches the job, from a variable or from the module."""
     passed = everything_set["google_dataflow_flex_template_job.stream[0]"]["parameters"]
     assert set(passed) == set(parameters_of("stream"))
 
 
 @in_one_process
 def test_every_parameter_of_the_backfill_is_passed(everything_set: dict[str, Any]) -> None:
-    """Every flag of the backfill is a variable or comes of the module, and reaches the launch."""
+    """Every flag of the backfill reaches the launch, from a variable or from the module."""
     assert set(launch_of(everything_set)["parameters"]) == set(parameters_of("backfill"))
 
 
 @in_one_process
-def test_what_is_passed_is_what_the_templates_take(planned: dict[str, Any]) -> None:
-    """Each value, as the module makes it, looks as its parameter must."""
+def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
+    """Each value that the module passes matches its parameter's pattern."""
     stream = planned["google_dataflow_flex_template_job.stream[0]"]["parameters"]
     backfill = launch_of(planned)["parameters"]
     for template, values in (("stream", stream), ("backfill", backfill)):
         parameters = parameters_of(template)
         for name, value in values.items():
-            if "google_" not in value:  # A name that only Google knows.
+            if "google_" not in value:  # Such a name is made up: only Google knows it.
                 assert re.fullmatch(parameters[name]["regexes"][0], value), name
         required = {name for name, one in parameters.items() if not one["isOptional"]}
         assert required <= set(values)
@@ -131,7 +131,7 @@ def test_what_is_passed_is_what_the_templates_take(planned: dict[str, Any]) -> N
 
 @in_one_process
 def test_the_backfill_finds_what_the_archive_writes(planned: dict[str, Any]) -> None:
-    """The pattern that the backfill reads matches the names that Pub/Sub gives its files."""
+    """The backfill's pattern matches the file names that Pub/Sub writes."""
     storage = planned["google_pubsub_subscription.archive"]["cloud_storage_config"][0]
     assert storage["avro_config"][0]["write_metadata"] is True
     at = datetime(2026, 11, 22, 23, 59, 7, tzinfo=UTC)
@@ -146,7 +146,7 @@ def test_the_backfill_finds_what_the_archive_writes(planned: dict[str, Any]) -> 
 
 @in_one_process
 def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
-    """Launch and workers are of one image and one tag, under the account of their own."""
+    """Stream and backfill use one image and one tag, each under its own account."""
     stream = planned["google_dataflow_flex_template_job.stream[0]"]
     launch = launch_of(planned)
     environment = launch["environment"]
@@ -160,7 +160,7 @@ def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_messages_can_be_sought_back(planned: dict[str, Any]) -> None:
-    """The stream's subscription keeps what was acknowledged for a week, and never expires."""
+    """The stream's subscription keeps acknowledged messages for a week, and never expires."""
     subscription = planned["google_pubsub_subscription.stream"]
     assert subscription["retain_acked_messages"] is True
     assert subscription["message_retention_duration"] == "604800s"
@@ -171,7 +171,7 @@ def test_messages_can_be_sought_back(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_dataflow_reads_a_subscription_without_policies(planned: dict[str, Any]) -> None:
-    """Dead-letter and retry policies, which Dataflow does not support, are the archive's alone."""
+    """Only the archive has dead-letter and retry policies, because Dataflow supports neither."""
     stream = planned["google_pubsub_subscription.stream"]
     archive = planned["google_pubsub_subscription.archive"]
     assert (stream["dead_letter_policy"], stream["retry_policy"]) == ([], [])
