@@ -1,4 +1,4 @@
-"""The archive, what it comes to in memory, and the cluster: made once for all tests."""
+"""Makes the archive, its run in memory and the cluster once for all tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Record = Callable[[Outcome], None]
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
-    """A job manager and two task managers, each with a slot to spare."""
+    """Runs a job manager and two task managers, each with a spare slot."""
     manager = flink_cluster(tmp_path_factory.mktemp("flink"), task_managers=2, slots=2)
     running = have(manager.__enter__)
     try:
@@ -32,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """A million events, or what CLUSTER_CONVERSATIONS conversations have."""
+    """Simulates a million events, or those of CLUSTER_CONVERSATIONS conversations."""
     conversations = int(os.environ.get("CLUSTER_CONVERSATIONS", CONVERSATIONS))
     return simulated(tmp_path_factory.mktemp("archive"), conversations)
 
@@ -40,11 +40,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 @pytest.fixture(scope="session")
 def expected(
     request: pytest.FixtureRequest,
-    cluster: FlinkCluster,  # noqa: ARG001 (without one there is nothing to expect of it)
+    cluster: FlinkCluster,  # noqa: ARG001 (without a cluster, this run is not needed)
     archive: Archive,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Outcome:
-    """The run in memory."""
+    """Returns the outcome of the run in memory."""
     outcome = in_memory(archive, tmp_path_factory.mktemp("expected") / "run")
     request.config.stash[_OUTCOMES] = [outcome]
     return outcome
@@ -52,13 +52,13 @@ def expected(
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest, expected: Outcome) -> Record:  # noqa: ARG001
-    """Notes a row of the table; the run in memory is its first."""
+    """Returns a function that notes a row of the table; the run in memory is the first row."""
     return request.config.stash[_OUTCOMES].append
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a run goes."""
+    """Returns the folder for a run."""
     return tmp_path / "run"
 
 

@@ -1,4 +1,4 @@
-"""What can happen to a cluster in the middle of a job."""
+"""Faults that can strike a cluster in the middle of a job."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ KILLED: Final = "task manager 2"
 
 
 def kill_and_restart(cluster: FlinkCluster) -> None:
-    """A task manager crashes, and its successor is there some seconds later."""
+    """Crashes a task manager; its successor is there some seconds later."""
     cluster.processes[KILLED].kill()
     cluster.start()
 
 
 def kill(cluster: FlinkCluster) -> None:
-    """A task manager crashes for good, and what it held is done by the one that is left."""
+    """Crashes a task manager for good; the other one does its work."""
     cluster.processes[KILLED].kill()
 
 
 def kill_workers(cluster: FlinkCluster) -> None:
-    """All Python workers crash."""
+    """Crashes all Python workers."""
     for worker in cluster.workers():
         os.kill(worker, signal.SIGKILL)
 

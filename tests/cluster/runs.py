@@ -1,4 +1,4 @@
-"""One archive, run in memory and on clusters, whole or under a fault: what came of it, and when."""
+"""Runs one archive in memory and on clusters, with and without faults, and times the runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pipelines.report.run import RUN_FILE
 from pipelines.simulator import SimulationSettings, write_simulation
 
 CONVERSATIONS: Final = 118_000
-"""Make up a little over a million events."""
+"""They have a little over a million events."""
 WHILE_READING: Final = 0.1
-"""Records given a conversation when some of the archive is read and scored, and some is not."""
+"""Records written per conversation when part of the archive is read and scored."""
 WHILE_TALLYING: Final = 6.0
-"""The same past the first shuffle, of about eight at the end."""
+"""Records written per conversation after the first shuffle. In the end it is about eight."""
 SETTINGS: Final = ("--min_users=1", "--min_conversations=1")
 """Every cell is published, so that every loss shows."""
 
@@ -33,7 +33,7 @@ _HEAD: Final = ("runner", "events", "wall time", "load before", "tables", "fault
 
 
 class Archive(NamedTuple):
-    """Files of simulated events, with duplicates, late and damaged ones among them."""
+    """Files of simulated events, including duplicate, late and damaged events."""
 
     pattern: str
     conversations: int
@@ -41,12 +41,12 @@ class Archive(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is done to a cluster in the middle of a job.
+    """A fault that strikes a cluster in the middle of a job.
 
     Attributes:
-      name: for the table.
-      due_at: records that the job's steps must have given, a conversation, before it strikes.
-      strike: does it.
+      name: what the table calls it.
+      due_at: records per conversation that the job's steps must have written before it strikes.
+      strike: damages the cluster.
     """
 
     name: str
@@ -55,17 +55,17 @@ class Fault(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
       runner: where it ran.
-      events: in the archive.
-      seconds: from the command's start to its end, on the wall.
-      load: of the machine before it: tasks that wanted a processor in the last minute, those of the
-        run before among them.
-      hashes: of each table.
-      fault: what was done to it, or nothing.
-      failures: how often it, or a part of it, was started again.
+      events: number of events in the archive.
+      seconds: wall time from the command's start to its end.
+      load: load of the machine before the run: tasks that wanted a processor in the last minute,
+        including those of the previous run.
+      hashes: hash of each table.
+      fault: name of the fault, or empty.
+      failures: how often Flink started the job, or a part of it, again.
     """
 
     runner: str
@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
 
 
 def simulated(folder: Path, conversations: int) -> Archive:
-    """Writes an archive of a week."""
+    """Simulates an archive of a week."""
     simulation = SimulationSettings(
         conversations=conversations, start=datetime(2026, 1, 5, tzinfo=UTC), days=7,
         duplicates=0.01, late=0.005, malformed=0.002,
@@ -88,7 +88,7 @@ def simulated(folder: Path, conversations: int) -> Archive:
 
 
 def in_memory(archive: Archive, folder: Path) -> Outcome:
-    """Runs `undertone run` as anyone does, with a process a core."""
+    """Runs `undertone run` as a user does, with one process per core."""
     load, started_s = os.getloadavg()[0], time.monotonic()
     command = [sys.executable, "-m", "pipelines.commands.main", "run", *_arguments(archive, folder)]
     with Process("the run in memory", command, folder.with_suffix(".log")) as process:
@@ -100,14 +100,14 @@ def in_memory(archive: Archive, folder: Path) -> Outcome:
 def on_flink(
     cluster: FlinkCluster, archive: Archive, folder: Path, runner: str, fault: Fault | None = None
 ) -> Outcome:
-    """Runs the same on a cluster, with one slot a task manager at work.
+    """Runs the same on a cluster, with one working slot per task manager.
 
     Args:
-      cluster: that takes the job.
-      archive: to read.
-      folder: of the run.
-      runner: name for the table.
-      fault: that strikes in the middle, or None.
+      cluster: the cluster that takes the job.
+      archive: the archive to read.
+      folder: folder of the run.
+      runner: what the table calls the runner.
+      fault: strikes in the middle of the run, if given.
     """
     load, started_s = os.getloadavg()[0], time.monotonic()
     log = folder.with_suffix(".log")
@@ -130,7 +130,7 @@ def on_flink(
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Returns outcomes as a Markdown table; the first is what the others should equal."""
+    """Returns outcomes as a Markdown table; the others should equal the first."""
     rows = [_HEAD, ("---",) * len(_HEAD), *(_row(each, outcomes[0]) for each in outcomes)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -154,12 +154,14 @@ def _await_end(process: Process, meanwhile: Callable[[], None]) -> None:
     deadline_s = time.monotonic() + _TIMEOUT_S
     while process.is_running:
         if time.monotonic() > deadline_s:
-            raise ServiceError(f"{process.name} has not ended in {_TIMEOUT_S:.0f} s")
+            raise ServiceError(
+                f"{process.name} has not ended after {_TIMEOUT_S:.0f} s; see {process.log}"
+            )
         meanwhile()
         time.sleep(_POLL_S)
 
 
 def _hashes(process: Process, folder: Path) -> dict[str, str]:
     if not (folder / RUN_FILE).is_file():
-        raise ServiceError(f"{process.name} failed: {process.last_words()}")
+        raise ServiceError(f"{process.name} failed; see {process.log}: {process.last_words()}")
     return table_hashes(folder)

@@ -1,4 +1,4 @@
-"""The backfill graph on a Flink cluster: the same tables as in memory, whatever dies meanwhile."""
+"""The backfill graph on a Flink cluster gives the same tables as in memory, also under faults."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 RUNNER = "Flink, 2 task managers"
 LEAST_SHARE = 0.25
-"""Of the records, by a task manager: some steps have a single task."""
+"""Least share of the records per task manager; below half, because some steps have one task."""
 
 
 def test_the_tables_are_those_of_a_run_in_memory(
     cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path, record: Record
 ) -> None:
-    """Two task managers share the work, and every table has the same rows to the byte."""
+    """Two task managers share the work, and every table is the same to the byte."""
     outcome = on_flink(cluster, archive, folder, RUNNER)
     record(outcome)
     assert outcome.hashes == expected.hashes
@@ -35,7 +35,7 @@ def test_a_fault_changes_no_table(
     fault: Fault, cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path,
     record: Record,
 ) -> None:  # fmt: skip
-    """The job is started again where it has to be; nothing is lost, nothing counted twice."""
+    """Flink starts the failed part of the job again; nothing is lost or counted twice."""
     cluster.start()
     outcome = on_flink(cluster, archive, folder, RUNNER, fault)
     record(outcome)

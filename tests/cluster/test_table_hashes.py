@@ -1,4 +1,4 @@
-"""The hashes by which runs are compared: of the rows, not of when or in what order they came."""
+"""The hashes that compare runs depend on the rows, but not on their times or their order."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ COUNTED = LedgerTotal(run=7, account="counted", reason="", records=5, revision=7
 
 
 def run_of(folder: Path, *rows: LedgerTotal) -> Path:
-    """Writes a run's tables, all empty but for the ledger."""
+    """Writes a run's tables; all except the ledger are empty."""
     (folder / "tables").mkdir(parents=True)
     for table in RUN_TABLES:
-        held = [table.row(row) for row in rows] if table is LEDGER else []
-        parquet = pa.Table.from_pylist(held, table.arrow_schema())
+        written = [table.row(row) for row in rows] if table is LEDGER else []
+        parquet = pa.Table.from_pylist(written, table.arrow_schema())
         pq.write_table(parquet, folder / "tables" / f"{table.name}-00000-of-00001.parquet")
     return folder
 
 
-def test_time_and_order_do_not_count(tmp_path: Path) -> None:
-    """The same rows of a later run, written in another order, have the same hashes."""
+def test_time_and_order_do_not_matter(tmp_path: Path) -> None:
+    """The same rows, from a later run and in another order, have the same hashes."""
     later = [LedgerTotal(9, row.account, row.reason, row.records, 9) for row in (COUNTED, READ)]
     first = table_hashes(run_of(tmp_path / "first", READ, COUNTED))
     assert table_hashes(run_of(tmp_path / "later", *later)) == first
 
 
 @pytest.mark.parametrize("rows", [(READ,), (READ, COUNTED, COUNTED)], ids=["lost", "twice"])
-def test_each_row_counts(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None:
-    """A row that is lost or comes twice changes the hash of its table, and no other."""
+def test_each_row_matters(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None:
+    """A row that is missing or comes twice changes only the hash of its table."""
     whole = table_hashes(run_of(tmp_path / "whole", READ, COUNTED))
     other = table_hashes(run_of(tmp_path / "other", *rows))
     assert [name for name in whole if whole[name] != other[name]] == ["ledger"]
 
 
-def test_a_missing_table_is_told(tmp_path: Path) -> None:
-    """What has no tables is not taken for a run without rows."""
+def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
+    """A folder without tables does not pass for a run without rows."""
     with pytest.raises(InputError, match="has no table aggregates"):
         table_hashes(tmp_path)

@@ -1,4 +1,4 @@
-"""The real services, started once for all tests, and the table of what was tried."""
+"""Starts the real services once for all tests, and prints a table of the faults and losses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Record = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Pub/Sub and BigQuery emulators."""
+    """Runs the emulators of Pub/Sub and BigQuery."""
     manager = local_cloud(tmp_path_factory.mktemp("cloud"))
     running = have(manager.__enter__)
     try:
@@ -38,7 +38,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture(scope="session")
 def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
-    """A Flink cluster with Beam's job server."""
+    """Runs a Flink cluster with Beam's job server."""
     manager = flink_cluster(tmp_path_factory.mktemp("flink"))
     cluster = have(manager.__enter__)
     try:
@@ -49,7 +49,7 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="session")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
-    """A simulation of the last days, long conversations among them."""
+    """Simulates events of the last days, with some long conversations."""
     folder = tmp_path_factory.mktemp("events")
     days_ago = time.time() - 3 * 86_400
     settings = SimulationSettings(
@@ -63,7 +63,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 def stage(
     request: pytest.FixtureRequest, cloud: LocalCloud, events: list[Event], tmp_path: Path
 ) -> Stage:
-    """A deployment of its own, and the simulated events as its archive, in random order."""
+    """Makes a deployment for one test; its archive has the simulated events in random order."""
     suffix = f"-{len(request.session.stash.setdefault(_STAGES, []))}"
     request.session.stash[_STAGES].append(suffix)
     archive = write_messages(tmp_path / "sent.avro", with_faults(events, 0.0, seed=1))
@@ -75,7 +75,7 @@ _STAGES = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """Notes a row of the table that ends the run."""
+    """Returns a function that notes a row of the table that is printed at the end."""
     started_s = time.monotonic()
 
     def note(fault: str, runner: str, events: int, losses: object) -> None:

@@ -1,4 +1,4 @@
-"""An HTTP proxy that answers with errors when told to: an outage that a test begins and ends."""
+"""An HTTP proxy that answers with errors on demand, so a test can start and end an outage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAUSE_S: Final = 0.1
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """Forwards to a target; `fail` makes it answer a share of the requests with errors instead."""
+    """Forwards requests to a target; `fail` makes it answer some of them with errors instead."""
 
     daemon_threads = True
 
@@ -34,14 +34,16 @@ class FaultyProxy(ThreadingHTTPServer):
         self._chance = random.Random(7)
 
     def fail(self, share: float, *statuses: int) -> None:
-        """Answers that share of the requests with one of the statuses; 0 resets the connection."""
+        """Answers this share of the requests with one of the statuses; 0 closes the connection."""
         self._share, self._statuses = share, statuses
 
     def await_failures(self, failures: int) -> None:
-        """Waits until so many requests have failed."""
+        """Waits until at least this many requests have failed."""
         deadline_s = time.monotonic() + _TIMEOUT_S
         while self.failed < failures:
-            assert time.monotonic() < deadline_s, f"{self.failed} requests have failed"
+            assert time.monotonic() < deadline_s, (
+                f"only {self.failed} of {failures} requests have failed after {_TIMEOUT_S:.0f} s"
+            )
             time.sleep(_PAUSE_S)
 
     def next_fault(self) -> int | None:
@@ -83,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = upstream.getresponse()
             self._answer(answer.status, answer.read())
             upstream.close()
-        except OSError:  # The service behind is down: so is this.
+        except OSError:  # The target is down, so the proxy acts as if it were down too.
             self.close_connection = True
             self.connection.close()
 

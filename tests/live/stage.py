@@ -1,4 +1,4 @@
-"""One deployment under test: what was sent to it, and whether its tables end as a batch run's."""
+"""One deployment under test: feeds it, and compares its tables with a batch run's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PAUSE_S: Final = 2.0
 
 
 class Stage:
-    """Feeds a deployment and compares it with a batch run over the same messages."""
+    """Feeds a deployment, and compares it with a batch run over the same messages."""
 
     def __init__(self, cloud: LocalCloud, folder: Path, archive: Path) -> None:
         self.cloud = cloud
@@ -48,16 +48,16 @@ class Stage:
         self.published += publish([str(archive or self.archive)], self.cloud.names.topic)
 
     def await_read(self, job: Process, share: float) -> None:
-        """Waits until the job has read at least that share of what was published."""
+        """Waits until the job has read at least this share of the published messages."""
         self._await(job, lambda: accounts_of(self.cloud.dataset).get(("read", ""), 0)
                     >= share * self.published, f"{share:.0%} read")  # fmt: skip
 
     def await_new_run(self, job: Process, read: int) -> None:
-        """Waits until the newest run has read something, but less than the one before."""
+        """Waits until the newest run has read some messages, but fewer than the run before it."""
         self._await(job, lambda: 0 < self.accounts().get(("read", ""), 0) < read, "a new run")
 
     def await_settled(self, job: Process, heartbeats: int = 0) -> None:
-        """Waits until all that was published, and so many heartbeats, stand in the tables."""
+        """Waits until the tables have all published messages and this many heartbeats."""
         self._await(
             job,
             lambda: is_settled(accounts_of(self.cloud.dataset), self.published, heartbeats),
@@ -67,7 +67,7 @@ class Stage:
     def losses(self, *, heartbeats: int = 0, repeated: int = 0) -> list[str]:
         """Returns every difference from a batch run over the archive.
 
-        The last rows may be on their way when the ledger is settled; they are given some seconds.
+        Waits for rows that are still on their way when the ledger is settled.
         """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) in {0, MOST_REFUSED}
@@ -75,21 +75,21 @@ class Stage:
         return found + self._missing_dead_letters() + self._wrong_alerts()
 
     def accounts(self) -> dict[tuple[str, str], int]:
-        """Returns the ledger of the stream."""
+        """Returns the stream's ledger."""
         return accounts_of(self.cloud.dataset)
 
     def _missing_dead_letters(self) -> list[str]:
         sql = "SELECT DISTINCT reason, payload_sha256 FROM `{dataset}.dead_letters`"
         streamed = {tuple(row.values()) for row in query(self.cloud.dataset, sql)}
         batch = {tuple(row.values()) for row in query_run(self._batch, sql)}
-        told = {
+        published = {
             (letter["reason"], letter["payload_sha256"])
             for message in take(self.cloud.names.listener(self.cloud.names.dead_letters))
             for letter in [json.loads(message.data)]
         }
         return [
-            f"dead letters of {where} differ in {len(found ^ batch)}"
-            for where, found in (("the table", streamed), ("the topic", told))
+            f"{len(found ^ batch)} dead letters differ between {where} and the batch run"
+            for where, found in (("the table", streamed), ("the topic", published))
             if found != batch
         ]
 
@@ -104,7 +104,7 @@ class Stage:
         (row,) = query(self.cloud.dataset, sql)
         if len(alerted) == row["n"]:
             return []
-        return [f"{len(alerted)} conversations were told to be long, {row['n']} are"]
+        return [f"{len(alerted)} conversations have an alert, but {row['n']} are long"]
 
     def _await(self, job: Process, is_met: Callable[[], bool], what: str) -> None:
         deadline_s = time.monotonic() + _SETTLED_S
@@ -114,6 +114,8 @@ class Stage:
                 if is_met():
                     return
             except InputError:
-                pass  # The emulator is down just now; that is the test.
-            assert time.monotonic() < deadline_s, f"not {what}: {accounts_of(self.cloud.dataset)}"
+                pass  # The test has taken the emulator down.
+            assert time.monotonic() < deadline_s, (
+                f"not {what} after {_SETTLED_S:.0f} s: {accounts_of(self.cloud.dataset)}"
+            )
             time.sleep(_PAUSE_S)

@@ -1,4 +1,4 @@
-"""A backfill beside the stream: it heals days, and whatever the stream does later, it holds."""
+"""A backfill beside the stream: it corrects days, and its rows override all later stream rows."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 EVENTS = 400
 LOST = 40
-"""Events that the archive has and the stream did not get."""
+"""Number of events that are in the archive but were not sent to the stream."""
 _WAIT_S = 240.0
 
 
 def run_backfill(stage: Stage, first: date, last: date, *more: str) -> None:
-    """Counts days of the stage's archive into its dataset."""
+    """Backfills days from the stage's archive into its dataset."""
     dataset = stage.cloud.dataset
     flags = [
         f"--from={first}", f"--to={last}", f"--input={stage.archive}",
@@ -41,7 +41,7 @@ def run_backfill(stage: Stage, first: date, last: date, *more: str) -> None:
 
 
 def batch_run(stage: Stage) -> Path:
-    """Runs the batch over the whole archive, from scratch."""
+    """Runs `undertone run` over the whole archive; returns the run's folder."""
     folder = stage.archive.parent / "scratch"
     flags = ["--input", str(stage.archive), "--output", str(folder), *SETTINGS]
     assert undertone(["run", *flags]) == 0
@@ -49,24 +49,24 @@ def batch_run(stage: Stage) -> Path:
 
 
 def snapshots(stage: Stage, origin: str) -> list[int]:
-    """Returns the snapshots of one origin, the oldest first."""
+    """Returns the snapshots of one origin, oldest first."""
     sql = f"SELECT DISTINCT snapshot FROM `{{dataset}}.aggregates` WHERE origin = '{origin}'"
     return sorted(row["snapshot"] for row in query(stage.cloud.dataset, sql))
 
 
 def await_snapshot_after(stage: Stage, job: Any, revision: int) -> None:
-    """Waits until the stream has released a day as a whole after that revision."""
+    """Waits until the stream has released a complete snapshot of a day after the revision."""
     deadline_s = time.monotonic() + _WAIT_S
     while max(snapshots(stage, "stream")) < revision:
         assert job.is_running, job.last_words()
-        assert time.monotonic() < deadline_s, "the stream released nothing anew"
+        assert time.monotonic() < deadline_s, "the stream released no new snapshot"
         time.sleep(1.0)
 
 
-def test_a_backfill_holds_beside_the_stream(
+def test_a_backfill_overrides_the_stream(
     stage: Stage, events: list[Event], record: Record, tmp_path: Path
 ) -> None:
-    """Twice over a streamed day: the same latest tables, those of a run over all from scratch."""
+    """After one or two backfills, and a later stream, the current rows equal a full batch run's."""
     days = [date_of(day_of(event["sent_at_us"])) for event in events[:EVENTS]]
     messages = with_faults(events[:EVENTS], 0.0, seed=3)
     write_messages(stage.archive, messages)
@@ -86,7 +86,7 @@ def test_a_backfill_holds_beside_the_stream(
         run_backfill(stage, min(days), max(days), "--resume")
         assert len(snapshots(stage, "batch")) == 2
         job.kill()
-    # A stream that has forgotten everything releases wrong pictures of the days.
+    # The new stream has forgotten everything, so it releases wrong snapshots of the days.
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic):
         stage.publish(streamed)
         await_snapshot_after(stage, job, snapshots(stage, "batch")[-1])
@@ -98,7 +98,7 @@ def test_a_backfill_holds_beside_the_stream(
 def test_a_backfill_leaves_other_days_to_the_stream(
     stage: Stage, events: list[Event], record: Record
 ) -> None:
-    """Of the days that are not asked for, the stream's rows hold as they are."""
+    """On the days that the backfill does not count, the stream's rows stay current."""
     of_both_days = events[: EVENTS // 2] + events[-EVENTS // 2 :]
     days = sorted({date_of(day_of(event["sent_at_us"])) for event in of_both_days})
     write_messages(stage.archive, with_faults(of_both_days, 0.0, seed=4))

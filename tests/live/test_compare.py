@@ -1,4 +1,4 @@
-"""The comparison of a stream's ledger with a batch run's, with heartbeats in the stream only."""
+"""The comparison of a stream's ledger with a batch run's, when only the stream has heartbeats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BATCH: Accounts = {
 
 
 def streamed(heartbeats: int, **changes: int) -> Accounts:
-    """Returns the ledger of a stream that read the same events, and heartbeats."""
+    """Returns the ledger of a stream that read the same events and heartbeats."""
     accounts = BATCH | {(account, ""): BATCH[account, ""] + n for account, n in changes.items()}
     for account in ("read", "system_turn"):
         accounts[account, ""] += heartbeats
@@ -20,13 +20,13 @@ def streamed(heartbeats: int, **changes: int) -> Accounts:
 
 
 def test_heartbeats_are_left_out() -> None:
-    """Any number of heartbeats makes no difference, if the comparison is told the number."""
+    """Heartbeats make no difference if the comparison knows their number."""
     assert account_differences(streamed(0), BATCH) == []
     assert account_differences(streamed(1234), BATCH, heartbeats=1234) == []
 
 
 def test_a_lost_system_turn_shows() -> None:
-    """A heartbeat does not make up for a system turn that the stream lost."""
+    """A heartbeat does not hide a system turn that the stream lost."""
     found = account_differences(streamed(5, read=-1, system_turn=-1), BATCH, heartbeats=5)
     assert found == [
         "read: 9 in the stream, 10 in the batch",
@@ -35,13 +35,13 @@ def test_a_lost_system_turn_shows() -> None:
 
 
 def test_an_unknown_heartbeat_shows() -> None:
-    """A heartbeat that the comparison was not told of is a difference."""
+    """A heartbeat that the comparison does not know of is a difference."""
     found = account_differences(streamed(6), BATCH, heartbeats=5)
     assert found[0] == "read: 11 in the stream, 10 in the batch"
 
 
 def test_heartbeats_do_not_pass_for_events() -> None:
-    """A stream has read all only when it has read as many records as events and heartbeats."""
+    """A stream is settled only when it has read all events and all heartbeats."""
     unread = streamed(3, read=-3, counted=-3)
     assert not is_settled(unread, EVENTS, heartbeats=3)
     assert is_settled(streamed(3), EVENTS, heartbeats=3)

@@ -1,4 +1,4 @@
-"""`undertone create` over a dataset of an earlier version."""
+"""`undertone create` on a dataset of an earlier version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
 def test_a_missing_column_is_added_and_rows_are_kept(cloud: LocalCloud) -> None:
-    """What an earlier version wrote stays, with nothing in the column that it did not know."""
+    """Rows of an earlier version stay, with NULL in the column that is new."""
     dataset = cloud.dataset._replace(name="earlier")
     client = dataset.client()
     client.create_dataset(str(dataset))

@@ -1,7 +1,7 @@
-"""The streaming job on Beam's in-process runner: it counts right, and forgets it in a crash.
+"""The streaming job on Beam's in-process runner: it counts right, but a crash loses its state.
 
-That runner acknowledges messages before it works on them and keeps its state in memory. It is for a
-look at the job; Flink and Dataflow are for data.
+This runner acknowledges messages before it works on them, and keeps its state in memory. Use it to
+look at the job, and use Flink or Dataflow for data.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 RUNNER = "direct"
 EVENTS = 400
-"""Few: the runner pulls ten messages at a time."""
+"""Few, because the runner pulls only ten messages at a time."""
 
 
 def test_the_direct_runner_counts(stage: Stage, events: list[Event], record: Record) -> None:
-    """Without faults its tables equal the batch run's, heartbeats apart; killed, it loses them."""
+    """Its tables equal a batch run's, apart from heartbeats; after a kill it has lost messages."""
     write_messages(stage.archive, with_faults(events[:EVENTS], 0.05, seed=3))
     topic = stage.cloud.names.topic
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:

@@ -1,7 +1,7 @@
-"""The streaming job on Flink, between real emulators, under faults: nothing lost, nothing twice.
+"""The streaming job on Flink with real emulators, under faults: it loses and repeats nothing.
 
-After each fault the ledger balances, and the latest tables, the dead letters and the alerts equal
-those of a batch run over the same messages.
+After each fault the ledger balances. The latest tables, the dead letters and the alerts equal those
+of a batch run over the same messages.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 RUNNER = "Flink"
 _FAILURES = 6
-"""Requests that fail before BigQuery answers again: one of each kind, about."""
+"""Number of requests that fail before BigQuery answers again: about one of each kind."""
 
 
 @contextmanager
 def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iterator[Process]:
-    """Runs the job on the cluster, and cancels it afterwards."""
+    """Runs the job on the cluster, and cancels it when the block ends."""
     with flink.stream(stage.cloud, stage.settings, bigquery_url=bigquery_url) as job:
         try:
             yield job
@@ -42,7 +42,7 @@ def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iter
 def test_faulty_traffic(
     share: float, stage: Stage, flink: FlinkCluster, events: list[Event], record: Record
 ) -> None:
-    """Faulty senders change nothing but what they say: each message has the fate of a batch run."""
+    """With faulty senders, each message has the same fate in the stream as in a batch run."""
     write_messages(stage.archive, with_faults(events, share, seed=int(100 * share)))
     with streaming(flink, stage) as job:
         stage.publish()
@@ -53,7 +53,7 @@ def test_faulty_traffic(
 
 
 def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """A second delivery of every event is a duplicate each, and no table moves."""
+    """If every event comes twice, each second one is a duplicate, and no table changes."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.publish()
@@ -68,7 +68,7 @@ def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: R
 
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """While BigQuery answers with errors rows wait; no good row becomes a dead letter."""
+    """While BigQuery answers with errors, rows wait, and no good row becomes a dead letter."""
     with (
         faulty_proxy(stage.cloud.dataset.url) as proxy,
         streaming(flink, stage, proxy.url) as job,
@@ -87,7 +87,7 @@ def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record:
 def test_bigquery_is_killed(
     stage: Stage, flink: FlinkCluster, cloud: LocalCloud, record: Record
 ) -> None:
-    """BigQuery dies and comes back: what was in its tables stays, what was not is written then."""
+    """If BigQuery dies and comes back, the job writes the missing rows and repeats none."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -100,7 +100,7 @@ def test_bigquery_is_killed(
 
 
 def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """A Python worker dies: Flink goes back to its checkpoint and on from there."""
+    """If the Python workers die, Flink goes on from its checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -116,7 +116,7 @@ def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -
 
 
 def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """The task manager dies with the source in it: its successor goes on from the checkpoint."""
+    """If the task manager dies with its source, its successor goes on from the checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -130,7 +130,7 @@ def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: R
 
 
 def test_everything_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """Job, cluster and workers die at once: a new cluster goes on from the last checkpoint."""
+    """If job, cluster and workers die at once, a new cluster goes on from the last checkpoint."""
     with flink.stream(stage.cloud, stage.settings) as job:
         stage.publish()
         stage.await_read(job, 0.1)

@@ -1,4 +1,4 @@
-"""Traffic with faults: archives of Pub/Sub messages, as they come from senders that misbehave."""
+"""Traffic with faults: archives of Pub/Sub messages from senders that misbehave."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.schemas.payloads import ENVELOPE_SCHEMA, write_avro
 
 HOUR_US: Final = 3_600_000_000
 MAX_EVENT_BYTES: Final = 20_000
-"""Of the job under test, so that an oversize message need not be megabytes."""
+"""Limit of the job under test: small, so that an oversize message need not be megabytes."""
 
 Event = dict[str, Any]
 Sent = dict[str, Any]
-"""A Pub/Sub message as an archive holds it."""
+"""A Pub/Sub message as an archive stores it."""
 
 
 def sent(data: bytes, content_type: str, published_at_us: int) -> Sent:
-    """Returns a message as an archive of a subscription holds it."""
+    """Returns a message as a subscription's archive stores it."""
     return {
         "subscription_name": "", "message_id": "", "data": data, "publish_time": published_at_us,
         "attributes": {"content-type": content_type},
@@ -29,13 +29,13 @@ def sent(data: bytes, content_type: str, published_at_us: int) -> Sent:
 
 
 def as_sent(event: Event, chance: random.Random) -> Sent:
-    """Returns an event as its sender publishes it, in either encoding."""
+    """Returns an event as its sender publishes it, in a random encoding."""
     encoding = chance.choice((Encoding.PROTOBUF, Encoding.JSON))
     return sent(*payload_of(event, encoding), event["published_at_us"])
 
 
 def _skewed(event: Event, chance: random.Random) -> list[Sent]:
-    """The sender's clock is wrong by some hours, within what is allowed; its retries by others."""
+    """Sends the event with a clock that is up to three hours behind, which the job allows."""
     skewed = {**event, "sent_at_us": event["sent_at_us"] - chance.randrange(3 * HOUR_US)}
     return [as_sent(skewed, chance)]
 
@@ -85,7 +85,7 @@ FAULTS: Final[dict[str, Callable[[Event, random.Random], list[Sent]]]] = {
 def with_faults(
     events: Iterable[Event], share: float, seed: int, faults: Iterable[str] = tuple(FAULTS)
 ) -> list[Sent]:
-    """Returns the events as messages, a share of them with faults, in random order."""
+    """Returns the events as messages in random order; a share of them have faults."""
     chance = random.Random(seed)
     kinds = list(faults)
     messages: list[Sent] = []
@@ -99,5 +99,5 @@ def with_faults(
 
 
 def write_messages(path: Path, messages: Iterable[Sent]) -> Path:
-    """Writes messages as the archive that a subscription would have left."""
+    """Writes messages as a subscription would archive them."""
     return write_avro(path, messages, ENVELOPE_SCHEMA)
