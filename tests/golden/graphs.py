@@ -1,8 +1,9 @@
-"""The deployed graphs as text: what Dataflow compares when a running job is updated.
+"""Describes the deployed graphs as text: what Dataflow compares when a running job is updated.
 
-Of every step its full label, URN, state, timers and side inputs, the coder and windowing of each
-output, and of the input and the sums where the runner keeps them: at a grouping, and before state.
-Nothing that is pickled, numbered at random, or of this machine.
+The text names each step's full label, URN, state, timers and side inputs, and the coder and
+windowing of each output. Where the runner keeps the input or the sums (at a grouping, and before
+state), it names their coders too. It leaves out everything that is pickled, numbered at random or
+specific to this machine.
 """
 
 from __future__ import annotations
@@ -33,16 +34,18 @@ from transforms.counting.cells import DAY_US
 from transforms.counting.days import start_of
 
 FOLDER: Final = Path(__file__).parent
-ADVICE: Final = "if meant, see deploy/runbook.md 'Changing the graph' and run `make golden`"
+ADVICE: Final = (
+    "if you meant the change, see 'Changing the graph' in deploy/runbook.md, then run `make golden`"
+)
 
 _DATASET: Final = Dataset.of("my-project.undertone")
 
 Graph = Mapping[str, Mapping[str, Any]]
-"""What is said of each step, by its label."""
+"""The description of each step, by its label."""
 
 
 def stream_graph() -> Graph:
-    """Returns the graph of the streaming job with all its sinks."""
+    """Returns the graph of the streaming job, with all its sinks."""
     pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
     read = ReadPubSub("projects/my-project/subscriptions/events")
     topics = ("projects/my-project/topics/dead", "projects/my-project/topics/alerts")
@@ -68,48 +71,49 @@ GRAPHS: Final[Mapping[str, Callable[[], Graph]]] = {
     "graph_stream.json": stream_graph,
     "graph_backfill.json": backfill_graph,
 }
-"""The golden files, and what makes each."""
+"""The function that makes each golden file, by the file's name."""
 
 
 def describe(pipeline: beam.Pipeline) -> Graph:
-    """Returns what is said of each step of a pipeline."""
+    """Returns the description of each step of a pipeline."""
     built, context = pipeline.to_runner_api(return_context=True)
     return describe_built(built.components, context)
 
 
 def describe_built(parts: Any, context: Any) -> Graph:
-    """Returns what is said of each step of a pipeline that Beam has written down.
+    """Returns the description of each step of a pipeline that Beam has written to a proto.
 
     Args:
-      parts: the components of its proto.
-      context: what finds the coders and windowings that they name.
+      parts: the components of the proto.
+      context: finds the coders and windowings that the components name.
     """
     steps = {}
     for step in parts.transforms.values():
-        said: dict[str, Any] = {"urn": step.spec.urn}
+        described: dict[str, Any] = {"urn": step.spec.urn}
         if step.spec.urn == common_urns.primitives.PAR_DO.urn:
-            said |= _memory(step, parts, context)
+            described |= _memory(step, parts, context)
         elif step.spec.urn == common_urns.primitives.GROUP_BY_KEY.urn:
-            said["input"] = _main_input(step, parts, context)
+            described["input"] = _main_input(step, parts, context)
         elif step.spec.urn == common_urns.composites.COMBINE_PER_KEY.urn:
             combine = proto.CombinePayload.FromString(step.spec.payload)
-            said["accumulator"] = _coder(context.coders.get_by_id(combine.accumulator_coder_id))
+            accumulator = context.coders.get_by_id(combine.accumulator_coder_id)
+            described["accumulator"] = _coder(accumulator)
         if not step.subtransforms:
-            said["outputs"] = {
+            described["outputs"] = {
                 tag: _collection(parts.pcollections[pcollection], context)
                 for tag, pcollection in sorted(step.outputs.items())
             }
-        steps[step.unique_name] = said
+        steps[step.unique_name] = described
     return dict(sorted(steps.items()))
 
 
 def text_of(graph: Graph) -> str:
-    """Returns a graph as its file says it."""
+    """Returns a graph as the text of its file."""
     return json.dumps(graph, indent=1) + "\n"
 
 
 def difference(golden: Graph, graph: Graph, most: int = 5) -> str | None:
-    """Returns one sentence that names the first few steps that differ, or None if none does."""
+    """Returns one sentence that names the first few differences, or None if there are none."""
     changes = [f"{label} is gone" for label in golden if label not in graph]
     changes += [f"{label} is new" for label in graph if label not in golden]
     changes += [
@@ -126,7 +130,7 @@ def difference(golden: Graph, graph: Graph, most: int = 5) -> str | None:
 
 
 def _memory(step: Any, parts: Any, context: Any) -> dict[str, Any]:
-    """Returns what a ParDo keeps, if it does: states and timers with its input, and side inputs."""
+    """Returns a ParDo's states, timers and side inputs, and its input if it has state or timers."""
     payload = proto.ParDoPayload.FromString(step.spec.payload)
     states = {
         name: f"{spec.WhichOneof('spec')} of "
@@ -143,8 +147,8 @@ def _memory(step: Any, parts: Any, context: Any) -> dict[str, Any]:
         for tag, side in sorted(payload.side_inputs.items())
     }
     keyed = _main_input(step, parts, context, sides) if states or timers else None
-    said = {"input": keyed, "states": states, "timers": timers, "sides": sides}
-    return {what: specs for what, specs in said.items() if specs}
+    described = {"input": keyed, "states": states, "timers": timers, "sides": sides}
+    return {what: specs for what, specs in described.items() if specs}
 
 
 def _main_input(step: Any, parts: Any, context: Any, sides: Collection[str] = ()) -> str:
@@ -159,9 +163,9 @@ def _collection(collection: Any, context: Any) -> str:
 
 
 def _windowing(windowing: Any) -> str:
-    """Returns what of a windowing is not as Beam has it by default."""
+    """Returns the parts of a windowing that differ from Beam's defaults."""
     modes, times = proto.AccumulationMode.Enum, proto.OutputTime.Enum
-    said = [
+    parts = [
         type(windowing.windowfn).__name__,
         str(windowing.triggerfn),
         modes.Name(windowing.accumulation_mode),
@@ -169,7 +173,7 @@ def _windowing(windowing: Any) -> str:
         times.Name(windowing.timestamp_combiner),
     ]
     usual = ("DefaultTrigger()", "DISCARDING", "lateness 0 us", "END_OF_WINDOW")
-    return ", ".join(each for each in said if each not in usual)
+    return ", ".join(each for each in parts if each not in usual)
 
 
 def _coder(coder: Any) -> str:

@@ -1,9 +1,9 @@
-"""Fixed values of everything that lives in state or crosses a shuffle, and where their bytes are.
+"""Fixed values of everything that is in state or crosses a shuffle, and the files of their bytes.
 
-A running job's state outlives its code: an update reads what the code before it wrote. So each
-layout ever deployed keeps a file in `state/`, named by type, case and layout version, and every
-version of the code must read it. A field that is appended stays at its default in the values here:
-so files of the layout before it still give the same values.
+A running job's state outlives its code: after an update, new code reads what old code wrote. So
+`state/` has a file for each layout ever deployed, named by type, case and layout version, and every
+version of the code must read it. A field that was appended later has its default in the values
+here, so that files of the older layout still give the same values.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     _Day: 1,
     RunningTotals: 1,
 }
-"""Version of the bytes that today's code writes; of those in `SELF_VERSIONED` the bytes say it."""
+"""Version of the bytes that today's code writes. In `SELF_VERSIONED` the bytes contain it."""
 
 SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
     ConversationHistory: 0,
     ConversationState: 0,
-    Span: 4,  # Behind the number of messages.
+    Span: 4,  # After the number of messages.
     DayTotals: 0,
-    TotalsChange: 4,  # Behind the number of revisions.
+    TotalsChange: 4,  # After the number of revisions.
     UserDay: 0,
     _Day: 0,
     RunningTotals: 0,
 }
-"""Where in the bytes a version stands, behind the one byte that opens a MessagePack array."""
+"""Position of the version in the bytes, after the one byte that starts a MessagePack array."""
 
 STATES: Final[Mapping[str, type[Any]]] = {
     "cells": UserDay,
@@ -79,28 +79,28 @@ STATES: Final[Mapping[str, type[Any]]] = {
     "history": ConversationHistory,
     "totals": RunningTotals,
 }
-"""What each state of the unbounded job holds, by the name of its spec."""
+"""Type of each state of the unbounded job, by the name of its spec."""
 
 
 class Golden(NamedTuple):
-    """A value of which the bytes are kept."""
+    """A value whose bytes are in a golden file."""
 
     value: Any
     case: str = "plain"
 
     @property
     def name(self) -> str:
-        """Type and case."""
+        """Type and case of the value."""
         return f"{type(self.value).__name__.strip('_')}-{self.case}"
 
     @property
     def file_name(self) -> str:
-        """Name of the file with the bytes of today's layout."""
+        """Name of the file with the bytes in today's layout."""
         return f"{self.name}.v{LAYOUTS[type(self.value)]}.bin"
 
     @property
     def coder(self) -> CanonicalCoder:
-        """Writes and reads the value."""
+        """Coder that writes and reads the value."""
         return CanonicalCoder(type(self.value))
 
 
@@ -234,7 +234,7 @@ _UNREADABLE: Final = msgspec.structs.replace(
     _LATE, event_id=None, conversation_id=None, sent_at_us=None, published_at_us=None
 )
 
-# Fields are named: those of two that changed places would come out right without.
+# Fields are given by name. By position, two fields that swapped places would go unnoticed.
 GOLDEN: Final[tuple[Golden, ...]] = (
     Golden(_SHORT, "short"),
     Golden(_SAMPLED, "sampled"),

@@ -1,8 +1,9 @@
-"""What Dataflow asks of a graph that replaces the last release's in a running job.
+"""Dataflow's rules for a graph that replaces the last release's graph in a running job.
 
-The golden test fails on any change; this fails only where Dataflow would refuse the update, or
-take it and lose what the job keeps. Source: Dataflow's guide "Update an existing pipeline", under
-"Job compatibility check". The graphs of releases are frozen in `releases/<version>/`.
+The golden test fails on any change. These rules fail only if Dataflow would refuse the update, or
+would take it and lose what the job keeps. The graphs of releases are frozen in
+`releases/<version>/`. Source: Dataflow's guide "Update an existing pipeline", under
+"Job compatibility check".
 """
 
 from __future__ import annotations
@@ -18,31 +19,31 @@ from tests.golden.graphs import FOLDER, Graph, text_of
 ROOT: Final = FOLDER.parents[1]
 RELEASES: Final = FOLDER / "releases"
 STREAM: Final = "graph_stream.json"
-"""The graph that is frozen: a backfill ends, so it is never updated."""
+"""The graph that is frozen. A backfill's is not: it ends, so it is never updated."""
 
 MAPPING: Final = ROOT / "deploy" / "transform_name_mapping.json"
 """The old and new labels that an update passes as `--transform_name_mapping`."""
 
 _SOURCES: Final = ("beam:transform:pubsub_read:v1",)
 _KEPT: Final = {
-    "input": "what waits before it",
+    "input": "its waiting input",
     "accumulator": "its sums",
     "states": "its state",
     "timers": "its timers",
 }
-"""What a running job keeps for a step, by how the graph says it."""
+"""What a running job keeps for a step, by its name in the graph."""
 
-_ADVICE: Final = "see deploy/runbook.md 'Changing the graph'"
+_ADVICE: Final = "see 'Changing the graph' in deploy/runbook.md"
 
 
 def refusal(release: Graph, graph: Graph, mapping: Mapping[str, str], most: int = 5) -> str | None:
     """Returns one sentence that names what an update would break, or None if it breaks nothing.
 
     Args:
-      release: the graph that runs.
+      release: the graph of the running job.
       graph: the graph that is to replace it.
-      mapping: new labels by old, of the steps that were renamed.
-      most: how many of the breaks are named.
+      mapping: old to new labels of the renamed steps.
+      most: number of breaks to name.
     """
     breaks = [*_misnamed(release, graph, mapping), *_lost(release, graph, mapping)]
     if not breaks:
@@ -52,13 +53,13 @@ def refusal(release: Graph, graph: Graph, mapping: Mapping[str, str], most: int 
 
 
 def read_mapping(path: Path = MAPPING) -> Mapping[str, str]:
-    """Returns the labels that the next update maps."""
-    found: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """Returns the old and new labels that the next update passes to Dataflow."""
+    mapping: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return mapping
 
 
 def last_release(folder: Path = RELEASES) -> Path | None:
-    """Returns the folder of the newest release, or None before the first."""
+    """Returns the folder of the newest release, or None before the first release."""
     return max(folder.glob("*.*.*"), key=lambda release: _numbers(release.name), default=None)
 
 
@@ -69,16 +70,16 @@ def version_of(setup: Path = ROOT / "setup.py") -> str:
 
 
 def freeze(graph: Graph, version: str, folder: Path = RELEASES) -> Path:
-    """Writes the graph as the one of a release; returns its file.
+    """Writes a graph as that of a release; returns its file.
 
     Raises:
-      SystemExit: that version is frozen with another graph.
+      SystemExit: if the version is already frozen with another graph.
     """
     file = folder / version / STREAM
     text = text_of(graph)
     if file.exists() and file.read_text(encoding="utf-8") != text:
         raise SystemExit(
-            f"{version} is released with another graph, which a job may be running; raise the "
+            f"{version} was released with another graph, and a job may be running it; raise the "
             "version in setup.py"
         )
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,16 +88,16 @@ def freeze(graph: Graph, version: str, folder: Path = RELEASES) -> Path:
 
 
 def _misnamed(release: Graph, graph: Graph, mapping: Mapping[str, str]) -> Iterator[str]:
-    """Yields what of a mapping names steps that are not there."""
+    """Yields each entry of a mapping that names a missing step."""
     for old, new in mapping.items():
         if old not in release:
-            yield f"the mapping renames {old}, which the release has not"
+            yield f"the mapping renames {old}, which is not in the release"
         if new and new not in graph:
-            yield f"the mapping renames {old} to {new}, which the graph has not"
+            yield f"the mapping renames {old} to {new}, which is not in the new graph"
 
 
 def _lost(release: Graph, graph: Graph, mapping: Mapping[str, str]) -> Iterator[str]:
-    """Yields what the running job keeps, or reads from, and the graph would not take over."""
+    """Yields what the running job keeps or reads that the new graph would not take over."""
     for old, was in release.items():
         new = mapping.get(old, old)
         if new in graph:
@@ -105,14 +106,14 @@ def _lost(release: Graph, graph: Graph, mapping: Mapping[str, str]) -> Iterator[
             yield f"{old} is gone, and with it {kept}"
 
 
-def _kept(said: Mapping[str, Any]) -> str:
-    if said["urn"] in _SOURCES:
+def _kept(step: Mapping[str, Any]) -> str:
+    if step["urn"] in _SOURCES:
         return "its place in the source"
-    return " and ".join(words for what, words in _KEPT.items() if what in said)
+    return " and ".join(words for what, words in _KEPT.items() if what in step)
 
 
 def _changed(label: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Yields how a step would read what is kept for it in another way than it was written."""
+    """Yields each change that makes a step misread what was kept for it."""
     if _kept(was) and was["urn"] != now["urn"]:
         yield f"{label} was {was['urn']}, now {now['urn']}"
     for what in ("input", "accumulator"):
@@ -122,8 +123,8 @@ def _changed(label: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iter
         specs = now.get(what, {})
         for name, spec in was.get(what, {}).items():
             if specs.get(name) != spec:
-                yield f"{label} had among its {what} {name}: {spec}, now {specs.get(name)}"
-    # Dataflow refuses another set of side inputs even where a step keeps nothing.
+                yield f"{label} had {name!r} among its {what}: {spec}, now {specs.get(name)}"
+    # Dataflow refuses changed side inputs even if a step keeps nothing.
     if was.get("sides") != now.get("sides"):
         yield f"{label} had side inputs {was.get('sides')}, now {now.get('sides')}"
 

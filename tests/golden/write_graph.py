@@ -1,7 +1,7 @@
 """Writes the golden graphs: `python -m tests.golden.write_graph [--release]`.
 
-With `--release` it freezes the stream's graph as that of the version in `setup.py`, and later
-versions must be able to take over a job that runs it.
+With `--release` it freezes the stream's graph as that of the version in `setup.py`. Later versions
+must be able to take over a job that runs it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.golden.update_rules import STREAM, freeze, version_of
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes both, or freezes the stream's."""
+    """Writes both graphs, or freezes the stream's."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,7 @@
 """Writes the golden files of state: `python -m tests.golden.write_state [--replace]`.
 
-A file that is there is what some running job may have in its state, so it is not replaced unless
-told to. After a change of layout raise the version in `states.LAYOUTS` instead, and keep the file.
+A running job may have the bytes of an existing file in its state, so only `--replace` overwrites
+it. After a change of layout, raise the version in `states.LAYOUTS` instead, and keep the file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tests.golden.states import FOLDER, GOLDEN
 
 
 def write(folder: Path, *, replace: bool) -> None:
-    """Writes what is missing, and what differs if it may be replaced.
+    """Writes missing files, and with `replace` also those that differ.
 
     Raises:
-      SystemExit: something may not be replaced; then nothing is written.
+      SystemExit: if a file differs without `replace`; then nothing is written.
     """
     fresh = {golden.file_name: golden.coder.encode(golden.value) for golden in GOLDEN}
     differing = [
@@ -28,8 +28,8 @@ def write(folder: Path, *, replace: bool) -> None:
     ]
     if differing and not replace:
         raise SystemExit(
-            f"{', '.join(differing)} would change, and a job may hold the old bytes in its state; "
-            "raise the version in tests/golden/states.py, or, where no job does, give --replace"
+            f"{', '.join(differing)} would change, but a job may have the old bytes in its state; "
+            "raise the version in tests/golden/states.py, or give --replace if no job has them"
         )
     folder.mkdir(exist_ok=True)
     for name, encoded in fresh.items():

@@ -98,7 +98,7 @@ def test_the_golden_stream_takes_over_itself() -> None:
     keepers = ("SignChanges/ParDo(_EmitChangesFn)", "CountUserOnce/ParDo(_CountUsersFn)",
                "AddUp", "ReleaseDifferences/ParDo(_ReleaseChangesFn)")  # fmt: skip
     for label in keepers:
-        assert f"{label} is gone, and with it what waits before it and its state" in problem
+        assert f"{label} is gone, and with it its waiting input and its state" in problem
     assert "Read/ReadSubscription/Read is gone, and with it its place in the source" in problem
 
 
@@ -106,15 +106,15 @@ def test_the_golden_stream_takes_over_itself() -> None:
     ("changes", "words"),
     [
         ({"remember": "Recall"},
-         "Remember is gone, and with it what waits before it and its state and its timers"),
+         "Remember is gone, and with it its waiting input and its state and its timers"),
         ({"coder": BytesCoder()},
-         "Remember had among its states seen: read_modify_write_spec of VarInt, "
+         "Remember had 'seen' among its states: read_modify_write_spec of VarInt, "
          "now read_modify_write_spec of Bytes"),
         ({"state": "known"},
-         "Remember had among its states seen: read_modify_write_spec of VarInt, now None"),
+         "Remember had 'seen' among its states: read_modify_write_spec of VarInt, now None"),
         ({"domain": TimeDomain.REAL_TIME},
-         "Remember had among its timers ts-again: EVENT_TIME, now PROCESSING_TIME"),
-        ({"keeps": False}, "Group is gone, and with it what waits before it"),
+         "Remember had 'ts-again' among its timers: EVENT_TIME, now PROCESSING_TIME"),
+        ({"keeps": False}, "Group is gone, and with it its waiting input"),
         ({"window": Sessions(60)},
          "Group had input Tuple[VarInt, VarInt] in FixedWindows, "
          "now Tuple[VarInt, VarInt] in Sessions"),
@@ -158,7 +158,7 @@ def test_a_mapped_step_takes_over_what_it_kept() -> None:
     mapping = {"Remember": "Recall"}
     assert refusal(job(), job(remember="Recall"), mapping) is None
     problem = refusal(job(), job(remember="Recall", coder=BytesCoder()), mapping)
-    assert "Remember had among its states seen" in str(problem)
+    assert "Remember had 'seen' among its states" in str(problem)
 
 
 def test_a_mapping_to_nothing_loses_the_state() -> None:
@@ -170,9 +170,9 @@ def test_a_mapping_to_nothing_loses_the_state() -> None:
 def test_a_mapping_of_what_is_not_there_is_named() -> None:
     """A mapping that outlived its release would make Dataflow refuse."""
     assert refusal(job(), job(), {"Older": "Window", "Window": "Newer"}) == (
-        "a running job can't be updated: the mapping renames Older, which the release has not; "
-        "the mapping renames Window to Newer, which the graph has not; "
-        "see deploy/runbook.md 'Changing the graph'"
+        "a running job can't be updated: the mapping renames Older, which is not in the release; "
+        "the mapping renames Window to Newer, which is not in the new graph; "
+        "see 'Changing the graph' in deploy/runbook.md"
     )
 
 
