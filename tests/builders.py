@@ -1,7 +1,7 @@
-"""Named builders of messages, events and summaries, and strategies that make hard ones.
+"""Builders of messages, events and summaries, and Hypothesis strategies that draw hard cases.
 
-Instants are given as seconds after `MONDAY_US`; every default is valid, so that a test says only
-what it is about.
+Times are seconds after `MONDAY_US`. Every default is valid, so a test gives only the values that
+matter to it.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ MONDAY_US: Final = 1_748_822_400_000_000
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3600 * SECOND_US
 GAP_US: Final = 24 * HOUR_US
-"""The session gap of METRICS."""
+"""The session gap in METRICS."""
 
 NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
 _SILENT: Final = -40
-"""The logit of what a message is not; +40 of what it is: five logits either way."""
+"""Packed logit of a label that a message does not have; +40 if it has it. Both are 5 logits."""
 
 
 def event_hash(event: str | int) -> bytes:
-    """Returns the 8-byte hash under which `score` keeps an event id."""
+    """Returns the 8-byte hash that `score` puts in place of an event id."""
     return hashlib.blake2b(str(event).encode(), digest_size=8).digest()
 
 
 def user_hash(user: str) -> str:
-    """Returns the 16 hex digits under which `score` keeps a user id; empty stays empty."""
+    """Returns the 16 hex digits that `score` puts in place of a user id; empty stays empty."""
     return hashlib.blake2b(user.encode(), digest_size=8).hexdigest() if user else ""
 
 
 def human_scores(
     types: Iterable[str] = (), use: str = "other", sentiment: int = 0, language: int = 0
 ) -> bytes:
-    """Returns the packed row of a human message; it is affective if one of its types is.
+    """Returns the packed row of a human message. It is affective if one of its types is.
 
     Args:
       types: names of its types.
       use: name of its use.
-      sentiment: in half points, -2..2.
+      sentiment: sentiment in half points, -2..2.
       language: index into `labels.LANGUAGES`.
     """
     row = np.full(HUMAN_WIDTH, _SILENT, np.int8)
@@ -82,7 +82,7 @@ def human_scores(
 
 
 def assistant_scores(pushback: int = NO_LOGIT + 1, reason: int = 0) -> bytes:
-    """Returns the packed row of an assistant's message: pushback logit in eighths, and reason."""
+    """Returns the packed row of an assistant's message: pushback logit in eighths, reason index."""
     return np.array([pushback, reason], np.int8).tobytes()
 
 
@@ -97,7 +97,7 @@ def scored(
     at_us: int | None = None,
     **attributes: str | None,
 ) -> ScoredMessage:
-    """Builds a scored message sent `at_s` seconds (or `at_us` microseconds) after `MONDAY_US`."""
+    """Builds a scored message, sent `at_s` seconds (or `at_us` microseconds) after `MONDAY_US`."""
     if scores is None:
         scores = human_scores() if is_human else assistant_scores()
     return ScoredMessage(
@@ -114,9 +114,16 @@ def scored(
 def talk(
     humans: int, assistants: int = 0, *, step_s: float = 60.0, **fields: Any
 ) -> list[ScoredMessage]:
-    """Builds a conversation of so many messages of each role, one every `step_s` seconds."""
-    said = [scored(f"h{i}", i * step_s, **fields) for i in range(humans)]
-    return said + [
+    """Builds a conversation: one human and one assistant message every `step_s` seconds.
+
+    Args:
+      humans: number of human messages.
+      assistants: number of assistant messages.
+      step_s: seconds from one message of a role to the next.
+      fields: arguments of `scored` for every message.
+    """
+    human = [scored(f"h{i}", i * step_s, **fields) for i in range(humans)]
+    return human + [
         scored(f"a{i}", i * step_s + 1, is_human=False, **fields) for i in range(assistants)
     ]
 
@@ -131,7 +138,7 @@ def message(
     user_id: str | None = "ada",
     **attributes: str | None,
 ) -> Message:
-    """Builds a valid message sent `at_s` seconds after `MONDAY_US`."""
+    """Builds a valid message, sent `at_s` seconds after `MONDAY_US`."""
     return Message(
         event_id,
         conversation_id,
@@ -144,7 +151,7 @@ def message(
 
 
 def avro_event(**fields: Any) -> dict[str, Any]:
-    """Builds a valid event of the archive, as fastavro reads one; `fields` replace the defaults."""
+    """Builds a valid archived event, as fastavro reads it; `fields` replace the defaults."""
     event: dict[str, Any] = {
         "event_id": "e0",
         "conversation_id": "c0",
@@ -158,7 +165,7 @@ def avro_event(**fields: Any) -> dict[str, Any]:
         "published_at_us": None,
     }
     if unknown := fields.keys() - event.keys():
-        raise ValueError(f"the archive has no field {sorted(unknown)}")
+        raise ValueError(f"an event has no field {sorted(unknown)}; use one of {sorted(event)}")
     return {**event, **fields}
 
 
@@ -175,27 +182,27 @@ def summary(
     reasons: int = 0,
     **attributes: str,
 ) -> ConversationSummary:
-    """Builds a summary that keeps the rules between its fields.
+    """Builds a summary whose fields fit each other.
 
     Args:
-      user: its id, empty for none.
+      user: id of the user; empty if there is no user.
       at_s: start of the conversation, in seconds after `MONDAY_US`.
-      types: names of its types; an affective one makes the use affective.
-      use: name of its use, where no type decides it.
-      human_messages: how many.
-      opening: name of the opening type, None for none.
-      closing: name of the closing type, None for none.
-      change: sentiment change in sixths; by default 1 from six human messages on.
+      types: names of its types. An affective type makes the use affective.
+      use: name of its use, if no type is affective. The default is `other`.
+      human_messages: number of human messages.
+      opening: name of the opening type, or None.
+      closing: name of the closing type, or None.
+      change: sentiment change in sixths, 1 by default. Below six human messages there is no change.
       reasons: bit mask of pushback reasons.
       attributes: values of `ATTRIBUTES`, `unknown` by default.
     """
     names = set(types)
     is_affective = bool(names & set(AFFECTIVE_TYPES))
-    said = _attributes(attributes)
+    values = _attributes(attributes)
     return ConversationSummary(
         started_at_us=MONDAY_US + round(at_s * SECOND_US),
         user=user_hash(user),
-        breakdowns=tuple(value or "unknown" for value in said),
+        breakdowns=tuple(value or "unknown" for value in values),
         human_messages=human_messages,
         assistant_messages=human_messages,
         types=sum(1 << TYPES.index(name) for name in names),
@@ -208,17 +215,19 @@ def summary(
 
 
 class PlainReader:
-    """A classifier of few rules: logits decide by their sign, over all, first or last messages.
+    """A classifier with few rules: it reads only the signs of the messages' logits.
 
-    It is affective if any message is, has the types that any message has, and keeps the rules of
-    METRICS: no affective type without, no roleplay below four human messages.
+    A conversation is affective if any of its messages is, and has the types that any message has.
+    Its opening type comes from the first three messages, its closing type from the last three. Two
+    rules of METRICS apply: a conversation that is not affective has no affective type, and one with
+    fewer than four human messages has no roleplay type.
     """
 
     version = "plain-1"
     pushback_threshold = 0
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Scores a text by its words: those that name a type or a use, and `no` for pushback."""
+        """Scores a text by its words: names of types and uses, and `no` for pushback."""
         rows = np.zeros((len(texts), WIDTH), np.int8)
         for row, text, is_human in zip(rows, texts, human, strict=True):
             words = set(text.split())
@@ -287,11 +296,11 @@ class PlainReader:
 
 
 def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[ScoredMessage]:
-    """Draws a message of one conversation, its event id one of `events`.
+    """Draws a message of one conversation, with one of `events` event ids.
 
-    So few ids collide: the same event comes back with another time, role or scores. Times lie on
-    few instants of `spans` days and a little beside them, so that gaps of just the session gap,
-    and of a microsecond more, occur.
+    Because there are few ids, they collide: the same event comes again with another time, role or
+    scores. There are also few times, on `spans` days, and up to two microseconds apart. So gaps of
+    exactly the session gap, and of a microsecond more, occur.
     """
     at_us = st.builds(
         lambda span, second, offset: span * GAP_US + second * SECOND_US + offset,
@@ -302,7 +311,7 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
     type_sets = st.sets(st.sampled_from(TYPES), max_size=2)
     human = st.builds(human_scores, type_sets, st.sampled_from(USES[1:]), st.integers(-2, 2))
     assistant = st.builds(assistant_scores, st.sampled_from([-128, -1, 0, 90]), st.integers(0, 7))
-    said = st.one_of(human, human, assistant)
+    packed = st.one_of(human, human, assistant)
     return st.builds(
         lambda event, instant, scores, user, platform: scored(
             event, at_us=instant, is_human=len(scores) == HUMAN_WIDTH, scores=scores, user=user,
@@ -310,7 +319,7 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
         ),
         st.integers(0, events - 1),
         at_us,
-        said,
+        packed,
         st.sampled_from(["ada", "bob", ""]),
         st.sampled_from(["web", "ios", None]),
     )  # fmt: skip
@@ -320,7 +329,7 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
 def conversations(
     draw: st.DrawFn, max_size: int = 20, events: int = 12, spans: int = 1
 ) -> list[ScoredMessage]:
-    """Draws messages of one conversation id, exact duplicates and conflicting ones among them."""
+    """Draws messages with one conversation id, some of them exact or conflicting duplicates."""
     drawn = draw(st.lists(scored_messages(events, spans), min_size=1, max_size=max_size))
     again = draw(st.lists(st.sampled_from(drawn), max_size=4))
     return draw(st.permutations(drawn + again))
@@ -328,7 +337,7 @@ def conversations(
 
 @st.composite
 def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[ScoredMessage]]:
-    """Draws a split of messages into lists, in any order, some of them delivered twice."""
+    """Draws a split of messages into lists, in any order; some lists come twice."""
     shares = draw(st.integers(1, 4))
     parts: list[list[ScoredMessage]] = [[] for _ in range(shares)]
     for each in draw(st.permutations(list(messages))):
@@ -339,7 +348,7 @@ def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[Scor
 
 @st.composite
 def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSummary:
-    """Draws a summary of few users, hours and values, so that cells meet."""
+    """Draws a summary from few users, hours and values, so that summaries share cells."""
     types = draw(st.sets(st.sampled_from(TYPES[:3]), max_size=2))
     edges = [None, *types]
     return summary(
@@ -358,10 +367,11 @@ def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSu
 
 
 def busy_day(conversations: int, seed: int) -> list[ConversationSummary]:
-    """Makes conversations of a day as `summaries` draws them, many at little cost.
+    """Makes many summaries of one day, like those that `summaries` draws but faster.
 
-    Half as many users as conversations, a few without; types, drifts and lengths are uneven, so
-    that cells of just above, at and just below a small threshold all occur.
+    There are half as many users as conversations, and a few conversations without a user. Types,
+    drifts and lengths are uneven. So there are cells just below, at and just above a small
+    threshold.
     """
     chance = random.Random(seed)
     users = [f"u{i}" for i in range(max(1, conversations // 2))] + [""]
@@ -387,7 +397,7 @@ def busy_day(conversations: int, seed: int) -> list[ConversationSummary]:
     return [one() for _ in range(conversations)]
 
 
-def _attributes(said: dict[str, Any]) -> tuple[str | None, ...]:
-    if unknown := said.keys() - set(ATTRIBUTES):
-        raise ValueError(f"no attribute {sorted(unknown)}; there are {ATTRIBUTES}")
-    return tuple(said.get(name) for name in ATTRIBUTES)
+def _attributes(values: dict[str, Any]) -> tuple[str | None, ...]:
+    if unknown := values.keys() - set(ATTRIBUTES):
+        raise ValueError(f"a message has no attribute {sorted(unknown)}; use one of {ATTRIBUTES}")
+    return tuple(values.get(name) for name in ATTRIBUTES)

@@ -1,7 +1,7 @@
-"""Stages a main for Dataflow on this machine, and reads back what Dataflow would be given.
+"""Stages a job for Dataflow on this machine, and reads back what Dataflow would get.
 
-Cloud Storage is an emulator. What else a launch asks of Google, a token from the machine's metadata
-and the running job of a name, is answered by a double.
+Cloud Storage is an emulator. A launch also asks Google for a token from the machine's metadata, and
+for the running job of a name. A double answers these requests.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ BUCKET: Final = "undertone-templates"
 IMAGE: Final = "europe-west1-docker.pkg.dev/my-project/undertone/undertone:0.1.0"
 JOB_NAME: Final = "undertone-stream"
 JOB_ID: Final = "2026-11-22_03_00_00-1234567890"
-"""The name and the id of the one job that the double says is running."""
+"""Name and id of the only job that the double lists as running."""
 
 PIPELINE: Final = "pipeline.pb"
-"""What Beam calls the staged graph."""
+"""Beam's name for the staged graph."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _TIMEOUT_S: Final = 240
@@ -50,10 +50,10 @@ PRODUCTION: Final = (
     "--no_use_public_ips",
     "--labels=app=undertone",
     "--labels=version=0-1-0",
-    # Beam stages a list of what the launching machine has installed, with its paths, unless told.
+    # Without it, Beam stages a list of the launching machine's packages, with their paths.
     "--experiments=disable_logging_submission_environment",
 )
-"""The flags of a launch in production, beside those that say where to stage."""
+"""The flags of a launch in production, except those that say where to stage."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Staged:
     """What a launch hands to Dataflow.
 
     Attributes:
-      job: the request, or the template of it.
+      job: the job request, or its template.
       pipeline: the graph that the workers load.
-      files: the names of what was staged, the graph among it.
+      files: the content of each staged file by its name, including the graph.
     """
 
     job: Mapping[str, Any]
@@ -72,31 +72,31 @@ class Staged:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """What the job asks of Dataflow's service."""
-        found: Mapping[str, Any] = self.job["environment"]
-        return found
+        """The job's settings for Dataflow's service."""
+        environment: Mapping[str, Any] = self.job["environment"]
+        return environment
 
     @property
     def options(self) -> Mapping[str, Any]:
         """The options that the workers see."""
-        found: Mapping[str, Any] = self.environment["sdkPipelineOptions"]["options"]
-        return found
+        options: Mapping[str, Any] = self.environment["sdkPipelineOptions"]["options"]
+        return options
 
     def request_bytes(self) -> int:
-        """Returns the size of the request."""
+        """Returns the size of the request in bytes."""
         return len(json.dumps(self.job).encode())
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where an emulated Cloud Storage is, and the double of the rest."""
+    """The emulated Cloud Storage, and the double for Google's other services."""
 
     storage: str
     google_port: int
 
     @property
     def dataflow(self) -> str:
-        """The address of the double as Beam takes it for Dataflow's: by name, as it has a port."""
+        """The double's address in the form that Beam takes for Dataflow's: a name and a port."""
         return f"http://localhost:{self.google_port}"
 
     def put(self, name: str, content: bytes) -> None:
@@ -108,7 +108,7 @@ class Cloud:
     def stage(
         self, name: str, module: str, *flags: str, environment: Mapping[str, str] | None = None
     ) -> Staged:
-        """Runs a main as a launch would, and reads back what it staged under the name."""
+        """Runs a module as a launch does, and reads back what it staged under the name."""
         folder = f"gs://{BUCKET}/{name}"
         ran = self.launch(
             module, *flags,
@@ -124,7 +124,7 @@ class Cloud:
     def launch(
         self, module: str, *flags: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a main in a process of its own, with the flags and nothing of Google's but us."""
+        """Runs a module in a process of its own, where the emulator and the double are Google."""
         host = f"{LOOPBACK}:{self.google_port}"
         ours = {
             "STORAGE_EMULATOR_HOST": self.storage,
@@ -145,14 +145,15 @@ class Cloud:
             return [each["name"] for each in json.load(answer).get("items", [])]
 
     def _get(self, name: str) -> bytes:
-        with urlopen(f"{self.storage}/storage/v1/b/{BUCKET}/o/{quote(name, '')}?alt=media") as said:
-            content: bytes = said.read()
+        address = f"{self.storage}/storage/v1/b/{BUCKET}/o/{quote(name, '')}?alt=media"
+        with urlopen(address) as answer:
+            content: bytes = answer.read()
             return content
 
 
 @contextmanager
 def serving_cloud() -> Iterator[Cloud]:
-    """Serves Cloud Storage from memory, and the double, on free ports."""
+    """Serves Cloud Storage from memory, and the double, both on free ports."""
     port = free_port()
     storage = create_server(LOOPBACK, port, in_memory=True, default_bucket=BUCKET)
     storage.start()
@@ -168,7 +169,7 @@ def serving_cloud() -> Iterator[Cloud]:
 
 
 class _Google(BaseHTTPRequestHandler):
-    """Answers as the metadata of a machine in the cloud, and lists one running Dataflow job."""
+    """Answers like the metadata server of a cloud machine, and lists one running Dataflow job."""
 
     def do_GET(self) -> None:
         content = json.dumps(self._answer()).encode()
@@ -180,13 +181,13 @@ class _Google(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is theirs.
-        del format, args  # Else every request is a line on the standard error.
+        del format, args  # The default prints a line on standard error for every request.
 
     def _answer(self) -> Mapping[str, Any]:
         if "/token" in self.path:
             return {"access_token": "none", "expires_in": 3600, "token_type": "Bearer"}
         if "/service-accounts/" in self.path:
-            # No address, or Google's library asks the internet in which regions it may work.
+            # Not an e-mail address: with one, Google's library would ask the internet for regions.
             return {"email": "launcher", "scopes": []}
         if self.path.split("?")[0].endswith("/jobs"):
             job = {"id": JOB_ID, "name": JOB_NAME, "currentState": "JOB_STATE_RUNNING"}

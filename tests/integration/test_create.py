@@ -1,4 +1,4 @@
-"""`undertone create` over a dataset that is there already."""
+"""`undertone create` on a dataset that exists already."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pipelines.sinks.bigquery import Dataset, create_dataset
 from schemas.views import view_description, view_sql
 
 VIEW = "shares"
-GIVEN = [{"role": "roles/bigquery.dataViewer", "members": {"group:analysts@example.com"}}]
+BINDINGS = [{"role": "roles/bigquery.dataViewer", "members": {"group:analysts@example.com"}}]
 
 
-def of_an_earlier_version(dataset: Dataset) -> bigquery.Table:
-    """Gives a view the SQL of an earlier version, and analysts the right to read it."""
+def make_earlier(dataset: Dataset) -> bigquery.Table:
+    """Gives the view the SQL of an earlier version, and analysts the right to read it."""
     client = dataset.client()
     view = client.get_table(f"{dataset}.{VIEW}")
     view.view_query, view.description = "SELECT 1 AS share", "Earlier."
     earlier = client.update_table(view, ["view_query", "description"])
     policy = Policy(version=1)  # type: ignore[no-untyped-call]
-    policy.bindings = GIVEN
+    policy.bindings = BINDINGS
     client.set_iam_policy(earlier, policy)
     return earlier
 
 
 def test_a_view_is_updated_in_place(dataset: Dataset) -> None:
-    """A changed view gets the SQL of this version; whoever may read it still may."""
-    earlier = of_an_earlier_version(dataset)
+    """A changed view gets the SQL of this version, and its readers keep their access."""
+    earlier = make_earlier(dataset)
     create_dataset(dataset)
     client = dataset.client()
     found = client.get_table(f"{dataset}.{VIEW}")
     assert found.view_query == view_sql(VIEW, str(dataset))
     assert found.description == view_description(VIEW)
     assert found.created == earlier.created
-    assert client.get_iam_policy(found).bindings == GIVEN
+    assert client.get_iam_policy(found).bindings == BINDINGS
 
 
-def test_what_has_not_changed_is_left_alone(dataset: Dataset) -> None:
+def test_an_unchanged_view_is_left_alone(dataset: Dataset) -> None:
     """A second `create` of the same version changes no view."""
     client = dataset.client()
     before = client.get_table(f"{dataset}.{VIEW}")

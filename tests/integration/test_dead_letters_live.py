@@ -1,4 +1,4 @@
-"""Status and dead letters over emulators of Pub/Sub and BigQuery."""
+"""Status and dead letters with the emulators of Pub/Sub and BigQuery."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 def undertone(cloud: LocalCloud, *argv: str) -> None:
-    """Runs a command over the cloud's dataset; it must succeed."""
+    """Runs a command on the cloud's dataset, and asserts that it succeeds."""
     where = [f"--dataset={cloud.dataset}", f"--bigquery_url={cloud.dataset.url}"]
     assert main([*argv, *where]) == 0
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Returns the lines that were printed, without their columns."""
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Returns the printed lines, with single spaces between words."""
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -65,7 +65,7 @@ def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -
 
 
 def taken(cloud: LocalCloud, count: int) -> list[Any]:
-    """Takes so many messages from the job's subscription, and asserts that there are no more."""
+    """Takes `count` messages from the job's subscription, and asserts that there are no more."""
     messages: list[Any] = []
     until_s = time.monotonic() + PATIENCE_S
     while len(messages) < count and time.monotonic() < until_s:
@@ -76,7 +76,7 @@ def taken(cloud: LocalCloud, count: int) -> list[Any]:
 
 
 def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], list[DeadLetter]]:
-    """Returns ids of the events that the job takes of messages, and dead letters of the others."""
+    """Returns the ids of the events that the job accepts, and the dead letters of the others."""
     limits = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=max_event_bytes)
     ids: set[str] = set()
     letters: list[DeadLetter] = []
@@ -89,17 +89,17 @@ def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], li
 
 
 def test_the_local_subscription_has_no_policies(cloud: LocalCloud) -> None:
-    """The job reads a subscription as deployed: nothing but the job takes messages off it."""
+    """As in a deployment, only the job takes messages off its subscription."""
     with subscriber() as reader:
         found = reader.get_subscription(subscription=cloud.names.subscription)
     assert not found.dead_letter_policy.dead_letter_topic
     assert not found.retry_policy.minimum_backoff
 
 
-def test_events_come_back_once_their_cause_is_mended(
+def test_oversize_events_come_back_once_the_limit_is_raised(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was too large arrives again where the limit was raised, and as often as it is asked."""
+    """Each redrive with a larger limit publishes the refused events again."""
     now_us = time.time_ns() // 1000
     rows = [
         avro_event(event_id="fine", sent_at_us=now_us),
@@ -119,12 +119,12 @@ def test_events_come_back_once_their_cause_is_mended(
         f"--archive={archive}",
     )  # fmt: skip
     redrive("--max_event_bytes=1024")
-    assert "still refused 3 (oversize 3)" in said(capsys)
+    assert "still refused 3 (oversize 3)" in printed(capsys)
     redrive("--max_event_bytes=4000", "--dry_run")
     taken(cloud, 0)
     for _ in range(2):
         redrive("--max_event_bytes=4000")
-        lines = said(capsys)
+        lines = printed(capsys)
         assert "payloads refused as oversize 3" in lines
         assert "still refused 1 (invalid_role 1)" in lines
         again = taken(cloud, 2)
@@ -136,24 +136,24 @@ def test_events_come_back_once_their_cause_is_mended(
 def test_a_refused_row_is_inserted_again(
     cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A row that its table takes by now stands in the view once; another is refused again."""
+    """A row that its table now takes is in the view once; a bad row is refused again."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     bad = good | {"records": None}
     letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
     insert(cloud, DEAD_LETTERS, as_written(letters))
     for _ in range(2):
         undertone(cloud, "dead-letters", "redrive", f"--reason={Reason.REFUSED_BY_TABLE}")
-        lines = said(capsys)
+        lines = printed(capsys)
         assert "inserted 1" in lines
         assert "ledger: invalid 1" in lines
     found = query(cloud.dataset, "SELECT records FROM `{dataset}.ledger_latest` WHERE run = 7")
     assert found == [{"records": 5}]
 
 
-def test_bigquery_and_a_folder_tell_the_same(
+def test_bigquery_and_a_folder_show_the_same(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Equal tables give an equal status and equal lists, whichever engine holds them."""
+    """Equal tables give an equal status and equal lists, in BigQuery as in a run's folder."""
     letters = [
         DeadLetter("decode", "undecodable", source, None, None, None, at_us, 9, sha256 * 64)
         for source, at_us, sha256 in (("s", MONDAY_US, "a"), ("s", None, "b"), ("t", 1, "c"))
@@ -176,10 +176,10 @@ def test_bigquery_and_a_folder_tell_the_same(
     assert "2025-06-02" in capsys.readouterr().out
 
 
-def test_creating_again_says_what_is_there(
+def test_creating_again_lists_tables_and_views(
     cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A dataset that is there is made whole, and its tables and views are named."""
+    """`create` on an existing dataset succeeds, and prints all tables and views."""
     undertone(cloud, "create")
     text = capsys.readouterr().out
     assert str(cloud.dataset) in text

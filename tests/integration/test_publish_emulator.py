@@ -1,4 +1,4 @@
-"""Publishing to Google's own Pub/Sub emulator, and counting what a subscription gives back."""
+"""Publishing to Google's Pub/Sub emulator, and decoding what a subscription gives back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMITS: Final = Limits(allowed_lateness_us=48 * HOUR_US)
 
 @pytest.fixture(scope="module", autouse=True)
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs the emulator, where every client of these tests finds it."""
+    """Runs the emulator; every client in these tests uses it."""
     with ExitStack() as stack:
         have(lambda: stack.enter_context(pubsub(tmp_path_factory.mktemp("pubsub"))))
         yield
@@ -39,7 +39,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest) -> str:
-    """Makes a topic with a subscription of the same name, both the test's own."""
+    """Makes a topic for one test, with a subscription of the same name."""
     name = f"t-{abs(hash(request.node.name))}"
     path = f"{PROJECT}/topics/{name}"
     PublisherClient().create_topic(name=path)
@@ -53,7 +53,7 @@ def subscription_of(topic: str) -> str:
 
 
 def pulled(topic: str, count: int) -> list[Any]:
-    """Pulls and acknowledges so many messages, and asserts that there are no more."""
+    """Pulls and acknowledges `count` messages, and asserts that there are no more."""
     client = SubscriberClient()
     name = subscription_of(topic)
     messages: list[Any] = []
@@ -70,7 +70,7 @@ def pulled(topic: str, count: int) -> list[Any]:
 
 
 def send(topic: str, *inputs: Path, flags: Sequence[str] = ()) -> None:
-    """Runs the command, which must succeed."""
+    """Runs `undertone publish`, and asserts that it succeeds."""
     patterns = [f"--input={path}" for path in inputs]
     assert main(["publish", f"--topic={topic}", *patterns, *flags]) == 0
 
@@ -89,17 +89,17 @@ def decoded(chunks: Iterable[PayloadChunk]) -> tuple[list[Message], list[DeadLet
 
 
 def as_beam_reads(messages: Iterable[Any]) -> Iterator[PayloadChunk]:
-    """Yields messages as `ReadPubSub` gathers them."""
+    """Yields messages in chunks, as `ReadPubSub` does."""
     return chunks_of_messages([PubsubMessage._from_message(each) for each in messages], "s")
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json", "mixed"])
-def test_a_simulation_through_pubsub_is_counted_as_its_archive(
+def test_pubsub_gives_the_same_messages_as_the_archive(
     encoding: str, topic: str, tmp_path: Path
 ) -> None:
-    """Messages, late events and dead letters of a stream are those of the archive, by reason.
+    """Messages, dead letters and counts by reason are the same through Pub/Sub as from the archive.
 
-    Late, damaged and repeated events are among them, and all of them are published long after.
+    Some events are late, damaged or repeated, and all are published long after they happened.
     """
     shares = ["--duplicates=0.05", "--late=0.05", "--malformed=0.05"]
     argv = ["simulate", "--conversations=300", "--days=1", *shares, f"--output={tmp_path}"]
@@ -115,11 +115,11 @@ def test_a_simulation_through_pubsub_is_counted_as_its_archive(
     assert counts == expected[2]
     assert len(counts) > 6
     assert sorted(messages, key=repr) == sorted(expected[0], key=repr)
-    assert Counter(map(_told, letters)) == Counter(map(_told, expected[1]))
+    assert Counter(map(_about_event, letters)) == Counter(map(_about_event, expected[1]))
 
 
-def _told(letter: DeadLetter) -> tuple[Any, ...]:
-    """Returns what a dead letter says of the event, and not of its payload."""
+def _about_event(letter: DeadLetter) -> tuple[Any, ...]:
+    """Returns the fields of a dead letter that describe the event, not its payload."""
     return (
         letter.reason, letter.event_id, letter.conversation_id, letter.sent_at_us,
         letter.published_at_us,
@@ -150,10 +150,10 @@ def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
     ]
 
 
-def test_a_topic_that_does_not_exist(
+def test_a_missing_topic_is_an_error(
     topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong topic is one sentence with its name."""
+    """For a topic that does not exist, the error names the topic in one sentence."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     argv = ["publish", f"--topic={topic}-2", f"--input={tmp_path / 'a.avro'}"]
     assert main(argv) == 2
@@ -163,7 +163,7 @@ def test_a_topic_that_does_not_exist(
 
 
 def test_the_rate_is_kept(topic: str, tmp_path: Path) -> None:
-    """A thousand messages at two thousand a second take half a second."""
+    """At 2,000 messages a second, 1,000 messages take half a second."""
     write_archive(tmp_path / "a.avro", [avro_event(event_id=str(i)) for i in range(1000)])
     started_s = time.monotonic()
     send(topic, tmp_path / "a.avro", flags=["--rate=2000"])

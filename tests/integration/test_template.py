@@ -1,4 +1,4 @@
-"""What a launch hands to Dataflow, read back: compiled offline, with the flags of production."""
+"""What a launch hands to Dataflow: jobs are compiled offline, with the flags of production."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from tests.schemas.payloads import write_avro
 pytestmark = pytest.mark.xdist_group("template")
 
 SAID: Final = "zanzibar-quetzal-4410"
-"""A text that an archived conversation holds."""
+"""A text in an archived conversation."""
 
 SECRET: Final = "marmalade-cipher-9923"
-"""A value that an environment variable of the launching machine holds."""
+"""The value of an environment variable on the launching machine."""
 
 STREAM_FLAGS: Final = (
     f"--job_name={JOB_NAME}",
@@ -54,7 +54,7 @@ STREAM_FLAGS: Final = (
 )
 FIRST_FILE: Final = date(2026, 1, 1)
 PATTERNS: Final = 41
-"""A backfill of thirty days reads those around them too: so many, a pattern a day."""
+"""Number of patterns, one per day: a backfill of thirty days also reads the days around them."""
 
 BACKFILL_FLAGS: Final = (
     "--job_name=undertone-backfill",
@@ -65,16 +65,16 @@ BACKFILL_FLAGS: Final = (
 )
 
 REQUEST_BYTES: Final = 10_000_000
-"""Dataflow's limit for a job request; it also makes the service's own copy of the graph."""
+"""Dataflow's limit for a job request, from which it also makes its own copy of the graph."""
 
 UNSTABLE: Final = re.compile(r"\.py:\d+|0x[0-9a-f]+|[0-9a-f]{8}|\d(?=/|$)")
-"""In a name: a line of a file, an address, a random id, a number at the end of a part."""
+"""Finds in a name: a line of a file, an address, a random id, or a number that ends a part."""
 
 BEAMS_OWN_LINES: Final = re.compile(
     r"FlatMap\(<lambda at core\.py:\d+>\)$"  # Of `beam.Create`.
     r"|/BigQueryBatchFileLoads/Map\(<lambda at bigquery_file_loads\.py:\d+>\)$"
 )
-"""Names that Beam gives by a line of its own files; they change with Beam's version."""
+"""Names that contain a line of Beam's own files; they change only with Beam's version."""
 
 PICKLERS: Final = (
     coders.FastPrimitivesCoder,
@@ -86,34 +86,34 @@ PICKLERS: Final = (
 )
 BEAMS_OWN_SHUFFLES: Final = {
     "WriteBigQuery[A-Za-z]+/_StreamToBigQuery/CommitInsertIds/":
-        "rows and their insert ids: what is published, not what is read",
+        "rows and their insert ids: only what is published, not what is read",
     "WriteBigQuery[A-Za-z]+/BigQueryBatchFileLoads/":
-        "names of files, load jobs and tables, and rows beyond the files that a worker may open",
+        "names of files, load jobs and tables, and rows for more files than a worker may open",
     "Ledger/(SumAccounts|GatherAccounts)":
-        "of a backfill: one number an account and bundle, some dozen in the end",
+        "in a backfill, one number per account and bundle: a few dozen in the end",
 }  # fmt: skip
-"""Where Beam's own transforms pickle, and why that costs little."""
+"""The shuffles where Beam's own transforms pickle, and why that costs little."""
 
 
 class Flow(NamedTuple):
-    """A staged graph, and what finds the coders that it names."""
+    """A staged graph, and the context that finds its coders."""
 
     staged: Staged
     context: PipelineContext
 
     @classmethod
     def of(cls, staged: Staged) -> Flow:
-        """Returns the flow of what was staged."""
+        """Returns the flow of a staged job."""
         return cls(staged, PipelineContext(staged.pipeline.components))
 
     def graph(self) -> Graph:
-        """Returns the graph as the golden files say one."""
+        """Returns the graph in the form of the golden files."""
         return describe_built(self.staged.pipeline.components, self.context)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Serves the emulators, with an archive of some weeks in the bucket."""
+    """Serves the emulator and the double, with an archive of six weeks in the bucket."""
     file = write_avro(tmp_path_factory.mktemp("archive") / "a.avro", [avro_event(text=SAID)])
     with serving_cloud() as served:
         for number in range(PATTERNS):
@@ -124,13 +124,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gives the temporary folder of the first launches."""
+    """Returns the temporary folder of the first launches."""
     return tmp_path_factory.mktemp("scratch")
 
 
 @pytest.fixture(scope="module")
 def stream(cloud: Cloud, scratch: Path) -> Flow:
-    """Gives the streaming job as a launch stages it."""
+    """Returns the streaming job as a launch stages it."""
     environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
     flags = (*PRODUCTION, *STREAM_FLAGS)
     return Flow.of(cloud.stage("stream", "pipelines.stream", *flags, environment=environment))
@@ -138,7 +138,7 @@ def stream(cloud: Cloud, scratch: Path) -> Flow:
 
 @pytest.fixture(scope="module")
 def backfill(cloud: Cloud, scratch: Path) -> Flow:
-    """Gives a backfill of thirty days as a launch stages it."""
+    """Returns a backfill of thirty days as a launch stages it."""
     environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
     flags = (*PRODUCTION, *BACKFILL_FLAGS)
     return Flow.of(cloud.stage("backfill", "pipelines.backfill", *flags, environment=environment))
@@ -146,7 +146,7 @@ def backfill(cloud: Cloud, scratch: Path) -> Flow:
 
 @pytest.fixture(params=["stream", "backfill"])
 def flow(request: pytest.FixtureRequest) -> Flow:
-    """Gives each job in turn."""
+    """Returns each job in turn."""
     found: Flow = request.getfixturevalue(request.param)
     return found
 
@@ -154,7 +154,7 @@ def flow(request: pytest.FixtureRequest) -> Flow:
 def test_a_second_launch_gives_the_same_graph(
     cloud: Cloud, flow: Flow, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Another hash seed and another folder change no name, coder, window or state."""
+    """Another hash seed and another temporary folder change no name, coder, window or state."""
     name = request.node.callspec.params["flow"]
     flags = STREAM_FLAGS if name == "stream" else BACKFILL_FLAGS
     environment = {"PYTHONHASHSEED": "2", "TMPDIR": str(tmp_path)}
@@ -165,19 +165,19 @@ def test_a_second_launch_gives_the_same_graph(
 
 
 def test_only_steps_that_keep_nothing_have_unstable_names(stream: Flow) -> None:
-    """A name with a line, an address, a random id or a number is never of what an update keeps."""
+    """A step that an update keeps has no line, address, random id or number in its name."""
     unstable = {label: said for label, said in stream.graph().items() if UNSTABLE.search(label)}
     assert [label for label, said in unstable.items() if said.keys() - {"urn", "outputs"}] == []
 
 
-def test_no_name_of_ours_is_of_a_line_or_an_address(flow: Flow) -> None:
-    """Where a file and a line make a name they are Beam's, which change with its version only."""
+def test_no_name_of_ours_has_a_line_or_an_address(flow: Flow) -> None:
+    """If a name contains a line of a file, the file is Beam's."""
     by_line = [label for label in flow.graph() if re.search(r"\.py:\d+|0x[0-9a-f]+", label)]
     assert [label for label in by_line if not BEAMS_OWN_LINES.search(label)] == []
 
 
 def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
-    """What Dataflow is given has the golden file's names, and keeps what that says, both ways."""
+    """The staged graph has the golden file's names, and each could replace the other."""
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     staged = stream.graph()
     assert staged.keys() == golden.keys()
@@ -186,7 +186,7 @@ def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
 
 
 def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
-    """Yields the name and the coder of whatever is shuffled, summed or put into state."""
+    """Yields each step's name with each coder for data that it shuffles, sums or keeps in state."""
     parts = flow.staged.pipeline.components
     groupings = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
 
@@ -209,14 +209,14 @@ def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(coder: Any) -> Iterator[Any]:
-    """Yields a coder and the coders that it is made of."""
+    """Yields a coder and all coders inside it."""
     yield coder
     for part in coder._get_component_coders():
         yield from parts_of(part)
 
 
 def pickled(flow: Flow) -> set[str]:
-    """Returns the steps that shuffle, sum or keep what is coded by what any object can be."""
+    """Returns the steps that shuffle, sum or keep data with a pickling coder."""
     found = list(kept(flow))
     assert len(found) > 8
     return {
@@ -225,20 +225,20 @@ def pickled(flow: Flow) -> set[str]:
 
 
 def test_nothing_is_pickled_at_a_shuffle_or_in_state(flow: Flow) -> None:
-    """Keys, values, sums and states have explicit coders, but in Beam's own few small shuffles."""
+    """Keys, values, sums and states have explicit coders, except in Beam's few small shuffles."""
     ours = [x for x in pickled(flow) if not any(re.match(own, x) for own in BEAMS_OWN_SHUFFLES)]
     assert ours == []
 
 
 def test_the_exceptions_for_beam_are_needed(stream: Flow, backfill: Flow) -> None:
-    """An exception that no step needs any more is taken out."""
+    """Some step needs each exception in `BEAMS_OWN_SHUFFLES`."""
     labels = pickled(stream) | pickled(backfill)
     needless = [x for x in BEAMS_OWN_SHUFFLES if not any(re.match(x, each) for each in labels)]
     assert needless == []
 
 
-def test_the_stream_is_asked_for_as_one(stream: Flow) -> None:
-    """The job streams, on the streaming engine, and its workers know it."""
+def test_the_stream_is_a_streaming_job(stream: Flow) -> None:
+    """Dataflow gets a streaming job on the streaming engine, and its workers know it."""
     staged = stream.staged
     assert staged.job["type"] == "JOB_TYPE_STREAMING"
     assert staged.environment["version"]["job_type"] == "FNAPI_STREAMING"
@@ -250,8 +250,8 @@ def test_the_stream_is_asked_for_as_one(stream: Flow) -> None:
     assert unbounded in {each.is_bounded for each in collections}
 
 
-def test_the_backfill_is_asked_for_as_one(backfill: Flow) -> None:
-    """The job is one that ends: no streaming engine, and nothing unbounded in it."""
+def test_the_backfill_is_a_batch_job(backfill: Flow) -> None:
+    """Dataflow gets a batch job without the streaming engine and without unbounded data."""
     staged = backfill.staged
     assert staged.job["type"] == "JOB_TYPE_BATCH"
     assert staged.environment["version"]["job_type"] == "FNAPI_BATCH"
@@ -260,8 +260,8 @@ def test_the_backfill_is_asked_for_as_one(backfill: Flow) -> None:
     assert {each.is_bounded for each in collections} == {proto.IsBounded.BOUNDED}
 
 
-def test_the_workers_are_those_that_were_asked_for(flow: Flow) -> None:
-    """Account, machines, their number, their network and the labels are as the flags say."""
+def test_the_workers_are_as_the_flags_say(flow: Flow) -> None:
+    """The job has the account, machine type, number of workers, network and labels of the flags."""
     (pool,) = flow.staged.environment["workerPools"]
     assert flow.staged.environment["serviceAccountEmail"] == (
         "worker@my-project.iam.gserviceaccount.com"
@@ -273,7 +273,7 @@ def test_the_workers_are_those_that_were_asked_for(flow: Flow) -> None:
 
 
 def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
-    """Every step runs in the image, and nothing is staged that a worker would install or load."""
+    """Every step runs in the image, and workers install and load nothing else except the graph."""
     (pool,) = flow.staged.environment["workerPools"]
     assert [each["containerImage"] for each in pool["sdkHarnessContainerImages"]] == [IMAGE]
     assert pool["workerHarnessContainerImage"] == IMAGE
@@ -288,7 +288,7 @@ def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
 
 
 def unpacked(packed: bytes) -> bytes:
-    """Returns bytes followed by what is packed in them, as Beam packs what it pickles."""
+    """Returns the bytes and everything packed inside them, as Beam packs pickled objects."""
     found = [packed]
     for match in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", packed):
         for expand in (bz2.decompress, zlib.decompress):
@@ -300,27 +300,27 @@ def unpacked(packed: bytes) -> bytes:
     return b"\n".join(found)
 
 
-def test_nothing_staged_is_of_this_machine_or_of_a_conversation(flow: Flow, scratch: Path) -> None:
-    """No text that was said, no secret of the environment and no path of the launching machine."""
+def test_no_text_secret_or_path_is_staged(flow: Flow, scratch: Path) -> None:
+    """No conversation's text, environment secret or path of the launching machine is staged."""
     staged = b"\n".join([unpacked(file) for file in flow.staged.files.values()])
     staged += json.dumps(flow.staged.job).encode()
     beam_folder = str(Path(beam.__file__).parent).encode()
-    # Beam's own lambdas carry the file that they are from; it shows that the look goes deep enough.
+    # Beam's own lambdas contain the path of their file. Finding it proves that we look deep enough.
     assert beam_folder in staged
     rest = staged.replace(beam_folder, b"")
-    betrayed = [x for x in (SAID, SECRET, str(ROOT), str(scratch)) if x.encode() in rest]
-    assert betrayed == []
+    leaked = [x for x in (SAID, SECRET, str(ROOT), str(scratch)) if x.encode() in rest]
+    assert leaked == []
 
 
 def test_forty_patterns_are_far_from_dataflows_limit(flow: Flow) -> None:
-    """Request and graph together take less than a fifth of what Dataflow takes."""
+    """Request and graph together are less than a fifth of Dataflow's limit."""
     assert flow.staged.request_bytes() + flow.staged.pipeline.ByteSize() < REQUEST_BYTES / 5
     assert len(flow.staged.pipeline.components.transforms) < 1_000
 
 
 @pytest.mark.parametrize("mapping", [MAPPING.read_text("utf-8"), '{"Older/Step": "Score"}'])
 def test_an_update_replaces_the_running_job(cloud: Cloud, mapping: str, tmp_path: Path) -> None:
-    """The request names the job that runs under the name, and what steps were called in it."""
+    """The request names the running job of that name, and the old names of renamed steps."""
     flags = ("--update", f"--transform_name_mapping={mapping}")
     staged = cloud.stage(
         tmp_path.name, "pipelines.stream", *PRODUCTION, *STREAM_FLAGS, *flags,
@@ -331,7 +331,7 @@ def test_an_update_replaces_the_running_job(cloud: Cloud, mapping: str, tmp_path
 
 
 def test_without_an_image_the_package_is_staged(cloud: Cloud, tmp_path: Path) -> None:
-    """On Beam's own image a worker installs the source distribution, byte for byte as built."""
+    """On Beam's own image, a worker installs the source distribution, byte for byte as built."""
     sdist = build_sdist(tmp_path)
     flags = [flag for flag in PRODUCTION if not flag.startswith("--sdk_container_image")]
     staged = cloud.stage(

@@ -1,4 +1,4 @@
-"""What both mains write, read back from the BigQuery emulator."""
+"""The rows that the stream and the backfill write, read back from the BigQuery emulator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LETTERS: Final = (
 def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
     """Writes events through the stream's sinks; returns the job's counters by name.
 
-    The input ends, because the streaming runner in this process loses counts of later bundles.
+    The input is bounded, because Beam's in-process streaming runner loses counts of later bundles.
     """
     pipeline = beam.Pipeline(runner=FnApiRunner())
     payloads = pipeline | "Chunks" >> beam.Create([chunk(events)], reshuffle=False)
@@ -39,14 +39,14 @@ def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def counters_of(result: Any) -> dict[str, int]:
-    """Waits for the end of a job; returns its counters by namespace and name."""
+    """Waits until a job ends; returns its counters by namespace and name."""
     result.wait_until_finish()
     found = result.metrics().query()["counters"]
     return {f"{c.key.metric.namespace}/{c.key.metric.name}": c.committed for c in found}
 
 
 def rows_of(dataset: Dataset) -> dict[str, int]:
-    """Returns how many rows each table holds that every job writes."""
+    """Returns the number of rows in each table that every job writes."""
     names = ("aggregates", "dead_letters", "ledger")
     found = {
         name: query(dataset, f"SELECT COUNT(*) AS n FROM `{{dataset}}.{name}`") for name in names
@@ -55,7 +55,7 @@ def rows_of(dataset: Dataset) -> dict[str, int]:
 
 
 def test_a_stream_counts_the_rows_that_bigquery_took(dataset: Dataset) -> None:
-    """Each table has a counter of written rows, and the table holds that many."""
+    """Each table's counter of written rows is the number of rows that the table gained."""
     before = rows_of(dataset)
     counters = stream(dataset, [said("1", 0), said("2", 5, role="x")])
     for table, rows in rows_of(dataset).items():
@@ -63,7 +63,7 @@ def test_a_stream_counts_the_rows_that_bigquery_took(dataset: Dataset) -> None:
 
 
 def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
-    """Of a request with one good and one bad row, one counts as written."""
+    """In a request with one good and one bad row, only the good one counts as written."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     client = InsertClient(dataset, 20.0)
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -79,15 +79,17 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
     assert counters_of(pipeline.run())["write/written_rows/ledger"] == 1
 
 
-def test_a_streams_letters_name_its_run(dataset: Dataset) -> None:
-    """Run, origin and the time of the clock stand beside each letter that the stream wrote."""
+def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
+    """Each dead letter that the stream wrote has the run, the origin and the clock's time."""
     stream(dataset, [said("named", 5, role="x")])
     rows = query(dataset, f"{LETTERS} WHERE event_id = 'named'")
     assert rows == [{"run": EXACT.revision, "origin": "stream", "ingested_us": EXACT.clock()}]
 
 
-def test_a_backfill_that_is_run_again_shows(dataset: Dataset, tmp_path: Path) -> None:
-    """Two backfills write the same letter, each under the run that its ledger has."""
+def test_a_repeated_backfill_writes_its_dead_letters_again(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    """Two backfills write the same dead letter, each with the run of its own ledger."""
     archive = write_avro(tmp_path / "a.avro", [avro_event(), avro_event(event_id="e1", role="CAT")])
     flags = [
         "--from=2025-06-02", "--to=2025-06-02", f"--input={archive}", f"--dataset={dataset}",
