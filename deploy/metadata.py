@@ -151,8 +151,8 @@ def _format(name: str, flag: argparse.Action) -> tuple[str, str]:
 
 
 def _help(flag: argparse.Action) -> str:
-    said = (flag.help or "").replace("%%", "%")
-    return said[:1].upper() + said[1:] + "."
+    text = (flag.help or "").replace("%%", "%")
+    return text[:1].upper() + text[1:] + "."
 
 
 def _text(value: object) -> str:

@@ -45,7 +45,7 @@ GAP_US: Final = 24 * HOUR_US
 """The session gap in METRICS."""
 
 NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
-_SILENT: Final = -40
+_ABSENT: Final = -40
 """Packed logit of a label that a message does not have; +40 if it has it. Both are 5 logits."""
 
 
@@ -70,12 +70,12 @@ def human_scores(
       sentiment: sentiment in half points, -2..2.
       language: index into `labels.LANGUAGES`.
     """
-    row = np.full(HUMAN_WIDTH, _SILENT, np.int8)
+    row = np.full(HUMAN_WIDTH, _ABSENT, np.int8)
     names = set(types)
-    row[AFFECTIVE] = -_SILENT if names & set(AFFECTIVE_TYPES) else _SILENT
+    row[AFFECTIVE] = -_ABSENT if names & set(AFFECTIVE_TYPES) else _ABSENT
     for name in names:
-        row[TYPE_COLUMNS.start + TYPES.index(name)] = -_SILENT
-    row[USE_COLUMNS.start + USES.index(use)] = -_SILENT
+        row[TYPE_COLUMNS.start + TYPES.index(name)] = -_ABSENT
+    row[USE_COLUMNS.start + USES.index(use)] = -_ABSENT
     row[SENTIMENT] = sentiment
     row[LANGUAGE] = language
     return row.tobytes()

@@ -287,8 +287,8 @@ class FlinkCluster:
         """Returns the job manager's answer to a request for a path of its REST interface."""
         request = urllib.request.Request(f"http://{LOOPBACK}:{self._rest}{path}", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
-            said: dict[str, Any] = json.loads(answer.read() or b"{}")
-            return said
+            content: dict[str, Any] = json.loads(answer.read() or b"{}")
+            return content
 
     def _commands(self) -> dict[str, list[str]]:
         java = [

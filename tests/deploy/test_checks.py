@@ -135,7 +135,7 @@ def test_the_check_knows_every_fate() -> None:
     ("event", "label", "value"),
     [("dead_letter", "reason", "undecodable"), ("row_refused", "table", "ledger")],
 )
-def test_log_metrics_find_what_is_logged(
+def test_log_metrics_match_the_log_lines(
     event: str, label: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The filter matches the line that a worker logs, and the extractor finds the label in it."""

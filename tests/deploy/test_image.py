@@ -49,7 +49,7 @@ def test_every_copied_file_is_there() -> None:
     assert {line.removeprefix("!") for line in sent if line.startswith("!")} == copied
 
 
-def test_stages_copy_from_stages() -> None:
+def test_steps_copy_only_from_stages_of_the_file() -> None:
     """A step copies only from a stage of the file; `package` and `final` start from `locked`."""
     for stage in STAGES.values():
         for step in stage.steps_named("COPY"):

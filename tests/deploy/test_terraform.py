@@ -57,7 +57,7 @@ def test_the_module_is_valid(terraformed: Callable[..., Terraform]) -> None:
 
 @in_one_process
 @pytest.mark.parametrize(
-    ("file", "found", "replaced", "said"),
+    ("file", "found", "replaced", "named"),
     [
         ("pubsub.tf", "write_metadata = true", "write_metadatas = true", "write_metadatas"),
         ("storage.tf", "lifecycle_rule {", "lifecycle_rules {", "lifecycle_rules"),
@@ -67,7 +67,7 @@ def test_the_module_is_valid(terraformed: Callable[..., Terraform]) -> None:
     ],
 )
 def test_an_error_is_found(
-    terraformed: Callable[..., Terraform], file: str, found: str, replaced: str, said: str
+    terraformed: Callable[..., Terraform], file: str, found: str, replaced: str, named: str
 ) -> None:
     """A wrong attribute, block, field or provider, or a missing block, makes a module invalid."""
     terraform = terraformed()
@@ -76,7 +76,7 @@ def test_an_error_is_found(
     (terraform.folder / file).write_text(text.replace(found, replaced))
     ran = terraform.run("validate", "-no-color")
     assert not ran.succeeded
-    assert said in ran.text
+    assert named in ran.text
 
 
 @in_one_process

@@ -1,8 +1,8 @@
 """Describes the deployed graphs as text: what Dataflow compares when a running job is updated.
 
 The text names each step's full label, URN, state, timers and side inputs, and the coder and
-windowing of each output. Where the runner keeps the input or the sums (at a grouping, and before
-state), it names their coders too. It leaves out everything that is pickled, numbered at random or
+windowing of each output. If the runner keeps a step's input (at a grouping, and before state) or
+sums, it describes these too. It leaves out everything that is pickled, numbered at random or
 specific to this machine.
 """
 

@@ -180,7 +180,7 @@ class _Google(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is theirs.
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so.
         del format, args  # The default prints a line on standard error for every request.
 
     def _answer(self) -> Mapping[str, Any]:

@@ -165,7 +165,7 @@ def test_a_second_launch_gives_the_same_graph(
 
 
 def test_only_steps_that_keep_nothing_have_unstable_names(stream: Flow) -> None:
-    """A step that an update keeps has no line, address, random id or number in its name."""
+    """A step with state or input that an update keeps has none of `UNSTABLE` in its name."""
     unstable = {label: said for label, said in stream.graph().items() if UNSTABLE.search(label)}
     assert [label for label, said in unstable.items() if said.keys() - {"urn", "outputs"}] == []
 
