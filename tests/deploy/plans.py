@@ -15,7 +15,7 @@ in_one_process = pytest.mark.xdist_group("terraform")
 
 
 def grants_of(planned: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Gives resource, target, role and member of every right that is given."""
+    """Yields resource, target, role and member of every granted right."""
     targets = ("topic", "subscription", "bucket", "table_id", "secret_id", "service_account_id")
     for address, values in planned.items():
         if "_iam_member." in address:
@@ -24,13 +24,13 @@ def grants_of(planned: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def account_of(member: str) -> str:
-    """Returns our account's name in a member, or the member."""
+    """Returns the name of our account if the member is one, else the member."""
     found = re.search(r"google_service_account/undertone-(\w+)/", member)
     return found[1] if found else member
 
 
 def launch_of(planned: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the scheduler asks Dataflow to launch."""
+    """Returns the launch request that the scheduler sends to Dataflow."""
     (target,) = planned["google_cloud_scheduler_job.backfill[0]"]["http_target"]
     launch: dict[str, Any] = json.loads(base64.b64decode(target["body"]))["launchParameter"]
     return launch

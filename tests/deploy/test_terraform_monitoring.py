@@ -11,7 +11,7 @@ from tests.deploy.plans import in_one_process
 
 
 def planned_alerts(planned: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Returns severity and query of each alert on metrics, by its section in the runbook."""
+    """Returns severity and query of each alert on metrics, by its runbook section."""
     return {
         values["documentation"][0]["content"].rpartition("#alert-")[2]: {
             "severity": values["severity"],
@@ -23,8 +23,8 @@ def planned_alerts(planned: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 @in_one_process
-def test_every_alert_has_its_page(planned: dict[str, Any]) -> None:
-    """Each alert names a section of the runbook, and each such section is of an alert."""
+def test_every_alert_has_a_section_in_the_runbook(planned: dict[str, Any]) -> None:
+    """Each alert names a section of the runbook, and each alert section has an alert."""
     runbook = (ROOT / "deploy" / "runbook.md").read_text()
     headings = re.findall(r"^#+ (.+)$", runbook, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -39,7 +39,7 @@ def test_every_alert_has_its_page(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
-    """Alerts watch the rows that BigQuery took: while it is down, rows are still released."""
+    """Alerts watch the rows that BigQuery took, because rows are released even while it is down."""
     alerts = planned_alerts(planned)
     assert "written_rows/ledger" in alerts["missing-rows"]["query"]
     assert "written_rows/aggregates" in alerts["publication-silence"]["query"]
@@ -51,7 +51,7 @@ def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_queries_name_counters_that_the_job_has(planned: dict[str, Any]) -> None:
-    """Every counter in an alert or a chart is one that some step counts."""
+    """Some step counts every counter that an alert or a chart names."""
     asked = json.dumps([v for a, v in planned.items() if a.startswith("google_monitoring_")])
     names = {*re.findall(r'metric_name=~?\\+"(.+?)\\+"', asked)}
     assert names
@@ -67,7 +67,7 @@ def test_queries_name_counters_that_the_job_has(planned: dict[str, Any]) -> None
 
 @in_one_process
 def test_the_dashboard_shows_every_chart(planned: dict[str, Any]) -> None:
-    """The charts fill a grid of two columns without holes, each with a title and lines."""
+    """The charts fill a grid of two columns without gaps, each with a title and lines."""
     dashboard = json.loads(planned["google_monitoring_dashboard.undertone"]["dashboard_json"])
     tiles = dashboard["mosaicLayout"]["tiles"]
     places = {(tile["xPos"], tile["yPos"]) for tile in tiles}

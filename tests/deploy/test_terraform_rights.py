@@ -19,12 +19,12 @@ PROJECT_ROLES: Final = {
     ("checks", "roles/bigquery.jobUser"),
     ("build", "roles/logging.logWriter"),
 }
-"""What an account may do in the whole project: what Google Cloud knows nowhere below it."""
+"""Rights in the whole project: only those that Google Cloud can't grant any lower."""
 
 
 @in_one_process
 def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any]) -> None:
-    """No account has a right in the whole project but those that exist nowhere below it."""
+    """An account has a right in the whole project only if it can't be granted any lower."""
     given = {
         (account_of(member), role)
         for resource, _, role, member in grants_of(planned)
@@ -37,7 +37,7 @@ def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any])
 
 @in_one_process
 def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> None:
-    """Of all that may touch the bucket with text in it, one account reads, and Pub/Sub writes."""
+    """In the bucket that has text, only one account may read, and only Pub/Sub may write."""
     rights = {
         (account_of(member), role)
         for _, target, role, member in grants_of(planned)
@@ -53,7 +53,7 @@ def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> N
 
 @in_one_process
 def test_analysts_see_no_dead_letters(planned: dict[str, Any]) -> None:
-    """Analysts read every other table and every view; dead letters have readers of their own."""
+    """Analysts read every other table and every view; dead letters have their own readers."""
     readers: dict[str, set[str]] = {}
     for resource, target, role, member in grants_of(planned):
         if resource == "google_bigquery_table_iam_member" and role == "roles/bigquery.dataViewer":
@@ -69,8 +69,8 @@ def test_analysts_see_no_dead_letters(planned: dict[str, Any]) -> None:
 
 
 @in_one_process
-def test_the_key_is_the_senders_alone(planned: dict[str, Any]) -> None:
-    """Only the sender's account reads the key that makes pseudonyms; no job can."""
+def test_only_the_sender_reads_the_key(planned: dict[str, Any]) -> None:
+    """Only the sender's account can read the key for pseudonyms; no job can."""
     rights = [
         (account_of(member), role)
         for resource, _, role, member in grants_of(planned)
@@ -80,8 +80,8 @@ def test_the_key_is_the_senders_alone(planned: dict[str, Any]) -> None:
 
 
 @in_one_process
-def test_buckets_are_closed(planned: dict[str, Any]) -> None:
-    """No bucket can be made public, and what holds or held text is deleted in time."""
+def test_buckets_are_private(planned: dict[str, Any]) -> None:
+    """No bucket can be made public, and buckets that may have text delete their files in time."""
     for name, days in (("archive", 60), ("temp", 14), ("templates", None)):
         bucket = planned[f"google_storage_bucket.{name}"]
         assert bucket["public_access_prevention"] == "enforced"

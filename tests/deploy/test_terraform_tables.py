@@ -15,14 +15,14 @@ from tests.deploy.conftest import PLANNED, Terraform
 from tests.deploy.plans import in_one_process
 
 
-def test_tables_and_views_are_those_of_the_code() -> None:
+def test_tables_and_views_are_up_to_date() -> None:
     """The file is what `make generate` would write now."""
     assert tables.FILE.read_text() == encoded(tables.resources()), "run: make generate"
 
 
 @in_one_process
-def test_tables_hold_the_columns_of_the_code(planned: dict[str, Any]) -> None:
-    """Columns, partitions and clusters are the code's, and no table can be dropped by accident."""
+def test_tables_have_the_columns_of_the_code(planned: dict[str, Any]) -> None:
+    """Columns, partitions and clusters match the code, and deletion protection is on."""
     for table in TABLES:
         values = planned[f"google_bigquery_table.{table.name}"]
         assert json.loads(values["schema"]) == table.bigquery_schema()["fields"]
