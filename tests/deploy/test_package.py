@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.timeout(900)]
 CONVERSATIONS: Final = 2_000
 DAY: Final = "2026-01-05"
 PROJECT: Final = "my-project"
-RUN_COLUMNS: Final = ("run", "revision", "snapshot")
+RUN_COLUMNS: Final = ("run", "revision", "snapshot", "ingested_at")
 """Columns that differ between two runs over the same events, because they tell the time."""
 
 _TIMEOUT_S: Final = 240
