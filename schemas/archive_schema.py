@@ -1,7 +1,7 @@
-"""The Avro schema of an archive, from the proto and the breakdowns: `make generate` writes it.
+"""Generates the Avro schema of an archive from the proto and the breakdowns, in `make generate`.
 
-An archive has the proto's fields, in their order, and the time of publishing. The fields of
-`ATTRIBUTES` are described here by their entry in `breakdowns`; every other field by hand.
+An archive has the proto's fields in the proto's order, and the publish time. A breakdown is
+described by its entry in `breakdowns`, every other field here.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from schemas.conversation_event_pb2 import ConversationEvent
 FILE: Final = Path(__file__).with_name("conversation_event.avsc")
 
 _DOC: Final = (
-    "The archive form of undertone.v1.ConversationEvent: its fields and the time of publishing. "
+    "The archive form of undertone.v1.ConversationEvent: its fields and the publish time. "
     "Instants are plain longs, microseconds since 1970-01-01T00:00:00Z, so that a value outside "
-    "the calendar is a dead letter and not an unreadable block."
+    "the calendar costs one record and not the whole block."
 )
 _BREAKDOWNS: Final = {b.name: b for b in BREAKDOWNS if b.name in STATED}
 _OTHERS: Final[dict[str, dict[str, Any]]] = {
-    "event_id": {"type": "string", "doc": "Identity of the event, kept over retries."},
-    "conversation_id": {"type": "string", "doc": "The thread."},
+    "event_id": {"type": "string", "doc": "Id of the event; a retry keeps it."},
+    "conversation_id": {"type": "string", "doc": "Id of the conversation."},
     "user_id": {
-        "type": ["null", "string"], "default": None, "doc": "Pseudonymous user; null: unknown.",
+        "type": ["null", "string"], "default": None, "doc": "Pseudonymous user; null if unknown.",
     },
     "role": {"type": "string", "doc": "HUMAN, ASSISTANT or SYSTEM."},
-    "text": {"type": "string", "doc": "What was said; it does not outlive the scoring step."},
-    "sent_at_us": {"type": "long", "doc": "When it was said."},
+    "text": {"type": "string", "doc": "What was said; dropped once it is scored."},
+    "sent_at_us": {"type": "long", "doc": "When it was sent."},
     "message_index": {
         "type": ["null", "int"], "default": None, "doc": "Position in the conversation, from 0.",
     },
     "schema_version": {"type": "int", "default": 1, "doc": "Version of the contract."},
     "published_at_us": {
         "type": ["null", "long"], "default": None,
-        "doc": "When Pub/Sub took the event; null: as soon as it was said.",
+        "doc": "When Pub/Sub received the event; null: as soon as it was sent.",
     },
 }  # fmt: skip
 
@@ -73,7 +73,7 @@ def _field(name: str) -> dict[str, Any]:
     if name not in _OTHERS:
         raise ValueError(
             f"the proto's field {name} is unknown; add it to schemas/breakdowns.py if the tables "
-            "break down by it, else describe it in schemas/archive_schema.py"
+            "break down by it, otherwise describe it in schemas/archive_schema.py"
         )
     return {"name": name, **_OTHERS[name]}
 

@@ -1,4 +1,4 @@
-"""The closed vocabularies of the project, in the order in which bits and columns are laid out.
+"""The closed vocabularies of the project. Bits and columns have the order of these tuples.
 
 Source of the types and of the definition of *affective*: Anthropic, "How people use Claude for
 support, advice, and companionship", June 2025. The order of every tuple is part of the state and

@@ -1,7 +1,7 @@
-"""The frozen elements that flow between the steps, and the coders of those that cross a shuffle.
+"""The frozen records that flow between the steps, and the codec of those that cross a shuffle.
 
-Structs are array-like: MessagePack writes their fields in order and without names, so a field may
-be appended, never moved. Nothing here imports another module of the project.
+Stored records are array-like: MessagePack writes their fields in order and without names. So a new
+field goes at the end, and no field moves. Nothing here imports another module of the project.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Encoding(enum.StrEnum):
-    """How the bytes of a payload are to be read."""
+    """How a payload is encoded."""
 
     PROTOBUF = "protobuf"
     JSON = "json"
@@ -22,17 +22,16 @@ class Encoding(enum.StrEnum):
 
 
 class PayloadChunk(msgspec.Struct, frozen=True):
-    """Some records as one source handed them over, still on the wire.
+    """A batch of records from one source, not yet decoded.
 
     Attributes:
-      encoding: how each of `rows` is encoded; AVRO rows are dicts as fastavro reads them, all
-        others bytes.
+      encoding: of every row. AVRO rows are the dicts that fastavro reads, all others are bytes.
       rows: the records.
-      published_at_us: publish time of each row, or None where the row itself says it or nobody
-        does.
-      source: where they came from, for dead letters: a file's base name or a subscription.
-      received_at_us: time at which a live source got each row, later than `published_at_us` where
-        a row was published again; None for an archive.
+      published_at_us: publish time of each row; None where the source does not give one. The row
+        itself may still state it.
+      source: a file's base name or a subscription; dead letters name it.
+      received_at_us: when a live source got each row; None for an archive. It is later than
+        `published_at_us` if the row was published again.
     """
 
     encoding: Encoding
@@ -52,9 +51,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     text: str
     sent_at_us: int
     attributes: tuple[str | None, ...]
-    """Values of `breakdowns.ATTRIBUTES`, in that order; None where the event does not say."""
+    """Values of `breakdowns.ATTRIBUTES`, in that order; None where the event states none."""
     others: tuple[str, ...] = ()
-    """Breakdown and why, e.g. `platform/invalid`, of each value that became `other`."""
+    """Breakdown and reason, e.g. `platform/invalid`, of each value that became `other`."""
 
 
 class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
@@ -63,8 +62,8 @@ class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
     Attributes:
       conversation: 16-byte hash of the conversation id.
       event: 8-byte hash of the event id.
-      user: hash of the user id, 16 hex digits, empty for none.
-      scores: the packed row of the classifier, 17 bytes for a human message, 2 for an assistant's.
+      user: hash of the user id, 16 hex digits; empty without a user.
+      scores: the classifier's packed scores, 17 bytes for a human message, 2 for an assistant's.
     """
 
     conversation: bytes
@@ -77,19 +76,20 @@ class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one conversation adds to the tables. A conversation's summary is revised as it grows.
+    """What one conversation adds to the tables. It is revised as the conversation grows.
 
     Attributes:
       started_at_us: time of the first message.
-      user: hash of the user id, 16 hex digits, empty for none.
-      breakdowns: values of `platform, country, language, plan, model`, `unknown` where unsaid.
-      human_messages, assistant_messages: distinct messages; past 256 of a role an estimate.
-      types: bit i is set where the conversation is of type i of `labels.TYPES`.
+      user: hash of the user id, 16 hex digits; empty without a user.
+      breakdowns: values of `platform, country, language, plan, model`; `unknown` where no event
+        states one.
+      human_messages, assistant_messages: distinct messages; an estimate above 256 of a role.
+      types: bit i is set if the conversation is of type i of `labels.TYPES`.
       use: index into `labels.USES`.
       opening_type, closing_type: index into `labels.TYPES`, -1 for none.
-      sentiment_change_sixths: sum of the last three human messages' half-point steps less the sum
-        of the first three's: the change in sixths of a point. None below six human messages.
-      pushback_reasons: bit i is set where the assistant pushed back for reason i.
+      sentiment_change_sixths: mean sentiment of the last three human messages minus that of the
+        first three, in sixths of a point. None below six human messages.
+      pushback_reasons: bit i is set if the assistant pushed back for reason i.
     """
 
     started_at_us: int
@@ -106,25 +106,25 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
 
 
 class SignedSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A summary that holds from now on (+1), or one that no longer does (-1)."""
+    """A summary to add to the totals (+1) or to take out of them (-1)."""
 
     sign: int
     summary: ConversationSummary
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record that is not counted, and why. It never holds text.
+    """A record that is not counted, and the reason. It never contains text.
 
     Attributes:
       stage: step that refused it.
       reason: a `failures.Reason`.
-      source: file base name or subscription.
-      event_id, conversation_id: where they could be read and look like ids, else None.
-      sent_at_us, published_at_us: where they could be read.
-      size_bytes: of the payload, or of the text where the payload is no longer at hand.
-      payload_sha256: hex digest that finds the payload again in the archive.
-      row: a row of numbers that the table refused, as JSON, so that it can be written again; None
-        for a record that came in.
+      source: file base name or subscription; the table that refused a row.
+      event_id, conversation_id: None unless they are readable and look like ids.
+      sent_at_us, published_at_us: None unless they are readable.
+      size_bytes: of the payload.
+      payload_sha256: hex digest that identifies the payload in the archive.
+      row: the row of numbers that a table refused, as JSON, so that it can be written again; None
+        for an input record.
     """
 
     stage: str
@@ -142,10 +142,10 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A dead letter as it is written; the columns of `tables.DEAD_LETTERS` in order.
 
-    A step gives a `DeadLetter`. The sink adds the last three fields.
+    A step emits a `DeadLetter`; the sink adds the last three fields.
 
     Attributes:
-      run: of the ledger, microseconds since the epoch at its start.
+      run: start of the run, microseconds since the epoch, as in the ledger.
       origin: of the run, `tables.STREAM` or `tables.BATCH`.
       ingested_at_us: when the run wrote the row.
     """
@@ -166,18 +166,18 @@ class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @classmethod
     def of(cls, letter: DeadLetter, run: int, origin: str, ingested_at_us: int) -> DeadLetterRow:
-        """Returns a dead letter as a run writes it."""
+        """Returns the row that a run writes for a dead letter."""
         fields = msgspec.structs.asdict(letter)
         return cls(**fields, run=run, origin=origin, ingested_at_us=ingested_at_us)
 
 
 class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Says that a conversation has grown long; it says nothing of what was said.
+    """A conversation that has grown long. It contains nothing that was said.
 
     Attributes:
       conversation: hash of the conversation id, 32 hex digits.
-      started_at_us, last_at_us: first and last message seen so far.
-      human_messages: seen so far, more than 50.
+      started_at_us, last_at_us: times of the first and last message so far.
+      human_messages: number so far, more than 50.
     """
 
     conversation: str
@@ -187,9 +187,9 @@ class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Some records met one fate: `account` is one of `transforms.balance.ACCOUNTS`.
+    """A number of records with one outcome; `account` is one of `ledger.ACCOUNTS`.
 
-    Entries are added up; a stream takes back with a negative one what turned out otherwise.
+    Entries are added up. A stream corrects an earlier entry with a negative one.
     """
 
     account: str
@@ -198,12 +198,12 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """All entries of one account and reason so far; the columns of `tables.LEDGER` in order.
+    """The sum so far of one account and reason; the columns of `tables.LEDGER` in order.
 
     Attributes:
-      run: start of the run, microseconds since the epoch; a stream keeps it through restarts that
-        keep its state.
-      revision: time of the sum, microseconds since the epoch; of a run the largest holds.
+      run: start of the run, microseconds since the epoch. A stream that restarts with its state
+        keeps its run.
+      revision: when the sum was made, microseconds since the epoch; a run's largest is current.
       origin: of the run, `tables.STREAM` or `tables.BATCH`.
     """
 
@@ -218,7 +218,7 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One released version of one cell; the columns of `tables.AGGREGATES` in order.
 
-    `conversations` and `users` are None where the version withdraws a cell released before.
+    `conversations` and `users` are None in a version that withdraws the cell.
     """
 
     window_start_us: int
@@ -241,14 +241,14 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a day of a backfill was counted from; the columns of `tables.BACKFILLS` in order.
+    """What a backfill counted one day from; the columns of `tables.BACKFILLS` in order.
 
     Attributes:
       run: start of the backfill, microseconds since the epoch; the snapshot of its rows.
       day_us: start of the day.
-      files, size_bytes: what was read for the day.
-      inputs_sha256: of the names, sizes and times of these files.
-      settings: how it was counted, as JSON.
+      files, size_bytes: number and total size of the files read for the day.
+      inputs_sha256: over the names, sizes and times of these files.
+      settings: the settings it was counted with, as JSON.
     """
 
     run: int

@@ -1,7 +1,7 @@
 """The tables as code: one definition for BigQuery, Parquet and DuckDB.
 
-All tables are append-only. `aggregates` holds immutable versions of cells; `schemas/views/*.sql`
-pick the ones that hold.
+All tables are append-only. `aggregates` contains immutable versions of cells;
+`schemas/views/*.sql` pick the current ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from schemas.records import (
 )
 
 METRICS_VERSION: Final = "1"
-"""Version of the definitions by which the rows were counted; raised when one of them changes."""
+"""Version of the definitions that rows are counted by; raised when a definition changes."""
 
 STREAM: Final = "stream"
 BATCH: Final = "batch"
@@ -45,7 +45,7 @@ def instant(at_us: int) -> datetime:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: BigQuery type and what it means."""
+    """One column: its BigQuery type and its meaning."""
 
     name: str
     type: str
@@ -62,8 +62,8 @@ class Table:
       description: what a row is.
       columns: in the order of the record's fields.
       record: type of the record; a field `x_us` goes to a TIMESTAMP column `x`.
-      partition_by: TIMESTAMP column by whose day the table is partitioned, or None.
-      cluster_by: columns it is clustered by.
+      partition_by: TIMESTAMP column whose day partitions the table, or None.
+      cluster_by: columns that cluster the table.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Table:
         }
 
     def bigquery_row(self, record: msgspec.Struct) -> dict[str, Any]:
-        """Returns the row as BigQuery's JSON takes it: instants in RFC 3339."""
+        """Returns the row as JSON for BigQuery, with instants in RFC 3339."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in self.row(record).items()
@@ -129,32 +129,32 @@ AGGREGATES: Final = Table(
         Column("granularity", "STRING", "hour or day."),
         Column("breakdown", "STRING", f"{ANY_NAME}."),
         Column("breakdown_value", "STRING", "Value of the breakdown; all for overall; unknown "
-               "where no event said; other for what is not valid or not on the operator's list; "
-               "not_published for the suppressed values together."),
+               "if no event states it; other if the value is not valid or not on the operator's "
+               "list; not_published for the suppressed values together."),
         Column("facet", "STRING", "What the conversations have in common; the view facets says "
                "what each facet means."),
         Column("facet_value", "STRING", "Value of the facet; for long, sentiment and pushback the "
-               "type they are counted within, or all, or affective."),
-        Column("conversations", "INT64", "Number of conversations; null where this version "
+               "type within which they are counted, or all, or affective."),
+        Column("conversations", "INT64", "Number of conversations; null if this version "
                "withdraws the cell.", required=False),
-        Column("users", "INT64", "Number of distinct users they are of; for not_published a lower "
-               "bound; null where this version withdraws the cell.", required=False),
+        Column("users", "INT64", "Number of distinct users of these conversations; a lower bound "
+               "for not_published; null if this version withdraws the cell.", required=False),
         Column("sentiment_change_sixths", "INT64", "Facet sentiment: sum over the conversations "
                "of the change from the first to the last three human messages, in sixths of a "
                "point of the five-step scale -1..+1. Null for other facets.", required=False),
         Column("sentiment_change_squares", "INT64", "Facet sentiment: sum of the squares of the "
                "changes, in thirty-sixths. Null for other facets.", required=False),
-        Column("revision", "INT64", "Version of the cell, microseconds since the epoch at its "
-               "release; the largest holds."),
-        Column("snapshot", "INT64", "Revision of the complete release of the day that this row "
-               "belongs to or amends; only rows of a day's largest snapshot hold, of a batch if "
-               "there is one."),
+        Column("revision", "INT64", "Version of the cell: when it was released, microseconds since "
+               "the epoch. The largest is current."),
+        Column("snapshot", "INT64", "Revision of the complete release of the day that this row is "
+               "part of or updates. Only the rows of a day's largest snapshot are current: its "
+               "largest batch snapshot if a batch counted the day."),
         Column("min_users", "INT64", "Threshold in force: distinct users a cell must have."),
         Column("min_conversations", "INT64", "Threshold in force: conversations a cell must have."),
         Column("metrics_version", "STRING", "Version of the definitions."),
         Column("classifier_version", "STRING", "Version of the classifier's weights."),
-        Column("origin", "STRING", "stream; or batch, a bounded run over all events of the "
-               "day, which supersedes the stream's rows of that day whatever their snapshot."),
+        Column("origin", "STRING", "stream or batch. A batch is a bounded run over all events of "
+               "the day; its rows override the stream's rows of that day, whatever the snapshot."),
     ),
     record=AggregateRow,
     partition_by="window_start",
@@ -164,25 +164,29 @@ AGGREGATES: Final = Table(
 DEAD_LETTERS: Final = Table(
     name="dead_letters",
     description=(
-        "One record that is not counted, and why; never its text. Append-only: each run that reads "
-        "the record writes it again, so count distinct values of payload_sha256."
+        "One record that is not counted, and the reason; never its text. Append-only: each run "
+        "that reads the record writes it again, so count distinct values of payload_sha256."
     ),
     columns=(
         Column("stage", "STRING", "Step that refused the record."),
-        Column("reason", "STRING", "Why; a value of schemas.failures.Reason."),
+        Column("reason", "STRING", "Reason; a value of schemas.failures.Reason."),
         Column("source", "STRING", "File or subscription it came from."),
-        Column("event_id", "STRING", "Where it could be read and looks like an id.", False),
-        Column("conversation_id", "STRING", "Where it could be read and looks like an id.", False),
-        Column("sent_at_us", "INT64", "Event time as the record gives it, microseconds since the "
+        Column("event_id", "STRING", "Id of the event; null unless it is readable and looks "
+               "like an id.", False),
+        Column("conversation_id", "STRING", "Id of the conversation; null unless it is readable "
+               "and looks like an id.", False),
+        Column("sent_at_us", "INT64", "Event time that the record states, microseconds since the "
                "epoch; may be outside the calendar.", False),
         Column("published_at_us", "INT64", "Publish time, microseconds since the epoch.", False),
         Column("size_bytes", "INT64", "Size of the payload."),
-        Column("payload_sha256", "STRING", "SHA-256 of the payload, hex; finds it in the archive."),
-        Column("row", "STRING", "Where a table refused a row: the row, as JSON.", required=False),
-        Column("run", "INT64", "Run that wrote this row: start of the run, microseconds since the "
-               "epoch, as in the table ledger. An update of a stream's job keeps the run of the "
-               "ledger and begins another here."),
-        Column("origin", "STRING", "What ran: stream, or batch."),
+        Column("payload_sha256", "STRING", "SHA-256 of the payload, in hex; identifies it in "
+               "the archive."),
+        Column("row", "STRING", "The row that a table refused, as JSON; null for an input "
+               "record.", False),
+        Column("run", "INT64", "Run that wrote this row: its start, microseconds since the epoch, "
+               "as in the table ledger. When a stream's job is updated, the ledger keeps its run, "
+               "but this table begins a new one."),
+        Column("origin", "STRING", "What ran: stream or batch."),
         Column("ingested_at", "TIMESTAMP", "When the run wrote this row, UTC."),
     ),
     record=DeadLetterRow,
@@ -193,31 +197,31 @@ DEAD_LETTERS: Final = Table(
 LEDGER: Final = Table(
     name="ledger",
     description=(
-        "Conservation: how many records a run has read so far, and what became of them. "
+        "How many records a run has read so far, and what became of them. "
         "Append-only; read it through the view ledger_latest."
     ),
     columns=(
-        Column("run", "INT64", "Start of the run, microseconds since the epoch; a stream keeps it "
-               "through restarts that keep its state."),
-        Column("account", "STRING", "read, or the fate: counted, duplicate, sampled, system_turn, "
-               "late, dead_letter, out_of_range (said before or after what a backfill asked for). "
-               "The fates add up to read. Besides, conversation, tallied, over_user_limit, "
-               "past_life and other_day: conversations made up of messages, those in the tables, "
-               "those past max_conversations_per_user, those that came too late for a stream to "
-               "add and those of days that a backfill was not asked for; the latter four add up "
-               "to the first. limit_shortfall: those over_user_limit that a backfill would count. "
-               "revisions_past_life: revisions of conversations that a stream dropped because "
-               "their day was closed. other_value: values of breakdowns that became other. "
-               "open_at_drain: conversations that a drain of the stream may have cut in two; "
-               "open_at_end: those that may go on after the last message that a backfill read."),
-        Column("reason", "STRING", "Of a dead letter; of other_value the breakdown and why, "
-               "invalid or unlisted; of over_user_limit, limit_shortfall, past_life, "
-               "revisions_past_life, open_at_drain and open_at_end the day; else "
-               "empty."),
-        Column("records", "INT64", "How many."),
-        Column("revision", "INT64", "Time of the sum, microseconds since the epoch; of a run the "
-               "largest holds."),
-        Column("origin", "STRING", "What ran: stream, or batch."),
+        Column("run", "INT64", "Start of the run, microseconds since the epoch. A stream that "
+               "restarts with its state keeps its run."),
+        Column("account", "STRING", "read, or an outcome: counted, duplicate, sampled, "
+               "system_turn, late, dead_letter or out_of_range (sent before or after the days that "
+               "a backfill counts). The outcomes add up to read. conversation: conversations that "
+               "the messages make up. It is the sum of tallied (in the tables), over_user_limit "
+               "(past max_conversations_per_user), past_life (too late for a stream to add) and "
+               "other_day (on a day that a backfill does not count). limit_shortfall: those "
+               "over_user_limit that a backfill would count. revisions_past_life: revisions of "
+               "conversations that a stream dropped because their day was closed. other_value: "
+               "breakdown values that became other. open_at_drain: conversations that a drain of "
+               "the stream may have cut in two. open_at_end: conversations that may go on after "
+               "the last message that a backfill read."),
+        Column("reason", "STRING", "For dead_letter the reason; for other_value the breakdown and "
+               "why, e.g. platform/invalid or platform/unlisted; for over_user_limit, "
+               "limit_shortfall, past_life, revisions_past_life, open_at_drain and open_at_end the "
+               "day; otherwise empty."),
+        Column("records", "INT64", "Number of records, conversations, revisions or values."),
+        Column("revision", "INT64", "When the sum was made, microseconds since the epoch; a run's "
+               "largest is current."),
+        Column("origin", "STRING", "What ran: stream or batch."),
     ),
     record=LedgerTotal,
     partition_by=None,
@@ -228,22 +232,22 @@ CLASSIFIER_RATES: Final = Table(
     name="classifier_rates",
     description=(
         "How often one version of the classifier errs on one value, as counts of conversations "
-        "that no training step saw. Every run writes those of its classifier. Append-only; read it "
-        "through the view classifier_rates_latest."
+        "that no training step saw. Every run writes the rates of its classifier. Append-only; "
+        "read it through the view classifier_rates_latest."
     ),
     columns=(
         Column("classifier_version", "STRING", "Version of the classifier's weights."),
-        Column("language", "STRING", "Language of the conversations judged; all for any."),
-        Column("facet", "STRING", "What was decided of them: use, type, pushback or "
-               "pushback_reason."),
+        Column("language", "STRING", "Language of the judged conversations; all for every "
+               "language."),
+        Column("facet", "STRING", "What was judged: use, type, pushback or pushback_reason."),
         Column("facet_value", "STRING", "Value of the facet; all for pushback."),
-        Column("true_positives", "INT64", "Of the positives, how many the classifier found."),
+        Column("true_positives", "INT64", "How many of the positives the classifier found."),
         Column("positives", "INT64", "Conversations that truly have the value."),
-        Column("false_positives", "INT64", "Of the negatives, how many the classifier took for "
-               "having the value."),
-        Column("negatives", "INT64", "Conversations that truly have not."),
-        Column("revision", "INT64", "Microseconds since the epoch at the start of the run that "
-               "wrote it; of equal keys the largest holds."),
+        Column("false_positives", "INT64", "How many of the negatives the classifier gave the "
+               "value."),
+        Column("negatives", "INT64", "Conversations that truly do not have the value."),
+        Column("revision", "INT64", "Start of the run that wrote the row, microseconds since the "
+               "epoch. For equal keys the largest is current."),
     ),
     record=ClassifierRate,
     partition_by=None,
@@ -253,18 +257,18 @@ CLASSIFIER_RATES: Final = Table(
 BACKFILLS: Final = Table(
     name="backfills",
     description=(
-        "What a day of a backfill was counted from. A day is done once aggregates has rows of that "
-        "snapshot. Append-only."
+        "What a backfill counted one day from. The day is done once aggregates and ledger have "
+        "rows of that run. Append-only."
     ),
     columns=(
-        Column("run", "INT64", "Start of the backfill, microseconds since the epoch: the run of "
-               "its ledger, and the snapshot of its aggregates."),
+        Column("run", "INT64", "Start of the backfill, microseconds since the epoch; also its run "
+               "in ledger and its snapshot in aggregates."),
         Column("day", "TIMESTAMP", "Start of the day, UTC."),
-        Column("files", "INT64", "Number of files that were read for the day, margins included."),
-        Column("size_bytes", "INT64", "Their size together."),
-        Column("inputs_sha256", "STRING", "SHA-256 of their names, sizes and times; the same files "
-               "give the same."),
-        Column("settings", "STRING", "How it was counted, as JSON."),
+        Column("files", "INT64", "Number of files read for the day, including its margins."),
+        Column("size_bytes", "INT64", "Total size of these files."),
+        Column("inputs_sha256", "STRING", "SHA-256 of their names, sizes and times; equal for the "
+               "same files."),
+        Column("settings", "STRING", "Settings that the day was counted with, as JSON."),
     ),
     record=BackfilledDay,
     partition_by=None,

@@ -1,6 +1,6 @@
-"""All knowledge of the wire: how an event looks in protobuf, JSON and Avro, and when it is valid.
+"""The wire format: how an event looks in protobuf, JSON and Avro, and when it is valid.
 
-Past this package every message is a valid, frozen `Message`. What is refused comes back as a
-`Rejection`, never as an exception, and carries no text. `event` reads, `payload` writes; `json`,
-`avro` and `protobuf` know one encoding each; `validate` and `values` know none.
+After this package every message is a valid, frozen `Message`. A refused row becomes a `Rejection`,
+never an exception, and a `Rejection` contains no text. `event` reads and `payload` writes. `json`,
+`avro` and `protobuf` each know one encoding; `validate` and `values` know none.
 """

@@ -1,4 +1,4 @@
-"""One row of any source, read into a valid message, a rejection or a system turn."""
+"""Reads one row of any source into a valid message, a rejection or a system turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
     "application/x-protobuf": Encoding.PROTOBUF,
     JSON_TYPE: Encoding.JSON,
 }
-"""Values of the Pub/Sub attribute `content-type`; without it a payload is protobuf."""
+"""Values of the Pub/Sub attribute `content-type`; a payload without it is protobuf."""
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
 
@@ -46,12 +46,12 @@ def read_event(
     Args:
       encoding: how the row is encoded.
       row: bytes, or for AVRO the dict that fastavro read.
-      published_at_us: publish time known from outside the row; it wins over the row's own.
+      published_at_us: publish time from outside the row; it overrides the row's own.
       limits: what is valid.
-      received_at_us: when a live source got it. No publish time counts as later than that.
+      received_at_us: when a live source got it; a later publish time counts as this time.
 
     Returns:
-      The message; or the rejection with its reason; or `SystemTurn`.
+      The message, the rejection with its reason, or `SystemTurn`.
     """
     if received_at_us is not None and published_at_us is not None:
         published_at_us = min(published_at_us, received_at_us)
@@ -89,10 +89,10 @@ def _read(encoding: Encoding, row: Any, published_at_us: int | None, limits: Lim
 
 
 def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
-    """Returns when a row was said, and when it says itself that it was published.
+    """Returns the sent time and the publish time that a row states, in microseconds.
 
-    Each in microseconds, and None where the row does not say, can't be read, or says what is no
-    int64. A row may be invalid for all that.
+    A time is None if the row does not state it, can't be read, or states one that is not an int64.
+    The row may still be invalid.
     """
     sent_at_us: int | None = None
     published_at_us: int | None = None
@@ -106,14 +106,14 @@ def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
 
 
 def instant_of(microseconds: str | None) -> int | None:
-    """Returns the instant that an attribute says in decimal digits; None for nonsense."""
+    """Returns the instant that an attribute states in decimal digits; None for other text."""
     if microseconds is None or not _DECIMAL.fullmatch(microseconds):
         return None
     return int64_or_none(int(microseconds))
 
 
 def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
-    """Returns size in bytes and SHA-256 of a row; of a dict those of the fields read, as JSON."""
+    """Returns a row's size in bytes and SHA-256; of a dict, those of the fields read, as JSON."""
     if encoding == Encoding.AVRO:
         row = {name: row[name] for name in AVRO_FIELDS if name in row}
         row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")

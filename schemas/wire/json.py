@@ -1,4 +1,4 @@
-"""Events in JSON: the protobuf's field names; an instant in RFC 3339 or in microseconds."""
+"""Events in JSON: the protobuf's field names, and instants in RFC 3339 or in microseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """The fields of an event but for `ATTRIBUTES`."""
+    """The fields of an event except `ATTRIBUTES`."""
 
     event_id: str | None = None
     conversation_id: str | None = None
@@ -46,7 +46,7 @@ _ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def read_json(row: bytes, published_at_us: int | None, limits: Limits) -> Decoded:
-    """Reads an event; a publish time known from outside the row wins over the row's own."""
+    """Reads an event; a publish time from outside the row overrides the row's own."""
     try:
         event = _decode(row)
     except _ERRORS:
@@ -69,7 +69,7 @@ def read_json(row: bytes, published_at_us: int | None, limits: Limits) -> Decode
 
 
 def json_instants(row: bytes) -> tuple[int | None, int | None]:
-    """Returns when a row was said and published, as it says itself."""
+    """Returns the sent time and the publish time that a row states."""
     try:
         event = _decode(row)
     except _ERRORS:

@@ -23,7 +23,7 @@ _attributes_of: Callable[[ConversationEvent], tuple[str, ...]] = attrgetter(*ATT
 
 
 def read_protobuf(row: bytes, published_at_us: int | None, limits: Limits) -> Decoded:
-    """Reads an event; it does not say itself when it was published."""
+    """Reads an event; a protobuf event does not state its publish time."""
     try:
         event = ConversationEvent.FromString(row)
     except DecodeError:
@@ -43,7 +43,7 @@ def read_protobuf(row: bytes, published_at_us: int | None, limits: Limits) -> De
 
 
 def protobuf_sent_at_us(row: bytes) -> int | None:
-    """Returns when a row was said; None where it does not say or can't be read."""
+    """Returns the sent time that a row states; None if it states none or can't be read."""
     try:
         return ConversationEvent.FromString(row).sent_at_us or None
     except DecodeError:
@@ -51,7 +51,7 @@ def protobuf_sent_at_us(row: bytes) -> int | None:
 
 
 def protobuf_of(said: Mapping[str, Any]) -> bytes | None:
-    """Returns an event in protobuf; None where it would be read as another."""
+    """Returns an event in protobuf; None if it would be read back as a different one."""
     fields = dict(said)
     role = fields.pop("role", None)
     published_at_us = fields.pop("published_at_us", None)
@@ -59,12 +59,12 @@ def protobuf_of(said: Mapping[str, Any]) -> bytes | None:
         fields["role"] = _ROLE_NUMBERS.get(role.upper())
         if fields["role"] is None:
             return None
-    # Beside the payload goes only a publish time that is an int64.
+    # A publish time goes beside the payload, and only as an int64.
     if "text" not in fields or fields.get("sent_at_us") == 0:
         return None
     if int64_or_none(published_at_us) != published_at_us:
         return None
     try:
         return ConversationEvent(**fields).SerializeToString()
-    except ValueError:  # A number out of its range, or a lone surrogate.
+    except ValueError:  # A number outside its type, or a lone surrogate.
         return None

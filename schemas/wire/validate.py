@@ -1,4 +1,4 @@
-"""When an event is valid, in whatever encoding it came: the fields checked in one order."""
+"""Checks whether an event is valid, in the same order of fields for every encoding."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _IS_HUMAN: Final = {"HUMAN": True, "ASSISTANT": False, "SYSTEM": None}
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a valid event may be.
+    """The bounds of a valid event.
 
     Attributes:
-      allowed_lateness_us: an event published later than this after it was said is late.
-      max_future_us: an event said later than this after it was published, or after a live source
-        got it, is from the future.
-      max_event_bytes: a larger payload (in an Avro archive: text) is refused.
-      max_age_us: an event that a live source got later than this after it was said is refused: what
-        it would change may be forgotten already.
+      allowed_lateness_us: an event that was published more than this after it was sent is late.
+      max_future_us: an event that was sent more than this after it was published, or after a live
+        source got it, is from the future.
+      max_event_bytes: a larger payload (in an Avro archive: a larger text) is refused.
+      max_age_us: an event that a live source got more than this after it was sent is refused,
+        because the state that it would change may be gone.
       allowed_values: the operator's lists; a value of a breakdown that is not on its list becomes
         `other`.
     """
@@ -43,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why a row is no message, with what could be read of it besides its text."""
+    """Why a row is not a message, with its readable fields but never its text."""
 
     reason: Reason
     event_id: str | None = None
@@ -53,7 +53,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class SystemTurn(msgspec.Struct, frozen=True):
-    """A valid event of the system role: counted as read, but no message."""
+    """A valid event of the system role: counted as read, but not a message."""
 
 
 _SYSTEM_TURN: Final = SystemTurn()
@@ -73,7 +73,7 @@ def validate(
     schema_version: int,
     published_at_us: int | None,
 ) -> Decoded:
-    """Checks the fields in a fixed order; the first that fails names the reason."""
+    """Checks the fields in a fixed order; the first that fails decides the reason."""
     reason: Reason | None = None
     is_human = _IS_HUMAN.get(role.upper(), role) if isinstance(role, str) else role
     if not event_id:
@@ -114,12 +114,12 @@ def validate(
 
 
 def is_in_range(instant_us: int | None) -> bool:
-    """Tells whether an instant is one that a valid event may have."""
+    """Tells whether a valid event may have this instant."""
     return instant_us is not None and _EARLIEST_US <= instant_us < _LATEST_US
 
 
 def id_or_none(value: str | None) -> str | None:
-    """A dead letter repeats an id only where it can't be a sentence."""
+    """Returns an id, or None if it may be a sentence, which no dead letter may repeat."""
     return value if value and _LOOKS_LIKE_AN_ID.fullmatch(value) else None
 
 

@@ -1,7 +1,7 @@
 """Which values a breakdown may have. Every other value becomes `other`, and the message counts.
 
-A value on the wire is free text. Without these rules a client that sends a build number gives the
-tables a value for each build, and a client that sends a sentence shows there what was said.
+A value on the wire is free text. Without these rules a client that sends its build number would
+give the tables one value per build, and a client that sends a sentence would publish it there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schemas.breakdowns import ATTRIBUTES, OTHER, RESERVED, STATED, UNKNOWN, Kin
 from schemas.countries import COUNTRIES
 
 AllowedValues = frozenset[tuple[str, str]]
-"""The operator's lists, as pairs of breakdown and value. A breakdown in no pair has no list."""
+"""The operator's lists, as pairs of breakdown and value. A breakdown without a pair has no list."""
 
 ANY_VALUE: Final[AllowedValues] = frozenset()
 
@@ -26,7 +26,7 @@ UNLISTED: Final = "unlisted"
 
 _MAX_STATED_CHARS: Final = 256
 _TOO_LONG: Final = "?"
-"""Replaces a value that is too long to be remembered; it is just as invalid."""
+"""Replaces a value that is too long to cache; it is just as invalid."""
 _NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._-]{1,40}")
 _LANGUAGE_TAG: Final = re.compile(
     r"""
@@ -46,11 +46,11 @@ _UNDETERMINED: Final = "und"
 
 
 class CleanValues(NamedTuple):
-    """What an event states, fit for the tables.
+    """The values that an event states, cleaned for the tables.
 
     Attributes:
-      values: of `ATTRIBUTES`, in that order; None where the event does not say.
-      others: breakdown and why, e.g. `platform/invalid`, of each value that became `other`.
+      values: of `ATTRIBUTES`, in that order; None where the event states none.
+      others: breakdown and reason, e.g. `platform/invalid`, of each value that became `other`.
     """
 
     values: tuple[str | None, ...]
@@ -58,9 +58,9 @@ class CleanValues(NamedTuple):
 
 
 def clean_values(stated: tuple[str | None, ...], allowed: AllowedValues) -> CleanValues:
-    """Returns what an event states of `ATTRIBUTES`, spelled as in the tables or as `other`.
+    """Returns an event's values of `ATTRIBUTES` in the tables' spelling, or as `other`.
 
-    Few combinations recur in millions of events, so a look-up is nearly all it costs.
+    Millions of events share a few combinations, so most calls cost one look-up in a cache.
     """
     try:
         return _clean_values(stated, allowed)
@@ -73,7 +73,7 @@ def parse_allowed(text: str) -> list[tuple[str, str]]:
     """Reads the operator's lists, e.g. `platform=web,ios` or `platform=web,ios;plan=free,pro`.
 
     Raises:
-      ValueError: if the text is not a list, or lists what no event can state.
+      ValueError: if the text is not a list, or lists a value that no event can state.
     """
     return [pair for part in text.split(";") for pair in _parse_list(part)]
 
@@ -85,7 +85,7 @@ def lists_of(allowed: AllowedValues) -> dict[str, list[str]]:
 
 
 class _TooLongError(Exception):
-    """Raised, and not remembered as a result would be, for a value of many characters."""
+    """Raised for a value that is too long to cache; only results are cached."""
 
 
 @lru_cache(maxsize=4096)
@@ -106,7 +106,7 @@ def _clean_values(stated: tuple[str | None, ...], allowed: AllowedValues) -> Cle
 def _clean_value(
     name: str, stated: str | None, spellings: Mapping[str, str] | None
 ) -> tuple[str | None, str | None]:
-    """Returns the value and, where it became `other`, why."""
+    """Returns the value and, if it became `other`, the reason."""
     value = (stated or "").strip()
     if not value or value.lower() == UNKNOWN:
         return None, None
@@ -169,4 +169,4 @@ _CANONICAL: Final[Mapping[Kind, Callable[[str], str | None]]] = {
     Kind.LANGUAGE: _language,
     Kind.NAME: _name,
 }
-"""By kind: what gives a value its one spelling, or None where it is not valid."""
+"""By kind: a function that returns a value's one spelling, or None if it is not valid."""
