@@ -1,5 +1,5 @@
-"""Sources: files and subscriptions become `PayloadChunk`s, some thousand records as one element.
+"""Sources: read files and subscriptions as `PayloadChunk`s of up to some thousand records.
 
-A chunk as the element, and not a record, because scoring a batch of one costs fifteen times as much
-a message as a batch of 32, and because every element pays the runner's toll.
+An element is a chunk, not a record, for two reasons: a message that is scored alone costs fifteen
+times as much as one in a batch of 32, and the runner spends time on every element.
 """

@@ -1,4 +1,4 @@
-"""Reads the blocks of Avro files; no block may take more than some megabytes."""
+"""Reads the blocks of Avro files; a block may take only some megabytes."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from pipelines.sources.unpack import (
 from schemas.failures import InputError
 
 MAX_ROWS_A_BLOCK: Final = 500_000
-"""Events take some 60 bytes at least, so more do not fit into a block."""
+"""An event takes at least some 60 bytes, so a block of `MAX_BYTES` has no more."""
 
 _MAX_HEADER_BYTES: Final = 1 << 20
 _MAX_ROWS_A_CHUNK: Final = 8 * ROWS_A_CHUNK
 _ROWS_A_STEP: Final = 256
 _MARKER_BYTES: Final = 16
 _MAX_LONG_BYTES: Final = 10
-_NO_AVRO: Final = (
+_NOT_AVRO: Final = (
     *DAMAGE,
     AttributeError,
     KeyError,
-    RecursionError,  # A schema nested a thousand deep.
+    RecursionError,  # From a schema nested a thousand deep.
     TypeError,
     SchemaParseException,
 )
 
 
 class _Header(NamedTuple):
-    """What the head of a file says.
+    """The header of a file.
 
     Attributes:
       written: schema of the rows in the file.
-      read: schema of the rows to be read; None where it is the same.
+      read: schema of the rows as they are read; None if it is the same.
       codec: how the blocks are packed.
-      marker: stands behind the header and behind each block.
-      holds_messages: a row is a Pub/Sub message and no event.
+      marker: sync marker, which follows the header and each block.
+      holds_messages: whether a row is a Pub/Sub message instead of an event.
     """
 
     written: Any
@@ -66,15 +66,15 @@ class _Block(NamedTuple):
 
 
 def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[Any], bool]]:
-    """Yields a chunk's rows at a time, with whether they are Pub/Sub messages and no events.
+    """Yields the rows of one chunk at a time, and whether they are Pub/Sub messages.
 
     Raises:
-      InputError: while it reads, if the file is damaged, holds other records or has a block that
-        is too large.
+      InputError: during the iteration, if the file is damaged, contains other records or has a
+        block that is too large.
     """
     header = _header_of(file, name)
     start = range_tracker.start_position() or 0
-    # A bundle that begins at the end of a marker owns the block behind it.
+    # A bundle that begins at the end of a marker owns the block after it.
     position = _skip_past(file, header.marker, max(0, start - _MARKER_BYTES))
     if position is None:
         return
@@ -117,14 +117,14 @@ def _header_of(file: Any, name: str) -> _Header:
         header = _Header(parse_schema(schema), read, blocks.codec, marker, holds_messages)
     except InputError:
         raise
-    except _NO_AVRO:
+    except _NOT_AVRO:
         pass
     if header is None:
-        # Raised out here without a cause: that one may hold what was said, as bytes.
-        raise InputError(f"{name} is no Avro file; give an archive of events")
+        # Raised outside the handler, to have no cause: the cause may quote what was said.
+        raise InputError(f"{name} is not an Avro file; give an archive of events")
     if header.codec not in CODECS:
         raise InputError(
-            f"{name} is packed with another codec than {', '.join(CODECS)}; "
+            f"{name} is packed with a codec other than {', '.join(CODECS)}; "
             "write the archive with one of these"
         )
     return header
@@ -133,7 +133,7 @@ def _header_of(file: Any, name: str) -> _Header:
 def _block_at(
     file: Any, header: _Header, name: str, position: int, damaged: InputError
 ) -> _Block | None:
-    """Reads the block at the position of the file; None at the file's end."""
+    """Reads the block at the file's position; returns None at the end of the file."""
     try:
         with suppress(*DAMAGE):
             count = _read_long(file)
@@ -164,7 +164,7 @@ def _read_packed(file: Any, marker: bytes) -> bytes:
 
 
 def _read_long(file: Any) -> int | None:
-    """Reads a number as Avro writes it; None at the end of the file."""
+    """Reads a number in Avro's encoding; returns None at the end of the file."""
     number = 0
     for place in range(_MAX_LONG_BYTES):
         byte: bytes = file.read(1)
@@ -179,7 +179,7 @@ def _read_long(file: Any) -> int | None:
 
 
 def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
-    """Yields the rows step by step, with how many bytes they take in the block."""
+    """Yields some rows at a time, with the bytes that they take in the block."""
     if block.rows < 0:
         raise ValueError("the block has a negative number of records")
     content = io.BytesIO(block.content)
@@ -188,8 +188,8 @@ def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
         content,
         header.written,
         header.read,
-        # Bytes that are no UTF-8 stay visible as lone surrogates; `Decode` refuses them one by one,
-        # where an error here would lose the block.
+        # Bytes that are not UTF-8 become lone surrogates, so `Decode` refuses single records. An
+        # error here would lose the whole block.
         handle_unicode_errors="surrogateescape",
     )
     for first in range(0, block.rows, _ROWS_A_STEP):
@@ -197,11 +197,11 @@ def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
         rows = [read_row() for _ in range(min(_ROWS_A_STEP, block.rows - first))]
         yield rows, content.tell() - start
     if content.read(1):
-        raise ValueError("bytes are left behind the block's last record")
+        raise ValueError("bytes are left after the block's last record")
 
 
 def _skip_past(file: Any, marker: bytes, start: int) -> int | None:
-    """Moves the file just past the first marker from `start` on; None where there is none."""
+    """Moves the file past the first marker from `start` on; returns None if there is none."""
     file.seek(start)
     window = b""
     window_start = start

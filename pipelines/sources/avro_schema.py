@@ -1,7 +1,7 @@
-"""Tells from an Avro schema what a file holds: events, Pub/Sub messages, or neither.
+"""Finds out from an Avro schema what a file contains: events, Pub/Sub messages or neither.
 
-A schema also says what a file may cost: a null takes no byte, so that an array of nulls can claim
-billions of values.
+A schema also tells what a file may cost. A null takes no bytes, so an array of nulls can claim
+billions of values in a small file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REQUIRED: Final = {
     "text": {"string"},
     "sent_at_us": {"long", "int"},
 }
-"""Each may also be null, but not null alone."""
+"""Each may also be null, but not only null."""
 
 _OPTIONAL: Final = {
     **{name: {"string", "null"} for name in ("user_id", *ATTRIBUTES)},
@@ -33,20 +33,20 @@ _ENVELOPE: Final = {
     "publish_time": {"long timestamp-micros"},
     "attributes": {"map of string", "map of null", "null", ""},
 }
-"""How a Pub/Sub subscription to Cloud Storage archives messages, with metadata, in Avro."""
+"""The fields that a Pub/Sub subscription to Cloud Storage writes in Avro, with metadata."""
 
 _PLAIN: Final = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 _VALUES_A_BYTE: Final = 8
-"""So many values may share a byte; in a real archive nearly each takes one or more."""
+"""So many values may share a byte. In a real archive nearly every value takes a byte or more."""
 
 
 def is_envelope(schema: Any, name: str) -> bool:
-    """Tells Pub/Sub messages from events; raises InputError where it is neither."""
+    """Returns True for Pub/Sub messages, False for events; otherwise raises InputError."""
     if not isinstance(schema, dict):  # A union, or the name of a primitive type.
         schema = {}
-    if _holds_itself(schema):
+    if _contains_itself(schema):
         raise InputError(
-            f"{name} holds records of schema {schema.get('name', 'unnamed')!r} that may hold "
+            f"{name} holds records of schema {schema.get('name', 'unnamed')!r} that may contain "
             "themselves; write the archive with schemas/conversation_event.avsc"
         )
     types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
@@ -57,22 +57,22 @@ def is_envelope(schema: Any, name: str) -> bool:
     if wrong and not holds_messages:
         raise InputError(
             f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, whose "
-            f"{', '.join(wrong)} is missing or of another type; "
+            f"{', '.join(wrong)} is missing or has the wrong type; "
             "write the archive with schemas/conversation_event.avsc"
         )
     if _values_beyond_bytes(schema, {}) > 0:
         raise InputError(
             f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, which may have "
-            "millions of values that take no byte; "
+            "millions of values that take no bytes; "
             "write the archive with schemas/conversation_event.avsc"
         )
     return holds_messages
 
 
 def schema_to_read(schema: Any, *, holds_messages: bool) -> Any:
-    """Returns a schema for reading without the fields that need not be kept; None if all are.
+    """Returns a schema for reading that skips fields; None if no field is skipped.
 
-    Whatever may be large or is of another type in memory is skipped, unless an event has it.
+    It skips a field that may be large, or that has another type in memory, unless events have it.
     """
     known = _ENVELOPE if holds_messages else _REQUIRED | _OPTIONAL
     kept = [f for f in schema["fields"] if f["name"] in known or _is_plain(f["type"])]
@@ -92,19 +92,19 @@ def _type_names(type_: Any) -> set[str]:
     if isinstance(type_, dict) and type_["type"] == "map":
         return {f"map of {each}" for each in _type_names(type_["values"])}
     if isinstance(type_, dict):
-        # fastavro turns a value of a logical type into an object of its own.
+        # fastavro turns a value of a logical type into an object of another type.
         return {" ".join(str(type_[key]) for key in ("type", "logicalType") if key in type_)}
     return {str(type_)}
 
 
 def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
-    """Returns how many more values of a type may stand in a file than its bytes allow.
+    """Returns how many more values of a type a file may have than its bytes allow.
 
-    Each byte allows `_VALUES_A_BYTE`. Zero or less says that a file costs no more than its size.
+    Each byte allows `_VALUES_A_BYTE`. Zero or less means that the size of a file bounds its cost.
 
     Args:
-      type_: a parsed schema that does not hold itself.
-      named: what was found for the named types so far; more are added.
+      type_: a parsed schema that does not contain itself.
+      named: results for the named types so far; the function adds to them.
     """
     if isinstance(type_, list):
         return 1 - _VALUES_A_BYTE + max(_values_beyond_bytes(each, named) for each in type_)
@@ -117,7 +117,7 @@ def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
             parts = [_values_beyond_bytes(field["type"], named) for field in type_["fields"]]
             found = 1 + sum(parts)
         case "array" | "map" as container:
-            # The end takes a byte, and the key of a map another for each value.
+            # The end takes a byte, and so does the key of each value in a map.
             a_key = 0 if container == "array" else -_VALUES_A_BYTE
             item = type_["items" if container == "array" else "values"]
             is_bounded = _values_beyond_bytes(item, named) + a_key <= 0
@@ -133,8 +133,8 @@ def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
     return found
 
 
-def _holds_itself(schema: Any) -> bool:
-    """Tells whether a record is among its own parts: fastavro dies of rows nested too deeply."""
+def _contains_itself(schema: Any) -> bool:
+    """Tells whether a record may contain itself; rows nested too deeply crash fastavro."""
     parts: list[tuple[Any, frozenset[str]]] = [(schema, frozenset())]
     while parts:
         type_, around = parts.pop()

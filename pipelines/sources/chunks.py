@@ -1,4 +1,4 @@
-"""Chunks of records, and the records of Pub/Sub messages, live or archived."""
+"""Makes records of Pub/Sub messages, live or archived, and chunks of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.records import Encoding, PayloadChunk
 from schemas.wire.event import encoding_of, instant_of
 
 ROWS_A_CHUNK: Final = 2048
-"""Enough to make the cost of a batch vanish, few enough to keep a chunk in some megabytes."""
+"""Enough to make the fixed cost of a batch negligible; a chunk still takes only some megabytes."""
 
 BYTES_A_CHUNK: Final = 8_000_000
 
@@ -21,11 +21,11 @@ CONTENT_TYPE: Final = "content-type"
 """Pub/Sub attribute that says how a message is encoded."""
 
 ORIGINAL_PUBLISH_TIME: Final = "original-publish-time"
-"""Pub/Sub attribute of an event that is published again: when it was published first.
+"""Pub/Sub attribute of an event that is published again: its first publish time.
 
 In microseconds since the epoch. It may only move the publish time back, so that a replayed event
 is not late. A time after the message's own publish time is ignored and counted in `_AHEAD`.
-Otherwise a sender could make an event of any future time look right.
+Otherwise a sender could make any future event time look valid.
 """
 
 _AHEAD: Final = Metrics.counter("read", "original_publish_time_ahead")
@@ -40,9 +40,9 @@ class Record(NamedTuple):
     Attributes:
       encoding: how `row` is encoded.
       row: the event, as in `PayloadChunk`.
-      attributes: of the Pub/Sub message that holds the event; None where nothing does.
-      published_at_us: when that message was published first; None where nothing says it.
-      received_at_us: when a live message was published last; None in a file.
+      attributes: of the Pub/Sub message that contains the event; None without a message.
+      published_at_us: when that message was first published; None if unknown.
+      received_at_us: when a live message was last published; None for a file.
     """
 
     encoding: Encoding
@@ -53,14 +53,14 @@ class Record(NamedTuple):
 
 
 def record_of_row(row: Mapping[str, Any]) -> Record:
-    """Returns the event that an archived Pub/Sub message holds."""
+    """Returns the event in an archived Pub/Sub message."""
     return record_of_message(row["data"], row.get("attributes"), row["publish_time"])
 
 
 def record_of_message(
     data: bytes, attributes: Mapping[str, str] | None, publish_time: datetime | None
 ) -> Record:
-    """Returns the event that a Pub/Sub message holds."""
+    """Returns the event in a Pub/Sub message."""
     attributes = attributes or {}
     original_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
     published_at_us = micros_of(publish_time)
@@ -75,7 +75,7 @@ def record_of_message(
 def chunks_of_records(
     messages: Iterable[Record], source: str, *, is_live: bool
 ) -> Iterator[PayloadChunk]:
-    """Yields the records in one chunk for each encoding."""
+    """Yields the records as one chunk per encoding."""
     by_encoding: defaultdict[Encoding, list[Record]] = defaultdict(list)
     for message in messages:
         by_encoding[message.encoding].append(message)

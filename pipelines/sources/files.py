@@ -1,4 +1,4 @@
-"""Reads files of events: Avro and JSON Lines, each told by its ending."""
+"""Reads files of events; the ending of a file says whether it is Avro or JSON Lines."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from schemas.records import Encoding, PayloadChunk
 
 
 class ReadAvro(beam.PTransform[Any, PayloadChunk]):
-    """Reads Avro archives of events, or of Pub/Sub messages that hold events.
+    """Reads Avro archives of events, or of Pub/Sub messages that contain events.
 
     Out: `PayloadChunk`, bounded, in the global window; a file is split at its blocks.
-    Raises: `InputError` at construction where no file matches, and while it runs where a file is
-    damaged or holds other records.
+    Raises: `InputError` at construction if no file matches or one is empty, and while it runs if a
+    file is damaged or contains other records.
 
     Args:
       pattern: of files.
-      files: what the pattern matches, where that is known; else it is listed.
+      files: the files that the pattern matches, if known; otherwise they are listed.
     """
 
     def __init__(self, pattern: str, files: Sequence[FileMetadata] = ()) -> None:
         super().__init__()
         self.files = files or _files_of(pattern)
         for file in self.files:
-            # Beam skips a file of no bytes, but even an archive without events has a header.
+            # Beam skips an empty file, but even an archive without events has a header.
             if not file.size_in_bytes:
                 raise InputError(f"{file.path} is empty; restore it or take it out of the input")
         self.source = AvroSource(pattern, validate=False)
@@ -55,10 +55,11 @@ class ReadAvro(beam.PTransform[Any, PayloadChunk]):
 
 
 class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
-    """Reads files of one JSON event a line, compressed or not.
+    """Reads files with one JSON event per line, compressed or not.
 
-    Out: `PayloadChunk`, bounded, in the global window; a file is read by one worker.
-    Raises: `InputError` as `ReadAvro`.
+    Out: `PayloadChunk`, bounded, in the global window; one worker reads a file.
+    Raises: `InputError` at construction if no file matches, and while it runs if a file is damaged
+    or a line is too long.
 
     Args:
       pattern: of files.
@@ -75,14 +76,14 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
 
 
 class ReadFiles(beam.PTransform[Any, PayloadChunk]):
-    """Reads any number of patterns of Avro or JSON Lines files, each told by its ending.
+    """Reads any number of patterns; the ending of each says if it is Avro or JSON Lines.
 
     Out: `PayloadChunk`, bounded, in the global window.
-    Raises: `InputError` at construction where an ending is unknown or no file matches.
+    Raises: `InputError` at construction if an ending is unknown or no file matches.
 
     Args:
       patterns: of files.
-      listed: what each pattern matches, where that is known; else it is listed.
+      listed: the files that each pattern matches, if known; otherwise they are listed.
     """
 
     def __init__(
@@ -97,17 +98,17 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
         self._source = ConcatSource([read.source for read in reads])
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        # One step whatever the number of patterns: a month of hours would be a graph of hundreds.
+        # One step for all patterns: a month of hourly patterns would make a graph of hundreds.
         return root | "ReadInputs" >> beam.io.Read(self._source)
 
 
 def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
-    """Yields the records of files as they stand in them, one by one and without a runner.
+    """Yields the records of files one by one, without a runner.
 
-    Pattern after pattern, and of each the files by name.
+    The patterns come in the order given, a pattern's files by name, and a file's records in order.
 
     Raises:
-      InputError: as `ReadFiles`, before the first record; or where a file is damaged.
+      InputError: before the first record, as `ReadFiles` does; later, if a file is damaged.
     """
     for read in [_read_of(literal_or_pattern(pattern)) for pattern in patterns]:
         for path in sorted(file.path for file in read.files if file.size_in_bytes):
@@ -117,8 +118,8 @@ def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
 def literal_or_pattern(pattern: str) -> str:
     """Returns a pattern that Beam's file systems match as the user means it.
 
-    They find nothing where the pattern stands in the first part of a path, and take brackets in the
-    name of a file for a pattern.
+    They find nothing if the first part of a path has a wildcard, and they read brackets in a
+    file's name as a wildcard. The returned pattern avoids both.
     """
     if "://" in pattern:
         return pattern
@@ -128,7 +129,7 @@ def literal_or_pattern(pattern: str) -> str:
 
 
 def size_of(patterns: Sequence[str]) -> int:
-    """Returns how many bytes the files that match take together."""
+    """Returns the total size in bytes of the files that match."""
     matches = FileSystems.match([literal_or_pattern(pattern) for pattern in patterns])
     return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
@@ -143,8 +144,8 @@ def _read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | Rea
         if pattern.endswith(ending):
             return read(pattern, files)
     raise InputError(
-        f"{pattern} ends in none of {', '.join(endings)}; "
-        "write chats as events first with: undertone import"
+        f"{pattern} does not end in one of {', '.join(endings)}; "
+        "turn chats into events first with: undertone import"
     )
 
 
@@ -171,7 +172,7 @@ class AvroSource(filebasedsource.FileBasedSource):
 
 
 class JsonLinesSource(filebasedsource.FileBasedSource):
-    """Reads a file from end to end, unsplit."""
+    """Reads a whole file without splitting it."""
 
     def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
         name = PurePath(file_name).name
@@ -200,7 +201,7 @@ def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
 
 
 def _files_of(pattern: str) -> list[Any]:
-    """Returns the metadata of the files that match; raises InputError where none does."""
+    """Returns the metadata of the files that match; raises InputError if there are none."""
     files: list[Any] = FileSystems.match([pattern])[0].metadata_list
     if not files:
         shown = pattern.removeprefix(os.path.join(os.curdir, ""))

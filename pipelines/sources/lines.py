@@ -20,13 +20,13 @@ def lines_of(path: str) -> Iterator[bytes]:
     """Yields the lines that are not blank.
 
     Raises:
-      InputError: while it reads, if the file is damaged or a line is too long.
+      InputError: during the iteration, if the file is damaged or a line is too long.
     """
     name = PurePath(path).name
     damaged = InputError(
         f"{name} is damaged or cut short; restore the file or take it out of the input"
     )
-    # Beam would unpack 16 MB of the file at once, whatever comes out.
+    # Beam would unpack 16 MB of the file at once, however large the result.
     with FileSystems.open(path, _BINARY, CompressionTypes.UNCOMPRESSED) as file:
         lines = _Lines(unpacked_file(file, path))
         try:
@@ -38,7 +38,7 @@ def lines_of(path: str) -> Iterator[bytes]:
 
 
 class _Lines:
-    """The lines of a file that are not blank; `number` counts all."""
+    """The lines of a file that are not blank; `number` counts blank lines too."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -50,7 +50,7 @@ class _Lines:
             if len(line) > MAX_BYTES:
                 raise TooLargeError(f"{MAX_BYTES:,} bytes")
             if self.number == 1:
-                # Windows puts a byte order mark before the first line; JSON knows none.
+                # Windows puts a byte order mark before the first line; JSON has none.
                 line = line.removeprefix(codecs.BOM_UTF8)
             if line and not line.isspace():
                 yield line

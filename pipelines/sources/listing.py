@@ -1,4 +1,4 @@
-"""Lists the files of an archive by the time that their folders or names say, once for all uses."""
+"""Lists the files of an archive by the time in the names of files or folders."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _FIELDS: Final = frozenset("YmdH")
 
 
 class Files(NamedTuple):
-    """The files that one pattern matches, and of which time they are.
+    """The files that one pattern matches, and the time that they cover.
 
     Attributes:
-      start_us, end_us: when their messages were published; for a pattern without a time, always.
+      start_us, end_us: when their messages were published; the whole listed time if the pattern
+        names none.
     """
 
     pattern: str
@@ -34,11 +35,11 @@ class Files(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of an archive within some time.
+    """The files of an archive within a range of time.
 
     Attributes:
-      patterns: as they were given, with strftime fields for the time of publishing.
-      groups: what each pattern means at each hour or day.
+      patterns: as given; strftime fields stand for the publish time.
+      groups: the files of each pattern at each hour or day.
     """
 
     patterns: tuple[str, ...]
@@ -46,10 +47,10 @@ class Listing:
 
     @classmethod
     def of(cls, patterns: Sequence[str], start_us: int, end_us: int) -> Listing:
-        """Lists the files of messages that were published within a time.
+        """Lists the files of messages that were published within a range of time.
 
         Raises:
-          InputError: if a pattern names another time than day and hour, or can't be listed.
+          InputError: if a pattern has time fields other than day and hour, or can't be listed.
         """
         groups = [
             Files(text, from_us, until_us, _match(text))
@@ -59,12 +60,12 @@ class Listing:
         return cls(tuple(patterns), tuple(groups))
 
     def within(self, start_us: int, end_us: int) -> list[Files]:
-        """Returns the groups that may have messages of a time."""
+        """Returns the groups that may have messages of a range of time."""
         return [each for each in self.groups if each.start_us < end_us and start_us < each.end_us]
 
 
 def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, int, int]]:
-    """Yields what a pattern means at each day, or each hour if it names the hour."""
+    """Yields the pattern of each day, or of each hour if it names the hour."""
     fields = set(_FIELD.findall(pattern))
     if not fields:
         yield pattern, start_us, end_us
@@ -84,5 +85,7 @@ def _match(pattern: str) -> tuple[FileMetadata, ...]:
     try:
         (match,) = FileSystems.match([literal_or_pattern(pattern)])
     except (BeamIOError, ValueError) as error:
-        raise InputError(f"{pattern} can't be listed: {type(error).__name__}") from None
+        raise InputError(
+            f"{pattern} can't be listed ({type(error).__name__}); check the path and your access"
+        ) from None
     return tuple(match.metadata_list)

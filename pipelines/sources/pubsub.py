@@ -23,20 +23,20 @@ from schemas.records import PayloadChunk
 
 
 class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
-    """Reads a Pub/Sub subscription, message by message, and gathers what arrives together.
+    """Reads a Pub/Sub subscription and gathers messages that arrive together.
 
-    Out: `PayloadChunk`, unbounded. Guarantees: none about order or repetition; events are
-    de-duplicated by their own id later on.
+    Out: `PayloadChunk`, unbounded. Guarantees: none about order or duplicates; a later step
+    recognises duplicates by event id.
     Metrics: `read/original_publish_time_ahead`, messages whose attribute `original-publish-time` is
     ignored because it is later than their publish time.
-    Raises: `InputError` at construction for a name that is none.
+    Raises: `InputError` at construction for a wrong name or a combination that does not work.
 
     Args:
       subscription: projects/<project>/subscriptions/<name>.
-      timestamp_attribute: of the messages, event time for the runner's watermark; None takes the
-        publish time.
-      expansion_service: host and port of a Java expansion service, for a runner that has no Pub/Sub
-        source of its own for Python (Flink); None for Dataflow and the direct runner.
+      timestamp_attribute: attribute of the messages that gives the runner's watermark its event
+        time; None for the publish time.
+      expansion_service: host and port of a Java expansion service, for a runner without a Pub/Sub
+        source in Python (Flink); None for Dataflow and the direct runner.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
             parse_subscription(subscription)
         except ValueError:
             raise InputError(
-                f"{subscription!r} is no subscription; "
+                f"{subscription!r} is not a subscription; "
                 "write projects/<project>/subscriptions/<name>"
             ) from None
         if expansion_service and timestamp_attribute:
             raise InputError(
-                "timestamp_attribute can't be had through an expansion service, whose only sign of "
-                "the publish time is the timestamp; leave it out"
+                "timestamp_attribute does not work with an expansion service, which passes the "
+                "publish time only as the timestamp; leave it out"
             )
         self._subscription = subscription
         self._timestamp_attribute = timestamp_attribute
@@ -88,10 +88,10 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
 def gather(
     messages: beam.PCollection[PubsubMessage], source: str
 ) -> beam.PCollection[PayloadChunk]:
-    """Makes chunks of all that a bundle brings, bounded in messages and in bytes."""
+    """Gathers the messages of a bundle into chunks, bounded in messages and in bytes."""
     return (
         messages
-        # The adaptive sizes of the default begin at one.
+        # By default BatchElements adapts the size, and begins with batches of one.
         | "GatherMessages" >> beam.BatchElements(
             min_batch_size=BYTES_A_CHUNK, max_batch_size=BYTES_A_CHUNK, element_size_fn=_size_bytes
         )
@@ -100,14 +100,14 @@ def gather(
 
 
 def _size_bytes(message: PubsubMessage) -> int:
-    """Returns how much of a chunk a message fills; no more than `ROWS_A_CHUNK` go into one."""
+    """Returns how much of a chunk a message fills; at most `ROWS_A_CHUNK` messages fit."""
     attributes = message.attributes or {}
     size_bytes = len(message.data) + sum(len(key) + len(attributes[key]) for key in attributes)
     return max(size_bytes, BYTES_A_CHUNK // ROWS_A_CHUNK)
 
 
 def _with_publish_time(message: PubsubMessage, at: Any = beam.DoFn.TimestampParam) -> PubsubMessage:
-    # Java's source hands the publish time over as the timestamp, and not in the message.
+    # Java's source passes the publish time as the timestamp, not in the message.
     at_us: int = at.micros
     return PubsubMessage(message.data, message.attributes, message.message_id, EPOCH + at_us * US)
 

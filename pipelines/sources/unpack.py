@@ -1,4 +1,4 @@
-"""Unpacks no more than it is asked for: a few packed bytes can hold gigabytes."""
+"""Unpacks data only as far as it is read, because a few bytes may unpack to gigabytes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zstandard import ZstdDecompressor, ZstdError
 from schemas.failures import InputError
 
 MAX_BYTES: Final = 1 << 24
-"""A line, or a block of an Avro file, may take so much. Pub/Sub takes no message above 10 MB, and
-writers close a block after a megabyte or less."""
+"""Largest size of a line, or of an Avro block once it is unpacked. Pub/Sub takes no message above
+10 MB, and writers close a block after a megabyte or less."""
 
 DAMAGE: Final = (
     EOFError,
@@ -32,24 +32,25 @@ DAMAGE: Final = (
     lzma.LZMAError,
     zlib.error,
 )
-"""What fastavro and the decompressors raise on bytes that are not what they should be."""
+"""What fastavro and the decompressors raise on damaged bytes."""
 
 _PACKED_BYTES: Final = 1 << 16
 _UNPACKED_BYTES: Final = 1 << 20
 _WINDOW_BYTES: Final = 1 << 27
-"""So much memory may xz or zstd take. Their highest levels need 64 MB and 128 MB."""
+"""Memory that xz or zstd may take. Their highest levels need 64 MB and 128 MB."""
 _ZSTD_BYTES: Final = 1 << 10
-"""Four bytes of zstd can hold 128 KB, and its decoder has no bound: 1 KB gives 32 MB at most."""
+"""Input of the zstd decoder at a time. Its output has no bound: four bytes may unpack to 128 KB, so
+1 KB gives at most 32 MB."""
 
 T = TypeVar("T")
 
 
 class TooLargeError(Exception):
-    """Raised for what would take more than `MAX_BYTES`."""
+    """Raised for a line or a block that is too large; the message is the limit."""
 
 
 class _Stream(Protocol):
-    """One packed stream, as `bz2.BZ2Decompressor` unpacks it."""
+    """A decompressor of one stream, with the interface of `bz2.BZ2Decompressor`."""
 
     @property
     def eof(self) -> bool: ...
@@ -61,16 +62,16 @@ class _Stream(Protocol):
 
 
 class Unpacked(io.RawIOBase):
-    """A packed file, unpacked as far as it is read.
+    """A packed file that is unpacked only as far as it is read.
 
     Args:
       file: to read from.
       stream: makes a decompressor.
-      is_one: the file is one packed stream, and what is behind it is not read; otherwise further
+      is_one: whether the file is one packed stream, with any bytes after it ignored; otherwise more
         streams may follow.
 
     Raises:
-      EOFError: while it is read, if a packed stream has no end.
+      EOFError: while it is read, if a packed stream is cut short.
     """
 
     def __init__(self, file: Any, stream: Callable[[], _Stream], *, is_one: bool = False) -> None:
@@ -89,7 +90,7 @@ class Unpacked(io.RawIOBase):
         return len(unpacked)
 
     def _next(self, size: int) -> bytes:
-        """Returns some bytes, `size` at most; none at the end."""
+        """Returns some bytes, at most `size`; no bytes at the end."""
         while True:
             packed = b""
             if self._stream.eof:
@@ -104,7 +105,7 @@ class Unpacked(io.RawIOBase):
             if unpacked:
                 return unpacked
             if was_waiting and not packed and not self._stream.eof:
-                raise EOFError("the packed stream has no end")
+                raise EOFError("the packed stream is cut short")
 
     def _packed(self) -> bytes:
         packed: bytes = self._file.read(_PACKED_BYTES)
@@ -181,29 +182,29 @@ _BLOCK_STREAMS: Final[Mapping[str, Callable[[], _Stream]]] = {
     "zstandard": _Unzstd,
 }
 CODECS: Final = ("null", "snappy", *_BLOCK_STREAMS)
-"""How the blocks of an Avro file may be packed."""
+"""Codecs that the blocks of an Avro file may have."""
 
 
 def unpacked_file(file: Any, path: str) -> io.BufferedReader:
-    """Returns a file as it reads unpacked; the ending says how it is packed, if at all."""
+    """Returns a file that reads unpacked; its ending says how it is packed, if at all."""
     stream = _FILE_STREAMS.get(CompressionTypes.detect_compression_type(path))
     raw = file if stream is None else Unpacked(file, stream)
     return io.BufferedReader(raw, _UNPACKED_BYTES)
 
 
 def unpacked_block(packed: bytes, codec: str) -> bytes:
-    """Returns the bytes of a block of an Avro file.
+    """Unpacks a block of an Avro file.
 
     Raises:
       TooLargeError: if there are more than `MAX_BYTES`.
-      Exception: one of `DAMAGE`.
+      Exception: one of `DAMAGE`, if the block is damaged.
     """
     if codec == "null":
         unpacked = packed
     elif codec == "snappy":
         unpacked = _unpacked_snappy(packed)
     else:
-        # Writers leave a part of zlib's checksum behind the deflate stream.
+        # Writers leave a part of zlib's checksum after the deflate stream.
         file = Unpacked(io.BytesIO(packed), _BLOCK_STREAMS[codec], is_one=codec == "deflate")
         unpacked = io.BufferedReader(file, _UNPACKED_BYTES).read(MAX_BYTES + 1)
     if len(unpacked) > MAX_BYTES:
@@ -212,9 +213,9 @@ def unpacked_block(packed: bytes, codec: str) -> bytes:
 
 
 def or_damaged(parts: Iterator[T], damaged: InputError) -> Iterator[T]:
-    """Yields the parts; where bytes are damaged, raises `damaged`.
+    """Yields the parts; raises `damaged` if bytes are damaged.
 
-    It is raised without the error that was met: that one may quote what was said.
+    It has no cause, because the original error may quote what was said.
     """
     with suppress(*DAMAGE):
         yield from parts
