@@ -24,14 +24,14 @@ from schemas.wire.avro import avro_schema
 from schemas.wire.validate import SCHEMA_VERSION
 
 SYNTHESISED: Final = "undertone.synthesised"
-"""Metadata key: comma list of the event fields that are made up, not from life."""
+"""Metadata key: the event fields that are made up instead of recorded, separated by commas."""
 
 CODEC: Final = "snappy"
-"""Reads within 2 % of the uncompressed file (181 k rows/s against 184 k) at half its size; deflate
-at level 1 is a quarter smaller still, but reads 8 % slower."""
+"""Reads 2 % slower than an uncompressed file (181 k rows/s against 184 k), at half its size.
+Deflate at level 1 is another quarter smaller, but reads 8 % slower."""
 
 BLOCK_BYTES: Final = 1_000_000
-"""Uncompressed size of an Avro block: some thousand rows, so that a block is worth a bundle."""
+"""Uncompressed size of an Avro block: some thousand rows, enough work for a bundle."""
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,9 +68,9 @@ def write_archive(
 def write_json_lines(path: Path | str, events: Iterable[Mapping[str, Any]]) -> int:
     """Writes events as JSON Lines, gzipped where the name ends in `.gz`; returns how many.
 
-    Fields are named as in the protobuf; `sent_at` and `published_at` are RFC 3339, except that an
-    instant outside the calendar stays the number of microseconds it is. Like `write_archive`, the
-    file appears whole or not at all.
+    Fields have their names in the protobuf. `sent_at` and `published_at` are RFC 3339; an instant
+    outside the calendar stays a number of microseconds. As with `write_archive`, the file appears
+    whole or not at all.
     """
     encode = msgspec.json.Encoder().encode
     counted = _Counted(events)
@@ -84,7 +84,7 @@ def read_events(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yields the events of an Avro archive or a JSON Lines file, gzipped or not.
 
     Raises:
-      InputError: the file is missing, or is neither of the two.
+      InputError: if the file is missing or neither of the two.
     """
     path = Path(path)
     magic = _magic_of(path)
@@ -102,11 +102,11 @@ def read_archive_metadata(path: Path | str) -> dict[str, str]:
     """Returns the metadata that `write_archive` was given.
 
     Raises:
-      InputError: the file is missing or no Avro archive.
+      InputError: if the file is missing or not an Avro archive.
     """
     path = Path(path)
     if _magic_of(path) != _AVRO_MAGIC:
-        raise InputError(f"{path} is not an Avro archive; name a file written as one.")
+        raise InputError(f"{path} is not an Avro archive; name a file that is one.")
     with path.open("rb") as file:
         metadata: Mapping[str, str] = _reader(path, file).metadata
         return {key: value for key, value in metadata.items() if not key.startswith("avro.")}
@@ -127,7 +127,7 @@ class _Counted:
 
 @contextmanager
 def appearing_at(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Opens a file that takes its name when it is closed, and goes away if anything fails."""
+    """Opens a file that gets its name when it is closed, and is deleted if anything fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with writing_to(path), partial.open("wb") as raw:
@@ -166,7 +166,7 @@ def _event_of(path: Path, number: int, line: bytes) -> dict[str, Any]:
                 event[f"{name}_us"] = since // timedelta(microseconds=1)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"Line {number} of {path} is not an event in JSON; write the file anew."
+            f"Line {number} of {path} is not an event in JSON; write the file again."
         ) from error
     return event
 
@@ -192,11 +192,11 @@ def _open_lines(path: Path, magic: bytes) -> Iterator[BinaryIO | gzip.GzipFile]:
             with gzip.GzipFile(fileobj=raw) as packed:
                 yield packed
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise InputError(f"{path} is a broken gzip file ({error}); copy it anew.") from error
+            raise InputError(f"{path} is a broken gzip file ({error}); copy it again.") from error
 
 
 def _reader(path: Path, file: BinaryIO) -> Any:
     try:
         return fastavro.reader(file)
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path} is a broken Avro archive ({error}); write it anew.") from error
+        raise InputError(f"{path} is a broken Avro archive ({error}); write it again.") from error

@@ -1,9 +1,9 @@
-"""All knowledge of BigQuery as a service: its names, its clients, and what its answers mean.
+"""BigQuery as a service: its names, its clients, and what its answers mean.
 
-Beam's own sink takes some outages for refusals (a missing table, a spent quota or an expired token
-would send good rows to the dead letters) and has no option for another endpoint. Its one hook for
-both is `test_client`: `InsertClient` goes there for a stream, `LoadClient` for a backfill into an
-emulator.
+Beam's own sink falls short in two ways. It takes some outages for refusals: a missing table, a
+spent quota or an expired token would send good rows to the dead letters. And it has no option for
+another endpoint. Its argument `test_client` is the only hook for both: a stream passes an
+`InsertClient`, a backfill into an emulator a `LoadClient`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schemas.views import VIEWS, view_description, view_sql
 
 _DATASET: Final = re.compile(r"(?P<project>[a-z][a-z0-9:.\-]{4,})\.(?P<name>[A-Za-z0-9_]+)")
 _ABOUT_THE_ROWS: Final = (400, 413)
-"""HTTP answers that are about what was sent: bad request, and too large."""
+"""HTTP status codes that blame what was sent: bad request, and too large."""
 _OUTAGES: Final = (
     ConnectionError,
     exceptions.GoogleAPICallError,
@@ -38,11 +38,11 @@ _OUTAGES: Final = (
     auth_exceptions.RefreshError,
 )
 WRITTEN_ROWS: Final = "written_rows"
-"""Counter of the rows that BigQuery took, followed by `/` and the table."""
+"""Start of the name of a counter of the rows that BigQuery took; `/` and the table follow."""
 
 _REQUEST_S: Final = 60.0
 _SHORTLY: Final = bigquery.DEFAULT_RETRY.with_timeout(15.0)
-"""For what somebody waits for: the default tries for ten minutes."""
+"""For calls that a person waits for: the default retries for ten minutes."""
 _UNREACHABLE: Final = (*_OUTAGES, exceptions.RetryError, auth_exceptions.GoogleAuthError)
 
 
@@ -64,11 +64,11 @@ class Dataset(NamedTuple):
         """Reads `project.dataset`.
 
         Raises:
-          InputError: it is none.
+          InputError: if the text is not a dataset.
         """
         match = _DATASET.fullmatch(text)
         if match is None:
-            raise InputError(f"{text!r} is no BigQuery dataset; write <project>.<dataset>")
+            raise InputError(f"{text!r} is not a BigQuery dataset; write <project>.<dataset>")
         return cls(match["project"], match["name"], url)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class Dataset(NamedTuple):
         """Returns a client of the service that holds the dataset.
 
         Raises:
-          InputError: there are no credentials for it.
+          InputError: if there are no credentials for it.
         """
         try:
             return bigquery.Client(
@@ -93,13 +93,13 @@ class Dataset(NamedTuple):
 
 
 def create_dataset(dataset: Dataset, location: str | None = None) -> None:
-    """Creates the dataset, its tables and views, as far as they are not there.
+    """Creates the dataset, its tables and its views where they do not exist.
 
-    Views are updated in place, because whoever deletes one deletes the rights to read it. Tables
-    keep what they have: a column that is missing is added, and is null in the rows before.
+    Existing views are updated in place, because deleting a view also deletes the rights to read it.
+    Existing tables keep their rows; a missing column is added, and is null in these rows.
 
     Raises:
-      InputError: BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses.
     """
     try:
         client = dataset.client()
@@ -121,7 +121,7 @@ def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
     """Returns the rows of a query, in which `{dataset}` stands for the dataset.
 
     Raises:
-      InputError: BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses.
     """
     try:
         rows = dataset.client().query_and_wait(
@@ -136,9 +136,9 @@ def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
 
 
 class LoadClient(BigqueryV2):  # type: ignore[misc]
-    """What Beam's file loads go through on the way to an emulator.
+    """The client of Beam's file loads into an emulator.
 
-    Picklable; Beam makes a client of its own for BigQuery itself.
+    Picklable. For BigQuery itself Beam makes its own client.
     """
 
     def __init__(self, url: str) -> None:
@@ -150,19 +150,19 @@ class LoadClient(BigqueryV2):  # type: ignore[misc]
 
 
 class OutageError(RuntimeError):
-    """Raised when BigQuery took none of the rows, and refused none: the bundle must be retried."""
+    """Raised when BigQuery neither took nor refused the rows; the bundle must be retried."""
 
 
 class InsertClient:
-    """What Beam's streaming inserts go through: waits out outages, and returns refusals alone.
+    """The client of Beam's streaming inserts: waits out outages, and returns only refusals.
 
-    Picklable; the connection is made on the worker.
+    Picklable; the worker makes the connection.
     Metrics: `write/written_rows/<table>`, the rows that BigQuery took.
 
     Args:
       dataset: where the tables are.
-      deadline_s: how long an outage is waited out before the bundle fails, and is left to the
-        runner to try again; None for ever.
+      deadline_s: how long to wait out an outage before the bundle fails and the runner retries it;
+        None for ever.
     """
 
     def __init__(self, dataset: Dataset, deadline_s: float | None = None) -> None:
@@ -176,10 +176,10 @@ class InsertClient:
     def insert_rows_json(
         self, table: Any, json_rows: Sequence[Any], row_ids: Sequence[str], **options: Any
     ) -> list[dict[str, Any]]:
-        """Inserts rows; returns {"index", "errors"} of each that BigQuery refuses.
+        """Inserts rows; returns {"index", "errors"} for each row that BigQuery refuses.
 
         Raises:
-          OutageError: the deadline has passed.
+          OutageError: if an outage lasts past the deadline.
         """
         self._client = self._client or self._dataset.client()
         retry = Retry(predicate=_is_outage, initial=0.5, maximum=30.0, timeout=self._deadline_s)
@@ -194,10 +194,10 @@ class InsertClient:
         except (*_OUTAGES, exceptions.RetryError) as error:
             if _is_outage(error) or isinstance(error, exceptions.RetryError):
                 raise OutageError(_sentence(self._dataset, error)) from None
-            if len(json_rows) == 1:  # Alone it is refused: the row is to blame.
+            if len(json_rows) == 1:  # This row alone is refused, so it is to blame.
                 refusal = {"reason": "invalid", "message": type(error).__name__}
                 return [{"index": 0, "errors": [refusal]}]
-        half = len(json_rows) // 2  # The request as a whole is refused: find the row.
+        half = len(json_rows) // 2  # The whole request is refused: find the row.
         first = self.insert_rows_json(table, json_rows[:half], row_ids[:half], **options)
         second = self.insert_rows_json(table, json_rows[half:], row_ids[half:], **options)
         return first + [{**each, "index": each["index"] + half} for each in second]
@@ -250,8 +250,8 @@ def _sentence(dataset: Dataset, error: BaseException) -> str:
     where = dataset.url or "BigQuery"
     if isinstance(error, exceptions.NotFound):
         return (
-            f"{dataset} or a table of it is not there; "
-            f"make it with: undertone create --dataset {dataset}"
+            f"{dataset} or one of its tables does not exist; "
+            f"create it with: undertone create --dataset {dataset}"
         )
     if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
         return f"{where} does not allow this on {dataset}; ask for the role BigQuery Data Editor"

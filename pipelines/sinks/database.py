@@ -1,6 +1,6 @@
-"""The local database: a run's Parquet files as DuckDB tables, under the same views as in BigQuery.
+"""The local database: a run's Parquet files as DuckDB tables, with the same views as in BigQuery.
 
-Instants are kept as UTC without a zone, so that a day is the UTC day whatever the session's zone.
+Instants are stored as UTC without a zone, so that a day is the UTC day in every session's zone.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _DUCKDB_TYPES: Final = {"STRING": "VARCHAR", "INT64": "BIGINT", "TIMESTAMP": "TI
 
 
 def build_database(folder: Path) -> Path:
-    """Builds the database of a run from its Parquet files, and returns where it is.
+    """Builds the database of a run from its Parquet files, and returns its path.
 
     Args:
-      folder: of the run; the files are `tables/<table>-*.parquet`, any of them may be missing.
+      folder: of the run; the files are `tables/<table>-*.parquet`, and any may be missing.
 
     Guarantees: an existing database is replaced as a whole or not at all.
 
     Raises:
-      InputError: a file is no Parquet or has other columns than its table.
+      InputError: if a file is not Parquet or has other columns than its table.
     """
     target = folder / DATABASE_FILE
     with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
@@ -46,14 +46,14 @@ def build_database(folder: Path) -> Path:
             create_empty(connection)
             for table in TABLES:
                 _load(connection, table, sorted((folder / TABLES_FOLDER).glob(_pattern(table))))
-            # Closing does this too, but tells nobody when the disk is full.
+            # Closing does this too, but does not report a full disk.
             connection.execute("CHECKPOINT")
         os.replace(building, target)
     return target
 
 
 def create_empty(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates all tables, without a row, and the views over them."""
+    """Creates all tables, without rows, and their views."""
     for table in TABLES:
         _create_table(connection, table)
     for view in VIEWS:
@@ -74,7 +74,7 @@ def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
       sql: in BigQuery's dialect; `{dataset}` stands for the database.
 
     Raises:
-      InputError: there is no database in the folder, or it is another version's.
+      InputError: if the folder has no database, or one of another version.
     """
     file = folder / DATABASE_FILE
     if not file.exists():
@@ -118,12 +118,12 @@ def _load(connection: duckdb.DuckDBPyConnection, table: Table, files: list[Path]
         return
     for file in files:
         _check(file, table)
-    # Through epoch_us because a cast would take the zone of the session.
+    # Through epoch_us, because a cast would use the session's zone.
     columns = ", ".join(
         f'make_timestamp(epoch_us("{c.name}"))' if c.type == "TIMESTAMP" else f'"{c.name}"'
         for c in table.columns
     )
-    # Through Arrow because DuckDB takes a path with brackets for a pattern.
+    # Through Arrow, because DuckDB reads brackets in a path as a pattern.
     rows = dataset.dataset([str(file) for file in files], table.arrow_schema(), "parquet")
     connection.register("incoming", rows)
     connection.execute(f'INSERT INTO "{table.name}" SELECT {columns} FROM incoming')

@@ -1,4 +1,4 @@
-"""Write: rows, dead letters, ledger and the classifier's rates, to Parquet files or BigQuery."""
+"""Writes rows, dead letters, ledger and the classifier's rates to Parquet files or BigQuery."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STAGE: Final = "write"
 
 _METHODS: Final = WriteToBigQuery.Method
 _SHARDS: Final = 4
-"""Keys over which a table's rows are spread: each costs a request a firing."""
+"""Keys over which a table's rows are spread. Each costs one request per firing."""
 _REFUSED: Final = Metrics.counter(STAGE, "refused_rows")
 _ALERTS: Final = Metrics.counter(STAGE, "alerts")
 
@@ -60,9 +60,9 @@ class Sinks:
 
     Attributes:
       dataset: of BigQuery, with the tables in it.
-      dead_letter_topic: Pub/Sub topic that is told of each dead letter as well, or None.
-      alert_topic: Pub/Sub topic that is told of each conversation that grows long, or None.
-      outage: how long an outage of BigQuery is waited out before the bundle fails; None for ever.
+      dead_letter_topic: Pub/Sub topic that also gets each dead letter, or None.
+      alert_topic: Pub/Sub topic that gets an alert for each conversation that grows long, or None.
+      outage: how long to wait out an outage of BigQuery before the bundle fails; None for ever.
     """
 
     dataset: Dataset
@@ -94,12 +94,12 @@ def load_bigquery(
 ) -> None:
     """Appends a backfill's rows to the tables of a dataset, each table by one load at the end.
 
-    Guarantees: a table has all rows of the run or none; no row of `aggregates` is written before
-    the ledger was found to balance, so a run that does not balance leaves the days as they were.
+    Guarantees: a table gets all rows of the run or none. No row of `aggregates` is written before
+    the ledger is known to balance, so a run that does not balance leaves the days as they were.
     """
     root = outputs.rates.pipeline
     backfilled = root | "BackfilledDays" >> CreateValues(days, BackfilledDay)
-    # Of an emulator Beam must neither check the bucket nor ask for credentials.
+    # With an emulator Beam must neither check the bucket nor ask for credentials.
     to_emulator: dict[str, Any] = {}
     if dataset.url:
         options = root.options.view_as(GoogleCloudOptions)
@@ -131,11 +131,11 @@ def load_bigquery(
 
 
 def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
-    """Appends a stream's rows as they come, and tells its topics.
+    """Appends a stream's rows as they come, and publishes to its topics.
 
-    Guarantees: an outage is waited out, and then fails the bundle; a row that BigQuery refuses is a
-    dead letter, with the row in it, and the others of its request are written. Rows may be written
-    more than once; the views take each once.
+    Guarantees: an outage is waited out, and fails the bundle only if it lasts too long. A row that
+    BigQuery refuses becomes a dead letter that contains the row; the other rows of its request are
+    written. Rows may be written more than once; the views count each once.
     Metrics: `write/refused_rows`, `write/alerts`.
     """
     letters = [outputs.dead_letters | "DeadLettersAtOnce" >> each_element()]
@@ -148,7 +148,7 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
         | "FlattenDeadLetters" >> beam.Flatten()
         | "StampDeadLetters" >> _stamp(STREAM, settings)
     )
-    # What is refused here has nowhere to go but the log and the topic.
+    # A row that is refused here goes only to the log; the topic gets every dead letter anyway.
     _stream(dead_letters, DEAD_LETTERS, sinks)
     if sinks.dead_letter_topic:
         _ = (
@@ -170,7 +170,7 @@ def _after(row: AggregateRow, _: Sequence[LedgerTotal]) -> AggregateRow:
 
 
 def alert_message(grown: LongConversation) -> PubsubMessage:
-    """Returns what the alert topic is told. `alert_id` tells one that comes twice."""
+    """Returns the message for the alert topic. `alert_id` shows if one comes twice."""
     _ALERTS.inc()
     said = {
         "alert": "long_conversation",
@@ -187,7 +187,8 @@ def alert_message(grown: LongConversation) -> PubsubMessage:
 def _stamp(origin: str, settings: Settings) -> Any:
     """Adds to each dead letter which run writes it, and when.
 
-    It stands right before the sinks, so that no shuffle of ours carries what all letters share.
+    It runs right before the sinks, so that no shuffle of ours carries values that all letters
+    share.
     """
     return beam.Map(_stamped, settings.revision, origin, settings.clock).with_output_types(
         DeadLetterRow
@@ -228,7 +229,7 @@ def _stream(
 
 
 def refusal(failed: tuple[str, dict[str, Any], Iterable[dict[str, Any]]]) -> DeadLetter:
-    """Returns the dead letter of a row that a table refused; the row is numbers, never text."""
+    """Returns the dead letter of a row that a table refused; a row is numbers, never text."""
     table, row, errors = failed
     encoded = json.dumps(row, sort_keys=True)
     source = table.rsplit(".", 1)[-1]
@@ -244,7 +245,9 @@ def _topic(topic: str) -> beam.PTransform[Any, Any]:
     try:
         return beam.io.WriteToPubSub(topic, with_attributes=True)
     except ValueError:
-        raise InputError(f"{topic!r} is no topic; write projects/<project>/topics/<name>") from None
+        raise InputError(
+            f"{topic!r} is not a topic; write projects/<project>/topics/<name>"
+        ) from None
 
 
 def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]:

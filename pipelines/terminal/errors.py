@@ -1,4 +1,4 @@
-"""One sentence for the user, whatever depth of the runner an error comes from."""
+"""Turns an error into one sentence for the user, from however deep in the runner it comes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_REFUSED: Final = 3
 """Exit code of a run that wrote its tables, but refused most of its records."""
 
 _EXPECTED: Final = (InputError, LedgerImbalanceError, MostRefusedError)
-_MENDABLE: Final = 2
+_FIXABLE: Final = 2
 _WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
 _FROM_A_WORKER: Final = re.compile(
     r"(?:" + "|".join(e.__name__ for e in _EXPECTED) + r"): (?P<sentence>[^\n]*)"
@@ -26,16 +26,16 @@ _FROM_A_WORKER: Final = re.compile(
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
-    """Runs an action; prints an error that the user can mend as one sentence.
+    """Runs an action; prints an error that the user can fix as one sentence.
 
     Returns:
-      0; 2 for what the user can mend, such as a wrong flag, a damaged input or a full disk; 3 where
+      0; 2 for what the user can fix, such as a wrong flag, a damaged input or a full disk; 3 if
       most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():
             action()
-            sys.stdout.flush()  # Later a full disk would be a traceback.
+            sys.stdout.flush()  # At exit, a full disk would print a traceback.
     except KeyboardInterrupt:
         print("undertone: interrupted", file=sys.stderr)
         return interrupts.EXIT_CODE
@@ -48,15 +48,15 @@ def exit_code_of(action: Callable[[], object]) -> int:
             raise
         _drop_unprinted()
         print(f"undertone: {sentence}", file=sys.stderr)
-        return MOST_REFUSED if isinstance(error, MostRefusedError) else _MENDABLE
+        return MOST_REFUSED if isinstance(error, MostRefusedError) else _FIXABLE
     return 0
 
 
 def sentence_of(error: BaseException) -> str | None:
     """Returns the sentence of an expected error, or None for an unexpected one.
 
-    Beam's in-process runner raises the error itself with its step appended; its workers in other
-    processes hand over a traceback as text.
+    Beam's in-process runner raises the error itself with its step appended. Its workers in other
+    processes pass on a traceback as text.
     """
     for link in causes(error):
         if isinstance(link, _EXPECTED):
@@ -71,7 +71,7 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 def _drop_unprinted() -> None:
-    # Python would try to print it once more at its end, and fail with a traceback.
+    # At exit Python would try to print it again, and fail with a traceback.
     try:
         sys.stdout.flush()
     except OSError:
@@ -79,5 +79,5 @@ def _drop_unprinted() -> None:
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    # The in-process runner turns it into a RuntimeError that names the step.
+    # The in-process runner turns KeyboardInterrupt into a RuntimeError that names the step.
     return isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt [while")

@@ -1,4 +1,4 @@
-"""A full disk, told in one sentence that says which one it is."""
+"""Reports a full disk in one sentence that says which disk it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CURE: Final = "free some space or write to another disk"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields an error, what it was raised from, and so on."""
+    """Yields an error, its cause, the cause of that, and so on."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -27,13 +27,13 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def full_disk(error: BaseException) -> str | None:
-    """Returns what the system says of the full disk behind an error; None for another error."""
+    """Returns the system's words for the full disk behind an error; None for another error."""
     for link in causes(error):
         if isinstance(link, InputError):
             return None
         if isinstance(link, OSError) and link.errno in _SAID:
             return _SAID[link.errno]
-        # DuckDB and Beam's workers tell of it in their own errors, in the system's words.
+        # DuckDB and Beam's workers quote the system's words in errors of their own.
         text = str(link)
         for said in _SAID.values():
             if said in text:
@@ -46,7 +46,7 @@ def writing_to(place: Path, cure: str = _CURE) -> Iterator[None]:
     """Turns a full disk into an InputError that names the place.
 
     Args:
-      place: what is written, file or folder.
+      place: the file or folder that is written.
       cure: what the user can do.
     """
     try:

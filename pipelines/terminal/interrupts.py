@@ -1,8 +1,8 @@
-"""Ctrl-C, from a program's first moment to its last: one sentence and no traceback.
+"""Answers Ctrl-C with one sentence and no traceback, from a program's first moment to its last.
 
 Importing Beam takes seconds. Nothing needs tidying up then, so Ctrl-C ends the program at once.
 While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted. On its
-way up, libraries may turn it into another error or print it; here it stays known for what it is.
+way up, libraries may print it or turn it into another error, so this module remembers that it came.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tell_interrupts() -> None:
 
 @contextmanager
 def raised_while_working() -> Iterator[None]:
-    """Lets Ctrl-C raise KeyboardInterrupt until the block ends, so that it can tidy up."""
+    """Lets Ctrl-C raise KeyboardInterrupt until the block ends, so that the block can tidy up."""
     _works.set()
     try:
         yield
@@ -47,7 +47,7 @@ def raised_while_working() -> Iterator[None]:
 
 @contextmanager
 def done_first(action: Callable[[], object]) -> Iterator[None]:
-    """On Ctrl-C does an action before KeyboardInterrupt is raised, until the block ends."""
+    """Until the block ends, Ctrl-C runs an action before it raises KeyboardInterrupt."""
     _first.append(action)
     try:
         yield
@@ -63,7 +63,7 @@ def has_come() -> bool:
 def _on_interrupt(_number: int, _frame: Any) -> None:
     if not _works.is_set():
         if not _came.is_set():
-            os.write(2, _SENTENCE)  # A print may be under way just now.
+            os.write(2, _SENTENCE)  # Not print, which may be running just now.
         os._exit(EXIT_CODE)
     _came.set()
     for action in _first:
@@ -72,7 +72,7 @@ def _on_interrupt(_number: int, _frame: Any) -> None:
 
 
 def _on_unraisable(unraisable: Any) -> None:
-    # Python drops what a destructor or a callback raises; the interrupt is raised again instead.
+    # Python drops what a destructor or a callback raises, so the interrupt is raised again.
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
         _thread.interrupt_main()
     elif not _came.is_set():
@@ -80,6 +80,6 @@ def _on_unraisable(unraisable: Any) -> None:
 
 
 def _on_error_in_thread(error: Any) -> None:
-    # Threads fail when what they work with is closed; that is no news after Ctrl-C.
+    # After Ctrl-C threads fail because what they use is closed. The user need not see that.
     if not _came.is_set():
         threading.__excepthook__(error)

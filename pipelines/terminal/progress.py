@@ -1,7 +1,7 @@
-"""Says on standard error, every few seconds, how far a local run has come.
+"""Prints on standard error, every few seconds, how far a local run is.
 
-Beam's local runner gives its metrics only at the end, so the readers note what they read here. In
-worker processes of their own the notes stay there, and only the time is said.
+Beam's local runner gives its metrics only at the end, so the readers count their records here.
+Separate worker processes count for themselves; then only the time is printed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _records_read = 0
 
 
 def note_read(records: int) -> None:
-    """Notes that so many records more were read."""
-    global _records_read  # noqa: PLW0603 (readers are made by Beam; there is nowhere else to meet)
+    """Adds to the number of records read."""
+    global _records_read  # noqa: PLW0603 (Beam makes the readers, so they can share nothing else)
     with _lock:
         _records_read += records
 
 
 @contextmanager
 def told(say: Callable[[str], None], every_s: float = EVERY_S) -> Iterator[None]:
-    """Says how many records were read and how long it took so far, until the block ends."""
+    """Until the block ends, says how many records were read so far and in what time."""
     started = time.monotonic()
     before = _records_read
     ended = threading.Event()
@@ -49,5 +49,5 @@ def told(say: Callable[[str], None], every_s: float = EVERY_S) -> Iterator[None]
 
 
 def say(sentence: str) -> None:
-    """Says a sentence on standard error, under the program's name."""
+    """Prints a sentence on standard error, after the program's name."""
     print(f"undertone: {sentence}", file=sys.stderr, flush=True)
