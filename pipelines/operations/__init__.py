@@ -1,1 +1,1 @@
-"""What an operator does with a deployed job: look, plan, mend, send again."""
+"""What an operator does with a job: check its status, plan a backfill, publish records again."""

@@ -40,7 +40,7 @@ class Figure(NamedTuple):
 
     Attributes:
       name: what it shows.
-      views: that hold it.
+      views: the views that contain it.
       query: an example, in BigQuery's dialect; `{dataset}` stands for the dataset.
     """
 
@@ -55,13 +55,13 @@ SELECT corrected_share, corrected_low, corrected_high, raw_share, all_conversati
 FROM `{{dataset}}.shares`
 WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
 {_LATEST_WEEK}"""),
-    Figure("The same day by day: the day, the 7 and the 28 days that end with it", ("shares",), """\
+    Figure("The same for each day, and for the 7 and 28 days that end with it", ("shares",), """\
 SELECT last_day, granularity, corrected_share, corrected_low, corrected_high, raw_share, all_days
 FROM `{dataset}.shares`
 WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
   AND granularity IN ('day', 'trailing_7_days', 'trailing_28_days')
 ORDER BY last_day, granularity"""),
-    Figure("Types of affective conversations, of all and of the affective ones", ("shares",), f"""\
+    Figure("Types of affective conversations, as shares of all and of these", ("shares",), f"""\
 SELECT facet_value AS type, corrected_share, corrected_low, corrected_high,
   corrected_share_of_affective, corrected_share_of_affective_low, corrected_share_of_affective_high
 FROM `{{dataset}}.shares`
@@ -89,7 +89,7 @@ FROM `{{dataset}}.length_histogram`
 WHERE breakdown = 'overall'
 {_LATEST_WEEK}
 ORDER BY at_least"""),
-    Figure("Change of expressed sentiment from first to last, by type", ("sentiment_change",), f"""\
+    Figure("Change of expressed sentiment from start to end, by type", ("sentiment_change",), f"""\
 SELECT conversation_group, mean_change, change_low, change_high, conversations
 FROM `{{dataset}}.sentiment_change`
 WHERE breakdown = 'overall'
@@ -104,7 +104,7 @@ SELECT reason, corrected_share, corrected_low, corrected_high, raw_share
 FROM `{{dataset}}.pushback`
 WHERE breakdown = 'overall' AND reason IS NOT NULL
 {_LATEST_WEEK}"""),
-    Figure("Coaching or counseling that turns to companionship", ("drift_headline",), """\
+    Figure("Coaching or counseling that turns into companionship", ("drift_headline",), """\
 SELECT last_day, scope, conversations, withheld, raw_share, share_high
 FROM `{dataset}.drift_headline`
 WHERE breakdown = 'overall' AND granularity = 'trailing_28_days'
@@ -114,20 +114,20 @@ SELECT opening_type, closing_type, conversations, raw_share, withheld
 FROM `{dataset}.drift`
 WHERE breakdown = 'overall' AND granularity = 'period' AND scope = 'all'"""),
 )  # fmt: skip
-"""The study's figures, as far as they are counted."""
+"""The figures of the study that Undertone counts."""
 
 _NOT_COUNTED: Final = """\
-Not counted, and so in no view: the topics within a type; the reasons for pushback by type (they are
-counted over all conversations); and the sentiment at the start and at the end (only its change is).
-The study published its figures by type as pictures: none of its numbers stands here.
+Not counted, so in no view: the topics within a type; the reasons for pushback by type (they are
+counted over all conversations); the sentiment at the start and at the end (only its change is).
+The study published its figures by type only as pictures, so none of its numbers are here.
 """
 
 
 @cache
 def view_columns(view: str) -> tuple[Column, ...]:
-    """Returns the columns of a view, with BigQuery's types and what they mean.
+    """Returns the columns of a view, with BigQuery's types and descriptions.
 
-    Their descriptions also suit BigQuery, for a view that is made with a schema.
+    The descriptions also suit a view that is created in BigQuery with a schema.
     """
     with duckdb.connect() as connection:
         create_empty(connection)
@@ -143,8 +143,8 @@ def catalogue() -> str:
     return "\n".join([
         "# Tables and views",
         "",
-        "Generated from `schemas/` by `make generate`; the same in BigQuery and in a run's "
-        "`undertone.duckdb`.",
+        "Generated from `schemas/` by `make generate`. They are the same in BigQuery and in a "
+        "run's `undertone.duckdb`.",
         "Tables are append-only versions: read them through the views. In the examples `undertone` "
         "is the dataset.",
         "",

@@ -1,4 +1,4 @@
-"""Classify conversations one by one, for whoever wants to see what the classifier says."""
+"""Classifies conversations one by one, to show what the classifier says."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _decode = msgspec.json.Decoder(Conversation).decode
 
 
 def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversation]:
-    """Reads one conversation a line; other keys are ignored, blank lines too.
+    """Reads one conversation per line; ignores other keys and blank lines.
 
     Raises:
-      InputError: a line is none, with its number.
+      InputError: if a line is not a conversation; the message has its number.
     """
     for number, line in enumerate(lines, 1):
         if line.isspace():
@@ -55,7 +55,7 @@ def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversa
             conversation = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InputError(
-                f'{source} line {number} is no conversation; write {{"id": …, "turns": '
+                f'{source} line {number} is not a conversation; write {{"id": …, "turns": '
                 '[{"role": "human", "text": …}, …]} on each line'
             ) from None
         if any(turn.role not in _IS_HUMAN for turn in conversation.turns):
@@ -70,14 +70,14 @@ def classify(
     classifier: Classifier,
     shifts: NDArray[np.float64] = _CALIBRATED,
 ) -> Iterator[dict[str, Any]]:
-    """Yields for each conversation, in order, what the classifier says of it.
+    """Yields what the classifier says of each conversation, in order.
 
-    `shifts` move probabilities to a stated prior, see `prior_shifts`; labels and alert stay where
-    the classifier's thresholds put them.
+    `shifts` move the probabilities to a stated prior; see `prior_shifts`. They change neither
+    `labels` nor `alert`, which the classifier's thresholds decide.
 
-    Probabilities of a conversation's types are those of the whole conversation, before the rules
-    that decide `labels` (roleplay only from four human messages on, affective types only in an
-    affective conversation).
+    The probabilities of types are those of the whole conversation. The rules for `labels` come
+    after them: roleplay only from four human messages on, affective types only in an affective
+    conversation.
     """
     for batch in _batches(conversations, _CONVERSATIONS_A_BATCH):
         states = _states(batch, classifier)
@@ -130,7 +130,10 @@ _UNSTATED: Final = (None,) * len(ATTRIBUTES)
 
 
 def _type_shares(logits: Sequence[float], affective_logit: float) -> dict[str, float]:
-    """Returns the types' probabilities; the classifier gives the affective ones' if affective."""
+    """Returns the types' probabilities.
+
+    The classifier gives those of affective types on condition that the conversation is affective.
+    """
     affective = probability(affective_logit)
     return {
         name: _share(logit, affective if name in AFFECTIVE_TYPES else 1)

@@ -1,4 +1,4 @@
-"""The list of dead letters: by stage, reason and source, and which run wrote how many."""
+"""Lists dead letters by stage, reason and source, and how many each run wrote."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ORDER BY stage, reason, source, place
 
 @dataclass(frozen=True)
 class Example:
-    """One payload of a group, the newest first; never its text."""
+    """One payload of a group, never its text."""
 
     event_id: str | None
     conversation_id: str | None
@@ -88,10 +88,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Written:
-    """What one run wrote of a group; only `letters` is known of rows before the other columns.
+    """What one run wrote of a group. For rows older than the columns only `letters` is known.
 
     Attributes:
-      run: as in the ledger, microseconds since the epoch at its start.
+      run: start of the run, microseconds since the epoch, as in the ledger.
       origin: stream or batch.
       letters: rows.
       ingested_us: when the last of them was written.
@@ -108,13 +108,13 @@ class Group:
     """The dead letters of one stage, reason and source.
 
     Attributes:
-      letters: rows; every run that reads the archive writes them again, and a write that was
-        retried may have left one twice.
-      payloads: distinct ones.
+      letters: rows. Every run that reads the archive writes them again, and a retried write may
+        leave one twice.
+      payloads: distinct payloads.
       runs: how many runs wrote them.
-      first_us, last_us: publish times of the earliest and the latest, where any is known.
-      written: by the latest runs.
-      examples: the latest.
+      first_us, last_us: earliest and latest publish time; None if no publish time is known.
+      written: what each of the latest runs wrote.
+      examples: the latest payloads, the newest first.
     """
 
     stage: str
@@ -137,11 +137,11 @@ def list_groups(
     Args:
       query: of the tables.
       reason: only these; None for all.
-      limit: runs and examples a group at most.
-      run: only what this run wrote, as the column `run` names it; None for all runs.
+      limit: most runs and most examples per group.
+      run: only what this run wrote, as in the column `run`; None for all runs.
 
     Raises:
-      InputError: the limit is negative, or the tables can't be read.
+      InputError: if the limit is negative or the tables can't be read.
     """
     if limit < 0:
         raise InputError(f"limit must be 0 or more, got {limit}")
@@ -163,7 +163,7 @@ def list_groups(
 
 
 def group_lines(groups: Sequence[Group]) -> list[str]:
-    """Writes groups, and examples under each, as lines of plain text."""
+    """Writes groups, each with its runs and examples, as lines of plain text."""
     if not groups:
         return ["no dead letters"]
     lines: list[str] = []
@@ -200,10 +200,10 @@ def _run_lines(group: Group) -> list[str]:
 
 
 def _key_of(row: dict[str, Any]) -> _Key:
-    """Takes the columns of a group off a row."""
+    """Removes the columns that identify a group from a row, and returns them."""
     return row.pop("stage"), row.pop("reason"), row.pop("source")
 
 
 def reason_condition(reason: str) -> str:
-    """Returns the SQL condition; the list of reasons is closed, so none needs escaping."""
+    """Returns the SQL condition. The list of reasons is closed, so no reason needs escaping."""
     return f"reason = '{Reason(reason)}'"

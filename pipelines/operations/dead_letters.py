@@ -1,7 +1,7 @@
-"""Dead letters: how they are counted once their cause is mended.
+"""Counts dead letters once their cause is fixed.
 
-A dead letter names its payload by SHA-256 and never holds it. To count it after all, the payload is
-found in an archive and published again; a row that a table refused is in the dead letter itself.
+A dead letter names its payload by SHA-256 and never contains it. So the payload is looked up in an
+archive and published again. A row that a table refused is in the dead letter itself.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _ROWS_A_REQUEST: Final = 500
 _OUTAGE_S: Final = 60.0
 _WIRE: Final = (Encoding.PROTOBUF, Encoding.JSON)
 _WAITS_FOR_A_BACKFILL: Final = {
-    Reason.LATE: "an event stays late however often it is published, for it is judged by when it "
-    "was published first; count it with a backfill of its days that allows for more: "
+    Reason.LATE: "a late event stays late when it is published again, because its first publish "
+    "time decides; count it with a backfill of its days that allows more lateness: "
     "python -m pipelines.backfill --allowed_lateness=7d",
-    Reason.PAST_LIFE: "the stream no longer changes the days of these events, however often they "
-    "are published; count them with a backfill of those days: python -m pipelines.backfill",
+    Reason.PAST_LIFE: "the stream no longer changes the days of these events; count them with a "
+    "backfill of those days: python -m pipelines.backfill",
 }
 
 _PAYLOADS: Final = """\
@@ -58,14 +58,14 @@ ORDER BY source, `row`
 
 @dataclass
 class RedriveResult:
-    """What became of the dead letters of one reason, by distinct payload.
+    """The outcome of publishing the dead letters of one reason again, in distinct payloads.
 
     Attributes:
       wanted: how many there are.
-      found: how many of them the archive holds.
-      refused: how many of the found are refused today, by reason.
+      found: how many of them the archive contains.
+      refused: how many of those found are refused today, by reason.
       sent: how many were published, or would be in a dry run. An event that was refused in both
-        encodings is two payloads, and published once.
+        encodings counts as two payloads, but is published once.
     """
 
     wanted: int
@@ -91,12 +91,12 @@ class RedriveResult:
 
 @dataclass
 class ReinsertResult:
-    """What became of the rows that tables refused.
+    """The outcome of inserting refused rows again.
 
     Attributes:
       wanted: distinct rows.
       inserted: how many the tables took this time, or would be offered in a dry run.
-      refused: how many they refused again, by table and what BigQuery says.
+      refused: how many the tables refused again, by table and BigQuery's answer.
     """
 
     wanted: int
@@ -118,11 +118,13 @@ class ReinsertResult:
 
 
 def check_mendable(reason: str) -> None:
-    """Raises InputError, saying what to do, where publishing again mends nothing."""
+    """Raises InputError, with what to do instead, if publishing again does not help."""
     if (said := _WAITS_FOR_A_BACKFILL.get(Reason(reason))) is not None:
         raise InputError(said)
     if reason == Reason.REFUSED_BY_TABLE:
-        raise InputError(f"{reason} is no payload; its rows are inserted again, without an archive")
+        raise InputError(
+            f"{reason} is about rows of a table, not payloads; insert them again with reinsert"
+        )
 
 
 def redrive(
@@ -136,15 +138,17 @@ def redrive(
     encoding: str = str(Encoding.PROTOBUF),
     dry_run: bool = False,
 ) -> RedriveResult:
-    """Publishes the dead letters of a reason again, as far as they are decoded today.
+    """Publishes the dead letters of one reason again, if they are valid today.
 
-    A payload is known by its SHA-256, taken as the job took it: of the bytes of an archived Pub/Sub
-    message; of a row of an event archive as it was published, in either encoding, or as a backfill
-    read it. Each is published with the time of its first publication, by which it is judged.
+    A payload is identified by its SHA-256, as the job computed it. For an archived Pub/Sub message
+    it is over the message's bytes. For a row of an event archive it is over the payload that was
+    published, in either encoding, or over the row that a backfill read. A message keeps its first
+    publish time, which decides whether it is late.
 
     Guarantees: nothing is published that the job would refuse under these limits. Running it again
-    publishes the same again and ends in the same tables, because the job counts an event id once;
-    dead letters stay in their table, and what is redriven is read, and accounted for, once more.
+    publishes the same messages and ends in the same tables, because the job counts an event id
+    once. Dead letters stay in their table. The ledger counts a redriven message as read again, with
+    its new outcome.
 
     Args:
       query: of the tables.
@@ -153,12 +157,12 @@ def redrive(
       topic: projects/<project>/topics/<name>.
       limits: of the job that reads the topic.
       clock: microseconds since the epoch.
-      encoding: in which a row is published that was refused elsewhere than on a topic.
-      dry_run: look, and publish nothing.
+      encoding: for a row that a backfill refused, which had no encoding yet.
+      dry_run: count, but publish nothing.
 
     Raises:
-      InputError: the reason is none that publishing mends, the archive can't be read, or the topic
-        does not take the messages.
+      InputError: if publishing again does not help for this reason, the archive can't be read, or
+        the topic does not take the messages.
     """
     check_mendable(reason)
     check_topic(topic)
@@ -181,13 +185,13 @@ def redrive(
 
 
 def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> ReinsertResult:
-    """Inserts the rows that tables refused once more, after the tables were mended.
+    """Inserts the rows that tables refused again, once the tables are fixed.
 
-    Guarantees: rows are versions, of which the views take each once and the newest; so it may be
-    run again and again.
+    Guarantees: it may run any number of times, because rows are versions: the views count each once
+    and show the newest.
 
     Raises:
-      InputError: BigQuery can't be reached.
+      InputError: if BigQuery can't be reached.
     """
     condition = reason_condition(Reason.REFUSED_BY_TABLE)
     by_table: dict[str, list[str]] = {}
@@ -208,7 +212,7 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
 def _matches(
     records: Iterable[Record], wanted: set[str], encodings: Sequence[Encoding]
 ) -> Iterator[tuple[set[str], Any]]:
-    """Yields what is wanted of an archive: its hashes, and the message to publish."""
+    """Yields the hashes of each wanted record of an archive, and the message to publish."""
     for record in records:
         hashes = {payload_size_and_sha256(record.encoding, record.row)[1]}
         message = None
@@ -217,10 +221,10 @@ def _matches(
                 candidate = outgoing_of(record, encoding).message
                 sha256 = hashlib.sha256(candidate.data).hexdigest()
                 hashes.add(sha256)
-                # As it was published before; a backfill's row as was asked.
+                # In the encoding that was refused; otherwise in the one asked for.
                 if message is None and sha256 in wanted:
                     message = candidate
-        elif record.attributes is None:  # A line of JSON goes without its end.
+        elif record.attributes is None:  # A line of JSON is sent without its line end.
             hashes.add(hashlib.sha256(record.row.rstrip(b"\r\n")).hexdigest())
         if hashes := hashes & wanted:
             yield hashes, message or outgoing_of(record, encodings[0]).message
@@ -253,7 +257,7 @@ def _send(
 
 
 def _refusal(message: Any, limits: Limits, now_us: int) -> str | None:
-    """Returns why the stream would refuse a message that is published now; None where it won't."""
+    """Returns why the stream would refuse a message published now; None if it would not."""
     if message.ByteSize() > BYTES_A_MESSAGE:
         return str(Reason.OVERSIZE)
     published_at_us = instant_of(message.attributes.get(ORIGINAL_PUBLISH_TIME))

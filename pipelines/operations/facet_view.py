@@ -1,4 +1,4 @@
-"""The view `facets`, generated from the facets; run this module to write it."""
+"""Generates the view `facets` from the facets; run this module to write it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPENING: Final = """\
 
 
 def facet_view() -> str:
-    """Returns the view's SQL: one row a facet."""
+    """Returns the view's SQL: one row per facet."""
     rows = (
         f"SELECT\n  {_quoted(facet.name)} AS facet,\n  {_quoted(facet.share_of)} AS share_of,\n"
         f"  {_quoted(facet.correction)} AS correction,\n"

@@ -1,4 +1,4 @@
-"""Plan: which files a backfill reads for which days, what is done already, and what it costs."""
+"""Plans a backfill: which files it reads for which days, what is done, and what it costs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from transforms.counting.cells import DAY_US
 from transforms.counting.days import DayRange, date_of, start_of
 
 BYTES_A_VCPU_S: Final = 1_100_000
-"""Archive that one vCPU counts a second: two cores took 37 s for 82 MB of a million simulated
-events (`python -m tests.benchmarks.bench_cluster`). Longer messages go faster, by the byte."""
+"""Bytes of an archive that one vCPU counts per second. Two cores took 37 s for 82 MB, a million
+simulated events (`python -m tests.benchmarks.bench_cluster`). Long messages cost less per byte."""
 
 VCPU_HOUR_USD: Final = 0.07
 """List price of a Dataflow batch vCPU with 3.75 GB of memory, us-central1, 2025."""
 
 SETTLE: Final = timedelta(minutes=15)
-"""After this the archive has what was published until then: a subscription writes a file at least
-every ten minutes. So long after its end a day may be counted, and so much earlier than a message a
-file may be named."""
+"""How long after its publishing a message is in the archive: a subscription writes a file at least
+every ten minutes. So a day may be counted this long after its end, and the time in a file's name
+may be this much earlier than its messages."""
 
 _US: Final = timedelta(microseconds=1)
 _DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
@@ -50,7 +50,7 @@ INNER JOIN (
   ON DATE(b.day) = a.day AND b.run = a.snapshot
 WHERE b.run IN (SELECT run FROM `{dataset}.ledger` WHERE origin = 'batch')
 """
-_HOLDING_SQL: Final = """\
+_CURRENT_SQL: Final = """\
 SELECT day, origin, snapshot
 FROM (
   SELECT
@@ -78,7 +78,7 @@ class Plan:
       inputs: patterns that it reads; each matches at least one file.
       listed: the files of each pattern.
       days: what each day is counted from, for the table `backfills`.
-      files, size_bytes: of all it reads.
+      files, size_bytes: number and total size of the files that it reads.
     """
 
     run: int
@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def vcpu_hours(self) -> float:
-        """About how much work it is, on Dataflow."""
+        """About how much work it is on Dataflow."""
         return self.size_bytes / BYTES_A_VCPU_S / 3600
 
 
@@ -99,7 +99,7 @@ def day_of_text(text: str, now_us: int) -> date:
     """Reads a day, as 2026-11-22 or as 1d for yesterday.
 
     Raises:
-      ValueError: it is none.
+      ValueError: if the text is not a day.
     """
     ago = _DAYS_AGO.fullmatch(text.strip())
     if ago:
@@ -108,7 +108,7 @@ def day_of_text(text: str, now_us: int) -> date:
         return date.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(
-            f"{text!r} is no day; write it as 2026-11-22, or as 7d for the day a week ago"
+            f"{text!r} is not a day; write it as 2026-11-22, or as 7d for the day a week ago"
         ) from None
 
 
@@ -116,26 +116,26 @@ def check_is_over(last: date, now_us: int) -> None:
     """Refuses a day that is not over.
 
     Raises:
-      InputError: what is still to come of it would be hidden until the next backfill.
+      InputError: if it is not over. What is still to come would be hidden until the next backfill.
     """
     if start_of(last) + DAY_US + SETTLE // _US > now_us:
         over = date_of(now_us - SETTLE // _US) - timedelta(days=1)
         raise InputError(
-            f"{last} is not over, and is the stream's until then; backfill up to {over}"
+            f"{last} is not over, and until then only the stream counts it; backfill up to {over}"
         )
 
 
 def list_archive(
     patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
 ) -> Listing:
-    """Lists the files that days, and any days among them, are counted from.
+    """Lists the files that a range of days, or any part of it, is counted from.
 
     Args:
-      patterns: of files; strftime fields in them stand for the time of publishing.
+      patterns: of files; strftime fields in them stand for the publish time.
       first: day to count.
       last: day to count, included.
-      settings: how to count; their revision is the time now.
-      margin: how long after the last day conversations are followed.
+      settings: how to count; their revision is the present time.
+      margin: how long to follow conversations after the last day.
 
     Raises:
       InputError: if a pattern can't be listed.
@@ -158,12 +158,12 @@ def plan(
       archive: the files of these days, or of more.
       first: day to count.
       last: day to count, included.
-      settings: how to count; their revision is the time now.
-      margin: how long after the last day conversations are followed.
-      may_be_empty: count a day of which there is no file as one without conversations.
+      settings: how to count; their revision is the present time.
+      margin: how long to follow conversations after the last day.
+      may_be_empty: count a day without files as a day without conversations.
 
     Raises:
-      InputError: no file matches, or none of a day.
+      InputError: if no file matches, or if a day has no file and none may be empty.
     """
     asked = _asked(first, last, settings, margin)
     groups = archive.within(*_published(asked, settings))
@@ -171,7 +171,9 @@ def plan(
     if not may_be_empty:
         _check_has_files(days, groups)
     if not any(group.found for group in groups):
-        raise InputError(f"no file matches {', '.join(archive.patterns)} for {first} to {last}")
+        raise InputError(
+            f"no file matches {', '.join(archive.patterns)} for {first} to {last}; check the paths"
+        )
     settings_text = _settings_text(settings, margin)
     return Plan(
         settings.revision,
@@ -188,9 +190,9 @@ def plan(
 
 
 def first_with_files(archive: Listing, first: date, last: date) -> date:
-    """Returns the first day that is not before all files; the last one if there is no file.
+    """Returns the day of the earliest file, but at least `first` and at most `last`.
 
-    An archive begins somewhere, and ends where files are deleted after some time.
+    An archive begins at some day, and old files may be deleted. Without files it is `last`.
     """
     starts = [date_of(group.start_us) for group in archive.groups if group.found]
     return min(max([first, *([min(starts)] if starts else [last])]), last)
@@ -200,8 +202,8 @@ def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
     """Returns the days of a plan that are not done, in order.
 
     Args:
-      planned: for them.
-      done: as `done_days` gives it.
+      planned: the plan of the days.
+      done: as `done_days` returns it.
     """
     return [
         date_of(day.day_us)
@@ -211,10 +213,10 @@ def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
 
 
 def done_days(dataset: Dataset) -> frozenset[Done]:
-    """Returns what is done: each day whose newest batch a backfill wrote.
+    """Returns the days that are done: those whose newest batch a backfill wrote.
 
     Raises:
-      InputError: BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses.
     """
     return frozenset(
         (
@@ -227,16 +229,16 @@ def done_days(dataset: Dataset) -> frozenset[Done]:
 
 
 def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
-    """Returns the origin and the snapshot that hold of each day.
+    """Returns the current origin and snapshot of each day.
 
     Raises:
-      InputError: BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses.
     """
-    return {row["day"]: (row["origin"], row["snapshot"]) for row in query(dataset, _HOLDING_SQL)}
+    return {row["day"]: (row["origin"], row["snapshot"]) for row in query(dataset, _CURRENT_SQL)}
 
 
 def plan_lines(plans: Sequence[Plan], released: Mapping[date, tuple[str, int]]) -> list[str]:
-    """Writes what plans would read, replace and spend, as lines of plain text."""
+    """Writes what plans would read, replace and cost, as lines of plain text."""
     if not plans:
         return ["nothing to do: every day is done from the same files with the same settings"]
     table = [("day", "replaces", "released", "files", "MB")]
@@ -267,7 +269,7 @@ def _job_lines(planned: Plan) -> list[str]:
     return [
         f"job: {date_of(asked.first_us)} to {date_of(asked.last_us)}, "
         f"{planned.files:,} files, {planned.size_bytes / 1e6:,.1f} MB",
-        f"  counts messages said from {at(asked.sent_from_us)} to {at(asked.sent_before_us)} UTC",
+        f"  counts messages sent from {at(asked.sent_from_us)} to {at(asked.sent_before_us)} UTC",
         *(f"  reads {pattern}" for pattern in planned.inputs[:_SHOWN]),
         *([f"  and {rest} more"] if (rest := len(planned.inputs) - _SHOWN) > 0 else []),
     ]
@@ -281,7 +283,7 @@ def _asked(first: date, last: date, settings: Settings, margin: timedelta) -> Da
 
 
 def _published(asked: DayRange, settings: Settings) -> tuple[int, int]:
-    """Returns from when to when the days' messages were published, with room on both sides."""
+    """Returns when the days' messages were published, from and to, with room on both sides."""
     limits = settings.limits
     return (
         asked.sent_from_us - limits.max_future_us - SETTLE // _US,
@@ -296,7 +298,7 @@ def _check_has_files(days: Iterable[date], groups: Sequence[Files]) -> None:
         if not any(group.found for group in mine):
             raise InputError(
                 f"there is no file of {day}, so a backfill would make it a day without "
-                "conversations; restore the archive, or say --empty_days if it is one"
+                "conversations; restore the archive, or give --empty_days if it had none"
             )
 
 
@@ -322,7 +324,7 @@ def _day(
 
 def _settings_text(settings: Settings, margin: timedelta) -> str:
     said: dict[str, Any] = {
-        # Another release may count otherwise, if only because a fault of this one is mended.
+        # Another release may count differently, if only because a bug is fixed.
         "release": version("undertone"),
         "session_gap_s": settings.session_gap.total_seconds(),
         "margin_s": margin.total_seconds(),

@@ -1,4 +1,4 @@
-"""The prior: how common affective conversations are where single ones are asked about."""
+"""The prior: how common affective conversations are among those that are classified."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:
 
     Args:
       stated: shares of affective conversations as the user writes them, `0.01` for all languages,
-        `zh=0.005` for one; that of one language holds over that of all, in any order.
+        `zh=0.005` for one. A language's own share overrides that of all, in any order.
 
     Returns:
-      float64 (languages,), in the order of `labels.LANGUAGES`: the stated prior's logit less that
-      of `PRIOR`, for which the classifier is calibrated; 0 where nothing was stated.
+      float64 (languages,), in the order of `labels.LANGUAGES`: the stated prior's logit minus that
+      of `PRIOR`, for which the classifier is calibrated; 0 if no prior is stated.
 
     Raises:
-      InputError: one is no share, names no language of ours, or stands there twice.
+      InputError: if one is not a share, names an unknown language, or is given twice.
     """
     priors: dict[str, float] = {}
     for word in stated:
         language, prior = _read(word)
         if language in priors:
-            raise InputError(f"--prior {word} is the second for {language or 'all'}; give one")
+            raise InputError(
+                f"--prior {word} is the second prior for {language or 'all'}; give one"
+            )
         priors[language] = prior
     for_all = priors.get("", PRIOR)
     return np.array([_logit(priors.get(name, for_all)) - _logit(PRIOR) for name in LANGUAGES])
@@ -42,7 +44,7 @@ def _read(word: str) -> tuple[str, float]:
     language, equals, share = word.rpartition("=")
     if equals and language not in LANGUAGES:
         raise InputError(
-            f"--prior {word} names no known language; use one of {', '.join(LANGUAGES)}"
+            f"--prior {word} does not name a known language; use one of {', '.join(LANGUAGES)}"
         )
     try:
         prior = float(share)

@@ -1,7 +1,7 @@
-"""Publish: sends an archive to a Pub/Sub topic, in its order, as a chat product would send it.
+"""Publishes an archive to a Pub/Sub topic in order, as a chat product would.
 
-No Beam job: no runner keeps an order or a pace. It feeds a stream with a simulation, replays an
-archive, or publishes once more what was refused.
+This is not a Beam job, because no runner keeps an order or a pace. It feeds a stream with a
+simulation, replays an archive, or publishes refused events again.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ ENCODINGS: Final = (str(Encoding.PROTOBUF), str(Encoding.JSON), MIXED)
 MESSAGES_A_REQUEST: Final = 1000
 """Pub/Sub takes no more: https://cloud.google.com/pubsub/quotas#resource_limits."""
 BYTES_A_REQUEST: Final = 1_000_000
-"""A slow line takes so much within `TIMEOUT_S`."""
+"""Little enough for a slow line to send within `TIMEOUT_S`."""
 BYTES_A_MESSAGE: Final = 10_000_000
 """Pub/Sub takes no larger message and no larger request; its emulator does."""
 TIMEOUT_S: Final = 10.0
-"""How long a request is tried before publishing is given up."""
+"""How long to retry a request before publishing fails."""
 
 _REPEATED_WITHIN: Final = 1000
-"""A message that is published again follows its first copy within so many messages."""
+"""A repeated message follows its first copy within so many messages."""
 _BURST_S: Final = 0.05
-"""What a pause overslept is made up for, and no more: so long a burst is within the rate."""
+"""How much of a pause that took too long is made up for. It bounds a burst beyond the rate."""
 _PAUSE_S: Final = 0.02
-"""The shortest pause: one a message would cost more than the message."""
-# The plain protobuf classes: the client library's own wrap them at ten times their cost.
+"""The shortest pause. A pause after every message would cost more than the message."""
+# Plain protobuf classes. The client library's own wrap them, and cost ten times as much.
 _RawMessage: Final = PubsubMessage.pb()
 _RawRequest: Final = PublishRequest.pb()
 _EMULATOR: Final = "PUBSUB_EMULATOR_HOST"
@@ -78,11 +78,11 @@ class Publishing:
 
     Attributes:
       encoding: of the events of an Avro archive, one of `ENCODINGS`; `mixed` draws one for each.
-      rate: messages a second at most; None for as many as the server takes.
-      speed_up: how much faster than they were first published, or said, the messages are spaced;
-        None for no spacing.
+      rate: most messages per second; None for as many as the server takes.
+      speed_up: how much faster than in the archive the messages follow each other, by first publish
+        time or else by sent time; None for no spacing.
       repeat_share: share of the messages that are published a second time.
-      seed: of what is drawn.
+      seed: of the random choices.
     """
 
     encoding: str = str(Encoding.PROTOBUF)
@@ -103,7 +103,7 @@ class Publishing:
 
 
 class Outgoing(NamedTuple):
-    """A message to publish, and the instant it is spaced by, if it has one."""
+    """A message to publish, and the instant that spaces it, if it has one."""
 
     message: Any
     at_us: int | None
@@ -117,28 +117,28 @@ def publish(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Publishes the records of files to a topic, in their order.
+    """Publishes the records of files to a topic, in order.
 
-    A row of an Avro archive is written as `payload_of` does, a line of JSON as it is, and so are
-    data and attributes of an archived Pub/Sub message. Beside them go event time and first publish
-    time as attributes, where the record says them and no attribute does.
+    `payload_of` encodes a row of an Avro archive. A line of JSON is sent unchanged, and so are the
+    data and attributes of an archived Pub/Sub message. Event time and first publish time are added
+    as attributes if the record states them and no attribute does.
 
-    Guarantees: one request at a time, so that messages reach the server in order. A request that is
-    tried again may come twice, as Pub/Sub's own delivery may.
+    Guarantees: one request at a time, so that messages reach the server in order. A retried request
+    may arrive twice, as may any message that Pub/Sub delivers.
 
     Args:
       patterns: files of .avro, .jsonl or .jsonl.gz, as `undertone run` takes them.
-      topic: projects/<project>/topics/<name>; at PUBSUB_EMULATOR_HOST, where that is set.
-      publishing: how.
+      topic: projects/<project>/topics/<name>; on the emulator at PUBSUB_EMULATOR_HOST if it is set.
+      publishing: how to publish.
       clock: seconds, monotonic.
       sleep: waits so many seconds.
 
     Returns:
-      How many messages were published, repeated ones among them.
+      How many messages were published, including repeated ones.
 
     Raises:
-      InputError: the files can't be read, the topic does not exist, or the server can't be reached
-        or refuses. What was published before that stays published.
+      InputError: if the files can't be read, the topic does not exist, or the server can't be
+        reached or refuses. Messages that were published before stay published.
     """
     publishing = publishing or Publishing()
     check_topic(topic)
@@ -159,7 +159,7 @@ class Outbox:
     """Gathers messages into requests, and sends one after the other.
 
     Raises:
-      InputError: wherever the server or the way to it does something wrong.
+      InputError: from every method, if the server refuses or can't be reached.
     """
 
     def __init__(self, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -173,11 +173,11 @@ class Outbox:
             self._client = PublisherClient()
 
     def close(self) -> None:
-        """Gives the connection up, and what was not sent."""
+        """Closes the connection and drops messages that were not sent."""
         self._client.transport.close()  # type: ignore[no-untyped-call]
 
     def add(self, message: Any) -> None:
-        """Takes a message, and sends what is there where it would become too much."""
+        """Adds a message; if the request would become too large, sends the others first."""
         size_bytes = message.ByteSize()
         if size_bytes > BYTES_A_MESSAGE:
             number = self.published + len(self._messages) + 1
@@ -192,7 +192,7 @@ class Outbox:
         self._size_bytes += size_bytes
 
     def flush(self) -> None:
-        """Sends what is there and waits until the server has it."""
+        """Sends the gathered messages and waits until the server has them."""
         if not self._messages:
             return
         request = PublishRequest.wrap(_RawRequest(topic=self._topic, messages=self._messages))
@@ -206,7 +206,7 @@ class Outbox:
 
     @contextmanager
     def _in_a_sentence(self) -> Iterator[None]:
-        """Turns what the server or the way to it does wrong into an `InputError`."""
+        """Turns errors of the server or the connection into an `InputError`."""
         try:
             yield
         except exceptions.NotFound:
@@ -226,7 +226,7 @@ class Outbox:
             )
         else:
             return
-        # From nothing: the chain may quote what was sent.
+        # Without a cause, which may quote what was sent.
         raise InputError(said + self._before()) from None
 
     def _before(self) -> str:
@@ -234,7 +234,7 @@ class Outbox:
 
 
 class _Pace:
-    """Says when a message is due: a token bucket, and the spacing of the archive."""
+    """Says when a message is due, by a token bucket and by the spacing of the archive."""
 
     def __init__(self, rate: float | None, speed_up: float | None) -> None:
         self._rate = rate
@@ -243,7 +243,7 @@ class _Pace:
         self._origin: tuple[int, float] | None = None
 
     def due_s(self, at_us: int | None, now_s: float) -> float:
-        """Returns when the next message is due, on the clock that says it is `now_s`."""
+        """Returns when the next message is due, on the clock that reads `now_s`."""
         due_s = now_s
         if self._rate is not None:
             if self._next_s is None:
@@ -259,7 +259,7 @@ class _Pace:
 
 
 def _repeated(messages: Iterable[Outgoing], publishing: Publishing) -> Iterator[Outgoing]:
-    """Yields each message, and a share of them once more a little later."""
+    """Yields each message, and a share of them a second time, a little later."""
     chance = random.Random(f"repeated {publishing.seed}")
     again: list[tuple[int, int, Outgoing]] = []
     for index, message in enumerate(messages):
@@ -282,7 +282,7 @@ def _outgoing(patterns: Sequence[str], publishing: Publishing) -> Iterator[Outgo
 
 
 def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
-    """Returns a record as the message to publish; an Avro row in the encoding."""
+    """Returns the message to publish for a record; `encoding` is that of an Avro row."""
     sent_at_us, published_at_us = instants_of(record.encoding, record.row)
     data = record.row
     attributes = dict(record.attributes or {})
@@ -294,26 +294,28 @@ def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
         data, attributes[CONTENT_TYPE] = data.rstrip(b"\r\n"), JSON_TYPE
     if sent_at_us is not None:
         attributes.setdefault(SENT_AT, str(sent_at_us // 1000))
-    # Where nobody says, an event was published as soon as it was said (conversation_event.avsc).
+    # By default an event was published as soon as it was sent (conversation_event.avsc).
     published_at_us = sent_at_us if published_at_us is None else published_at_us
     if published_at_us is not None:
         original_us = instant_of(attributes.get(ORIGINAL_PUBLISH_TIME))
         if original_us is None or original_us > published_at_us:
             attributes[ORIGINAL_PUBLISH_TIME] = str(published_at_us)
-    # Archives lie in the order of publishing, in which a late event's own time would be no time.
+    # Archives are in the order of publishing; the sent time of a late event would jump back.
     at_us = sent_at_us if published_at_us is None else published_at_us
     try:
         message = _RawMessage(data=data, attributes=attributes)
     except ValueError:
         raise InputError(
-            "an archived Pub/Sub message has an attribute that is no UTF-8; archive it anew"
+            "an archived Pub/Sub message has an attribute that is not UTF-8; archive it again"
         ) from None
     return Outgoing(message, at_us if is_in_range(at_us) else None)
 
 
 def check_topic(topic: str) -> None:
-    """Raises InputError where a topic's name is none."""
+    """Raises InputError if the text is not the name of a topic."""
     try:
         parse_topic(topic)
     except ValueError:
-        raise InputError(f"{topic!r} is no topic; write projects/<project>/topics/<name>") from None
+        raise InputError(
+            f"{topic!r} is not a topic; write projects/<project>/topics/<name>"
+        ) from None

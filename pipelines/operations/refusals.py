@@ -1,4 +1,4 @@
-"""Inputs of another kind than events: found before a run, or by what the run refused."""
+"""Finds inputs that are not events: before a run, or by how much the run refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
       folder: of the run.
 
     Raises:
-      MostRefusedError: if it refused more; with the counts and the main reasons.
+      MostRefusedError: if it refused more; the message has the counts and the main reasons.
     """
     read = 0
     refused: Counter[str] = Counter()
@@ -61,12 +61,12 @@ def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
 
 
 def check_no_chats(patterns: Sequence[str]) -> None:
-    """Checks that JSON Lines inputs do not hold conversations, as `undertone classify` reads them.
+    """Checks that JSON Lines inputs are not conversations, as `undertone classify` reads them.
 
-    Of each pattern the first line of the first file is looked at.
+    It looks at the first line of each pattern's first file.
 
     Raises:
-      InputError: if one does; it says how to turn it into events.
+      InputError: if one is; the message says how to turn it into events.
     """
     lines = [pattern for pattern in patterns if pattern.endswith((".jsonl", ".jsonl.gz"))]
     for match in FileSystems.match([literal_or_pattern(pattern) for pattern in lines]):
@@ -79,7 +79,7 @@ def check_no_chats(patterns: Sequence[str]) -> None:
 
 
 def _holds_chats(path: str) -> bool:
-    # What can't be read or decoded here the run itself tells of.
+    # If the line can't be read or decoded, the run itself reports it.
     with (
         suppress(OSError, EOFError, zlib.error, msgspec.DecodeError, RecursionError),
         FileSystems.open(path) as file,

@@ -1,6 +1,6 @@
-"""Status: how a job stands, read off its tables: does it balance, how far behind is it, what fails.
+"""Reads a job's status from its tables: does it balance, how far behind is it, what fails.
 
-The same over a dataset of BigQuery and over the folder of a local run.
+It is the same for a dataset of BigQuery and for the folder of a local run.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Query = Callable[[str], list[dict[str, Any]]]
 """Returns the rows of a query in BigQuery's dialect, in which `{dataset}` stands for the tables."""
 
 DAYS_SHOWN: Final = 7
-"""Days that still change are the most recent ones."""
+"""The most recent days. Older ones no longer change."""
 
 _LEDGER: Final = """\
 SELECT run, account, reason, records, revision, origin FROM `{dataset}.ledger_latest`
 """
-# The snapshot that holds, as in the view aggregates_latest; unlike there, versions that withdraw a
-# cell tell that the day was released, too.
+# The current snapshot, as in the view aggregates_latest. Unlike the view, this counts versions that
+# withdraw a cell, because they too show that the day was released.
 _DAYS: Final = f"""\
 WITH written AS (
   SELECT DATE(window_start) AS day, origin, snapshot, MAX(revision) AS revision
@@ -55,7 +55,7 @@ newest AS (
   FROM written
 ),
 
-holding AS (
+present AS (
   SELECT
     DATE(window_start) AS day,
     COUNT(*) AS cells,
@@ -69,9 +69,9 @@ holding AS (
   GROUP BY DATE(window_start)
 )
 
-SELECT n.day, n.origin, n.snapshot, n.revision, COALESCE(h.cells, 0) AS cells, h.conversations
+SELECT n.day, n.origin, n.snapshot, n.revision, COALESCE(p.cells, 0) AS cells, p.conversations
 FROM newest AS n
-LEFT JOIN holding AS h ON n.day = h.day
+LEFT JOIN present AS p ON n.day = p.day
 WHERE n.age = 1
 ORDER BY n.day DESC
 LIMIT {DAYS_SHOWN}
@@ -111,17 +111,17 @@ class RunLedger:
 
     @property
     def under_way(self) -> int:
-        """Records that were read and have met no fate so far."""
+        """Records that were read and have no outcome so far."""
         return self.records(READ) - sum(map(self.records, FATES))
 
     @property
     def conversations_under_way(self) -> int:
-        """Conversations that are made up of messages and stand in no table so far."""
+        """Conversations that messages make up and that are in no table so far."""
         return self.records(CONVERSATION) - sum(map(self.records, PLACES))
 
     @property
     def imbalance(self) -> str | None:
-        """By how much the two sides differ, in a sentence; None where they agree."""
+        """By how much the two sides differ, in a sentence; None if they agree."""
         return imbalance(self.totals)
 
     def records(self, account: str) -> int:
@@ -129,12 +129,12 @@ class RunLedger:
         return sum(total.records for total in self.totals if total.account == account)
 
     def notes(self) -> list[str]:
-        """Explains in sentences what is not zero and is left out, or waits for a backfill."""
+        """Explains in sentences what is left out of the tables or waits for a backfill."""
         notes = []
         if over := self.records(OVER_USER_LIMIT):
             notes.append(
                 f"{OVER_USER_LIMIT}: {_counted(over)} begun on {self._days_of(OVER_USER_LIMIT)} "
-                "are not in the tables, because each is of a user with more than "
+                "are not in the tables, because their users had more than "
                 "max_conversations_per_user that day"
             )
         if short := self.records(LIMIT_SHORTFALL):
@@ -180,12 +180,12 @@ class Day:
     """What was last released of a UTC day.
 
     Attributes:
-      day: it.
+      day: the day.
       origin: of its rows, stream or batch.
-      snapshot: revision of its complete release that holds, microseconds since the epoch.
+      snapshot: revision of its current complete release, microseconds since the epoch.
       revision: of its newest row, microseconds since the epoch.
-      cells: how many hold.
-      conversations: overall; None where that was not published.
+      cells: number of current cells.
+      conversations: overall; None if that was not published.
     """
 
     day: date
@@ -198,12 +198,12 @@ class Day:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """How many dead letters the table holds of one reason.
+    """How many dead letters of one reason the table has.
 
     Attributes:
       letters: rows; each run that reads a record writes it again.
-      payloads: distinct ones.
-      runs: that wrote them.
+      payloads: distinct payloads.
+      runs: how many runs wrote them.
     """
 
     reason: str
@@ -214,7 +214,7 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class Status:
-    """How a job stands.
+    """The status of a job.
 
     Attributes:
       now_us: when it was asked, microseconds since the epoch.
@@ -234,23 +234,22 @@ class Status:
 def read_status(
     query: Query, now_us: int, run: int | None = None, *, all_runs: bool = False
 ) -> Status:
-    """Reads how a job stands.
+    """Reads the status of a job.
 
     Args:
       query: of the tables.
       now_us: microseconds since the epoch.
-      run: the one to show, as the column `run` names it; None for the newest stream and the newest
-        batch.
+      run: the one to show, as in the column `run`; None for the newest stream and the newest batch.
       all_runs: show every run.
 
     Raises:
-      InputError: there is no such run, or the tables can't be read.
+      InputError: if there is no such run, or the tables can't be read.
     """
     totals = [LedgerTotal(**row) for row in query(_LEDGER)]
     runs = sorted({total.run for total in totals}, reverse=True)
     if run is not None and run not in runs:
         known = f"the newest is {runs[0]}" if runs else "there is none so far"
-        raise InputError(f"no run {run} is in the ledger; {known}")
+        raise InputError(f"run {run} is not in the ledger; {known}")
     # A backfill that was written last must not hide the stream.
     newest = sorted({max(t.run for t in totals if t.origin == o) for o in
                      {t.origin for t in totals}}, reverse=True)  # fmt: skip
@@ -283,7 +282,7 @@ def status_lines(status: Status) -> list[str]:
 
 
 def status_json(status: Status) -> dict[str, Any]:
-    """Returns a status as JSON takes it; runs, snapshots and revisions as in the tables."""
+    """Returns a status for JSON, with runs, snapshots and revisions as in the tables."""
     return {
         "now": status.now_us,
         "runs": [
@@ -341,8 +340,8 @@ def _ledger_lines(run: RunLedger) -> list[str]:
     return [
         *lines,
         run.imbalance,
-        "(of a running stream what is under way makes the difference; a bounded or drained run has "
-        "none)",
+        "(in a running stream the difference is what is under way; a bounded or drained run has "
+        "nothing under way)",
         *run.notes(),
     ]
 
