@@ -1,7 +1,7 @@
-"""Mutants: valid events after an enemy had them, in every encoding, from a seeded generator.
+"""Mutants: valid events with hostile changes, in every encoding, from a seeded generator.
 
-A mutant is an event some of whose fields have hostile values, some of whose parts are doubled,
-dropped, shuffled or put in by hand, and some of whose bytes are damaged. Each holds `CANARY`.
+A mutant may have hostile values in some fields. Some of its parts may be doubled, dropped, shuffled
+or inserted, and some of its bytes may be damaged. Each contains `CANARY`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tests.schemas.payloads import LATENESS_US
 HOSTILE_LIMITS: Final = Limits(allowed_lateness_us=LATENESS_US, max_event_bytes=8_000)
 
 CANARY: Final = "ღამით zymurgists სიზმარში sousaphones ჩუმად my husband must never know"
-"""A sentence of words found nowhere else; no letter of its Georgian words could stand in an id.
+"""A sentence of words found nowhere else. An id can't have a letter of its Georgian words.
 
-Its Latin words are longer than any piece that damage copies, so that none can become an id.
+Its Latin words are longer than any piece that damage copies, so no word can become an id.
 """
 
 _FRAGMENT: Final = re.compile(
@@ -79,12 +79,12 @@ _VALUES_OF: Final[Mapping[Encoding, Mapping[str, Sequence[Any]]]] = {
 
 
 def betrays_canary(*things: object) -> bool:
-    """Tells whether the string or the repr of any of the things holds a piece of `CANARY`."""
+    """Tells whether the string or the repr of any of the things contains a piece of `CANARY`."""
     return any(_FRAGMENT.search(f"{thing} {thing!r}") for thing in things)
 
 
 def mutants(encoding: Encoding, seed: int, count: int) -> Iterator[Any]:
-    """Gives so many mutants; first one of them cut at its every byte, if it is bytes."""
+    """Yields `count` mutants; if they are bytes, first one event cut at each of its bytes."""
     rng = random.Random(f"{encoding} {seed}")
     left = count
     if encoding != Encoding.AVRO:
@@ -97,7 +97,7 @@ def mutants(encoding: Encoding, seed: int, count: int) -> Iterator[Any]:
 
 
 def varint(value: int) -> bytes:
-    """Encodes a varint of however many bytes it takes."""
+    """Encodes a varint, of any length."""
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)
@@ -107,17 +107,17 @@ def varint(value: int) -> bytes:
 
 
 def tag(number: int, wire_type: int) -> bytes:
-    """Encodes the tag of a protobuf field, whether or not there can be such a field."""
+    """Encodes the tag of a protobuf field, even of an impossible one."""
     return varint(number << 3 | wire_type)
 
 
 def sized(value: bytes) -> bytes:
-    """Encodes bytes behind their length."""
+    """Encodes the length of bytes, then the bytes."""
     return varint(len(value)) + value
 
 
 def nested_list(depth: int) -> list[Any]:
-    """Returns a list in a list, so many deep, around the canary."""
+    """Returns the canary in a list that is nested `depth` deep."""
     inside: list[Any] = [CANARY]
     for _ in range(depth):
         inside = [inside]
@@ -125,7 +125,7 @@ def nested_list(depth: int) -> list[Any]:
 
 
 def _fields(rng: random.Random, encoding: Encoding, hostile: int) -> dict[str, Any]:
-    """Returns the fields of a valid event, so many of them replaced by hostile values."""
+    """Returns the fields of a valid event, with `hostile` fields given hostile values."""
     fields = {
         "event_id": rng.choice(("e1", "e-2:x/y", CANARY)),
         "conversation_id": f"c{rng.randrange(9)}",
@@ -141,13 +141,13 @@ def _fields(rng: random.Random, encoding: Encoding, hostile: int) -> dict[str, A
     values = _VALUES_OF[encoding]
     for name in rng.choices([*values], k=hostile):
         fields[name] = rng.choice(values[name])
-        if name in ("sent_at", "published_at"):  # The microseconds would win.
+        if name in ("sent_at", "published_at"):  # Otherwise the microseconds would count.
             fields.pop(f"{name}_us", None)
     return fields
 
 
 def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
-    """Doubles, drops or shuffles parts, or puts in an odd one, twice as often."""
+    """Doubles, drops or shuffles parts, or, twice as often, inserts an odd one."""
     at = rng.randrange(len(parts))
     match rng.randrange(5):
         case 0:
@@ -161,7 +161,7 @@ def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
 
 
 def _damage(rng: random.Random, valid: bytes) -> bytes:
-    """Flips a bit, puts bytes in, copies, cuts out or cuts off; copies at most six bytes."""
+    """Flips a bit, or inserts, copies, removes or cuts off bytes; copies at most six."""
     payload = bytearray(valid)
     at = rng.randrange(len(payload) + 1)
     match rng.randrange(6):
@@ -182,7 +182,7 @@ def _damage(rng: random.Random, valid: bytes) -> bytes:
 # Protobuf: parts are fields.
 
 _NUMBERS: Final = (*range(1, 16), 0, 2**29 - 1, 2**29, 2**40)
-"""Field numbers of the contract, of nobody, reserved and impossible."""
+"""Field numbers of the contract, and unused, reserved and impossible ones."""
 
 _ODD_FIELDS: Final[tuple[Callable[[random.Random, int], bytes], ...]] = (
     lambda rng, n: tag(n, 0) + varint(rng.choice(_INTEGERS) % 2**64),
@@ -287,7 +287,7 @@ def _json(rng: random.Random, fields: Mapping[str, Any], steps: str) -> bytes:
     return _damaged(rng, row, steps)
 
 
-# Avro: a row is what fastavro makes of it, with every field that the archive's schema may have.
+# Avro: a row is the dict that fastavro reads, with every field that an archive's schema may have.
 
 _EXTRA: Final[tuple[Any, ...]] = (
     CANARY, {CANARY: [CANARY]}, CANARY.encode(), float("nan"), nested_list(5_000), Decimal("NaN"),
@@ -306,7 +306,7 @@ def _avro(rng: random.Random, fields: Mapping[str, Any], steps: str) -> dict[str
             case _:
                 row[rng.choice(("mood", "message_index", CANARY))] = rng.choice(_EXTRA)
     for _ in range(steps.count("b")):
-        # Bytes that are no UTF-8 arrive as lone surrogates; see `AvroSource`.
+        # Bytes that are not UTF-8 arrive as lone surrogates; see `AvroSource`.
         names = [name for name in (*_TEXT_FIELDS, "role", "text") if row.get(name)]
         for name in rng.sample(names, 1):
             row[name] = _damage(rng, row[name].encode("utf-8", "surrogateescape")).decode(

@@ -1,4 +1,4 @@
-"""Builders of payloads in every encoding, of archive files, and of damage done to them."""
+"""Builders of payloads in every encoding, of archive files, and of damage to them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS: Final = Limits(allowed_lateness_us=LATENESS_US, max_event_bytes=2_000)
 WIRE_ENCODINGS: Final = (Encoding.PROTOBUF, Encoding.JSON, Encoding.AVRO)
 
 SECRET: Final = "çaçaça my husband must not know çaçaça"
-"""A text that betrays itself: no two letters of its canary could stand in an id."""
+"""A text that is easy to find: an id can't have two adjacent letters of its first word."""
 
 _CANARIES: Final = ("ça", "aç", "husband must", "\\xe7a", "\\xc3\\xa7", "\\u00e7")
 
@@ -43,13 +43,13 @@ ENVELOPE_SCHEMA: Final[Mapping[str, Any]] = {
 
 
 def betrays_secret(*things: object) -> bool:
-    """Tells whether the string or the repr of any of the things holds a piece of `SECRET`."""
+    """Tells whether the string or the repr of any of the things contains a piece of `SECRET`."""
     shown = "".join(f"{thing} {thing!r}" for thing in things)
     return any(canary in shown for canary in _CANARIES)
 
 
 def chain_of(error: BaseException | None) -> list[object]:
-    """Returns an exception, what it was raised from, and every argument that they carry."""
+    """Returns an exception and its causes, with all their arguments and attributes."""
     shown: list[object] = []
     while error is not None:
         shown += [error, error.args, vars(error)]
@@ -70,7 +70,7 @@ def encoded(encoding: Encoding, **fields: Any) -> Any:
 
 
 def json_event(**fields: Any) -> bytes:
-    """Builds an event of JSON whose fields may have any name and type; None leaves one out."""
+    """Builds a JSON event whose fields may have any name and type; None leaves one out."""
     event = {**avro_event(), **fields}
     return json.dumps({k: v for k, v in event.items() if v is not None}).encode()
 
@@ -94,7 +94,7 @@ def write_avro(
     rows_a_block: int = 1_000_000,
     codec: str = "null",
 ) -> Path:
-    """Writes an Avro file whose blocks hold just so many rows; its sync marker is always equal."""
+    """Writes an Avro file with `rows_a_block` rows per block and always the same sync marker."""
     with path.open("wb") as file:
         writer = Writer(
             file,
@@ -114,7 +114,7 @@ def write_avro(
 def envelope(
     data: bytes, content_type: str | None = None, published_at_us: int = MONDAY_US
 ) -> dict[str, Any]:
-    """Builds a Pub/Sub message as an archive holds it."""
+    """Builds a Pub/Sub message as it is archived."""
     return {
         "subscription_name": "projects/p/subscriptions/s",
         "message_id": "1",
@@ -126,7 +126,7 @@ def envelope(
 
 @st.composite
 def damaged(draw: st.DrawFn, valid: bytes, first: int = 0) -> bytes:
-    """Draws the bytes with bits flipped, a piece spliced in, cut out or cut off after `first`."""
+    """Draws damaged bytes: from `first` on, bits are flipped, or bytes inserted, cut out or off."""
     payload = bytearray(valid)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(first, max(first, len(payload) - 1)))

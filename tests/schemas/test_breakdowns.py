@@ -1,4 +1,4 @@
-"""The list of breakdowns, and that all of the wire follows it."""
+"""The list of breakdowns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from schemas.breakdowns import ATTRIBUTES, BREAKDOWNS
 
 
 def test_ids_are_those_of_stored_state() -> None:
-    """An id never changes and is never given to another breakdown."""
+    """An id never changes and is never reused."""
     ids = {b.name: b.id for b in BREAKDOWNS}
     first = ("overall", "platform", "country", "language", "plan", "model", "length")
     assert [ids[name] for name in first] == [*range(7)]
@@ -14,10 +14,10 @@ def test_ids_are_those_of_stored_state() -> None:
 
 
 def test_every_breakdown_is_described() -> None:
-    """Each has a sentence for the catalogue and a label for the report."""
+    """Each breakdown has a sentence for the catalogue and a label for the report."""
     assert all(b.meaning.endswith(".") and b.label for b in BREAKDOWNS)
 
 
-def test_events_state_what_has_a_kind() -> None:
-    """An event states every breakdown but those that are worked out from the conversation."""
+def test_events_state_the_breakdowns_that_have_a_kind() -> None:
+    """Events state every breakdown except those computed from the conversation."""
     assert {b.name for b in BREAKDOWNS} - {*ATTRIBUTES} == {"overall", "length"}

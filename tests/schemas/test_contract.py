@@ -1,4 +1,4 @@
-"""The three descriptions of an event, and the generated code, say the same."""
+"""The three descriptions of an event agree with each other and with the generated code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JSON_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Jso
 
 @pytest.mark.parametrize("name", ["conversation_event_pb2.py", "conversation_event_pb2.pyi"])
 def test_generated_code_is_that_of_the_proto(name: str, tmp_path: Path) -> None:
-    """The generated modules are what protoc makes of the proto today, byte for byte."""
+    """The generated modules are up to date with the proto, byte for byte."""
     status = protoc.main(
         ["protoc", f"-I{_SCHEMAS}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}",
          "conversation_event.proto"]
@@ -36,12 +36,12 @@ def test_generated_code_is_that_of_the_proto(name: str, tmp_path: Path) -> None:
 
 
 def test_archive_has_the_fields_of_the_proto_and_the_publish_time() -> None:
-    """Avro names the protobuf's fields, in their order, and when the event was published."""
+    """Avro has the protobuf's fields, in their order, and the publish time."""
     assert list(_AVRO_FIELDS) == [*_PROTO_FIELDS, "published_at_us"]
 
 
 def test_json_has_the_fields_of_the_proto_and_both_forms_of_instants() -> None:
-    """JSON names the protobuf's fields, and an instant also without its unit."""
+    """JSON has the protobuf's fields, and each instant in RFC 3339 too."""
     instants = {"sent_at", "published_at", "published_at_us"}
     assert set(_JSON_FIELDS) == {*_PROTO_FIELDS} | instants
 
@@ -53,7 +53,7 @@ def test_attributes_are_fields_everywhere() -> None:
 
 
 def test_field_numbers_are_never_reused() -> None:
-    """The numbers on the wire are those that producers compiled in."""
+    """Field numbers stay as producers have compiled them in."""
     first = (
         "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", "platform", "plan",
         "country", "language", "model", "message_index", "schema_version",
@@ -62,30 +62,30 @@ def test_field_numbers_are_never_reused() -> None:
 
 
 def test_roles_are_the_same_everywhere() -> None:
-    """Every role of the proto but the unspecified one has a meaning in JSON and Avro."""
+    """Every role of the proto except the unspecified one is known in JSON and Avro."""
     roles = set(ConversationEvent.Role.keys()) - {"ROLE_UNSPECIFIED"}
     assert roles == set(validate._IS_HUMAN) == set(protobuf._ROLES.values())
 
 
 def test_proto_imports_nothing() -> None:
-    """Pub/Sub accepts one self-contained top-level message only."""
+    """Pub/Sub accepts only one self-contained top-level message."""
     file = ConversationEvent.DESCRIPTOR.file
     assert not file.dependencies
     assert list(file.message_types_by_name) == ["ConversationEvent"]
 
 
 def test_archive_schema_is_generated() -> None:
-    """The file is what the proto and the breakdowns give now; `make generate` writes it."""
+    """The file is up to date with the proto and the breakdowns; `make generate` writes it."""
     assert archive_schema.FILE.read_text("utf-8") == encoded(archive_schema.archive_schema())
 
 
-def test_a_field_that_nobody_describes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A field of the proto without an entry stops `make generate` with what to do."""
+def test_a_field_without_a_description_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field without a description stops `make generate`; the error says what to do."""
     monkeypatch.delitem(archive_schema._BREAKDOWNS, "plan")
     with pytest.raises(ValueError, match="field plan is unknown; add it to schemas/"):
         archive_schema.archive_schema()
 
 
 def test_every_field_of_the_archive_is_described() -> None:
-    """A reader of the archive finds in it what each field means."""
+    """An archive says what each of its fields means."""
     assert all(field.get("doc") for field in _AVRO_FIELDS.values())

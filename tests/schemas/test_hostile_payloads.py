@@ -1,4 +1,4 @@
-"""Hostile input: 200,000 mutants of valid events go through the door, and the house stands."""
+"""Hostile input: each of 200,000 mutated events is read, or is refused without being quoted."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from transforms.conversation.messages import decode_chunk
 
 SEEDS: Final = range(8)
 MUTANTS_A_SEED: Final = 6_400
-"""Of each encoding and of each mixture of content types: 8 × 4 × 6,400 = 204,800 in all."""
+"""For each of three encodings and for mixed content types: 8 × 4 × 6,400 = 204,800 in all."""
 _ROWS_A_CHUNK: Final = 400
 
 _POSSIBLE: Final = set(Reason) - {Reason.PAST_LIFE, Reason.REFUSED_BY_TABLE}
-"""What a payload alone can be refused for."""
+"""The reasons that a payload alone can have."""
 _ELSEWHERE: Final = {Reason.UNSUPPORTED_CONTENT_TYPE}
 _REACHED: Final = {
-    # A protobuf string that is no UTF-8 makes the whole payload undecodable.
+    # A protobuf string that is not UTF-8 makes the whole payload undecodable.
     Encoding.PROTOBUF: _POSSIBLE - _ELSEWHERE - {Reason.INVALID_UTF8},
     Encoding.JSON: _POSSIBLE - _ELSEWHERE,
     Encoding.AVRO: _POSSIBLE - _ELSEWHERE,
@@ -58,7 +58,7 @@ _SHA256: Final = re.compile("[0-9a-f]{64}")
 def betrayals(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[None]:
-    """Asserts at the end that nothing logged or printed holds a piece of the canary."""
+    """Asserts at the end that nothing logged or printed contains a piece of the canary."""
     with caplog.at_level("DEBUG"):
         yield
     # pytest empties `caplog.text` before this line.
@@ -71,7 +71,7 @@ def _as_surrogates(word: str) -> str:
 
 
 def check_message(said: Message, limits: Limits, published_at_us: int | None) -> None:
-    """Asserts what every later step takes for granted of a message."""
+    """Asserts what every later step expects of a message."""
     for each in (said.event_id, said.conversation_id, said.user_id or "none"):
         assert 1 <= len(each.encode()) <= 256
     assert said.user_id != ""
@@ -85,7 +85,7 @@ def check_message(said: Message, limits: Limits, published_at_us: int | None) ->
 
 
 def check_attributes(attributes: tuple[str | None, ...]) -> None:
-    """Asserts that each value is None or a clean one, and that each has one spelling."""
+    """Asserts that each value is None, `other`, or well formed and not a reserved word."""
     assert len(attributes) == len(ATTRIBUTES)
     for name, value in zip(ATTRIBUTES, attributes, strict=True):
         if value not in {None, "other"}:
@@ -96,7 +96,7 @@ def check_attributes(attributes: tuple[str | None, ...]) -> None:
 def check_chunk(
     encoding: Encoding, rows: list[Any], published_at_us: int | None, limits: Limits
 ) -> Counter[str]:
-    """Asserts that each row met one fate and no letter betrays it; returns rows by fate."""
+    """Asserts that each row has one outcome and no letter quotes it; returns rows by outcome."""
     times = [published_at_us] * len(rows)
     messages, letters, counts = decode_chunk(PayloadChunk(encoding, rows, times, "f"), limits)
     again = decode_chunk(PayloadChunk(encoding, rows[::-1], times, "f"), limits)
@@ -125,18 +125,18 @@ def check_chunk(
 
 
 def check_mutants(encoding: Encoding, rows: Iterator[Any]) -> Counter[str]:
-    """Checks rows chunk by chunk, every other chunk with a publish time; returns rows by fate."""
-    fates: Counter[str] = Counter()
+    """Checks rows by chunks, every other one with a publish time; returns rows by outcome."""
+    outcomes: Counter[str] = Counter()
     published_at_us: int | None = MONDAY_US
     while chunk := list(islice(rows, _ROWS_A_CHUNK)):
-        fates += check_chunk(encoding, chunk, published_at_us, HOSTILE_LIMITS)
+        outcomes += check_chunk(encoding, chunk, published_at_us, HOSTILE_LIMITS)
         published_at_us = None if published_at_us else MONDAY_US
-    return fates
+    return outcomes
 
 
 @pytest.mark.parametrize("show", [str, ascii, str.upper, str.encode, _as_surrogates])
-def test_no_word_of_the_canary_goes_unseen(show: Callable[[str], object]) -> None:
-    """However a log shows it, each rare word of the canary is told from what may be shown."""
+def test_every_rare_word_of_the_canary_is_found(show: Callable[[str], object]) -> None:
+    """The search finds each rare word of the canary in every form that a log may show."""
     assert all(betrays_canary(show(word)) for word in CANARY.split()[:5])
     assert not betrays_canary("e-2:x/y", MONDAY_US, *Reason, None)
 
@@ -145,27 +145,27 @@ def test_no_word_of_the_canary_goes_unseen(show: Callable[[str], object]) -> Non
 @pytest.mark.parametrize("encoding", _REACHED)
 @pytest.mark.usefixtures("betrayals")
 def test_mutants_are_read_or_refused(encoding: Encoding, seed: int) -> None:
-    """Whatever is done to events, each is read, or refused for a reason and not quoted."""
-    fates = check_mutants(encoding, mutants(encoding, seed, MUTANTS_A_SEED))
-    assert fates.total() == MUTANTS_A_SEED
-    assert fates.keys() == _REACHED[encoding] | {"message", "system_turn"}
-    assert fates["message"] > MUTANTS_A_SEED / 6
+    """Each mutated event is read, or is refused for a reason and not quoted."""
+    outcomes = check_mutants(encoding, mutants(encoding, seed, MUTANTS_A_SEED))
+    assert outcomes.total() == MUTANTS_A_SEED
+    assert outcomes.keys() == _REACHED[encoding] | {"message", "system_turn"}
+    assert outcomes["message"] > MUTANTS_A_SEED / 6
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.usefixtures("betrayals")
 def test_mutants_under_any_content_type_are_read_or_refused(seed: int) -> None:
-    """A content type that lies, or that nobody knows, makes a mutant no more dangerous."""
+    """A mutant is no more dangerous under a wrong or unknown content type."""
     rng = random.Random(seed)
     rows: defaultdict[Encoding, list[Any]] = defaultdict(list)
     for encoding in (Encoding.PROTOBUF, Encoding.JSON):
         for row in mutants(encoding, seed + len(SEEDS), MUTANTS_A_SEED // 2):
             rows[encoding_of(rng.choice(_CONTENT_TYPES))].append(row)
-    fates = [check_mutants(claimed, iter(claimants)) for claimed, claimants in rows.items()]
-    met = sum(fates, Counter[str]())
-    assert met.total() == MUTANTS_A_SEED
-    assert met.keys() == _POSSIBLE | {"message", "system_turn"}
-    assert met["message"] > MUTANTS_A_SEED / 30
+    checked = [check_mutants(claimed, iter(claimants)) for claimed, claimants in rows.items()]
+    outcomes = sum(checked, Counter[str]())
+    assert outcomes.total() == MUTANTS_A_SEED
+    assert outcomes.keys() == _POSSIBLE | {"message", "system_turn"}
+    assert outcomes["message"] > MUTANTS_A_SEED / 30
 
 
 _JSON_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
@@ -187,7 +187,7 @@ _JSON_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "key": (lambda: b'1,"' + b"k" * 1_000_000 + b'":1', Reason.INVALID_ROLE),
     "id": (lambda: b'1,"event_id":"' + b"x" * 1_000_000 + b'"', Reason.INVALID_ID),
 }
-"""Values of an unknown member of an event without a valid role, and what may follow one."""
+"""Values of an unknown member, and what may follow it, in an event without a valid role."""
 
 _PROTOBUF_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "groups": (lambda: tag(15, 3) * 1_000_000 + tag(15, 4) * 1_000_000, Reason.UNDECODABLE),
@@ -200,7 +200,7 @@ _PROTOBUF_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "id": (lambda: tag(1, 2) + sized(b"x" * 1_000_000), Reason.INVALID_ID),
     "whole": (lambda: tag(15, 2) + sized(b"x" * 4_000_000), Reason.OVERSIZE),
 }
-"""What may follow an event without a valid role."""
+"""Bytes that may follow an event without a valid role."""
 
 _AVRO_MONSTERS: Final = {
     "event_id": Reason.INVALID_ID,
@@ -209,7 +209,7 @@ _AVRO_MONSTERS: Final = {
     "role": Reason.INVALID_ROLE,
     "text": Reason.OVERSIZE,
 }
-"""Fields that are megabytes long."""
+"""Fields that are megabytes long, and the reasons for refusing them."""
 
 
 def check_monster(encoding: Encoding, row: Any, reason: Reason) -> None:
@@ -221,7 +221,7 @@ def check_monster(encoding: Encoding, row: Any, reason: Reason) -> None:
 @pytest.mark.parametrize("name", _JSON_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_json_are_refused(name: str) -> None:
-    """Megabytes of one thing, or nested a hundred thousand deep, are an ordinary dead letter."""
+    """Megabytes of one thing, or values nested 100,000 deep, become an ordinary dead letter."""
     value, reason = _JSON_MONSTERS[name]
     event = json_event(text=CANARY, role="robot")
     check_monster(Encoding.JSON, event[:-1] + b',"x":' + value() + b"}", reason)
@@ -230,7 +230,7 @@ def test_monsters_of_json_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _PROTOBUF_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_protobuf_are_refused(name: str) -> None:
-    """Endless groups, fields and varints, and lengths of exabytes, are an ordinary dead letter."""
+    """Endless groups, fields or varints, or lengths of exabytes, become an ordinary dead letter."""
     more, reason = _PROTOBUF_MONSTERS[name]
     event = encoded(Encoding.PROTOBUF, text=CANARY, role=None)
     check_monster(Encoding.PROTOBUF, event + more(), reason)
@@ -239,7 +239,7 @@ def test_monsters_of_protobuf_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _AVRO_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_avro_are_refused(name: str) -> None:
-    """A field of an archive that is megabytes long is an ordinary dead letter."""
+    """An archive's field that is megabytes long becomes an ordinary dead letter."""
     row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
     check_monster(Encoding.AVRO, row, _AVRO_MONSTERS[name])
 
@@ -254,7 +254,7 @@ def test_monsters_of_breakdowns_are_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mood", "message_index"])
 @pytest.mark.usefixtures("betrayals")
-def test_a_field_of_avro_that_is_not_read_may_hold_anything(name: str) -> None:
-    """A refused row is hashed without what the contract does not read, however deep that is."""
+def test_a_field_of_avro_that_is_not_read_may_have_any_value(name: str) -> None:
+    """The hash of a refused row leaves out fields that are not read, however deeply nested."""
     row = avro_event(text=CANARY, role="robot")
     check_monster(Encoding.AVRO, {**row, name: nested_list(100_000)}, Reason.INVALID_ROLE)

@@ -1,4 +1,4 @@
-"""Archive rows as payloads: what is read from the wire is what would be read from the archive."""
+"""Archive rows as payloads: the wire gives the same message as the archive."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, Any]:
-    """Draws a row that is valid but for a few fields, and may lack some that it need not have."""
+    """Draws a row with a few random fields, which may lack some optional fields."""
     names = draw(st.lists(st.sampled_from(list(_FIELDS)), max_size=4, unique=True))
     row = avro_event(**{name: draw(_FIELDS[name]) for name in names})
     for name in draw(st.lists(st.sampled_from(["user_id", "plan", "schema_version"]), max_size=2)):
@@ -72,13 +72,13 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def outcome(encoding: Encoding, row: Any, published_at_us: int | None = None) -> Any:
-    """Returns what is read: a message, a system turn, or the reason why not."""
+    """Returns what is read: a message, a system turn, or the reason of a rejection."""
     read = read_event(encoding, row, published_at_us, LIMITS)
     return read.reason if isinstance(read, Rejection) else read
 
 
 def sent(row: dict[str, Any], encoding: Encoding) -> Any:
-    """Returns what a subscriber reads of a row that is published."""
+    """Returns what a subscriber reads when a row is published."""
     payload, content_type = payload_of(row, encoding)
     return outcome(encoding_of(content_type), payload, instants_of(Encoding.AVRO, row)[1])
 
@@ -87,14 +87,14 @@ def sent(row: dict[str, Any], encoding: Encoding) -> Any:
 @settings(deadline=None, max_examples=1000)
 @given(row=rows())
 def test_the_payload_is_read_as_the_row_is(encoding: Encoding, row: dict[str, Any]) -> None:
-    """Whatever a row holds, its payload gives the same message, or is refused for its reason."""
+    """The payload of any row gives the same message, or is refused for the same reason."""
     assert sent(row, encoding) == outcome(Encoding.AVRO, row)
 
 
 @settings(deadline=None, max_examples=500)
 @given(rows())
-def test_a_refusal_names_what_that_of_the_row_names(row: dict[str, Any]) -> None:
-    """Where all is ASCII, the whole rejection is equal, with its ids and instants."""
+def test_the_rejection_of_an_ascii_row_is_the_same(row: dict[str, Any]) -> None:
+    """If all text is ASCII, the whole rejection is equal, with its ids and instants."""
     text = "".join(value for value in row.values() if isinstance(value, str))
     read = read_event(Encoding.AVRO, row, None, LIMITS)
     if text.isascii() and isinstance(read, Rejection):
@@ -105,7 +105,7 @@ def test_a_refusal_names_what_that_of_the_row_names(row: dict[str, Any]) -> None
 
 @_BOTH
 def test_an_event_is_written_as_asked(encoding: Encoding) -> None:
-    """A valid event with every field is in the encoding asked for, and is the same message."""
+    """A valid event with every field has the encoding asked for, and is the same message."""
     said = {"platform": "web", "country": "de", "language": "pt-BR", "plan": "pro", "model": "m-1"}
     row = avro_event(**said, message_index=3, published_at_us=MONDAY_US)
     payload, content_type = payload_of(row, encoding)
@@ -124,8 +124,8 @@ def test_an_event_is_written_as_asked(encoding: Encoding) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_protobuf_can_not_say_is_json(fields: dict[str, Any]) -> None:
-    """An event that protobuf would turn into another one is written in JSON."""
+def test_what_protobuf_can_not_express_is_json(fields: dict[str, Any]) -> None:
+    """An event that protobuf would change is written in JSON."""
     assert payload_of(avro_event(**fields), Encoding.PROTOBUF)[1] == "application/json"
 
 
@@ -144,38 +144,38 @@ def test_what_protobuf_can_not_say_is_json(fields: dict[str, Any]) -> None:
     ids=str,
 )
 @_BOTH
-def test_what_is_no_utf8_is_refused_for_the_same_reason(
+def test_text_that_is_not_utf8_is_refused_for_the_same_reason(
     encoding: Encoding, fields: dict[str, Any], reason: Reason
 ) -> None:
-    """Lone surrogates, wherever they stand, give the reason that the archive gives."""
+    """Lone surrogates in any field give the same reason as in the archive."""
     row = avro_event(**fields)
     assert sent(row, encoding) == outcome(Encoding.AVRO, row) == reason
 
 
 @_BOTH
 def test_a_breakdown_that_is_not_utf8_is_other(encoding: Encoding) -> None:
-    """A lone surrogate in an attribute gives the value that it has in the archive."""
+    """A lone surrogate in an attribute gives the same value as in the archive."""
     row = avro_event(country="\udcff")
     read = sent(row, encoding)
     assert read == outcome(Encoding.AVRO, row)
     assert read.others == ("country/invalid",)
 
 
-def test_bytes_of_text_that_is_no_utf8_are_written_as_such() -> None:
-    """A lone surrogate in a text is written as its three bytes, which no reader takes for UTF-8."""
+def test_a_lone_surrogate_in_a_text_is_written_as_its_bytes() -> None:
+    """A lone surrogate is written as three bytes that no reader takes for UTF-8."""
     payload, _ = payload_of(avro_event(text="a\udcff"), Encoding.PROTOBUF)
     assert b"a\xed\xb3\xbf" in payload
 
 
-def test_the_size_limit_is_one_of_the_whole_payload() -> None:
-    """The one event that is read otherwise: its text just fits, what stands around it does not."""
+def test_the_size_limit_is_for_the_whole_payload() -> None:
+    """Only this event is read differently: its text fits the limit, but its payload does not."""
     row = avro_event(text="x" * LIMITS.max_event_bytes)
     assert isinstance(outcome(Encoding.AVRO, row), Message)
     assert sent(row, Encoding.PROTOBUF) == Reason.OVERSIZE
 
 
-def test_a_role_in_small_letters_is_one() -> None:
-    """A role that the archive spells in its own way is one of protobuf's."""
+def test_a_role_in_lower_case_is_known() -> None:
+    """A role that the archive has in lower case is written as protobuf's."""
     payload, content_type = payload_of(avro_event(role="system"), Encoding.PROTOBUF)
     assert content_type == "application/protobuf"
     assert isinstance(outcome(Encoding.PROTOBUF, payload), SystemTurn)
@@ -191,7 +191,7 @@ def test_a_role_in_small_letters_is_one() -> None:
     ],
 )  # fmt: skip
 def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int | None) -> None:
-    """Whatever else stands in the attribute is nonsense, and says nothing."""
+    """Any other text in the attribute counts as missing."""
     assert instant_of(digits) == instant_us
 
 
@@ -218,5 +218,5 @@ def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int |
 def test_instants_of_any_row(
     encoding: Encoding, row: Any, instants: tuple[int | None, int | None]
 ) -> None:
-    """Event and publish time are read even of what is no valid event, and raise nothing."""
+    """Sent time and publish time are read even from an invalid event, without an exception."""
     assert instants_of(encoding, row) == instants

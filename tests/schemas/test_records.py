@@ -1,4 +1,4 @@
-"""The records: frozen, and coded the same way in every process."""
+"""Records are frozen, and are encoded the same way in every process."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _STORED = (
 
 @settings(deadline=None, max_examples=100)
 @given(st.text(max_size=9), st.text(max_size=9), st.integers(-(2**63), 2**63 - 1))
-def test_codec_gives_back_what_it_took(account: str, reason: str, records: int) -> None:
-    """Encoding and decoding changes nothing, and equal records have equal bytes."""
+def test_codec_decodes_what_it_encoded(account: str, reason: str, records: int) -> None:
+    """Encoding and decoding change nothing, and equal records have equal bytes."""
     codec = StructCodec(LedgerEntry)
     entry = LedgerEntry(account, reason, records)
     assert codec.decode(codec.encode(entry)) == entry
     assert codec.encode(entry) == codec.encode(LedgerEntry(account, reason, records))
 
 
-def test_codec_survives_the_way_to_a_worker() -> None:
-    """A pickled codec codes as before."""
+def test_codec_can_be_pickled() -> None:
+    """A pickled codec decodes as before."""
     codec = StructCodec(SignedSummary)
     signed = SignedSummary(-1, summary(types=["coaching"], change=-3, human_messages=7))
     assert pickle.loads(pickle.dumps(codec)).decode(codec.encode(signed)) == signed
 
 
 def test_codec_refuses_another_type() -> None:
-    """Bytes of one record are not taken for another."""
+    """Bytes of one type are not decoded as another."""
     entry = StructCodec(LedgerEntry).encode(LedgerEntry("read", "", 1))
     with pytest.raises(msgspec.ValidationError):
         StructCodec(DeadLetter).decode(entry)
@@ -53,7 +53,7 @@ def test_codec_refuses_another_type() -> None:
 
 @pytest.mark.parametrize("record", _STORED)
 def test_stored_records_are_written_in_order_without_names(record: type[msgspec.Struct]) -> None:
-    """What crosses a shuffle or lives in state is array-like and frozen, so that it can grow."""
+    """Stored records are array-like, so that fields can be added, and frozen."""
     assert record.__struct_config__.array_like
     assert record.__struct_config__.frozen
 
@@ -67,12 +67,12 @@ def test_records_do_not_change() -> None:
 
 @pytest.mark.parametrize("record", [AggregateRow, ConversationSummary, DeadLetterRow, LedgerEntry])
 def test_nothing_stored_has_a_field_for_text(record: type[msgspec.Struct]) -> None:
-    """No record that outlives scoring could hold what was said."""
+    """No record after scoring has a field that could contain text."""
     names = {field.name for field in msgspec.structs.fields(record)}
     assert not names & {"text", "payload", "rows"}
 
 
-def test_a_chunk_survives_the_way_to_a_worker() -> None:
-    """A chunk of payloads has no coder of its own; it is pickled where a runner must."""
+def test_a_chunk_can_be_pickled() -> None:
+    """A chunk of payloads has no coder, so a runner may have to pickle it."""
     chunk = PayloadChunk(Encoding.JSON, [b"{}"], [None], "f")
     assert pickle.loads(pickle.dumps(chunk)) == chunk

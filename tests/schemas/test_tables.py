@@ -57,14 +57,14 @@ def _hints(table: Table) -> dict[str, Any]:
 
 @EACH_TABLE
 def test_columns_stand_in_the_order_of_the_fields(table: Table) -> None:
-    """Each column is named as the record's field, a TIMESTAMP without the unit."""
+    """Columns have the names of the record's fields; a TIMESTAMP leaves out the unit."""
     names = [c.name + "_us" * (c.type == "TIMESTAMP") for c in table.columns]
     assert names == [field.name for field in msgspec.structs.fields(table.record)]
 
 
 @EACH_TABLE
 def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None:
-    """REQUIRED in BigQuery and not-null in Parquet are just the fields that can't be None."""
+    """REQUIRED in BigQuery and not null in Parquet are exactly the fields that can't be None."""
     optional = [types.NoneType in typing.get_args(hint) for hint in _hints(table).values()]
     modes = [field["mode"] for field in table.bigquery_schema()["fields"]]
     assert modes == ["NULLABLE" if each else "REQUIRED" for each in optional]
@@ -73,7 +73,7 @@ def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None
 
 @EACH_TABLE
 def test_column_types_are_those_of_the_fields(table: Table) -> None:
-    """A text is a STRING, a number an INT64 or an instant, in BigQuery and in Parquet."""
+    """In BigQuery and in Parquet a text is a STRING, a number an INT64 or an instant."""
     allowed: dict[str, type] = {"STRING": str, "INT64": int, "TIMESTAMP": int}
     arrow = {"STRING": pa.string(), "INT64": pa.int64(), "TIMESTAMP": pa.timestamp("us", "UTC")}
     for column, hint, field in zip(
@@ -123,7 +123,7 @@ def test_partition_and_clusters_are_columns(table: Table) -> None:
 
 
 def test_parameters_name_the_partition_only_where_there_is_one() -> None:
-    """BigQuery is told of partitions where a table has them, and of clusters always."""
+    """The parameters have a partition only if the table has one, and clusters always."""
     partition = {"type": "DAY", "field": "window_start"}
     assert AGGREGATES.bigquery_parameters()["timePartitioning"] == partition
     assert "timePartitioning" not in LEDGER.bigquery_parameters()
@@ -131,6 +131,6 @@ def test_parameters_name_the_partition_only_where_there_is_one() -> None:
 
 
 def test_no_table_has_a_column_for_text() -> None:
-    """No column could hold what was said or who said it."""
+    """No column could contain what was said or who said it."""
     names = {column.name for table in TABLES for column in table.columns}
     assert not names & {"text", "payload", "content", "message", "user_id"}

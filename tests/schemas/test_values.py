@@ -1,4 +1,4 @@
-"""The values of breakdowns: what stands in the tables, what becomes `other`, and why."""
+"""The values of breakdowns: what the tables show, what becomes `other`, and why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cleaned(name: str, value: str | None, allowed: AllowedValues = ANY_VALUE) ->
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", ["iOS", "web-2.1", "gpt_4.5", "4o", "v1", "x" * 40, "allow"])
 def test_a_short_name_stays_as_it_is(name: str, value: str) -> None:
-    """Letters, digits, dots, dashes and underscores make a name, in the case they were sent in."""
+    """A name has letters, digits, dots, dashes and underscores, and keeps its case."""
     assert cleaned(name, f" {value} ") == (value,)
 
 
@@ -52,7 +52,7 @@ def test_what_is_not_a_short_name_is_other(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
 def test_every_country_has_one_spelling(code: str) -> None:
-    """Each ISO code is a value, whatever its case."""
+    """Each ISO code is a value, in upper or lower case."""
     assert cleaned("country", f" {code.lower()} ") == (code,)
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_a_country_is_other(value: str) -> None:
     ],
 )  # fmt: skip
 def test_a_language_counts_by_its_primary_subtag(tag: str, language: str) -> None:
-    """A well-formed tag of BCP 47, whatever its case and separator, counts as its language."""
+    """A well-formed tag of BCP 47, in any case and with any separator, counts as its language."""
     assert cleaned("language", tag) == (language,)
 
 
@@ -89,19 +89,19 @@ def test_what_is_not_a_language_is_other(value: str) -> None:
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 @pytest.mark.parametrize("value", [None, "", "   ", "unknown", " Unknown "])
-def test_what_says_nothing_is_none(name: str, value: str | None) -> None:
-    """An empty or unknown value is as good as none, and is not counted as `other`."""
+def test_an_empty_or_unknown_value_is_none(name: str, value: str | None) -> None:
+    """An empty or unknown value counts as missing, not as `other`."""
     assert cleaned(name, value) == (None,)
 
 
 def test_an_undetermined_language_is_none() -> None:
-    """The tag `und` says nothing, so that the language is told from the text."""
+    """The tag `und` counts as missing, so that the language is detected from the text."""
     assert cleaned("language", "und") == (None,)
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_a_stated_other_is_not_counted(name: str) -> None:
-    """Who states `other` gets it, and no value was replaced."""
+    """A stated `other` stays, and does not count as a replaced value."""
     assert cleaned(name, "Other") == ("other",)
 
 
@@ -119,12 +119,12 @@ def test_a_stated_other_is_not_counted(name: str) -> None:
 def test_a_list_allows_its_values_only(
     name: str, value: str | None, expected: tuple[str | None, ...]
 ) -> None:
-    """A value that is on the list has the list's spelling; a breakdown without a list is free."""
+    """A listed value gets the list's spelling; a breakdown without a list allows any value."""
     assert cleaned(name, value, LISTED) == expected
 
 
-def test_lists_come_together_or_one_by_one() -> None:
-    """Several lists stand between semicolons; values may have blanks around them."""
+def test_several_lists_are_separated_by_semicolons() -> None:
+    """Semicolons separate lists, and values may have blanks around them."""
     assert parse_allowed("platform=web, ios ; plan=free") == [
         ("platform", "web"), ("platform", "ios"), ("plan", "free"),
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_wrong_list_is_one_sentence(text: str, sentence: str) -> None:
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_an_event_with_a_wrong_value_still_counts(encoding: Encoding, name: str) -> None:
-    """In every encoding a wrong value becomes `other` and leaves the rest of the event alone."""
+    """In every encoding a wrong value becomes `other`, and the rest of the event is unchanged."""
     read = read_event(encoding, encoded(encoding, **{name: "I want to die"}), None, LIMITS)
     right = read_event(encoding, encoded(encoding), None, LIMITS)
     assert isinstance(read, Message)
@@ -165,7 +165,7 @@ def test_an_event_with_a_wrong_value_still_counts(encoding: Encoding, name: str)
 
 
 def test_each_replaced_value_is_counted() -> None:
-    """The ledger says how many values of which breakdown were replaced, and why."""
+    """The ledger counts the replaced values by breakdown and reason."""
     rows = [
         avro_event(platform="I want to die", country="Germany"),
         avro_event(platform="1042"),
@@ -183,8 +183,8 @@ def test_each_replaced_value_is_counted() -> None:
 
 
 @pytest.mark.parametrize("padding", ["", " " * 100_000])
-def test_remembered_values_stay_small(padding: str) -> None:
-    """However many long values a producer sends, what is kept of them is bounded."""
+def test_the_cache_of_values_stays_small(padding: str) -> None:
+    """The memory for cached values is bounded, however many long ones a producer sends."""
     tracemalloc.start()
     for number in range(100):
         read_event(Encoding.AVRO, avro_event(platform=f"{padding}p{number}"), None, LIMITS)
