@@ -120,7 +120,7 @@ def test_a_day_without_conversations_is_released_as_that() -> None:
         (["--from=2025-06-04"], "--to 2025-06-03 is before --from 2025-06-04; swap the two"),
         (
             ["--to=soon"],
-            "'soon' is no day; write it as 2026-11-22, or as 7d for the day a week ago",
+            "'soon' is not a day; write it as 2026-11-22, or as 7d for the day a week ago",
         ),
         (["--resume_now"], "--resume_now is a flag of neither Undertone nor Beam; see --help"),
     ],

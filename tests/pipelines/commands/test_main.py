@@ -185,7 +185,7 @@ def test_no_text_in_a_failing_run(
         ),
         ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
         ("--input=nothing.avro", "no file matches nothing.avro"),
-        ("--input=chats.txt", "ends in none of .avro, .jsonl"),
+        ("--input=chats.txt", "does not end in one of .avro, .jsonl"),
         ("--min_user=50", "--min_user=50 is a flag of neither Undertone nor Beam"),
         ("--direct_num_workers=0", "direct_num_workers must be at least 1, got 0"),
     ],

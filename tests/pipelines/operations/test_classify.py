@@ -1,4 +1,4 @@
-"""What is said of single conversations, by a classifier whose every number is written here."""
+"""Single conversations, classified by a stand-in whose every number is written here."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Fixed:
 
 
 def said_in(*languages: str) -> list[Conversation]:
-    """Returns a conversation of one message in each language."""
+    """Returns a conversation of one message for each language."""
     return [
         msgspec.convert({"id": code, "turns": [{"role": "human", "text": code}]}, Conversation)
         for code in languages
@@ -85,15 +85,15 @@ def odds(share: float) -> float:
 
 
 @pytest.mark.parametrize("alert", [False, True])
-def test_alert_is_the_judgement(alert: bool) -> None:
-    """`alert` is the classifier's own, and `affective` stays a probability."""
+def test_alert_is_the_classifiers_decision(alert: bool) -> None:
+    """`alert` is what the classifier decides, and `affective` is a probability."""
     (answer,) = answers(Fixed(alert=alert), "en")
     assert answer["alert"] is alert
     assert answer["affective"] == 0.5
 
 
 def test_no_prior_leaves_the_probability() -> None:
-    """Without a prior, or at the one of the calibration, the logit's own probability is said."""
+    """Without a prior, or with that of the calibration, the probability is the logit's own."""
     plain = list(classify(said_in("en"), Fixed(logit=1.0)))
     assert plain[0]["affective"] == 0.7311
     assert answers(Fixed(logit=1.0), "en", prior=[str(PRIOR)]) == plain
@@ -106,8 +106,8 @@ def test_a_prior_shifts_the_odds() -> None:
     assert answer["affective"] == pytest.approx(expected / (1 + expected), abs=5e-5)
 
 
-def test_a_prior_moves_affective_types_only() -> None:
-    """Affective types go with the probability of being affective, and roleplay stays."""
+def test_a_prior_changes_affective_types_only() -> None:
+    """Affective types change with the probability of being affective; roleplay does not."""
     (answer,) = answers(Fixed(logit=0.0), "en", prior=["0.2"])
     assert answer["types"].pop("roleplay") == 0.5
     expected = pytest.approx(answer["affective"] / 2, abs=1e-4)
@@ -115,7 +115,7 @@ def test_a_prior_moves_affective_types_only() -> None:
     assert all(share == expected for share in answer["types"].values())
 
 
-def test_a_prior_decides_nothing() -> None:
+def test_a_prior_changes_no_decision() -> None:
     """Labels, use and alert are the same at any prior."""
     decided = ("labels", "use", "alert", "opening_type", "closing_type")
     for alert in (False, True):
@@ -128,35 +128,37 @@ def test_a_prior_decides_nothing() -> None:
 
 @pytest.mark.parametrize("prior", [["zh=0.005", "0.3"], ["0.3", "zh=0.005"]])
 def test_a_language_has_its_own_prior(prior: Sequence[str]) -> None:
-    """One language's prior holds over that of all, in either order, and for it alone."""
+    """A language's prior overrides that of all languages, in either order, and only for it."""
     shares = [answer["affective"] for answer in answers(Fixed(), "en", "zh", "und", prior=prior)]
     low, high = odds(0.005) / odds(PRIOR), odds(0.3) / odds(PRIOR)
     expected = [ratio / (1 + ratio) for ratio in (high, low, high)]
     assert shares == pytest.approx(expected, abs=5e-5)
 
 
-def test_a_language_without_a_prior_stays() -> None:
-    """A prior of one language leaves the others as they are calibrated."""
+def test_a_language_without_a_prior_does_not_change() -> None:
+    """A prior of one language does not change the others."""
     english, chinese = answers(Fixed(logit=1.0), "en", "zh", prior=["zh=0.005"])
     assert english["affective"] == 0.7311 > chinese["affective"]
 
 
 @pytest.mark.parametrize("word", ["0", "1", "-0.1", "3%", "nan", "inf", "", "zh=", "zh=2", "zh"])
 def test_a_prior_must_be_a_share(word: str) -> None:
-    """What is no share strictly between 0 and 1 is refused, and shown."""
+    """A value that is not between 0 and 1 is refused and shown."""
     with pytest.raises(InputError, match=f"between 0 and 1, got {word}; use e.g. 0.01"):
         prior_shifts([word])
 
 
 @pytest.mark.parametrize("word", ["klingon=0.1", "=0.1", "ZH=0.1", "zh=en=0.1"])
 def test_a_prior_names_a_known_language(word: str) -> None:
-    """A language that the classifier does not tell apart is refused, with those that it does."""
-    with pytest.raises(InputError, match=f"{word} names no known language; use one of und, en, zh"):
+    """An unknown language is refused, and the error lists the known ones."""
+    with pytest.raises(
+        InputError, match=f"{word} does not name a known language; use one of und, en"
+    ):
         prior_shifts([word])
 
 
 @pytest.mark.parametrize("words", [["0.1", "0.2"], ["zh=0.1", "en=0.1", "zh=0.1"]])
-def test_two_priors_of_one_language(words: Sequence[str]) -> None:
-    """Nobody has to guess which of two priors holds."""
-    with pytest.raises(InputError, match="is the second for"):
+def test_two_priors_of_one_language_are_refused(words: Sequence[str]) -> None:
+    """A language may have only one prior, so that it is clear which counts."""
+    with pytest.raises(InputError, match="is the second prior for"):
         prior_shifts(words)

@@ -1,8 +1,8 @@
-"""Dead letters are listed, found in an archive, and published again where that mends them."""
+"""Dead letters are listed, found in an archive, and published again if that helps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from schemas.wire.event import encoding_of
 from schemas.wire.validate import Limits
 from tests.builders import HOUR_US, MONDAY_US, avro_event
 from tests.builders_report import as_written, write_table
-from tests.pipelines.operations.test_publish import TOPIC, PubSub
+from tests.pipelines.operations.pubsub_server import TOPIC, PubSub
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
     SECRET,
@@ -35,7 +35,7 @@ from tests.schemas.payloads import (
 from transforms.conversation.messages import decode_chunk
 
 THEN: Final = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=1000)
-"""What the job refused when the dead letters came about."""
+"""The limits of the job that left the dead letters."""
 TODAY: Final = Limits(
     allowed_lateness_us=48 * HOUR_US, max_event_bytes=4000, max_age_us=28 * 24 * HOUR_US
 )
@@ -44,22 +44,13 @@ LONG: Final = "x" * 2000
 RUN: Final = MONDAY_US
 
 
-@pytest.fixture
-def pubsub(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSub]:
-    """Serves Pub/Sub on a free port."""
-    server = PubSub()
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
-    yield server
-    server.stop()
-
-
 def refused(encoding: Encoding, rows: Iterable[Any], source: str = "s") -> list[DeadLetter]:
     """Returns the dead letters that the job left of rows."""
     return decode_chunk(PayloadChunk(encoding, list(rows), None, source), THEN)[1]
 
 
 def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
-    """Returns the dead letters of what was published so far, and forgets it."""
+    """Returns the dead letters of the messages published so far, and forgets these."""
     sent = pubsub.sent()
     pubsub.requests.clear()
     return [
@@ -95,7 +86,7 @@ def redriven(
 
 
 def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
-    """Letters are counted with their distinct payloads, their first and their last publish time."""
+    """A group has its letters, its distinct payloads, and its first and last publish time."""
     letters = [
         DeadLetter("decode", "oversize", "s", None, None, None, MONDAY_US + n, 9, sha256 * 64)
         for n, sha256 in enumerate("aabc")
@@ -108,8 +99,8 @@ def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
     assert (other.source, other.first_us, other.examples[0].event_id) == ("t", None, "e0")
 
 
-def test_one_reason_and_few_examples(tmp_path: Path) -> None:
-    """A list is of the reason asked for, with so many examples at most."""
+def test_a_list_of_one_reason_with_few_examples(tmp_path: Path) -> None:
+    """A list has only the reason asked for, and at most as many examples as asked for."""
     letters = refused(Encoding.JSON, [b"{", b"[", json_event(text=LONG), b"!"])
     query = partial(query_run, folder_of(tmp_path, letters))
     (group,) = list_groups(query, "undecodable", 2)
@@ -121,7 +112,7 @@ def test_one_reason_and_few_examples(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ids, size and the start of the SHA-256 are shown, and nothing that was said."""
+    """The list shows ids, size and the start of the SHA-256, but nothing that was said."""
     rows = [json_event(text=SECRET, role=SECRET), json_event(event_id=SECRET, sent_at_us=None)]
     letters = refused(Encoding.JSON, rows)
     assert main(["dead-letters", "list", str(folder_of(tmp_path, letters))]) == 0
@@ -133,7 +124,7 @@ def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def nights(folder: Path) -> Path:
-    """Builds a database: a stream and three nightly backfills wrote the same two letters."""
+    """Builds a database in which a stream and three backfills wrote the same two letters."""
     letters = refused(Encoding.JSON, [b"{", b"["])
     rows = as_written(letters, RUN, STREAM, RUN + 1)
     for night in (1, 2, 3):
@@ -142,7 +133,7 @@ def nights(folder: Path) -> Path:
 
 
 def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> None:
-    """Of each run there is how many letters it wrote and when, the latest run first."""
+    """A group says how many letters each run wrote and when, the latest run first."""
     query = partial(query_run, nights(tmp_path))
     (group,) = list_groups(query)
     assert (group.letters, group.payloads, group.runs) == (8, 2, 4)
@@ -158,7 +149,7 @@ def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> N
 def test_the_command_lists_the_latest_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As many runs as were asked for, and how many came before; or one run by its number."""
+    """The list shows as many runs as asked for and counts earlier ones, or shows one run."""
     folder = str(nights(tmp_path))
     assert main(["dead-letters", "list", folder, "--limit=2"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -173,15 +164,15 @@ def test_the_command_lists_the_latest_runs(
     assert f"{RUN}  stream" in capsys.readouterr().out
 
 
-def test_letters_of_before_the_columns_are_listed() -> None:
-    """Where `create` added the columns to a table, its older rows name no run."""
+def test_letters_older_than_the_columns_are_listed() -> None:
+    """Rows that are older than the columns that `create` added name no run."""
     written = (Written(None, None, 2, None),)
     group = Group("decode", "late", "s", 2, 2, 0, None, None, written, ())
     assert group_lines([group])[2].split() == [NOTHING, NOTHING, NOTHING, "2"]
 
 
 def test_nothing_to_list(tmp_path: Path) -> None:
-    """An empty table is said to be so."""
+    """The list of an empty table says that there are none."""
     assert group_lines(list_groups(partial(query_run, folder_of(tmp_path, [])))) == [
         "no dead letters"
     ]
@@ -192,8 +183,10 @@ def test_nothing_to_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
 @pytest.mark.parametrize("before", ["protobuf", "json"])
-def test_a_published_archive(before: str, asked: str, pubsub: PubSub, tmp_path: Path) -> None:
-    """What was refused goes once more as it went before, whatever encoding is named now."""
+def test_a_refused_message_is_published_as_before(
+    before: str, asked: str, pubsub: PubSub, tmp_path: Path
+) -> None:
+    """A refused message keeps its encoding, whatever encoding is asked for."""
     rows = [avro_event(event_id=f"e{n}", text=LONG if n % 2 else "hello") for n in range(6)]
     archive = write_avro(tmp_path / "a.avro", rows)
     publish([str(archive)], TOPIC, Publishing(encoding=before))
@@ -206,7 +199,7 @@ def test_a_published_archive(before: str, asked: str, pubsub: PubSub, tmp_path: 
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
 def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
-    """Both payloads of one event are found, and it goes once, as is asked."""
+    """Both payloads of the event are found; it is published once, in the encoding asked for."""
     archive = write_avro(tmp_path / "a.avro", [avro_event(text=LONG)])
     for before in ("protobuf", "json"):
         publish([str(archive)], TOPIC, Publishing(encoding=before))
@@ -217,8 +210,10 @@ def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path
 
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
-def test_a_row_that_a_backfill_refused(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
-    """The row of an archive is known by what the backfill took of it, and goes as is asked."""
+def test_a_row_that_a_backfill_refused_is_published(
+    asked: str, pubsub: PubSub, tmp_path: Path
+) -> None:
+    """The row is known by the hash of its fields, and gets the encoding asked for."""
     rows = [avro_event(text=LONG, published_at_us=MONDAY_US + 5), avro_event(event_id="e1")]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows[:1]), encoding=asked)
@@ -228,8 +223,8 @@ def test_a_row_that_a_backfill_refused(asked: str, pubsub: PubSub, tmp_path: Pat
     assert attributes["original-publish-time"] == str(MONDAY_US + 5)
 
 
-def test_archived_messages_and_lines(pubsub: PubSub, tmp_path: Path) -> None:
-    """Pub/Sub messages and lines of JSON are known by their bytes, a line with its end or not."""
+def test_archived_messages_and_lines_are_published(pubsub: PubSub, tmp_path: Path) -> None:
+    """Messages and lines of JSON are known by their bytes, with or without the line end."""
     data = [json_event(event_id=f"e{n}", text=LONG) for n in range(3)]
     rows = [envelope(data[0], "application/json", MONDAY_US + 7), envelope(b"{")]
     write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
@@ -241,7 +236,7 @@ def test_archived_messages_and_lines(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) -> None:
-    """Each payload is decoded as the job would today; what fails is counted by its reason."""
+    """Each payload is decoded as the job would decode it today; failures count by reason."""
     rows = [
         avro_event(event_id="fine", text=LONG),
         avro_event(event_id="larger", text=LONG * 3),
@@ -258,8 +253,8 @@ def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) 
     assert b"fine" in data
 
 
-def test_what_the_archive_does_not_hold(pubsub: PubSub, tmp_path: Path) -> None:
-    """What is missing is counted, and what has another reason is left alone."""
+def test_payloads_that_the_archive_lacks_are_counted(pubsub: PubSub, tmp_path: Path) -> None:
+    """Missing payloads are counted, and dead letters of another reason are left alone."""
     rows = [avro_event(text=LONG), avro_event(event_id="e1", role="CAT")]
     write_avro(tmp_path / "a.avro", rows)
     lost = [json_event(event_id="lost", text=LONG)]
@@ -277,7 +272,7 @@ def test_what_the_archive_does_not_hold(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
-    """A payload that the archive holds again is published once, by the first that is not late."""
+    """A payload that an archive repeats is published once, from its first copy in time."""
     data = json_event(text=LONG)
     times = [MONDAY_US + 49 * HOUR_US, MONDAY_US + 1, MONDAY_US + 2]
     rows = [envelope(data, "application/json", at_us) for at_us in times]
@@ -290,7 +285,7 @@ def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
-    """It counts alike, and says what would be."""
+    """A dry run gives the same counts, and says what would be published."""
     rows = [avro_event(text=LONG), avro_event(event_id="e1", text=LONG * 3)]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows), dry_run=True)
@@ -302,24 +297,24 @@ def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
-    """Where nothing was refused for the reason, nothing is read."""
+    """If nothing was refused for the reason, no archive is read."""
     query = partial(query_run, folder_of(tmp_path, []))
     done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
     assert done == RedriveResult(0)
 
 
-# What publishing does not mend.
+# What publishing does not fix.
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--reason=late"], "count it with a backfill of its days that allows for more"),
+        (["--reason=late"], "count it with a backfill of its days that allows more lateness"),
         (["--reason=past_life"], "count them with a backfill of those days"),
         (["--reason=oversize"], "oversize needs --archive, to find the events, and --topic"),
         (
             ["--reason=oversize", "--archive=a.avro", "--topic=t"],
-            "'t' is no topic; write projects/<project>/topics/<name>",
+            "'t' is not a topic; write projects/<project>/topics/<name>",
         ),
         (
             ["--reason=oversize", "--archive=a.avro", f"--topic={TOPIC}", "--max_event_bytes=1"],
@@ -327,8 +322,10 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_one_sentence(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What can't be done is said in a sentence, before anything is asked of BigQuery."""
+def test_an_impossible_redrive_is_one_sentence(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused in one sentence, before BigQuery gets a query."""
     assert main(["dead-letters", "redrive", "--dataset=my-project.undertone", *flags]) == 2
     error = capsys.readouterr().err
     assert said in error
@@ -336,7 +333,7 @@ def test_one_sentence(flags: list[str], said: str, capsys: pytest.CaptureFixture
 
 
 def test_an_unknown_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Reasons are a closed list; nothing else reaches the query."""
+    """The list of reasons is closed, and no other text reaches the query."""
     with pytest.raises(SystemExit):
         main(["dead-letters", "list", "folder", "--reason=x' OR TRUE"])
     assert "invalid choice" in capsys.readouterr().err
@@ -345,7 +342,7 @@ def test_an_unknown_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_row_of_an_unknown_table_is_refused_again(tmp_path: Path) -> None:
-    """Rows go into tables of the job and nowhere else; a dry run goes nowhere at all."""
+    """Rows go only into the job's own tables, and a dry run inserts nothing."""
     reason = str(Reason.REFUSED_BY_TABLE)
     letters = [
         DeadLetter("write", reason, table, None, None, None, None, 9, "0" * 64, '{"a": 1}')

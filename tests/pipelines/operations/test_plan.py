@@ -52,12 +52,12 @@ def planned(pattern: str, first: int = 0, last: int = 0, **more: Any) -> Plan:
 
 
 def days_read(made: Plan) -> list[str]:
-    """Returns the months and days of what a plan reads."""
+    """Returns the months and days of the files that a plan reads."""
     return ["/".join(pattern.split("/")[-3:-1]) for pattern in made.inputs]
 
 
 def test_the_days_around_are_read_too(tmp_path: Path) -> None:
-    """The session gap and some minutes before; margin and allowed lateness after."""
+    """It reads the session gap and some minutes before, margin and allowed lateness after."""
     made = planned(archive(tmp_path, range(-9, 12)))
     assert days_read(made) == ["05/31", *(f"06/{day:02}" for day in range(1, 8))]
     assert made.files == 8
@@ -68,8 +68,8 @@ def test_the_days_around_are_read_too(tmp_path: Path) -> None:
     )
 
 
-def test_hours_are_read_where_the_pattern_names_them(tmp_path: Path) -> None:
-    """With %H only the hours that are needed are looked for."""
+def test_hours_are_read_if_the_pattern_names_them(tmp_path: Path) -> None:
+    """With %H a plan looks only for the hours that it needs."""
     for hour in (22, 23):
         path = tmp_path / "2025" / "05" / "31" / f"{hour}_10_00Z.avro"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def test_hours_are_read_where_the_pattern_names_them(tmp_path: Path) -> None:
 
 
 def test_a_pattern_without_a_time_is_read_whole(tmp_path: Path) -> None:
-    """Then every day is counted from all its files."""
+    """Every day is then counted from all files of the pattern."""
     write_avro(tmp_path / "a.avro", [avro_event()])
     made = planned(str(tmp_path / "*.avro"), 0, 1)
     assert made.inputs == (str(tmp_path / "*.avro"),)
@@ -88,7 +88,7 @@ def test_a_pattern_without_a_time_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_day_without_files_is_refused(tmp_path: Path) -> None:
-    """A hole in the archive must not become a day without conversations, unless it is said."""
+    """A gap in the archive is not taken for a day without conversations, unless asked for."""
     pattern = archive(tmp_path, [0, 2])
     with pytest.raises(InputError, match="there is no file of 2025-06-03"):
         planned(pattern, 0, 2)
@@ -96,21 +96,21 @@ def test_a_day_without_files_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("may_be_empty", [False, True])
-def test_an_archive_that_is_not_there_is_refused(tmp_path: Path, may_be_empty: bool) -> None:
-    """However empty a day may be, an archive without any file is a wrong path."""
+def test_an_archive_without_files_is_refused(tmp_path: Path, may_be_empty: bool) -> None:
+    """Even if days may be empty, an archive without any file is a wrong path."""
     with pytest.raises(InputError, match="no file"):
         planned(str(tmp_path / "%Y" / "%m" / "%d" / "*.avro"), may_be_empty=may_be_empty)
 
 
 @pytest.mark.parametrize("pattern", ["a/%Y/*.avro", "a/%Y/%m/%d/%M.avro", "a/100%/x.avro"])
-def test_a_pattern_of_other_fields_is_refused(pattern: str) -> None:
-    """A time is named by year, month, day and perhaps hour."""
+def test_a_pattern_with_other_fields_is_refused(pattern: str) -> None:
+    """A pattern names a time by year, month, day and perhaps hour."""
     with pytest.raises(InputError, match="must name the time of its files by %Y, %m, %d"):
         planned(pattern)
 
 
 def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path) -> None:
-    """Alone or among others, a day has the same files and the same fingerprint."""
+    """A day has the same files and the same hash, alone or in a range."""
     pattern = archive(tmp_path, range(-9, 12))
     alone, (_, among, _) = planned(pattern, 1, 1).days, planned(pattern, 0, 2).days
     assert alone == (among,)
@@ -118,7 +118,7 @@ def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path)
 
 
 def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
-    """A new file within reach of the day, or another setting, makes it a day to do again."""
+    """A new file that the day is counted from, or another setting, makes it undone."""
     pattern = archive(tmp_path, range(-2, 12))
     made = planned(pattern)
     done = {(day.day_us, day.inputs_sha256, day.settings) for day in made.days}
@@ -130,8 +130,8 @@ def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
     assert undone_days(planned(pattern, 0, 1), done) == [MONDAY, MONDAY + DAY]
 
 
-def test_a_file_out_of_reach_changes_nothing(tmp_path: Path) -> None:
-    """What was published after margin and lateness is of other days."""
+def test_a_file_outside_the_margin_changes_nothing(tmp_path: Path) -> None:
+    """A file from after margin and lateness belongs to other days."""
     pattern = archive(tmp_path, range(-2, 12))
     before = planned(pattern).days
     write_avro(tmp_path / "2025" / "06" / "09" / "late.avro", [avro_event()])
@@ -143,19 +143,19 @@ def test_a_file_out_of_reach_changes_nothing(tmp_path: Path) -> None:
     [("2025-06-02", MONDAY), ("1d", MONDAY + 39 * DAY), ("0d", MONDAY + 40 * DAY)],
 )
 def test_a_day_is_a_date_or_so_many_days_ago(text: str, expected: date) -> None:
-    """Both are in UTC."""
+    """A date and a number of days ago are both in UTC."""
     assert day_of_text(text, NOW_US + 23 * HOUR_US) == expected
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2025-13-01", "7", "-1d", "99999d", ""])
-def test_another_word_is_no_day(text: str) -> None:
-    """It is shown, with one that would do."""
-    with pytest.raises(ValueError, match="is no day; write it as 2026-11-22, or as 7d"):
+def test_another_word_is_not_a_day(text: str) -> None:
+    """The error shows the word and gives examples."""
+    with pytest.raises(ValueError, match="is not a day; write it as 2026-11-22, or as 7d"):
         day_of_text(text, NOW_US)
 
 
 def test_a_day_that_is_not_over_is_refused() -> None:
-    """Until the archive has all of it, the day is the stream's."""
+    """A day is refused until the archive has all of it."""
     end_us = start_of(MONDAY) + DAY_US
     with pytest.raises(InputError, match=r"2025-06-02 is not over.*backfill up to 2025-06-01"):
         check_is_over(MONDAY, end_us + 60_000_000)
@@ -163,7 +163,7 @@ def test_a_day_that_is_not_over_is_refused() -> None:
 
 
 def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
-    """Days, what they replace, files, sizes, the work and its price."""
+    """It shows days, what they replace, files, sizes, the work and its price."""
     made = planned(archive(tmp_path, range(-2, 12)), 0, 1)
     lines = plan_lines([made], {MONDAY: ("stream", NOW_US)})
     assert [line.split()[:2] for line in lines[1:3]] == [
@@ -177,7 +177,7 @@ def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
 
 
 def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path) -> None:
-    """A job reads what its days need, whatever else was listed with them."""
+    """A job reads only what its days need, even if more was listed."""
     pattern = archive(tmp_path, range(-9, 12))
     days = MONDAY + DAY, MONDAY + 2 * DAY
     whole = list_archive([pattern], MONDAY - 5 * DAY, MONDAY + 8 * DAY, SETTINGS, 2 * DAY)
@@ -185,7 +185,7 @@ def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path)
 
 
 def test_days_before_the_archive_are_left_out(tmp_path: Path) -> None:
-    """The first day that can be counted is that of the first file, and none is after the last."""
+    """The first day is that of the earliest file, but within the range asked for."""
     pattern = archive(tmp_path, [1, 2])
 
     def found(first: date, last: date) -> date:

@@ -1,4 +1,4 @@
-"""Runs over inputs of another kind: a sentence, and an exit code that is not 0."""
+"""Runs over inputs of another kind end with a sentence and an exit code other than 0."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def run(capsys: pytest.CaptureFixture[str], source: Path) -> tuple[int, str]:
     return code, capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_file_for_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of conversations is refused before the run, with the command that turns it."""
+def test_a_file_of_conversations_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of conversations is refused before the run, with the command that imports it."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text(f"{json.dumps(CHAT)}\n" * 3)
     code, sentence = run(capsys, chats)
@@ -34,8 +36,10 @@ def test_a_file_for_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert not (tmp_path / "run").exists()
 
 
-def test_most_records_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run that refused most of its records ends with code 3, the counts and the main reasons."""
+def test_a_run_that_refuses_most_records_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends with code 3, the counts and the main reasons, and still writes its report."""
     events = [avro_event(event_id="1"), avro_event(event_id=""), avro_event(event_id="2", **LATE)]
     write_archive(tmp_path / "a.avro", [*events, avro_event(event_id="")])
     code, sentence = run(capsys, tmp_path / "a.avro")
@@ -47,7 +51,9 @@ def test_most_records_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_half_of_the_records_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run that took half of its records succeeds."""
+def test_a_run_that_refuses_half_of_its_records_succeeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only a share above one half is a failure."""
     write_archive(tmp_path / "a.avro", [avro_event(event_id="1"), avro_event(event_id="")])
     assert run(capsys, tmp_path / "a.avro")[0] == 0

@@ -1,4 +1,4 @@
-"""The status of a job, read off the tables of a run's folder."""
+"""The status of a job, read from the tables in a run's folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BALANCED: Final = (
 def ledger(
     accounts: Iterable[tuple[str, str, int]], run: int = RUN, revision: int = RUN
 ) -> list[LedgerTotal]:
-    """Builds the totals of a run; of a repeated account the last one is a later revision."""
+    """Builds the totals of a run; a repeated account is a later revision."""
     return [
         LedgerTotal(run, account, reason, records, revision + place)
         for place, (account, reason, records) in enumerate(accounts)
@@ -63,8 +63,8 @@ def status_of(
     return read_status(partial(query_run, database_of(folder, *rows)), NOW_US, **options)
 
 
-def test_what_is_under_way_is_read_and_not_yet_met(tmp_path: Path) -> None:
-    """Records under way are those read less all fates, and the ledger does not balance so far."""
+def test_records_without_an_outcome_are_under_way(tmp_path: Path) -> None:
+    """Records under way are those read minus all outcomes; the ledger does not balance yet."""
     accounts = [("read", "", 12), *BALANCED[1:5], ("conversation", "", 7), ("tallied", "", 4)]
     (run,) = status_of(tmp_path, ledger(accounts)).runs
     assert (run.under_way, run.conversations_under_way) == (3, 3)
@@ -73,7 +73,7 @@ def test_what_is_under_way_is_read_and_not_yet_met(tmp_path: Path) -> None:
 
 
 def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
-    """Of each origin the newest run is shown, the newest first."""
+    """The newest run of each origin is shown, the newest of these first."""
     old, new = ledger(BALANCED, RUN), ledger(BALANCED, RUN + 1)
     batch = [msgspec.structs.replace(t, origin=BATCH) for t in ledger(BALANCED, RUN + 2)]
     runs = status_of(tmp_path, [*old, *new, *batch]).runs
@@ -81,7 +81,7 @@ def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
 
 
 def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
-    """Of a run that has met every record the last line of the ledger is good news."""
+    """If every record has an outcome, the lines say that the ledger balances."""
     status = status_of(tmp_path, ledger(BALANCED))
     assert status.runs[0].under_way == 0
     lines = status_lines(status)
@@ -92,7 +92,7 @@ def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
-    """Where records are missing the sentence of a failing run stands under the ledger."""
+    """If records are missing, the sentence of a failing run is below the ledger."""
     text = "\n".join(status_lines(status_of(tmp_path, ledger([("read", "", 5), *BALANCED[1:]]))))
     assert "the ledger does not balance: read 5, but counted 5" in text
     assert "the ledger balances" not in text
@@ -110,16 +110,16 @@ def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> N
     assert [each.run for each in read_status(query, NOW_US, all_runs=True).runs] == [RUN, RUN - 1]
 
 
-def test_a_run_that_is_not_there(tmp_path: Path) -> None:
-    """A wrong number is answered with the newest one."""
-    with pytest.raises(InputError, match=f"no run 5 is in the ledger; the newest is {RUN}"):
+def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
+    """The error names the newest run, or says that there is none."""
+    with pytest.raises(InputError, match=f"run 5 is not in the ledger; the newest is {RUN}"):
         status_of(tmp_path, ledger(BALANCED), run=5)
     with pytest.raises(InputError, match="there is none so far"):
         status_of(tmp_path / "empty", run=5)
 
 
 def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
-    """Conversations past their life or cut by a drain are told in words, with their days."""
+    """Notes explain conversations past their life or cut by a drain, with their days."""
     accounts = [
         *BALANCED[:5], ("conversation", "", 6), ("tallied", "", 4), ("past_life", "", 2),
         ("open_at_drain", "2025-06-01", 1), ("open_at_drain", "2025-06-02", 1200),
@@ -138,7 +138,7 @@ def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
 
 
 def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
-    """Conversations over the limit are told in words, and apart those that a backfill counts."""
+    """Notes explain conversations over the limit, and those of them that a backfill counts."""
     accounts = [
         *BALANCED[:5], ("conversation", "", 9), ("tallied", "", 4),
         ("over_user_limit", "2025-06-01", 5), ("limit_shortfall", "2025-06-01", 1),
@@ -151,13 +151,13 @@ def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
 
 
 def test_nothing_to_explain(tmp_path: Path) -> None:
-    """A total of zero needs no words."""
+    """A total of zero needs no note."""
     (run,) = status_of(tmp_path, ledger([*BALANCED, ("past_life", "", 0)])).runs
     assert run.notes() == []
 
 
 def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
-    """What an older snapshot has of a day counts for nothing, and its newer revision neither."""
+    """Rows of an older snapshot do not count, even if their revision is newer."""
     rows = [
         row(99, snapshot=1, revision=9),
         row(20, snapshot=2, revision=3),
@@ -171,7 +171,7 @@ def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
 
 
 def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
-    """A day whose cells were withdrawn was released, and says that it has no count."""
+    """A day whose cells were all withdrawn is shown without a count."""
     status = status_of(tmp_path, rows=[row(20), row(None, revision=2)])
     (day,) = status.days
     assert (day.revision, day.cells, day.conversations) == (2, 0, None)
@@ -179,7 +179,7 @@ def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
 
 
 def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
-    """The newest day comes first, and a week of them is enough."""
+    """The seven newest days are shown, the newest first."""
     rows = [row(20 + n, window_start_us=MONDAY_US + n * DAY_US) for n in range(9)]
     days = status_of(tmp_path, rows=rows).days
     assert [day.conversations for day in days] == [28, 27, 26, 25, 24, 23, 22]
@@ -211,7 +211,7 @@ def test_lag_is_since_the_last_write(tmp_path: Path) -> None:
 
 
 def test_an_empty_dataset(tmp_path: Path) -> None:
-    """Tables without a row are a status, too."""
+    """Tables without rows have a status too."""
     status = status_of(tmp_path)
     lines = status_lines(status)
     assert "no run has written a ledger so far" in lines
@@ -226,23 +226,23 @@ def test_an_empty_dataset(tmp_path: Path) -> None:
      (86_400 * 3 + 7200, "3 d 2 h")],
 )  # fmt: skip
 def test_how_long_ago(seconds: float, said: str) -> None:
-    """Two units tell a lag, and a clock that runs behind none at all."""
+    """A lag is written in at most two units, and a negative lag as 0 s."""
     assert ago(NOW_US, NOW_US - round(seconds * SECOND_US)) == said
 
 
 def test_an_instant_outside_the_calendar() -> None:
-    """A dead letter may have any publish time; it is shown as it is."""
+    """A dead letter may have any publish time; outside the calendar it is shown as a number."""
     assert at(2**62) == str(2**62)
     assert at(None) == ago(NOW_US, None) == "–"
 
 
 def test_columns_line_up() -> None:
-    """Names stand to the left, figures to the right."""
+    """Names are left-aligned and figures right-aligned."""
     assert aligned([("a", "bb", "1"), ("aa", "b", "10")], names=2) == ["a   bb   1", "aa  b   10"]
 
 
 def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The folder of a run is asked as a dataset is, in words or as JSON."""
+    """The command reads a run's folder like a dataset, and prints text or JSON."""
     status_of(tmp_path, ledger(BALANCED), [row(20)], [letter("oversize")])
     assert main(["status", str(tmp_path)]) == 0
     text = capsys.readouterr().out
@@ -260,13 +260,15 @@ def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
         ([], "name one of --dataset"),
         (["folder", "--dataset=my-project.undertone"], "name one of --dataset"),
         (["folder"], "folder has no undertone.duckdb"),
-        (["--dataset=undertone"], "is no BigQuery dataset"),
+        (["--dataset=undertone"], "is not a BigQuery dataset"),
         (["folder", "--watch=0"], "watch must be at least 1 second, got 0"),
         (["folder", "--watch=nan"], "watch must be at least 1 second, got nan"),
     ],
 )
-def test_wrong_flags(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong place or pace is one sentence."""
+def test_wrong_flags_are_one_sentence(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong place or interval is refused in one sentence."""
     assert main(["status", *flags]) == 2
     error = capsys.readouterr().err
     assert said in error
@@ -274,7 +276,7 @@ def test_wrong_flags(flags: list[str], said: str, capsys: pytest.CaptureFixture[
 
 
 def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
-    """A database that is none, or of another version, is named."""
+    """A file that is not a database is named."""
     (tmp_path / "undertone.duckdb").write_bytes(b"no database at all" * 1000)
     with pytest.raises(InputError, match=r"undertone\.duckdb can't be read"):
         query_run(tmp_path, "SELECT 1")

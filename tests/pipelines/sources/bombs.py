@@ -23,7 +23,7 @@ BOMBS: Final = (
     "null_rows", "array_of_nulls", "array_of_empty_records", "doubling_records", "wide_nulls",
     "array_of_numbers", "attributes", "many_empty_events", "largest_text", "long_header",
 )  # fmt: skip
-"""Names of the builders of Avro files here that need nothing but a path."""
+"""Names of the builders of Avro files here that need only a path."""
 
 _PIECE_BYTES: Final = 1 << 24
 _MARKER: Final = random.Random(7).randbytes(16)
@@ -47,13 +47,13 @@ def packed_block(path: Path, codec: str) -> Path:
 
 
 def packed_line(path: Path) -> Path:
-    """Writes a line of a gigabyte, packed as the name ends."""
+    """Writes a line of a gigabyte, packed as the ending says."""
     path.write_bytes(LINES[path.suffix]())
     return path
 
 
 def only_required(**types: Any) -> dict[str, Any]:
-    """Returns the schema of the fields that an event must have, and of others with their types."""
+    """Returns a schema of an event's required fields and of `types`, which may replace some."""
     named = {field["name"]: field for field in schema_with()["fields"]}
     fields = [named[name] for name in _REQUIRED if name not in types]
     fields += [{"name": name, "type": type_} for name, type_ in types.items()]
@@ -61,19 +61,19 @@ def only_required(**types: Any) -> dict[str, Any]:
 
 
 def null_rows(path: Path) -> Path:
-    """Writes three million records of which none takes a byte, in some 300 bytes."""
+    """Writes three million records that take no bytes, in a file of some 300 bytes."""
     schema = only_required(**dict.fromkeys(_REQUIRED, "null"))
     return avro_file(path, schema, 3_000_000, b"")
 
 
 def array_of_nulls(path: Path) -> Path:
-    """Writes a record with an array of a billion nulls in a field that nobody reads."""
+    """Writes a record with an array of a billion nulls in a field that is not read."""
     schema = only_required(extra={"type": "array", "items": "null"})
     return avro_file(path, schema, 1, bytes(5) + _long(1_000_000_000) + b"\0")
 
 
 def array_of_empty_records(path: Path) -> Path:
-    """Writes the same with records that have no fields."""
+    """Writes a record with an array of a billion records that have no fields."""
     empty = {"type": "record", "name": "Empty", "fields": []}
     schema = only_required(extra={"type": "array", "items": empty})
     return avro_file(path, schema, 1, bytes(5) + _long(1_000_000_000) + b"\0")
@@ -96,14 +96,14 @@ def wide_nulls(path: Path) -> Path:
 
 
 def array_of_numbers(path: Path) -> Path:
-    """Writes a record with an array of eight million numbers in a field that nobody reads."""
+    """Writes a record with an array of eight million numbers in a field that is not read."""
     schema = only_required(extra={"type": "array", "items": "int"})
     numbers = _long(8_000_000) + b"\x80\x08" * 8_000_000 + b"\0"
     return avro_file(path, schema, 1, zlib.compress(bytes(5) + numbers)[2:-4], "deflate")
 
 
 def attributes(path: Path) -> Path:
-    """Writes a Pub/Sub message with three million attributes, each of another name."""
+    """Writes a Pub/Sub message with 2.7 million attributes of different names."""
     entries = b"".join(b"\x08%c%c%c%c\x00" % _letters(index) for index in range(2_700_000))
     row = bytes(3) + _long(2_700_000) + entries + bytes(2)
     return avro_file(path, ENVELOPE_SCHEMA, 1, zlib.compress(row)[2:-4], "deflate")
@@ -131,7 +131,7 @@ def long_header(path: Path) -> Path:
 
 
 def deflate(size_bytes: int) -> bytes:
-    """Packs so many zeros as a raw deflate stream."""
+    """Packs `size_bytes` zeros as a raw deflate stream."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     pieces = [packer.compress(bytes(min(_PIECE_BYTES, size_bytes)))]
     # After a full flush a piece depends on nothing before it, so it may be repeated.
@@ -155,7 +155,7 @@ BLOCKS: Final[Mapping[str, Callable[[], bytes]]] = {
     "zstandard": _repeated(zstandard.compress),
     "snappy": cache(_snappy),
 }
-"""Packed zeros of a gigabyte, by Avro codec; snappy, which packs worse, of 320 MB."""
+"""A gigabyte of zeros packed with each Avro codec; with snappy, which packs worse, 320 MB."""
 
 LINES: Final[Mapping[str, Callable[[], bytes]]] = {
     ".gz": _repeated(gzip.compress),
@@ -164,11 +164,11 @@ LINES: Final[Mapping[str, Callable[[], bytes]]] = {
     ".zst": _repeated(zstandard.compress),
     ".deflate": cache(lambda: b"\x78\xda" + deflate(GIGABYTE)),
 }
-"""Packed zeros of a gigabyte, by ending."""
+"""A gigabyte of packed zeros, by ending."""
 
 
 def write_all(folder: Path) -> list[Path]:
-    """Writes every file; each is named by what it holds."""
+    """Writes every file; the name of each says what it contains."""
     made = [globals()[name](folder / f"{name}.avro") for name in BOMBS]
     made += [packed_block(folder / f"{codec}.avro", codec) for codec in BLOCKS]
     return made + [packed_line(folder / f"line.jsonl{ending}") for ending in LINES]

@@ -1,4 +1,4 @@
-"""Reads files and writes what came of each, as lines of JSON; see `test_bombs`."""
+"""Reads files and writes the outcome of each as a line of JSON; see `test_bombs`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transforms.conversation.messages import decode_chunk
 
 
 def peak_mb() -> int:
-    """Returns how much memory this process has taken at most."""
+    """Returns the most memory that this process has taken, in megabytes."""
     status = Path("/proc/self/status")
     if status.exists():
         # `getrusage` starts with the peak of the process that started this one.

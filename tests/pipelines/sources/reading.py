@@ -18,7 +18,7 @@ LINE: Final = json_event()
 
 
 def events(count: int, **fields: Any) -> list[dict[str, Any]]:
-    """Builds so many events of the archive, each with an id of its own."""
+    """Builds `count` events of an archive, each with its own id."""
     return [avro_event(**{"event_id": f"e{i}", **fields}) for i in range(count)]
 
 
@@ -40,5 +40,5 @@ def read_lines(path: Path, content: bytes) -> list[bytes]:
 
 
 def header_bytes(archive: bytes | bytearray) -> int:
-    """Returns where the first block begins: behind the first sync marker."""
+    """Returns where the first block begins: after the first sync marker."""
     return archive.index(archive[-16:]) + 16

@@ -29,16 +29,16 @@ from transforms.conversation.messages import decode_chunk
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])
 def test_reads_events_of_every_codec(codec: str, tmp_path: Path) -> None:
-    """Each event of an archive is a row, under the file's base name."""
+    """Each event of an archive is a row, and its source is the file's base name."""
     rows = events(10, text=SECRET)
     path = write_avro(tmp_path / "a.avro", rows, rows_a_block=3, codec=codec)
     assert read_avro(path) == [PayloadChunk(Encoding.AVRO, rows, None, "a.avro")]
 
 
 def test_reads_events_of_zstandard(tmp_path: Path) -> None:
-    """The codec that fastavro reads only with another library is read too."""
+    """The codec that fastavro can read only with another library is read too."""
     plain = write_avro(tmp_path / "a.avro", events(3)).read_bytes()
-    content = plain[header_bytes(plain) + 3 : -16]  # Behind the count, and two bytes of size.
+    content = plain[header_bytes(plain) + 3 : -16]  # After the count and two bytes of size.
     path = avro_file(
         tmp_path / "b.avro", schema_with(), 3, zstandard.compress(content), "zstandard"
     )
@@ -46,15 +46,15 @@ def test_reads_events_of_zstandard(tmp_path: Path) -> None:
 
 
 def test_another_codec_is_an_input_error(tmp_path: Path) -> None:
-    """The error names the codecs that can be read, and not what the file says."""
+    """The error names the codecs that can be read, and does not quote the file."""
     path = avro_file(tmp_path / "a.avro", schema_with(), 1, b"x", SECRET)
-    with pytest.raises(InputError, match="another codec than null, snappy, deflate") as caught:
+    with pytest.raises(InputError, match="a codec other than null, snappy, deflate") as caught:
         read_avro(path)
     assert not betrays_secret(*chain_of(caught.value))
 
 
 def test_a_block_of_many_events_comes_in_several_chunks(tmp_path: Path) -> None:
-    """A chunk is bounded though all events of the file are in one block."""
+    """A chunk is bounded even if all events of the file are in one block."""
     count = 9 * ROWS_A_CHUNK
     path = write_avro(tmp_path / "a.avro", events(count, text=""), codec="deflate")
     chunks = read_avro(path)
@@ -63,12 +63,12 @@ def test_a_block_of_many_events_comes_in_several_chunks(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_no_events_gives_nothing(tmp_path: Path) -> None:
-    """A header without blocks is an empty archive, and no error."""
+    """A header without blocks is an empty archive and not an error."""
     assert read_avro(write_avro(tmp_path / "a.avro", [])) == []
 
 
 def test_an_older_archive_without_optional_fields_is_read(tmp_path: Path) -> None:
-    """Only what an event must have is required of a schema."""
+    """A schema needs only the required fields of an event."""
     optional = ("user_id", "platform", "plan", "country", "language", "model")
     schema = schema_with(
         **dict.fromkeys((*optional, "message_index", "schema_version", "published_at_us"))
@@ -90,7 +90,7 @@ def test_a_chunk_of_large_messages_stays_in_some_megabytes(tmp_path: Path) -> No
 
 
 def test_ten_megabytes_become_a_dead_letter(tmp_path: Path) -> None:
-    """One huge message is refused as oversize, and the one behind it is read."""
+    """One huge message is refused as oversize, and the message after it is read."""
     path = write_avro(tmp_path / "a.avro", [avro_event(text="x" * 10_000_000), *events(1)])
     limits = Limits(allowed_lateness_us=LATENESS_US)
     decoded = [decode_chunk(chunk, limits) for chunk in read_avro(path)]
@@ -99,7 +99,7 @@ def test_ten_megabytes_become_a_dead_letter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["event_id", "conversation_id", "user_id", "text", "role"])
-def test_bytes_that_are_no_utf8_cost_one_record(field: str, tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_cost_one_record(field: str, tmp_path: Path) -> None:
     """A string of invalid bytes is a dead letter; its neighbours in the block are read."""
     rows = [avro_event(), avro_event(**{field: "@@@@"}), avro_event()]
     path = write_avro(tmp_path / "a.avro", rows)
@@ -108,8 +108,8 @@ def test_bytes_that_are_no_utf8_cost_one_record(field: str, tmp_path: Path) -> N
     assert (len(messages), len(letters)) == (2, 1)
 
 
-def test_a_breakdown_of_bytes_that_are_no_utf8_is_other(tmp_path: Path) -> None:
-    """A breakdown of invalid bytes costs no record: its value becomes `other`."""
+def test_a_breakdown_of_bytes_that_are_not_utf8_is_other(tmp_path: Path) -> None:
+    """A breakdown of invalid bytes becomes `other`, and its record counts."""
     path = write_avro(tmp_path / "a.avro", [avro_event(plan="@@@@")])
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
     ((message,), letters, _) = decode_chunk(read_avro(path)[0], LIMITS)
@@ -134,7 +134,7 @@ def test_a_file_cut_anywhere_is_an_input_error(codec: str, tmp_path: Path) -> No
 
 
 def test_a_file_cut_between_blocks_is_read_up_to_there(tmp_path: Path) -> None:
-    """What Avro can't tell from a whole file, the events before the cut, is read."""
+    """Avro can't tell such a file from a whole one, so the events before the cut are read."""
     path = write_avro(tmp_path / "a.avro", events(6), rows_a_block=2)
     archive = path.read_bytes()
     path.write_bytes(archive[: archive.index(archive[-16:], header_bytes(archive)) + 16])
@@ -142,7 +142,7 @@ def test_a_file_cut_between_blocks_is_read_up_to_there(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_within_a_blocks_count_is_an_input_error(tmp_path: Path) -> None:
-    """A last block of which only the first byte of its two-byte count is left is not forgotten."""
+    """A last block with only the first byte of its two-byte count is not ignored."""
     path = write_avro(tmp_path / "a.avro", events(200))
     archive = path.read_bytes()
     path.write_bytes(archive[: header_bytes(archive) + 1])
@@ -152,7 +152,7 @@ def test_a_file_cut_within_a_blocks_count_is_an_input_error(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("count", [0, 1, -3, 4], ids=["none", "fewer", "negative", "more"])
 def test_a_block_that_lies_about_its_count_is_an_input_error(count: int, tmp_path: Path) -> None:
-    """A damaged count of records loses none of them in silence."""
+    """A damaged count of records is an error, so that no record is lost silently."""
     path = write_avro(tmp_path / "a.avro", events(3))
     archive = bytearray(path.read_bytes())
     archive[header_bytes(archive)] = ((count << 1) ^ (count >> 63)) & 0xFF
@@ -162,14 +162,14 @@ def test_a_block_that_lies_about_its_count_is_an_input_error(count: int, tmp_pat
 
 
 def test_a_huge_length_is_an_input_error(tmp_path: Path) -> None:
-    """A block that claims to have petabytes is refused and not allocated."""
+    """A block that claims to have petabytes is refused before memory is allocated for it."""
     path = write_avro(tmp_path / "a.avro", [])
     path.write_bytes(path.read_bytes() + b"\x02" + b"\xfe" * 7 + b"\x01" + b"x" * 40)
     with pytest.raises(InputError):
         read_avro(path)
 
 
-def test_damage_names_the_file_the_place_and_the_cure(tmp_path: Path) -> None:
+def test_the_error_names_the_damaged_file_and_the_place(tmp_path: Path) -> None:
     """The error says which file is damaged, where, and what to do."""
     path = write_avro(tmp_path / "a.avro", events(4, text=SECRET), rows_a_block=2)
     archive = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Avro archives of Pub/Sub messages: payloads come out with their encoding and publish time."""
+"""Avro archives of Pub/Sub messages: payloads are read with their encoding and publish time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_envelope_is_opened_by_its_content_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("year", [2001, 2025, 2039, 2040, 2069, 2099])
 def test_publish_times_are_exact(year: int, tmp_path: Path) -> None:
-    """A publish time keeps its microsecond in any year, as the bound of lateness needs."""
+    """A publish time in any year keeps its microseconds, which the bound of lateness needs."""
     start_us = int(dt.datetime(year, 6, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
     times = [start_us + offset * 7_919 + offset for offset in range(300)]
     rows = [envelope(b"", None, each) for each in times]
@@ -50,7 +50,7 @@ def _envelope_schema(field: str, type_: Any) -> dict[str, Any]:
 
 
 def test_a_publish_time_that_is_a_plain_number_is_refused_or_read(tmp_path: Path) -> None:
-    """An envelope whose publish time has lost its logical type is no crash."""
+    """A publish time without its logical type does not crash."""
     schema = _envelope_schema("publish_time", "long")
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
     try:
@@ -60,14 +60,14 @@ def test_a_publish_time_that_is_a_plain_number_is_refused_or_read(tmp_path: Path
 
 
 def test_a_publish_time_outside_the_calendar_is_an_input_error(tmp_path: Path) -> None:
-    """No Pub/Sub wrote a publish time of the year 292,277: the file is damaged."""
+    """A file with a publish time in the year 292,277 is damaged."""
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, None, 2**63 - 1)], ENVELOPE_SCHEMA)
     with pytest.raises(InputError):
         read_avro(path)
 
 
 def test_an_envelope_without_attributes_holds_protobuf(tmp_path: Path) -> None:
-    """An archive whose attributes are null or not there at all is of the default encoding."""
+    """If an archive's attributes are null or missing, its payloads have the default encoding."""
     row = {**envelope(b"x"), "attributes": None}
     schema = _envelope_schema("attributes", ["null", {"type": "map", "values": "string"}])
     chunks = read_avro(write_avro(tmp_path / "a.avro", [row], schema))
@@ -84,10 +84,10 @@ def test_an_envelope_without_attributes_holds_protobuf(tmp_path: Path) -> None:
         ("string", "content-type"),
     ],
 )
-def test_attributes_that_are_no_map_of_strings_are_an_input_error(
+def test_attributes_that_are_not_a_map_of_strings_are_an_input_error(
     type_: Any, attributes: Any, tmp_path: Path
 ) -> None:
-    """An envelope whose attributes can't say a content type is of nobody's making."""
+    """An archive whose attributes can't state a content type is not one of Pub/Sub."""
     row = {**envelope(LINE), "attributes": attributes}
     path = write_avro(tmp_path / "a.avro", [row], _envelope_schema("attributes", type_))
     with pytest.raises(InputError, match=r"a\.avro holds records of schema"):
@@ -98,7 +98,7 @@ def test_attributes_that_are_no_map_of_strings_are_an_input_error(
     "values", ["string", {"type": "string", "avro.java.string": "String"}, ["null", "string"]]
 )
 def test_attributes_of_any_string_name_the_content_type(values: Any, tmp_path: Path) -> None:
-    """Whoever wrote the envelope, attributes that are strings are read."""
+    """Attributes of every kind of string are read."""
     schema = _envelope_schema("attributes", {"type": "map", "values": values})
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
     assert [chunk.encoding for chunk in read_avro(path)] == [Encoding.JSON]

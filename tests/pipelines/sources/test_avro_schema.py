@@ -30,16 +30,16 @@ from transforms.conversation.messages import decode_chunk
         b"Obj\x01\x02\x16avro.schema\x02\xff\x00" + b"s" * 16,
     ],
 )  # fmt: skip
-def test_what_is_no_avro_file_is_an_input_error(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_avro_is_an_input_error(content: bytes, tmp_path: Path) -> None:
     """A file of another kind is named in one sentence."""
     path = tmp_path / "a.avro"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"^a\.avro is no Avro file"):
+    with pytest.raises(InputError, match=r"^a\.avro is not an Avro file"):
         read_avro(path)
 
 
-def test_a_file_of_no_bytes_is_no_avro_file(tmp_path: Path) -> None:
-    """An archive that was cut at its first byte is not taken for one without events."""
+def test_an_empty_file_is_an_input_error(tmp_path: Path) -> None:
+    """A file that was cut at its first byte is not taken for an archive without events."""
     (tmp_path / "a.avro").touch()
     with pytest.raises(InputError):
         ReadAvro(str(tmp_path / "a.avro"))
@@ -59,13 +59,13 @@ def test_a_file_of_no_bytes_is_no_avro_file(tmp_path: Path) -> None:
         ({"published_at_us": ["null", "double"]}, "published_at_us"),
     ],
 )
-def test_a_field_of_another_type_is_an_input_error(
+def test_a_field_of_the_wrong_type_is_an_input_error(
     types: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
-    """The error names the fields of the schema that are wrong, whatever the file holds."""
+    """The error names the wrong fields of the schema, before it reads any rows."""
     path = write_avro(tmp_path / "a.avro", [], schema_with(**types))
     path.write_bytes(path.read_bytes() + b"\x02\x02x")
-    with pytest.raises(InputError, match=f"whose {named} is missing or of another type"):
+    with pytest.raises(InputError, match=f"whose {named} is missing or has the wrong type"):
         read_avro(path)
 
 
@@ -82,7 +82,7 @@ def test_a_field_of_another_type_is_an_input_error(
 def test_a_logical_type_is_refused_or_understood(
     types: dict[str, Any], fields: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A field that fastavro turns into an object of its own never reaches the decoder as one."""
+    """The decoder never gets the object that fastavro makes of a logical type."""
     path = write_avro(tmp_path / "a.avro", [avro_event(**fields)], schema_with(**types))
     try:
         chunks = read_avro(path)
@@ -105,7 +105,7 @@ def test_a_logical_type_is_refused_or_understood(
 def test_records_of_another_schema_are_an_input_error(
     schema: Any, row: Any, tmp_path: Path
 ) -> None:
-    """A file of anything but records of events is refused without quoting it."""
+    """A file of other records is refused and not quoted."""
     with pytest.raises(InputError, match=r"conversation_event\.avsc") as caught:
         read_avro(write_avro(tmp_path / "a.avro", [row], schema))
     assert not betrays_secret(*chain_of(caught.value))
@@ -123,19 +123,19 @@ _NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type"
     ],
     ids=["union", "array", "map"],
 )
-def test_records_that_may_hold_themselves_are_an_input_error(
+def test_records_that_may_contain_themselves_are_an_input_error(
     type_: Any, extra: Any, tmp_path: Path
 ) -> None:
-    """Nothing bounds the depth of such rows, and fastavro ends the process at some thousands."""
+    """Such rows may be nested without end, and at some thousands of levels fastavro crashes."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
-    with pytest.raises(InputError, match=r"a\.avro holds .* may hold themselves"):
+    with pytest.raises(InputError, match=r"a\.avro holds .* may contain themselves"):
         read_avro(path)
 
 
-def test_records_used_twice_do_not_hold_themselves(tmp_path: Path) -> None:
-    """A record type that two fields share, whatever its name, is skipped and the event read."""
+def test_records_used_twice_do_not_contain_themselves(tmp_path: Path) -> None:
+    """Two fields that share a record type are skipped, even if the type is named `record`."""
     schema = schema_with()
     point = {"type": "record", "name": "record", "fields": [{"name": "x", "type": "int"}]}
     schema["fields"] += [{"name": "from", "type": point}, {"name": "to", "type": "record"}]
@@ -166,15 +166,15 @@ _LABELS: Final = {
     ],
     ids=["labels", "struct", "map", "enum", "decimal", "null"],
 )
-def test_a_field_of_nobody_is_skipped(type_: Any, extra: Any, tmp_path: Path) -> None:
-    """What a table holds beside the event, as BigQuery exports it, is neither kept nor refused."""
+def test_a_field_that_is_not_an_events_is_skipped(type_: Any, extra: Any, tmp_path: Path) -> None:
+    """Other columns of a table that BigQuery exported are neither kept nor refused."""
     schema = schema_with()
     schema["fields"].insert(3, {"name": "extra", "type": type_})
     rows = [{**event, "extra": extra} for event in events(3)]
     assert rows_of(read_avro(write_avro(tmp_path / "a.avro", rows, schema))) == events(3)
 
 
-def test_a_plain_field_of_nobody_is_kept(tmp_path: Path) -> None:
+def test_a_plain_field_that_is_not_an_events_is_kept(tmp_path: Path) -> None:
     """A column of text or numbers costs less to keep than to skip."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": ["null", "long"]})
@@ -187,7 +187,7 @@ def test_a_plain_field_of_nobody_is_kept(tmp_path: Path) -> None:
 def test_a_required_field_that_is_only_null_is_refused(
     field: str, type_: Any, tmp_path: Path
 ) -> None:
-    """Such a field never says anything, so no record of the file is an event."""
+    """Such a field never has a value, so no record of the file is an event."""
     schema = schema_with(**{field: type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), field: None}], schema)
     with pytest.raises(InputError, match=f"whose {field} is missing"):
@@ -196,7 +196,7 @@ def test_a_required_field_that_is_only_null_is_refused(
 
 @pytest.mark.parametrize("name", ["null", "int"])
 def test_a_record_named_like_a_simple_type_hides_no_cost(name: str, tmp_path: Path) -> None:
-    """What a simple type costs does not depend on a record of the same name."""
+    """The cost of a simple type does not depend on a record with the same name."""
     wide = [{"name": f"f{index}", "type": "long"} for index in range(99)]
     schema = schema_with()
     schema["fields"] += [
@@ -208,21 +208,21 @@ def test_a_record_named_like_a_simple_type_hides_no_cost(name: str, tmp_path: Pa
 
 
 def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> None:
-    """A schema that no parser takes is no crash."""
+    """A schema that is nested too deeply for a parser is an error and not a crash."""
     schema = b'{"type":"array","items":' * 5_000
     path = tmp_path / "a.avro"
     path.write_bytes(b"Obj\x01\x02\x16avro.schema" + varint(2 * len(schema)) + schema + bytes(17))
-    with pytest.raises(InputError, match=r"a\.avro is no Avro file"):
+    with pytest.raises(InputError, match=r"a\.avro is not an Avro file"):
         read_avro(path)
 
 
 def test_a_header_that_runs_into_the_events_is_not_quoted(tmp_path: Path) -> None:
-    """What a damaged length takes for the schema is not kept in the error, nor in its cause."""
+    """If a damaged schema contains what was said, neither the error nor its cause quotes it."""
     path = write_avro(tmp_path / "a.avro", events(1))
     said = SECRET.encode() + b"\xff"
     archive = path.read_bytes()
     at = archive.index(b"The archive form")
     path.write_bytes(archive[:at] + said + archive[at + len(said) :])
-    with pytest.raises(InputError, match=r"a\.avro is no Avro file") as caught:
+    with pytest.raises(InputError, match=r"a\.avro is not an Avro file") as caught:
         read_avro(path)
     assert not betrays_secret(*chain_of(caught.value))

@@ -33,7 +33,7 @@ def test_every_split_reads_each_record_once(codec: str, bundle_bytes: int, tmp_p
 
 
 def test_every_pair_of_ranges_reads_each_record_once(tmp_path: Path) -> None:
-    """A file split at any byte, markers and headers among them, gives each event once."""
+    """A file split at any byte, even within a marker or the header, gives each event once."""
     path = write_avro(tmp_path / "a.avro", events(9), rows_a_block=3)
     size = path.stat().st_size
     source = AvroSource(str(path))
@@ -45,7 +45,7 @@ def test_every_pair_of_ranges_reads_each_record_once(tmp_path: Path) -> None:
 
 @pytest.fixture(name="full_blocks", scope="module")
 def _full_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive whose every block makes a chunk of its own, however it is split."""
+    """An archive in which every block makes its own chunk, however it is split."""
     path = tmp_path_factory.mktemp("blocks") / "a.avro"
     rows = [{"event_id": f"e{i}", **_TINY} for i in range(3 * ROWS_A_CHUNK)]
     schema = schema_with(
@@ -78,7 +78,7 @@ def test_a_source_that_is_split_while_it_is_read_loses_nothing(full_blocks: Path
 def test_a_source_that_is_split_within_a_block_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A block that gives several chunks stays whole: a split takes effect behind it."""
+    """A block that gives several chunks stays whole: a split takes effect after it."""
     monkeypatch.setattr("pipelines.sources.avro_blocks._MAX_ROWS_A_CHUNK", 256)
     path = write_avro(tmp_path / "a.avro", events(1536), rows_a_block=512)
     assert [len(chunk.rows) for chunk in read_avro(path)] == [256] * 6
@@ -88,7 +88,7 @@ def test_a_source_that_is_split_within_a_block_loses_nothing(
 
 @pytest.mark.parametrize("last_bytes", [1, 5, 15])
 def test_a_range_without_a_marker_can_report_its_progress(last_bytes: int, tmp_path: Path) -> None:
-    """The last bundle of a cut file is empty, and a runner may ask what is left of it."""
+    """The last bundle of a cut file is empty, and still tells a runner what is left of it."""
     path = write_avro(tmp_path / "a.avro", events(3))
     size = path.stat().st_size
     source = next(iter(AvroSource(str(path)).split(1 << 40))).source

@@ -1,4 +1,4 @@
-"""Small files that unpack to a gigabyte, or claim millions of records, end with one sentence."""
+"""Small files that unpack to a gigabyte, or claim millions of records, do no harm."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from tests.pipelines.sources.bombs import BLOCKS, LINES, null_rows, write_all
 
 MAX_MB: Final = 600
-"""A worker has a gigabyte at least; before a file is read, Beam alone takes 160 MB."""
+"""A worker has at least a gigabyte. Beam alone takes 160 MB before a file is read."""
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Reads every bomb in one process of its own; returns what came of each by its name."""
+    """Reads all bombs in one other process; returns the outcome of each by its name."""
     files = write_all(tmp_path_factory.mktemp("bombs"))
     command = [sys.executable, "-m", "tests.pipelines.sources.peak", *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
@@ -28,7 +28,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
 
 
 def test_no_file_takes_much_memory(measured: dict[str, dict[str, Any]]) -> None:
-    """However much a file claims to hold, reading it stays well under a gigabyte."""
+    """Reading stays well below a gigabyte, however much a file claims to contain."""
     assert max(each["peak_mb"] for each in measured.values()) < MAX_MB
 
 
@@ -36,7 +36,7 @@ def test_no_file_takes_much_memory(measured: dict[str, dict[str, Any]]) -> None:
 def test_a_block_that_unpacks_to_a_gigabyte_is_refused(
     codec: str, measured: dict[str, dict[str, Any]]
 ) -> None:
-    """The block is not unpacked beyond the bound, and the error names file, place and cure."""
+    """The block is unpacked only up to the bound; the error says where it is and what to do."""
     found = measured[f"{codec}.avro"]
     assert found["error"].startswith(f"{codec}.avro has a block of more than 16,777,216 bytes at")
     assert found["error"].endswith("; write the archive in smaller blocks")
@@ -45,18 +45,16 @@ def test_a_block_that_unpacks_to_a_gigabyte_is_refused(
 
 @pytest.mark.parametrize("ending", LINES)
 def test_a_line_of_a_gigabyte_is_refused(ending: str, measured: dict[str, dict[str, Any]]) -> None:
-    """The line is not read beyond the bound, and the error names file and line."""
+    """The line is read only up to the bound, and the error names file and line."""
     assert measured[f"line.jsonl{ending}"]["error"] == (
         f"line 1 of line.jsonl{ending} has more than 16,777,216 bytes; take it out of the file"
     )
 
 
 def test_records_that_take_no_byte_are_refused(measured: dict[str, dict[str, Any]]) -> None:
-    """A required field must be able to hold something, or 300 bytes claim millions of records."""
-    assert (
-        "whose event_id, conversation_id, role, text, sent_at_us is missing"
-        in (measured["null_rows.avro"]["error"])
-    )
+    """A required field can't be only null; 300 bytes could claim millions of such records."""
+    error = measured["null_rows.avro"]["error"]
+    assert "whose event_id, conversation_id, role, text, sent_at_us is missing" in error
 
 
 @pytest.mark.parametrize(
@@ -65,10 +63,9 @@ def test_records_that_take_no_byte_are_refused(measured: dict[str, dict[str, Any
 def test_values_that_take_no_byte_are_refused(
     name: str, measured: dict[str, dict[str, Any]]
 ) -> None:
-    """A field that nobody reads must not cost more to skip than its bytes."""
-    assert (
-        "which may have millions of values that take no byte" in (measured[f"{name}.avro"]["error"])
-    )
+    """A field that is not read must not cost more to skip than its bytes."""
+    error = measured[f"{name}.avro"]["error"]
+    assert "which may have millions of values that take no bytes" in error
 
 
 def test_a_block_of_millions_of_empty_events_is_refused(
@@ -80,13 +77,13 @@ def test_a_block_of_millions_of_empty_events_is_refused(
 
 
 def test_an_array_that_nobody_reads_is_skipped(measured: dict[str, dict[str, Any]]) -> None:
-    """Eight million numbers beside an event are not kept, and the event is read."""
+    """Eight million numbers beside an event are skipped, and the event is read."""
     found = measured["array_of_numbers.avro"]
     assert (found["rows"], found["error"]) == (1, "")
 
 
 def test_the_largest_text_is_a_dead_letter(measured: dict[str, dict[str, Any]]) -> None:
-    """What just fits into a block costs one record and not the run."""
+    """A text that just fits into a block costs one record, not the run."""
     found = measured["largest_text.avro"]
     assert (found["rows"], found["error"]) == (1, "")
     assert sum(found["letters"].values()) == 1

@@ -1,4 +1,4 @@
-"""Patterns of files: each is read by its ending, and what is missing is named."""
+"""Patterns of files: the ending decides how a file is read, and a missing file is named."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.schemas.payloads import SECRET, betrays_secret, chain_of, write_avro
 def test_a_pattern_without_files_is_an_input_error(
     read: type[ReadAvro | ReadJsonLines], name: str, tmp_path: Path
 ) -> None:
-    """A pattern that matches nothing fails where the job is put together, and is named."""
+    """A pattern that matches nothing fails at construction, and the error names it."""
     with pytest.raises(InputError, match=str(tmp_path)):
         read(str(tmp_path / name))
 
 
 def test_read_avro_reads_every_file_of_a_pattern(tmp_path: Path) -> None:
-    """On a runner the events of all matching files come out, with their file's name."""
+    """A runner reads the events of all matching files, with the name of their file."""
     for name in ("a.avro", "b.avro"):
         write_avro(tmp_path / name, events(3), rows_a_block=1)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -45,7 +45,7 @@ def _sourced(chunk: PayloadChunk) -> list[tuple[str, str]]:
 
 
 def test_read_json_lines_reads_on_a_runner(tmp_path: Path) -> None:
-    """On a runner the lines of plain and of packed files come out."""
+    """A runner reads the lines of plain and of packed files."""
     (tmp_path / "a.json").write_bytes(LINE + b"\n")
     (tmp_path / "b.json.gz").write_bytes(gzip.compress(LINE + b"\n" + LINE))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -54,10 +54,10 @@ def test_read_json_lines_reads_on_a_runner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [20, 60, 300])
-def test_a_failing_run_tells_no_secret(
+def test_a_failing_run_quotes_no_text(
     cut: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the error of a run that meets damage, nor any log line at any level, quotes text."""
+    """If a file is damaged, neither the run's error nor any log line quotes text."""
     path = write_avro(tmp_path / "a.avro", events(9, text=SECRET), rows_a_block=3)
     path.write_bytes(path.read_bytes()[:-cut])
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -68,8 +68,8 @@ def test_a_failing_run_tells_no_secret(
     assert not betrays_secret(caplog.text, shown, *chain_of(caught.value))
 
 
-def test_read_files_tells_each_pattern_by_its_ending(tmp_path: Path) -> None:
-    """Avro and JSON Lines of several patterns come out together."""
+def test_read_files_reads_each_pattern_by_its_ending(tmp_path: Path) -> None:
+    """Patterns of Avro and of JSON Lines are read together."""
     write_avro(tmp_path / "a.avro", events(2))
     (tmp_path / "b.jsonl").write_bytes(LINE)
     patterns = [str(tmp_path / name) for name in ("*.avro", "*.jsonl")]
@@ -79,7 +79,7 @@ def test_read_files_tells_each_pattern_by_its_ending(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.avro", "missing.jsonl", "missing.jsonl.gz", "a.csv"])
-def test_read_files_refuses_what_is_missing_or_of_unknown_ending(name: str, tmp_path: Path) -> None:
-    """A pattern that can't be read fails where the job is put together, and is named."""
+def test_read_files_refuses_missing_files_and_unknown_endings(name: str, tmp_path: Path) -> None:
+    """A pattern that can't be read fails at construction, and the error names it."""
     with pytest.raises(InputError, match=re.escape(name)):
         ReadFiles([str(tmp_path / name)])
