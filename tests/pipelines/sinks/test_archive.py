@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """Missing files, broken files and lines that are not events are input errors."""
+    """The error names a missing file, a broken file, or the line that is not an event."""
     (tmp_path / "broken.avro").write_bytes(b"Obj\x01 and no more")
     (tmp_path / "broken.gz").write_bytes(gzip.compress(b"{}\n" * 99)[:-12])
     (tmp_path / "bad.jsonl").write_bytes(b'{"event_id": "e"}\n[1, 2\n')

@@ -1,4 +1,4 @@
-"""The local database is made of whatever tables a run left, and is replaced as a whole."""
+"""The local database is built from the tables that a run wrote, and is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_missing_files_give_empty_tables(tmp_path: Path) -> None:
 
 
 def test_rows_come_from_every_file_of_a_table(tmp_path: Path) -> None:
-    """All shards of a table are read, an empty one among them, in a folder of any name."""
+    """All shards of a table are read, including an empty one, in a folder of any name."""
     folder = tmp_path / "run [1] *"
     write_table(folder, LEDGER, LEDGER_ENTRIES)
     shard = folder / "tables" / "ledger-00000-of-00001.parquet"
@@ -43,7 +43,7 @@ def test_columns_are_explained(tmp_path: Path) -> None:
 
 
 def test_instants_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An instant is kept as UTC without a zone, wherever the machine stands."""
+    """An instant is stored as UTC without a zone, whatever the machine's zone."""
     monkeypatch.setenv("TZ", "America/Los_Angeles")
     folder = database_of(tmp_path, row(20))
     (found,) = query(folder, "SELECT typeof(window_start) AS t, window_start::VARCHAR AS at "
@@ -60,8 +60,8 @@ def test_rebuilding_replaces_the_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no parquet"])
-def test_broken_file_is_named_and_spares_the_database(content: bytes, tmp_path: Path) -> None:
-    """A file that is no Parquet is named, and the database of before still stands."""
+def test_a_broken_file_is_named_and_the_database_is_kept(content: bytes, tmp_path: Path) -> None:
+    """A file that is not Parquet is named, and the existing database is kept."""
     folder = database_of(tmp_path, row(20))
     (folder / "tables" / "ledger-00000-of-00001.parquet").write_bytes(content)
     with pytest.raises(InputError, match=r"ledger-00000-of-00001\.parquet"):

@@ -1,6 +1,6 @@
-"""A full disk, met by real programs: one sentence that says which disk, and nothing half written.
+"""A full disk in real programs: one sentence that says which disk, and no file half written.
 
-A limit on the size of a file stands for the disk; the system tells of both in the same way.
+A limit on the size of files replaces the full disk, because the system reports both alike.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_a_full_disk_is_one_sentence(
 
 @pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
 def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """A run whose temporary folder is full names TMPDIR, also where a worker process met it."""
+    """A run whose temporary folder is full names TMPDIR, even if a worker process noticed it."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     argv = ["-m", "pipelines.commands.program", "run", "--input=a.avro", "--output=out", *flags]
     code, lines = finished(argv, tmp_path, file_size_bytes=1000)
@@ -77,7 +77,7 @@ def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None
 
 
 def test_a_full_standard_output(tmp_path: Path) -> None:
-    """What can't be printed ends in one sentence too."""
+    """A program that can't print its output ends with one sentence too."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}"]) == 0
@@ -89,7 +89,7 @@ def test_a_full_standard_output(tmp_path: Path) -> None:
 
 
 def test_a_database_is_whole_or_missing(tmp_path: Path) -> None:
-    """However early the disk is full, a database that was built has all its views."""
+    """However early the disk is full, a finished database has all its views."""
     refused = 0
     for size_bytes in range(20_000, 10_000_000, 40_000):
         try:

@@ -45,16 +45,18 @@ def leftovers(folder: Path, group: int) -> list[str]:
         (BACKFILL, "apache_beam"),
     ],
 )
-def test_while_modules_are_imported(program: tuple[str, ...], module: str, tmp_path: Path) -> None:
-    """Each program tells Ctrl-C in one sentence while it imports its modules."""
+def test_ctrl_c_while_modules_are_imported(
+    program: tuple[str, ...], module: str, tmp_path: Path
+) -> None:
+    """Each program answers Ctrl-C in one sentence while it imports its modules."""
     process = started(["-X", "importtime", "-m", *program], tmp_path)
     await_line(process, f" {module}")
     assert interrupted(process) == (130, [SENTENCE])
 
 
 @pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
-def test_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """A run that has just told what it reads leaves no file behind."""
+def test_ctrl_c_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """A run that has just said what it reads leaves no file behind."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     process = started(["-m", *RUN, *flags], tmp_path)
     await_line(process, "reading a.avro …")
@@ -63,7 +65,7 @@ def test_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_while_workers_start(workers: int, tmp_path: Path) -> None:
+def test_ctrl_c_while_workers_start(workers: int, tmp_path: Path) -> None:
     """No worker process prints a traceback or outlives the program."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     process = started(["-m", *RUN, *TWO_PROCESSES], tmp_path)
@@ -73,7 +75,7 @@ def test_while_workers_start(workers: int, tmp_path: Path) -> None:
     assert leftovers(tmp_path, process.pid) == []
 
 
-def test_while_workers_work(tmp_path: Path) -> None:
+def test_ctrl_c_while_workers_work(tmp_path: Path) -> None:
     """A run in the middle of its input ends at once."""
     events = [avro_event(event_id=str(i), conversation_id=str(i)) for i in range(20_000)]
     write_archive(tmp_path / "a.avro", events)
