@@ -66,7 +66,7 @@ def write_archive(
 
 
 def write_json_lines(path: Path | str, events: Iterable[Mapping[str, Any]]) -> int:
-    """Writes events as JSON Lines, gzipped where the name ends in `.gz`; returns how many.
+    """Writes events as JSON Lines, gzipped if the name ends in `.gz`; returns how many.
 
     Fields have their names in the protobuf. `sent_at` and `published_at` are RFC 3339; an instant
     outside the calendar stays a number of microseconds. As with `write_archive`, the file appears

@@ -23,7 +23,7 @@ def payload_of(row: Mapping[str, Any], encoding: Encoding) -> tuple[bytes, str]:
     """Writes a row of an archive as the payload of a Pub/Sub message.
 
     `read_event` reads the payload as it reads the row: as the same message, or as a rejection for
-    the same reason. So the payload is JSON, whatever was asked, if protobuf can't express the row:
+    the same reason. So the payload is JSON, whatever `encoding` says, if protobuf can't express it:
     a missing text (in protobuf it is empty), the instant 0, a role or number outside its type, or
     text that is not UTF-8.
 

@@ -124,7 +124,7 @@ def id_or_none(value: str | None) -> str | None:
 
 
 def int64_or_none(value: int | None) -> int | None:
-    """Returns the number, or None where it is not an int64."""
+    """Returns the number, or None if it is not an int64."""
     return value if value is not None and -(2**63) <= value < 2**63 else None
 
 

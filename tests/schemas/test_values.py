@@ -26,7 +26,7 @@ LISTED: Final = frozenset(parse_allowed("platform=web,iOS;country=de,US;language
 
 
 def cleaned(name: str, value: str | None, allowed: AllowedValues = ANY_VALUE) -> tuple[object, ...]:
-    """Returns one value as the tables have it and, where it became `other`, why."""
+    """Returns one value as in the tables and, if it became `other`, the reason."""
     values, others = clean_values(tuple(value if n == name else None for n in ATTRIBUTES), allowed)
     return (values[ATTRIBUTES.index(name)], *(other.removeprefix(f"{name}/") for other in others))
 
