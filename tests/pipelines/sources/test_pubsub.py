@@ -26,7 +26,7 @@ from tests.schemas.payloads import (
     envelope,
     write_avro,
 )
-from transforms.decode import decode_chunk
+from transforms.conversation.messages import decode_chunk
 
 LATER_US: Final = MONDAY_US + 2 * LATENESS_US
 """When an event of Monday is published again: too late to count."""
