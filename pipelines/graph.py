@@ -98,7 +98,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         settings.max_conversations_per_user, settings.kept_us, settings.clock
     )
     released = (
-        people.gains
+        people.changes
         | "Sums" >> SumChanges(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )

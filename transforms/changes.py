@@ -33,7 +33,7 @@ from transforms.balance import at_end_of_bundle, count_metrics
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory, long_conversation
-from transforms.conversation.spans import fates_of
+from transforms.conversation.spans import outcomes_of
 from transforms.counting import ledger
 from transforms.counting.cells import DAY_US, day_of, name_of
 from transforms.counting.contribution import Rank, rank_of
@@ -101,7 +101,7 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
 class UsersOutputs(NamedTuple):
     """What `CountUsers` gives."""
 
-    gains: beam.PCollection[tuple[int, TotalsChange]]
+    changes: beam.PCollection[tuple[int, TotalsChange]]
     ledger: beam.PCollection[LedgerEntry]
 
 
@@ -129,16 +129,16 @@ class CountUsers(beam.PTransform[RankedChange, Any]):
             .with_output_types(tuple[UserDayKey, RankedChange])
             | "CountUserOnce" >> beam.ParDo(self._fn)
             .with_output_types(tuple[int, TotalsChange], ledger=LedgerEntry)
-            .with_outputs("ledger", main="gains")
+            .with_outputs("ledger", main="changes")
         )  # fmt: skip
         anonymous = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedChange)
-            | "CountWithoutUser" >> beam.Map(_gain_without_user)
+            | "CountWithoutUser" >> beam.Map(_change_without_user)
             .with_output_types(tuple[int, TotalsChange])
         )  # fmt: skip
-        gains = (counted["gains"], anonymous) | "FlattenChanges" >> beam.Flatten()
-        return UsersOutputs(gains, counted["ledger"])
+        changes = (counted["changes"], anonymous) | "FlattenChanges" >> beam.Flatten()
+        return UsersOutputs(changes, counted["ledger"])
 
 
 class _EmitChangesFn(beam.DoFn):
@@ -154,13 +154,13 @@ class _EmitChangesFn(beam.DoFn):
         # Neither before a later message is another conversation, nor before the day is closed.
         self._keep_span_us = kept_us + max(gap_us, DAY_US)
         self._clock = clock
-        self._fates: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def setup(self) -> None:
         self._classifier = self._load_classifier()
 
     def start_bundle(self) -> None:
-        self._fates = Counter()
+        self._outcomes = Counter()
 
     def process(
         self,
@@ -174,8 +174,8 @@ class _EmitChangesFn(beam.DoFn):
             return
         before = state.read() or _NEW_HISTORY
         history, changes, grown_long = before.join(seen, self._classifier, self._gap_us)
-        self._fates.update(fates_of(history.spans))
-        self._fates.subtract(fates_of(before.spans))
+        self._outcomes.update(outcomes_of(history.spans))
+        self._outcomes.subtract(outcomes_of(before.spans))
         # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
         keep_from_us = history.last_at_us - self._keep_span_us
         history = history.forget_before(keep_from_us)
@@ -190,8 +190,8 @@ class _EmitChangesFn(beam.DoFn):
         _HISTORY_BYTES.update(len(history.encode()))
 
     def finish_bundle(self) -> Iterator[Any]:
-        count_metrics("changes", self._fates)
-        for entry in at_end_of_bundle(self._fates):
+        count_metrics("changes", self._outcomes)
+        for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
 
     @on_timer(FORGET)
@@ -224,10 +224,10 @@ class _CountUsersFn(beam.DoFn):
         self._limit = limit
         self._kept_us = kept_us
         self._clock = clock
-        self._fates: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
-        self._fates = Counter()
+        self._outcomes = Counter()
 
     def process(
         self,
@@ -237,20 +237,20 @@ class _CountUsersFn(beam.DoFn):
     ) -> Iterator[Any]:
         (_, day_us), (rank, change) = keyed
         before = state.read() or _NEW_USER_DAY
-        user_day, gain, over_limit, shortfall = before.apply(rank, change, self._limit)
+        user_day, added, over_limit, shortfall = before.apply(rank, change, self._limit)
         state.write(user_day)
         _REMEMBERED.update(len(user_day.known))
-        self._fates[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
-        self._fates[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
+        self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
+        self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
         # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
         # an empty memory a retraction would leave its user behind.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
-        if gain:
-            yield day_us, TotalsChange(gain, _revisions_of(change))
+        if added:
+            yield day_us, TotalsChange(added, _revisions_of(change))
 
     def finish_bundle(self) -> Iterator[Any]:
-        count_metrics("people", self._fates)
-        for entry in at_end_of_bundle(self._fates):
+        count_metrics("people", self._outcomes)
+        for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
 
     @on_timer(FORGET)
@@ -280,11 +280,11 @@ def _has_no_user(ranked: RankedChange) -> bool:
     return not ranked[1].summary.user
 
 
-def _gain_without_user(ranked: RankedChange) -> tuple[int, TotalsChange]:
+def _change_without_user(ranked: RankedChange) -> tuple[int, TotalsChange]:
     _, change = ranked
     day_us = day_of(change.summary.started_at_us)
-    gain = DayTotals().add_all(totals_of([change.summary]), change.sign)
-    return day_us, TotalsChange(gain, _revisions_of(change))
+    added = DayTotals().add_all(totals_of([change.summary]), change.sign)
+    return day_us, TotalsChange(added, _revisions_of(change))
 
 
 def _revisions_of(change: SignedSummary) -> int:

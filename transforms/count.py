@@ -123,23 +123,25 @@ class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
     """
 
     def expand(self, totals: beam.PCollection[KeyedTotals]) -> beam.PCollection[LedgerEntry]:
-        return totals | "CountConversations" >> beam.Map(_tallied).with_output_types(LedgerEntry)
+        return totals | "CountConversations" >> beam.Map(_count_conversations).with_output_types(
+            LedgerEntry
+        )
 
 
 class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
     """Sums the changes of an unbounded job, day by day.
 
     In: (day, `TotalsChange`). Out: (day, `TotalsChange`), one a day and firing period.
-    Windowing: the global window, discarding panes: each gain is in exactly one.
+    Windowing: the global window, discarding panes: each part is in exactly one.
     """
 
     def __init__(self, firings: Firings) -> None:
         super().__init__()
         self._firings = firings
 
-    def expand(self, gains: beam.PCollection[KeyedChange]) -> beam.PCollection[KeyedChange]:
+    def expand(self, changes: beam.PCollection[KeyedChange]) -> beam.PCollection[KeyedChange]:
         return (
-            gains
+            changes
             | "FireByPeriod" >> self._firings.each_period()
             | "SumDays" >> beam.CombinePerKey(_SumChangesFn())
         )
@@ -181,21 +183,21 @@ class _CountUserDaysFn(beam.DoFn):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._builders: defaultdict[int, TotalsBuilder] = defaultdict(TotalsBuilder)
-        self._fates: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
         self._builders = defaultdict(TotalsBuilder)
-        self._fates = Counter()
+        self._outcomes = Counter()
 
     def process(self, keyed: UserDaySummaries) -> None:
         (_, day_us), ranked = keyed
         summaries, over_limit = within_limit(ranked, self._limit)
         self._builders[day_us].add_user(summaries)
         if over_limit:
-            self._fates[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
+            self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
 
     def finish_bundle(self) -> Iterator[Any]:
-        for entry in at_end_of_bundle(self._fates):
+        for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
         for day_us, builder in self._builders.items():
             yield WindowedValue((day_us, builder.totals()), _GLOBAL.max_timestamp(), (_GLOBAL,))
@@ -207,8 +209,8 @@ class _SumTotalsFn(beam.CombineFn):
     def create_accumulator(self) -> DayTotals:
         return DayTotals()
 
-    def add_input(self, total: DayTotals, gain: DayTotals) -> DayTotals:
-        return total.add_all(gain)
+    def add_input(self, total: DayTotals, part: DayTotals) -> DayTotals:
+        return total.add_all(part)
 
     def merge_accumulators(self, totals: Iterable[DayTotals]) -> DayTotals:
         return reduce(DayTotals.add_all, totals, DayTotals())
@@ -240,7 +242,7 @@ class _SumChangesFn(beam.CombineFn):
         return CanonicalCoder(TotalsChange)
 
 
-def _tallied(keyed: KeyedTotals) -> LedgerEntry:
+def _count_conversations(keyed: KeyedTotals) -> LedgerEntry:
     return LedgerEntry(ledger.TALLIED, "", keyed[1].get(WHOLE_DAY, NOTHING).conversations)
 
 

@@ -30,9 +30,9 @@ class CreateValues(beam.PTransform[Any, Any]):
         return (
             root
             | "Once" >> beam.Impulse()
-            | "Values" >> beam.FlatMap(_given, self._values).with_output_types(self._type)
+            | "Values" >> beam.FlatMap(_emit_values, self._values).with_output_types(self._type)
         )
 
 
-def _given(_: bytes, values: list[ValueT]) -> list[ValueT]:
+def _emit_values(_: bytes, values: list[ValueT]) -> list[ValueT]:
     return values

@@ -68,7 +68,7 @@ class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
 
     In: (day, `TotalsChange`). Out: `ReleaseOutputs`: rows of the changed cells, and ledger entries
     of the conversations that stand in the totals. Windowing: the global window.
-    Guarantees: the rows that hold are those of the sum of all gains, in any order. After a failure
+    Guarantees: the current rows are those of the sum of all changes, in any order. After a failure
     that took the state back, which may leave rows of a lost attempt in the table, the first release
     of a day is a complete new snapshot of it.
     State: the day's totals and what was released of them, some 100 KB; dropped `kept_us` after
@@ -81,8 +81,8 @@ class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
         super().__init__()
         self._fn = _ReleaseChangesFn(stamp, clock, kept_us)
 
-    def expand(self, gains: beam.PCollection[KeyedChange]) -> ReleaseOutputs:
-        released = gains | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
+    def expand(self, changes: beam.PCollection[KeyedChange]) -> ReleaseOutputs:
+        released = changes | "ReleaseDifferences" >> beam.ParDo(self._fn).with_output_types(
             AggregateRow, ledger=LedgerEntry
         ).with_outputs("ledger", main="rows")
         return ReleaseOutputs(released["rows"], released["ledger"])
@@ -158,19 +158,19 @@ class _ReleaseChangesFn(beam.DoFn):
         close: Any = beam.DoFn.TimerParam(CLOSE),
     ) -> Iterator[Any]:
         day_us, change = day_change
-        gain = change.totals
-        if not gain:  # What was added was taken back at once, or a last pane of nothing.
+        added = change.totals
+        if not added:  # What was added was taken back at once, or a last pane of nothing.
             return
         encoded = state.read()
         last = _Day.decode(encoded) if encoded else _Day()
-        counts = _fates_of(day_us, change, is_closed=last.is_closed)
+        counts = _outcomes_of(day_us, change, is_closed=last.is_closed)
         count_metrics("release", counts)
         for entry in ledger.entries_of(counts):
             yield Tagged("ledger", entry)
         if last.is_closed:
             return
         close.set(Timestamp(micros=day_us + DAY_US + self._kept_us))
-        day, rows = self._release(day_us, last, gain)
+        day, rows = self._release(day_us, last, added)
         state.write(day.encode())
         _ROWS.update(len(rows))
         yield from rows
@@ -181,10 +181,12 @@ class _ReleaseChangesFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(DAY),
         due: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        if due.micros <= self._clock():  # Else it is a drain, and gains may be under way.
+        if due.micros <= self._clock():  # Else it is a drain, and changes may be under way.
             state.write(_CLOSED.encode())
 
-    def _release(self, day_us: int, last: _Day, gain: DayTotals) -> tuple[_Day, list[AggregateRow]]:
+    def _release(
+        self, day_us: int, last: _Day, added: DayTotals
+    ) -> tuple[_Day, list[AggregateRow]]:
         # The state is older than this worker, or than what it released itself: rows may stand in
         # the table that the state does not know, a lost attempt's or an earlier job's.
         released_at_us = self._known.revisions.get(day_us, self._known.started_at_us)
@@ -193,7 +195,7 @@ class _ReleaseChangesFn(beam.DoFn):
         revision = max(self._clock(), last.revision + 1, released_at_us + 1)
         self._known.revisions[day_us] = revision
         snapshot = revision if is_whole else last.snapshot
-        totals = DayTotals(last.totals).add_all(gain)
+        totals = DayTotals(last.totals).add_all(added)
         cells = published_cells(totals, self._stamp.thresholds)
         if is_whole:
             rows = snapshot_rows(day_us, cells, self._stamp, revision)
@@ -210,7 +212,9 @@ class _ReleaseChangesFn(beam.DoFn):
         return _Day(snapshot, revision, totals, cells), rows
 
 
-def _fates_of(day_us: int, change: TotalsChange, *, is_closed: bool) -> dict[tuple[str, str], int]:
+def _outcomes_of(
+    day_us: int, change: TotalsChange, *, is_closed: bool
+) -> dict[tuple[str, str], int]:
     """Returns how many conversations a change adds to a day, or by how much a closed day is off."""
     conversations = change.totals.get(WHOLE_DAY, NOTHING).conversations
     if not is_closed:

@@ -26,9 +26,9 @@ from transforms.balance import at_end_of_bundle
 from transforms.conversation.spans import (
     ConversationId,
     Span,
-    fates_of,
     fold_chunk,
     merge_spans,
+    outcomes_of,
 )
 from transforms.conversation.state import ConversationState
 from transforms.counting import ledger
@@ -113,26 +113,26 @@ class _MergeSpansFn(beam.DoFn):
     def __init__(self, gap_us: int, asked: DayRange | None) -> None:
         self._gap_us = gap_us
         self._asked = asked
-        self._fates: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
-        self._fates = Counter()
+        self._outcomes = Counter()
 
     def process(self, keyed: NewSpans) -> Iterator[Any]:
         spans = merge_spans(keyed[1], self._gap_us)
         rank = rank_of(keyed[0])
-        self._fates.update(fates_of(spans))
+        self._outcomes.update(outcomes_of(spans))
         for span in spans:
             if self._asked is not None:
                 if not self._asked.has(span.first_at_us):
-                    self._fates[ledger.OTHER_DAY, ""] += 1
+                    self._outcomes[ledger.OTHER_DAY, ""] += 1
                     continue
                 if self._asked.may_go_on(span.last_at_us):
-                    self._fates[ledger.OPEN_AT_END, name_of(day_of(span.first_at_us))] += 1
+                    self._outcomes[ledger.OPEN_AT_END, name_of(day_of(span.first_at_us))] += 1
             yield rank, span.state
 
     def finish_bundle(self) -> Iterator[Any]:
-        for entry in at_end_of_bundle(self._fates):
+        for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
 
 

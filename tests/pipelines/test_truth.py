@@ -18,7 +18,7 @@ from tests.pipelines.running import EXACT, Counts, Result, chunk, run_bounded
 from transforms.changes import key_by_user_and_day
 from transforms.classifiers.scoring import score_messages
 from transforms.conversation.messages import decode_chunk
-from transforms.conversation.spans import Span, fates_of, fold_chunk, merge_spans
+from transforms.conversation.spans import Span, fold_chunk, merge_spans, outcomes_of
 from transforms.conversation.summary import summarize
 from transforms.counting.totals import TotalsBuilder
 from transforms.publishing.rows import release_day
@@ -48,7 +48,7 @@ class Simulated(NamedTuple):
     cells: dict[tuple[Any, ...], Counts]
     ledger: dict[tuple[str, str], int]
     scored: list[ScoredMessage]
-    fates_at_door: dict[tuple[str, str], int]
+    outcomes_at_door: dict[tuple[str, str], int]
 
 
 @cache
@@ -61,9 +61,9 @@ def simulated() -> Simulated:
          name.facet, name.facet_value): _counts(name.facet, sums)
         for name, sums in truth.cells()
     }  # fmt: skip
-    messages, _, fates = decode_chunk(chunk(events), EXACT.limits)
+    messages, _, outcomes = decode_chunk(chunk(events), EXACT.limits)
     return Simulated(
-        events, cells, dict(truth.ledger()), score_messages(messages, LabelReader()), dict(fates)
+        events, cells, dict(truth.ledger()), score_messages(messages, LabelReader()), dict(outcomes)
     )
 
 
@@ -115,13 +115,13 @@ def test_states_count_to_the_truth() -> None:
 
 
 def test_ledger_is_the_truth() -> None:
-    """Every record of the simulation meets the fate that the simulator gave it."""
-    fates = defaultdict(int, simulated().fates_at_door)
+    """Every record of the simulation meets the outcome that the simulator gave it."""
+    outcomes = defaultdict(int, simulated().outcomes_at_door)
     for parts in folded(simulated().scored).values():
-        for fate, records in fates_of(merge_spans(parts, EXACT.gap_us)).items():
-            fates[fate] += records
-    del fates["conversation", ""]
-    assert {fate: n for fate, n in fates.items() if n} == simulated().ledger
+        for outcome, records in outcomes_of(merge_spans(parts, EXACT.gap_us)).items():
+            outcomes[outcome] += records
+    del outcomes["conversation", ""]
+    assert {outcome: n for outcome, n in outcomes.items() if n} == simulated().ledger
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -58,7 +58,7 @@ def check_conserved(
     counts: Counter[tuple[str, str]],
 ) -> None:
     """Asserts that each row is accounted for exactly once, and that letters tell no secret."""
-    refused = Counter({fate: n for fate, n in counts.items() if fate[0] in FATES})
+    refused = Counter({outcome: n for outcome, n in counts.items() if outcome[0] in FATES})
     turns = refused.pop(("system_turn", ""), 0)
     assert counts["read", ""] == rows == len(messages) + len(dead_letters) + turns
     letters = Counter(

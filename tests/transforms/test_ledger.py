@@ -40,15 +40,15 @@ BALANCED = [
 ]
 
 
-@pytest.mark.parametrize("fate", FATES)
-def test_every_fate_stands_against_what_was_read(fate: str) -> None:
-    """A record of any fate balances one that was read, and is missed where it was not."""
-    assert imbalance([LedgerEntry(READ, "", 1), LedgerEntry(fate, "", 1)]) is None
-    assert imbalance([LedgerEntry(fate, "", 1)]) is not None
+@pytest.mark.parametrize("outcome", FATES)
+def test_every_outcome_stands_against_what_was_read(outcome: str) -> None:
+    """A record of any outcome balances one that was read, and is missed where it was not."""
+    assert imbalance([LedgerEntry(READ, "", 1), LedgerEntry(outcome, "", 1)]) is None
+    assert imbalance([LedgerEntry(outcome, "", 1)]) is not None
 
 
 def test_replaced_values_do_not_disturb_the_balance() -> None:
-    """A value that became `other` is told beside the fates, and is no record of its own."""
+    """A value that became `other` is told beside the outcomes, and is no record of its own."""
     assert imbalance([*BALANCED, LedgerEntry("other_value", "platform/invalid", 3)]) is None
 
 
@@ -65,16 +65,16 @@ def test_imbalance_names_both_sides(read: int) -> None:
     assert problem is not None
     assert "\n" not in problem
     assert f"read {2 * read}" in problem
-    assert all(fate in problem for fate in FATES)
+    assert all(outcome in problem for outcome in FATES)
     assert "= 10" in problem
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(FATES)), st.integers(-3, 3))
-def test_only_an_exact_balance_is_none(fates: list[str], lost: int) -> None:
-    """The two sides agree just where as many were read as met a fate."""
-    entries = [LedgerEntry(fate, "", 1) for fate in fates]
-    entries.append(LedgerEntry(READ, "", len(fates) + lost))
+def test_only_an_exact_balance_is_none(outcomes: list[str], lost: int) -> None:
+    """The two sides agree just where as many were read as met an outcome."""
+    entries = [LedgerEntry(outcome, "", 1) for outcome in outcomes]
+    entries.append(LedgerEntry(READ, "", len(outcomes) + lost))
     assert (imbalance(entries) is None) == (lost == 0)
 
 

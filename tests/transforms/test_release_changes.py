@@ -32,7 +32,7 @@ LIFE_US: Final = 28 * DAY_US
 ADA, BOB, EVE, DAN = (totals_of([summary(user)]) for user in ("ada", "bob", "eve", "dan"))
 
 
-class Kept:
+class KeptState:
     """A day's state as a runner keeps it, which may be taken back to what it was."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Kept:
         self.encoded = encoded
 
 
-class Alarm:
+class KeptTimer:
     """A timer that remembers for when it was set last."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Monday:
 
     def __init__(self, stamp: RowStamp = OPEN) -> None:
         self.stamp = stamp
-        self.clock, self.state, self.alarm = Clock(), Kept(), Alarm()
+        self.clock, self.state, self.timer = Clock(), KeptState(), KeptTimer()
         self.written: list[AggregateRow] = []
         self.start_worker()
 
@@ -83,10 +83,10 @@ class Monday:
         self.step = step
         step.setup()
 
-    def gain(self, *totals: DayTotals, revisions: int = 0) -> list[AggregateRow]:
+    def add(self, *totals: DayTotals, revisions: int = 0) -> list[AggregateRow]:
         """Adds sheets to the day at once; returns the rows written."""
         change = TotalsChange(total(*totals), revisions)
-        given = list(self.step.process((MONDAY_US, change), self.state, self.alarm))
+        given = list(self.step.process((MONDAY_US, change), self.state, self.timer))
         self.entries: list[LedgerEntry] = [e.value for e in given if isinstance(e, TaggedOutput)]
         rows = [e for e in given if isinstance(e, AggregateRow)]
         self.written += rows
@@ -94,10 +94,10 @@ class Monday:
 
     def come_due(self) -> None:
         """Fires the timer."""
-        self.step.close(self.state, self.alarm.due)
+        self.step.close(self.state, self.timer.due)
 
     @property
-    def holding(self) -> set[AggregateRow]:
+    def current(self) -> set[AggregateRow]:
         """The rows that hold, as the tables' views read them, versions aside."""
         ordered = sorted(self.written, key=lambda row: (row.snapshot, row.revision))
         newest = [row for row in ordered if row.snapshot == ordered[-1].snapshot]
@@ -140,19 +140,19 @@ def rows_of(*totals: DayTotals, stamp: RowStamp = OPEN) -> set[AggregateRow]:
 def test_the_first_release_is_a_whole_snapshot() -> None:
     """It is what a backfill of the same sheet writes, under a revision later than the worker."""
     monday = Monday()
-    rows = monday.gain(ADA, BOB)
+    rows = monday.add(ADA, BOB)
     assert rows == release_day((MONDAY_US, total(ADA, BOB)), OPEN, rows[0].revision)
     assert rows[0].revision > monday.clock()
     assert monday.entries == [LedgerEntry(TALLIED, "", 2)]
-    assert monday.alarm.due == Timestamp(micros=MONDAY_US + DAY_US + LIFE_US)
+    assert monday.timer.due == Timestamp(micros=MONDAY_US + DAY_US + LIFE_US)
 
 
 def test_a_later_release_is_of_the_changed_cells() -> None:
     """What another length does not touch is not written again, and the snapshot stays."""
     monday = Monday()
-    first = monday.gain(ADA)
+    first = monday.add(ADA)
     longer = totals_of([summary("bob", human_messages=9)])
-    second = monday.gain(longer)
+    second = monday.add(longer)
     assert set(map(plain, second)) == rows_of(ADA, longer) - rows_of(ADA)
     assert {row.snapshot for row in second} == {first[0].snapshot}
     assert {row.revision for row in second} == {first[0].revision + 1}
@@ -163,121 +163,121 @@ def test_revisions_increase_whatever_the_clock_does(steps_us: int) -> None:
     """A clock that stands still or goes back makes no version older than the one before."""
     monday = Monday()
     revisions = []
-    for gain in (ADA, BOB, EVE, DAN):
-        revisions.append({row.revision for row in monday.gain(gain)})
+    for totals in (ADA, BOB, EVE, DAN):
+        revisions.append({row.revision for row in monday.add(totals)})
         monday.clock.now_us += steps_us
     assert [len(revision) for revision in revisions] == [1] * 4
     ordered = [max(revision) for revision in revisions]
     assert ordered == sorted(set(ordered))
-    assert monday.holding == rows_of(ADA, BOB, EVE, DAN)
+    assert monday.current == rows_of(ADA, BOB, EVE, DAN)
 
 
 def test_a_worker_that_starts_later_writes_a_whole_snapshot_first() -> None:
     """It does not know what a lost attempt wrote; from then on it writes what changes."""
     monday = Monday()
-    first = monday.gain(ADA)
+    first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
     monday.start_worker()
-    again, after = monday.gain(BOB), monday.gain(EVE)
+    again, after = monday.add(BOB), monday.add(EVE)
     assert again == release_day((MONDAY_US, total(ADA, BOB)), OPEN, again[0].revision)
     assert again[0].revision > first[0].revision
     assert {row.snapshot for row in after} == {again[0].revision}
-    assert monday.holding == rows_of(ADA, BOB, EVE)
+    assert monday.current == rows_of(ADA, BOB, EVE)
 
 
 def test_another_object_in_the_same_worker_goes_on() -> None:
     """A runner may copy the step for each bundle; that starts no snapshot."""
     monday = Monday()
-    first = monday.gain(ADA)
+    first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
     monday.use(pickle.loads(pickle.dumps(monday.step)))
-    assert {row.snapshot for row in monday.gain(BOB)} == {first[0].snapshot}
+    assert {row.snapshot for row in monday.add(BOB)} == {first[0].snapshot}
 
 
 def test_a_state_taken_back_leads_to_a_whole_snapshot() -> None:
     """It supersedes every row of the lost attempt, also those that nobody counts again."""
     monday = Monday()
-    monday.gain(ADA)
+    monday.add(ADA)
     saved = monday.state.encoded
-    lost = monday.gain(BOB) + monday.gain(totals_of([summary("eve", types=["coaching"])]))
+    lost = monday.add(BOB) + monday.add(totals_of([summary("eve", types=["coaching"])]))
     monday.state.encoded = saved
     monday.clock.now_us -= 60 * SECOND_US
-    rows = monday.gain(DAN)
+    rows = monday.add(DAN)
     assert {row.snapshot for row in rows} == {row.revision for row in rows}
     assert rows[0].revision > max(row.revision for row in lost)
-    assert monday.holding == rows_of(ADA, DAN)
-    assert {row.snapshot for row in monday.gain(EVE)} == {rows[0].snapshot}
+    assert monday.current == rows_of(ADA, DAN)
+    assert {row.snapshot for row in monday.add(EVE)} == {rows[0].snapshot}
 
 
 def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
     """Its last version has no counts; once it has enough again it is shown again."""
     monday = Monday(GUARDED)
-    shown = monday.gain(ADA, BOB, EVE, DAN)
-    assert monday.holding == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
-    withdrawn = monday.gain(minus(DAN))
+    shown = monday.add(ADA, BOB, EVE, DAN)
+    assert monday.current == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
+    withdrawn = monday.add(minus(DAN))
     assert {cell_of(row) for row in withdrawn} == {cell_of(row) for row in shown}
     assert not any(map(shows, withdrawn))
     assert monday.entries == [LedgerEntry(TALLIED, "", -1)]
-    assert set(map(plain, monday.gain(DAN))) == set(map(plain, shown))
+    assert set(map(plain, monday.add(DAN))) == set(map(plain, shown))
 
 
 def test_below_the_thresholds_the_first_snapshot_alone_is_written() -> None:
     """It supersedes whatever an earlier job showed; then there is nothing to show or withdraw."""
     monday = Monday(GUARDED)
-    (row,) = monday.gain(ADA)
+    (row,) = monday.add(ADA)
     assert not shows(row)
-    assert monday.gain(BOB) == monday.gain(EVE) == []
-    assert set(map(plain, monday.gain(DAN))) == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
+    assert monday.add(BOB) == monday.add(EVE) == []
+    assert set(map(plain, monday.add(DAN))) == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
 
 
 def test_gains_that_cancel_out_write_nothing() -> None:
     """A summary taken back in the firing period in which it came leaves no trace."""
     monday = Monday()
-    assert monday.gain(ADA, minus(ADA)) == []
-    assert (monday.state.encoded, monday.alarm.due, monday.entries) == (None, None, [])
-    monday.gain(ADA)
-    assert len(monday.gain(BOB, minus(ADA))) == 0
-    assert monday.holding == rows_of(BOB)
+    assert monday.add(ADA, minus(ADA)) == []
+    assert (monday.state.encoded, monday.timer.due, monday.entries) == (None, None, [])
+    monday.add(ADA)
+    assert len(monday.add(BOB, minus(ADA))) == 0
+    assert monday.current == rows_of(BOB)
 
 
 def test_a_closed_day_is_written_no_more() -> None:
     """Conversations and revisions that come past its life are counted, and its rows stay."""
     monday = Monday()
-    monday.gain(ADA)
+    monday.add(ADA)
     monday.clock.now_us = MONDAY_US + DAY_US + LIFE_US
     monday.come_due()
-    assert monday.gain(BOB, EVE) == []
+    assert monday.add(BOB, EVE) == []
     assert monday.entries == [LedgerEntry(PAST_LIFE, "2025-06-02", 2)]
     longer = totals_of([summary("ada", human_messages=9)])
-    assert monday.gain(minus(ADA), longer, revisions=1) == []
+    assert monday.add(minus(ADA), longer, revisions=1) == []
     assert monday.entries == [LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 1)]
-    assert monday.gain(minus(ADA), longer, EVE, revisions=2) == []
+    assert monday.add(minus(ADA), longer, EVE, revisions=2) == []
     assert monday.entries == [
         LedgerEntry(PAST_LIFE, "2025-06-02", 1), LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 2)
     ]  # fmt: skip
-    assert monday.gain(minus(ADA), ADA, revisions=1) == []
+    assert monday.add(minus(ADA), ADA, revisions=1) == []
     assert monday.entries == []  # The day would be the same.
-    assert monday.holding == rows_of(ADA)
+    assert monday.current == rows_of(ADA)
 
 
 def test_revisions_of_an_open_day_are_in_its_rows() -> None:
     """They need no account of their own."""
     monday = Monday()
-    monday.gain(ADA)
+    monday.add(ADA)
     longer = totals_of([summary("ada", human_messages=9)])
-    monday.gain(minus(ADA), longer, revisions=1)
+    monday.add(minus(ADA), longer, revisions=1)
     assert monday.entries == []
-    assert monday.holding == rows_of(longer)
+    assert monday.current == rows_of(longer)
 
 
 def test_a_drain_does_not_close_a_day() -> None:
     """Its timer fires before its time, by the clock, and what is under way is still counted."""
     monday = Monday()
-    monday.gain(ADA)
+    monday.add(ADA)
     monday.come_due()
-    monday.gain(BOB)
+    monday.add(BOB)
     assert monday.entries == [LedgerEntry(TALLIED, "", 1)]
-    assert monday.holding == rows_of(ADA, BOB)
+    assert monday.current == rows_of(ADA, BOB)
 
 
 EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint", "failure"])
@@ -300,9 +300,9 @@ def test_the_rows_that_hold_are_those_of_the_sum(events: list[str]) -> None:
             monday.state.encoded, present = checkpoint
         elif event == "add":
             present = [*present, totals_of([coming.pop()])]
-            monday.gain(present[-1])
-            assert monday.holding == rows_of(*present)
+            monday.add(present[-1])
+            assert monday.current == rows_of(*present)
         elif present:
-            monday.gain(minus(present[-1]))
+            monday.add(minus(present[-1]))
             present = present[:-1]
-            assert monday.holding == rows_of(*present)
+            assert monday.current == rows_of(*present)

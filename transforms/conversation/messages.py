@@ -28,8 +28,8 @@ def decode_chunk(
     messages: list[Message] = []
     dead_letters: list[DeadLetter] = []
     counts: Counter[tuple[str, str]] = Counter({(ledger.READ, ""): len(chunk.rows)})
-    unsaid = [None] * len(chunk.rows)
-    times = zip(chunk.published_at_us or unsaid, chunk.received_at_us or unsaid, strict=True)
+    no_times = [None] * len(chunk.rows)
+    times = zip(chunk.published_at_us or no_times, chunk.received_at_us or no_times, strict=True)
     for row, (published_at_us, received_at_us) in zip(chunk.rows, times, strict=True):
         decoded = read_event(chunk.encoding, row, published_at_us, limits, received_at_us)
         if type(decoded) is Message:
@@ -42,8 +42,8 @@ def decode_chunk(
         elif isinstance(decoded, Rejection):
             dead_letters.append(_dead_letter(chunk, row, decoded))
             is_late = decoded.reason == Reason.LATE
-            fate = (ledger.LATE, "") if is_late else (ledger.DEAD_LETTER, str(decoded.reason))
-            counts[fate] += 1
+            outcome = (ledger.LATE, "") if is_late else (ledger.DEAD_LETTER, str(decoded.reason))
+            counts[outcome] += 1
         else:
             assert isinstance(decoded, SystemTurn)
             counts[ledger.SYSTEM_TURN, ""] += 1

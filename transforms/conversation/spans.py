@@ -106,17 +106,17 @@ def fold_chunk(
             yield conversation, partial
 
 
-def fates_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
+def outcomes_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
     """Returns how many conversations these are, and what became of their messages.
 
     Duplicates are counted each time; past the messages that a state holds one by one, nobody can
     tell them from sampled ones.
     """
-    fates: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[tuple[str, str]] = Counter()
     for span in spans:
         held = span.state.held_messages
         rest = ledger.SAMPLED if span.state.is_sampled else ledger.DUPLICATE
-        fates[ledger.CONVERSATION, ""] += 1
-        fates[ledger.COUNTED, ""] += held
-        fates[rest, ""] += span.messages - held
-    return fates
+        outcomes[ledger.CONVERSATION, ""] += 1
+        outcomes[ledger.COUNTED, ""] += held
+        outcomes[rest, ""] += span.messages - held
+    return outcomes

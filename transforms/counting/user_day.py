@@ -44,13 +44,13 @@ class UserDayUpdate(NamedTuple):
 
     Attributes:
       user_day: with the change.
-      gain: what the day's totals gain.
+      added: what to add to the day's totals.
       over_limit: how many more conversations of the user are over the limit.
       shortfall: how many more of those would count if the day remembered them.
     """
 
     user_day: UserDay
-    gain: DayTotals
+    added: DayTotals
     over_limit: int
     shortfall: int
 
@@ -87,7 +87,7 @@ class UserDay:
         was, now = self._divided(), after._divided()
         return UserDayUpdate(
             after,
-            _gain(was.counted, now.counted),
+            _added(was.counted, now.counted),
             now.over_limit - was.over_limit,
             now.shortfall - was.shortfall,
         )
@@ -162,25 +162,25 @@ class _Divided(NamedTuple):
     shortfall: int
 
 
-def _gain(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
-    """Returns what the totals gain when other conversations of a user count than before."""
-    gain = DayTotals()
+def _added(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
+    """Returns what the totals change by when other conversations of a user count than before."""
+    added = DayTotals()
     changed = [known for known in was.keys() | now.keys() if was.get(known) != now.get(known)]
     if not changed:
-        return gain
+        return added
     was_in, is_in = set[Cell](), set[Cell]()
     for known in changed:
         before, after = was.get(known, 0), now.get(known, 0)
-        for cell, tally in known.profile.cells():
-            gain.add(cell, tally, after - before)
+        for cell, sums in known.profile.cells():
+            added.add(cell, sums, after - before)
             if before > 0:
                 was_in.add(cell)
             if after > 0:
                 is_in.add(cell)
     others = [k.profile for k, times in now.items() if times > 0 and was.get(k) == times]
     for cell in cells_without(was_in ^ is_in, others):
-        gain.add(cell, ONE_USER, 1 if cell in is_in else -1)
-    return gain
+        added.add(cell, ONE_USER, 1 if cell in is_in else -1)
+    return added
 
 
 _encode = msgspec.msgpack.Encoder().encode

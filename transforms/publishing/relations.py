@@ -130,12 +130,12 @@ def relations_of(totals: DayTotals) -> Iterator[Relation]:
         if total in totals:
             yield Relation(total, tuple(parts), True)
     for place, slices in places.items():
-        yield from _slicerelations_of(place, slices)
+        yield from _slice_relations(place, slices)
         if place[1] == OVERALL:
             yield from _overall_lengths(totals, place[0])
 
 
-def _slicerelations_of(place: tuple[int, int, str], slices: set[int]) -> Iterator[Relation]:
+def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[Relation]:
     for total, candidates in _SLICE_PARTITIONS:
         parts = tuple(Cell(*place, i) for i in candidates if i in slices)
         if total in slices and parts:

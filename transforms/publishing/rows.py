@@ -51,11 +51,11 @@ def snapshot_rows(
 
 
 def row_of(
-    day_us: int, cell: Cell, tally: Sums | None, stamp: RowStamp, revision: int, snapshot: int
+    day_us: int, cell: Cell, sums: Sums | None, stamp: RowStamp, revision: int, snapshot: int
 ) -> AggregateRow:
-    """Returns one version of one cell; without a tally it withdraws the cell."""
+    """Returns one version of one cell; without sums it withdraws the cell."""
     facet, facet_value = SLICES[cell.slice_index]
-    has_change = tally is not None and facet == _CHANGE_FACET
+    has_change = sums is not None and facet == _CHANGE_FACET
     return AggregateRow(
         window_start_us=day_us if cell.hour == DAY else day_us + cell.hour * HOUR_US,
         granularity="day" if cell.hour == DAY else "hour",
@@ -63,10 +63,10 @@ def row_of(
         breakdown_value=cell.value,
         facet=facet,
         facet_value=facet_value,
-        conversations=tally.conversations if tally else None,
-        users=tally.users if tally else None,
-        sentiment_change_sixths=tally.change if tally and has_change else None,
-        sentiment_change_squares=tally.change_squares if tally and has_change else None,
+        conversations=sums.conversations if sums else None,
+        users=sums.users if sums else None,
+        sentiment_change_sixths=sums.change if sums and has_change else None,
+        sentiment_change_squares=sums.change_squares if sums and has_change else None,
         revision=revision,
         snapshot=snapshot,
         min_users=stamp.thresholds.min_users,

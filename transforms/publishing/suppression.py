@@ -81,7 +81,7 @@ def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     with a lower bound of its users.
     """
     # Between a retraction and its replacement a cell may hold nobody, or fewer than nobody.
-    totals = DayTotals((cell, tally) for cell, tally in totals.items() if tally.conversations > 0)
+    totals = DayTotals((cell, sums) for cell, sums in totals.items() if sums.conversations > 0)
     if thresholds.are_off:
         return totals
     audit = _Audit.of(totals, thresholds)
@@ -170,14 +170,14 @@ class _Audit:
 
     def remainder(self, relation: Relation, held_back: Sequence[Cell]) -> Sums:
         """Returns the sum of parts held back, with a lower bound of their distinct users."""
-        tallies = [self.totals[cell] for cell in held_back]
+        withheld = [self.totals[cell] for cell in held_back]
         published = [c for c in relation.parts if c not in self.suppressed]
         elsewhere = sum(self.totals[c].users for c in published)
         return Sums(
-            sum(t.conversations for t in tallies),
-            max(self.totals[relation.total].users - elsewhere, *(t.users for t in tallies), 0),
-            sum(t.change for t in tallies),
-            sum(t.change_squares for t in tallies),
+            sum(t.conversations for t in withheld),
+            max(self.totals[relation.total].users - elsewhere, *(t.users for t in withheld), 0),
+            sum(t.change for t in withheld),
+            sum(t.change_squares for t in withheld),
         )
 
     def _to_suppress(self, relation: Relation) -> list[Cell]:

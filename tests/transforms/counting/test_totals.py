@@ -38,8 +38,8 @@ ENTRIES = st.lists(st.tuples(CELLS, st.builds(Sums, NUMBERS, NUMBERS, NUMBERS, N
 def totals_from(entries: list[tuple[Cell, Sums]]) -> DayTotals:
     """Adds entries one by one."""
     totals = DayTotals()
-    for cell, tally in entries:
-        totals.add(cell, tally)
+    for cell, sums in entries:
+        totals.add(cell, sums)
     return totals
 
 
@@ -81,8 +81,8 @@ def test_a_sheet_is_of_any_order(found: list[ConversationSummary]) -> None:
     mine = [s for s in found if s.user]
     totals = totals_of(mine)
     assert totals == totals_of(mine[::-1])
-    assert all(tally.users == 1 for tally in totals.values())
-    assert all(tally.conversations >= 1 for tally in totals.values())
+    assert all(sums.users == 1 for sums in totals.values())
+    assert all(sums.conversations >= 1 for sums in totals.values())
 
 
 @settings(deadline=None, max_examples=60)
@@ -94,10 +94,10 @@ def test_the_builder_adds_up_what_the_cells_say(found: list[ConversationSummary]
         mine = [s for s in found if s.user == user]
         builder.add_user(mine)
         people.add_all(totals_of(mine))
-        for cell, tally in [entry for s in mine for entry in cells_of(s)]:
-            cells.add(cell, tally)
+        for cell, sums in [entry for s in mine for entry in cells_of(s)]:
+            cells.add(cell, sums)
     assert builder.totals() == people
-    assert {cell: tally._replace(users=0) for cell, tally in people.items()} == cells
+    assert {cell: sums._replace(users=0) for cell, sums in people.items()} == cells
 
 
 def test_a_user_counts_once_a_cell() -> None:
@@ -186,9 +186,9 @@ def test_no_number_has_two_rows() -> None:
 
 def test_change_is_kept_in_sentiment_cells_only() -> None:
     """Sums of change and of its squares stand in the slices that are about it."""
-    for cell, tally in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
+    for cell, sums in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
         is_about_it = SLICES[cell.slice_index].facet == "sentiment"
-        assert tally == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
+        assert sums == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
 
 
 def test_a_change_of_nothing_is_a_change() -> None:

@@ -42,12 +42,12 @@ def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
     """Applies changes one after the other, each to a day read back from its bytes."""
     ended = Ended(UserDay(), DayTotals(), 0, 0)
     for rank, change in changes:
-        day, gain, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
+        day, totals, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
             rank, change, limit
         )
         ended = Ended(
             day,
-            ended.totals.add_all(gain),
+            ended.totals.add_all(totals),
             ended.over_limit + over_limit,
             ended.shortfall + shortfall,
         )
@@ -176,9 +176,9 @@ def test_a_limit_may_change_with_an_update(before: int, then: int) -> None:
     """From the next change on, a user's day counts by the new limit."""
     day, totals, over_limit, _ = after(added(range(20)), before)
     (change,) = added([20])
-    _, gain, more, shortfall = day.apply(*change, then)
+    _, added_totals, more, shortfall = day.apply(*change, then)
     expected = after(added(range(21)), then)
-    assert totals.add_all(gain) == expected.totals
+    assert totals.add_all(added_totals) == expected.totals
     assert (over_limit + more, shortfall) == (expected.over_limit, 0)
 
 

@@ -49,7 +49,7 @@ def test_only_sentiment_rows_have_a_change() -> None:
 
 
 def test_a_withdrawal_has_no_numbers() -> None:
-    """A row without a tally names its cell and nothing else of it."""
+    """A row without sums names its cell and nothing else of it."""
     row = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), None, STAMP, 2, 1)
     assert (row.conversations, row.users) == (None, None)
     assert (row.sentiment_change_sixths, row.sentiment_change_squares) == (None, None)
@@ -98,6 +98,6 @@ def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
 def test_a_row_survives_its_codec() -> None:
     """Rows cross the shuffle by position and come back equal, withdrawals too."""
     codec = StructCodec(AggregateRow)
-    for tally in (Sums(9, 8, -7, 60), None):
-        row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), tally, STAMP, 1, 1)
+    for sums in (Sums(9, 8, -7, 60), None):
+        row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), sums, STAMP, 1, 1)
         assert codec.decode(codec.encode(row)) == row
