@@ -1,1 +1,1 @@
-"""What is known of a conversation, and how it grows. No Beam here."""
+"""What is known about a conversation, and how it grows. No Beam here."""

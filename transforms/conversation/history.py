@@ -1,8 +1,9 @@
-"""What changes in the tables when a conversation grows: the new is added, the old taken back.
+"""What changes when a conversation grows: its new summary is added, the old one is taken back.
 
-Beam has no retractions, and does not promise the order of panes. So the job remembers, for each
-conversation, what it has seen and said, and for each user and day, which conversations count (see
-`user_day`). Both memories are values; `changes` keeps them in Beam's state. No Beam here.
+Beam has no retractions and promises no order of panes. So the job remembers for each conversation
+id what it has seen and which summaries it has emitted. For each user and day it remembers which
+conversations count (see `counting.user_day`). Both memories are plain values; `changes` keeps them
+in Beam's state. No Beam here.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _VERSION: Final = 2
 
 
 class HistoryUpdate(NamedTuple):
-    """What comes of joining news to a history.
+    """A history with new spans, and what they change.
 
     Attributes:
-      history: with the news.
-      changes: signed; they add up to the new summaries less those published before.
-      grown_long: the spans that are long now and, whole or in parts, were not before.
+      history: the history with the new spans.
+      changes: signed summaries, which add up to the new summaries minus those emitted before.
+      grown_long: the spans that are long now and have no part that was long before.
     """
 
     history: ConversationHistory
@@ -39,19 +40,28 @@ class HistoryUpdate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConversationHistory:
-    """What is known of one conversation id: its spans, and the summary last published of each.
+    """What is known about one conversation id: its spans, and the summary last emitted for each.
 
-    A span is what METRICS calls a conversation: messages with no longer gap than the session gap.
+    The tables call a span a conversation.
+
+    Attributes:
+      spans: the spans in the order of time.
+      published: the summary last emitted for each span, in the same order.
     """
 
     spans: tuple[Span, ...] = ()
     published: tuple[ConversationSummary, ...] = ()
 
     def join(self, seen: Iterable[Span], classifier: Classifier, gap_us: int) -> HistoryUpdate:
-        """Joins what has newly been seen.
+        """Joins new spans to the history.
 
-        Guarantees: the summaries depend on the messages seen only, whatever the order in which they
-        came and however often one was repeated; a conversation grows long at most once.
+        Guarantees: the summaries depend only on the messages seen, not on their order and not on
+        repetition. A conversation grows long at most once.
+
+        Args:
+          seen: the new spans, none with a longer gap inside.
+          classifier: judges the conversations.
+          gap_us: the session gap.
         """
         spans = tuple(merge_spans([*self.spans, *seen], gap_us))
         if [s.state for s in spans] == [s.state for s in self.spans]:
@@ -65,7 +75,7 @@ class ConversationHistory:
         )
 
     def _grown_long(self, spans: Iterable[Span]) -> list[Span]:
-        # Spans only ever merge, so what was long lies within what is long now.
+        # Spans merge and never split, so each span that was long is part of one that is long now.
         long_before = [s.first_at_us for s in self.spans if s.state.human_messages > LONG_OVER]
         return [
             span
@@ -95,7 +105,7 @@ class ConversationHistory:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: another version, or one with other breakdowns, wrote it.
+          ValueError: if a version with another layout or other breakdowns wrote it.
         """
         version, ids, spans, published = _decode(encoded)
         check_layout("conversation history", version, _VERSION, ids)
@@ -103,7 +113,7 @@ class ConversationHistory:
 
 
 def long_conversation(conversation: bytes, span: Span) -> LongConversation:
-    """Returns what is told of a conversation that has grown long."""
+    """Returns the alert about a conversation that has grown long."""
     return LongConversation(
         conversation.hex(), span.first_at_us, span.last_at_us, span.state.human_messages
     )

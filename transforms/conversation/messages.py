@@ -1,4 +1,4 @@
-"""From records to messages: what is valid counts, the rest is a dead letter. No Beam here."""
+"""Turns records into messages, or into dead letters if they are not valid. No Beam here."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ STAGE: Final = "decode"
 def decode_chunk(
     chunk: PayloadChunk, limits: Limits, asked: DayRange | None = None
 ) -> tuple[list[Message], list[DeadLetter], Counter[tuple[str, str]]]:
-    """Decodes a chunk; returns messages, dead letters, and records by (account, reason).
+    """Decodes the records of a chunk.
 
     Args:
-      chunk: of records.
-      limits: what is valid.
-      asked: days that messages must count for; None for any.
+      chunk: the records.
+      limits: what a valid message may be.
+      asked: the days of a backfill; None for all days.
+
+    Returns:
+      The messages in the order of their rows, the dead letters, and the number of records by
+      (account, reason).
+
+    Raises:
+      ValueError: if the chunk has times, but not one for each row.
     """
     messages: list[Message] = []
     dead_letters: list[DeadLetter] = []

@@ -1,4 +1,7 @@
-"""Spans: what METRICS calls a conversation, messages without a longer gap. No Beam here."""
+"""Spans: the messages of one conversation id without a gap longer than the session gap.
+
+The tables call a span a conversation. No Beam here.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ SpanT = TypeVar("SpanT", bound=_HasExtent)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A state and the number of messages that went into it, duplicates counted each time.
+    """The state of a span, and the number of messages that went into it, duplicates included.
 
-    The number is a sum where the state is a join; it lets the ledger tell duplicates.
+    The state is a join, in which duplicates disappear. The number is a sum, from which the ledger
+    learns how many duplicates there were.
     """
 
     messages: int
@@ -46,7 +50,7 @@ class Span:
         return self.state.last_at_us
 
     def __add__(self, other: Span) -> Span:
-        """Adds what was observed elsewhere of the same conversation, of other messages."""
+        """Adds a part of the same span that was built from other messages."""
         return Span(self.messages + other.messages, self.state + other.state)
 
     def encode(self) -> bytes:
@@ -60,7 +64,7 @@ class Span:
 
 
 def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
-    """Folds messages of one conversation id into one state for each span without a longer gap."""
+    """Divides the messages of one conversation id into spans, at every gap above `gap_us`."""
     ordered = sorted(messages, key=lambda m: m.sent_at_us)
     spans: list[list[ScoredMessage]] = []
     last_at_us: int | None = None
@@ -75,8 +79,8 @@ def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
 def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
     """Adds up the spans of one conversation id that are no further apart than the gap.
 
-    Each span must itself have no longer gap inside. The result is in time order and depends on
-    the messages seen only, not on how they were split among the spans.
+    No span may have a longer gap inside. The result is in time order. It depends only on the
+    messages, not on how they were split among the spans.
     """
     groups: list[list[SpanT]] = []
     last_at_us = 0
@@ -97,7 +101,7 @@ ConversationId = bytes
 def fold_chunk(
     messages: Iterable[ScoredMessage], gap_us: int
 ) -> Iterator[tuple[ConversationId, Span]]:
-    """Folds a list of messages into one partial a conversation and span."""
+    """Divides a list of messages into spans, each with the hash of its conversation id."""
     by_conversation: defaultdict[bytes, list[ScoredMessage]] = defaultdict(list)
     for message in messages:
         by_conversation[message.conversation].append(message)
@@ -107,10 +111,10 @@ def fold_chunk(
 
 
 def outcomes_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
-    """Returns how many conversations these are, and what became of their messages.
+    """Returns the number of conversations, and the number of messages by outcome.
 
-    Duplicates are counted each time; past the messages that a state holds one by one, nobody can
-    tell them from sampled ones.
+    Each duplicate is counted. If a conversation is too long for its state to hold every message,
+    duplicates cannot be told from messages that are not held, and count as sampled.
     """
     outcomes: Counter[tuple[str, str]] = Counter()
     for span in spans:

@@ -1,32 +1,34 @@
 """What is kept of a conversation: a bounded value that any two observers can join. No Beam here.
 
-`ConversationState` is a join-semilattice: `+` is associative, commutative and idempotent, so an
-event seen twice, a pane fired again, or two partials that overlap change nothing, and any order of
-arrival gives the same value, to the byte of its encoding. Counts and the first and last three
-messages are read off it at the end.
+`ConversationState` is a join-semilattice: `+` is associative, commutative and idempotent. So an
+event seen twice, a pane that fires again or two overlapping partials change nothing. Any order of
+arrival gives the same value and the same bytes. The counts and the first and last three messages
+are read off it at the end.
 
-Up to `MAX_HUMAN` human messages the state holds every one of them (33 bytes each). Beyond, it
-keeps the `MAX_HUMAN` of the smallest event hash, which is a uniform sample and again a join (a
-bottom-k sketch, Cohen and Kaplan 2007), and the first and last three. What is then estimated: the
-number of messages (relative standard error 1/sqrt(254) = 6.3 %) and whatever the classifier reads
-off the middle of the conversation. Whether a conversation is long, its length bin up to 200, its
-opening, closing and sentiment change, and its pushback stay exact. The same holds for the
-`MAX_ASSISTANT` messages of the assistant, of which only the number is kept. A state never exceeds
-`MAX_STATE_BYTES`.
+Up to `MAX_HUMAN` human messages the state holds every one of them, in 33 bytes each. Of a longer
+conversation it keeps the `MAX_HUMAN` messages with the smallest event hashes, and the first and
+last three. The smallest hashes are a uniform sample, and keeping them is again a join (a bottom-k
+sketch, Cohen and Kaplan 2007).
 
-Copies of one event may contradict each other, as when a sender stamps each retry with a new time.
-They count as one message of the conversation, in any order. This is the contract of
-`schemas/conversation_event.proto`, and each rule of it is a join:
+Two things are then estimates: the number of messages (relative standard error 1/sqrt(254) = 6.3 %),
+and what the classifier reads off the middle of the conversation. These stay exact: whether the
+conversation is long, its length bin up to 200, its opening, its closing, its sentiment change and
+its pushback. Of the assistant's messages only the number and the pushback are kept; beyond
+`MAX_ASSISTANT` the number is an estimate too. A state never exceeds `MAX_STATE_BYTES`.
 
-- An event is a human message if any copy is. Then the assistant's copies count as no message, but
+Copies of one event may contradict each other, for example if a sender stamps each retry with a new
+time. They count as one message of the conversation, in any order of arrival.
+`schemas/conversation_event.proto` is the contract, and each of its rules is a join:
+
+- An event is a human message if any copy is. The assistant's copies then count as no message, but
   their pushback stays in the maximum.
-- Of the human copies the smallest record is read: the earliest, then the smallest scores.
-- Of the user and of each attribute the earliest statement of any copy counts.
+- The smallest record of the human copies is read: the earliest, then the one of smallest scores.
+- For the user and for each attribute, the earliest statement of any copy counts.
 - The extent covers the time of every copy. So a copy with a new time may join two spans, and copies
-  in two spans count in each. To undo this, a state would have to keep every message of a thread
-  apart for ever, because spans could then split again.
-- The first and last three human messages of a sampled conversation are records, not events, and are
-  held apart where that differs.
+  in two spans count in each. To prevent this, a state would have to keep every message of a thread
+  forever, because spans could then split again.
+- The first and last three human messages of a sampled conversation are found among all copies. So
+  two copies of one event may take two of these places.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ MAX_HUMAN: Final = 256
 MAX_ASSISTANT: Final = 256
 MAX_STATE_BYTES: Final = 16 * 1024
 ENDS: Final = 3
-"""Messages at either end that make up the opening and the closing of a conversation."""
+"""Number of messages in the opening of a conversation, and in its closing."""
 
 _VERSION: Final = 2
 _HASH: Final = slice(8, 16)
@@ -57,11 +59,11 @@ _NO_PUSHBACK: Final = bytes(_REASONS)
 _HASH_SPACE: Final = 2**64
 
 Records = frozenset[bytes]
-"""Human messages: 8 bytes of time, 8 of event hash, 17 of scores; so they sort by time."""
+"""Records of human messages: 8 bytes of time, 8 of event hash, 17 of scores. They sort by time."""
 
 
 class Statement(NamedTuple):
-    """An attribute's value and the message that stated it: the earliest statement holds."""
+    """An attribute's value, and the message that stated it. The earliest statement counts."""
 
     sent_at_us: int
     event: bytes
@@ -70,15 +72,15 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """All that is kept of one conversation. Build it with `of`, join with `+`, `ZERO` is neutral.
+    """All that is kept of one conversation. `of` builds it, `+` joins two, and `ZERO` is neutral.
 
     Attributes:
-      first_at_us, last_at_us: extent of every message seen, microseconds since the epoch.
-      human: one record of each human message, or from `is_human_sampled` on of a sample of them.
+      first_at_us, last_at_us: times of the first and last message, microseconds since the epoch.
+      human: one record for each human message; for a sample of them if `is_human_sampled`.
       human_ends: those of the first and last three records that are not in `human`.
-      assistant: event hashes of the assistant's messages, or a sample.
-      stated: for the user and each of `ATTRIBUTES` the earliest statement, or None.
-      pushback: for each reason the highest pushback logit, as logit + 128.
+      assistant: event hashes of the assistant's messages; a sample if `is_assistant_sampled`.
+      stated: the earliest statement of the user and of each of `ATTRIBUTES`, or None.
+      pushback: the highest pushback logit of each reason, as logit + 128; 0 for none.
     """
 
     first_at_us: int
@@ -93,12 +95,12 @@ class ConversationState:
 
     @classmethod
     def of(cls, messages: Iterable[ScoredMessage]) -> ConversationState:
-        """Returns the state that has seen just these messages of one conversation."""
+        """Returns the state that has seen exactly these messages of one conversation."""
         first, last = ZERO.first_at_us, ZERO.last_at_us
         human: list[bytes] = []
         assistant: list[bytes] = []
         pushback = bytearray(_NO_PUSHBACK)
-        # The messages of a conversation mostly say the same of it; so first find when each says so.
+        # Most messages state the same values. So first find the earliest message of each set.
         said: dict[tuple[str, tuple[str | None, ...]], tuple[int, bytes]] = {}
         for message in messages:
             at, event = message.sent_at_us, message.event
@@ -119,7 +121,7 @@ class ConversationState:
         )  # fmt: skip
 
     def __add__(self, other: ConversationState) -> ConversationState:
-        """Joins what two observers saw of the conversation."""
+        """Joins what two observers saw of one conversation."""
         return _bounded(
             min(self.first_at_us, other.first_at_us),
             max(self.last_at_us, other.last_at_us),
@@ -135,9 +137,9 @@ class ConversationState:
         )
 
     def human_in_time_order(self) -> list[bytes]:
-        """Returns the records of the human messages held, one an event, earliest first.
+        """Returns the records of the human messages held, one for each event, earliest first.
 
-        Where two records of one event disagree the smaller one counts, which is the earlier one.
+        If two records of one event differ, the smaller one counts, which is the earlier one.
         """
         records = sorted(self.human | self.human_ends if self.is_human_sampled else self.human)
         seen: set[bytes] = set()
@@ -151,14 +153,14 @@ class ConversationState:
 
     @property
     def human_messages(self) -> int:
-        """Number of distinct human messages; once sampled an estimate above `MAX_HUMAN`."""
+        """Number of distinct human messages; of a sample an estimate, always above `MAX_HUMAN`."""
         return _count(self._human_events(), self.is_human_sampled)
 
     @property
     def assistant_messages(self) -> int:
-        """Number of distinct assistant messages that no copy says to be human.
+        """Number of distinct assistant messages, without events of which a copy is human.
 
-        Once sampled an estimate, which human ones with an assistant's copy are part of.
+        Of a sample it is an estimate, and includes such events.
         """
         if self.is_assistant_sampled:
             return _count(self.assistant, is_sampled=True)
@@ -166,7 +168,7 @@ class ConversationState:
 
     @property
     def held_messages(self) -> int:
-        """Number of distinct messages that the state holds one by one."""
+        """Number of distinct messages that the state holds, which is never an estimate."""
         return len(self.assistant | self._human_events())
 
     def _human_events(self) -> set[bytes]:
@@ -174,7 +176,7 @@ class ConversationState:
 
     @property
     def is_sampled(self) -> bool:
-        """Whether some messages are only counted by estimate."""
+        """Whether the number of messages of a role is an estimate."""
         return self.is_human_sampled or self.is_assistant_sampled
 
     def encode(self) -> bytes:
@@ -200,7 +202,7 @@ class ConversationState:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: another version, or one with other breakdowns, wrote the bytes.
+          ValueError: if a version with another layout or other breakdowns wrote the bytes.
         """
         wire = _decode(encoded)
         check_layout("conversation state", wire.version, _VERSION, wire.stated_ids)
@@ -228,7 +230,7 @@ ZERO: Final = ConversationState(
     stated=(None,) * (1 + len(ATTRIBUTES)),
     pushback=_NO_PUSHBACK,
 )
-"""The state that has seen nothing."""
+"""The state before any message."""
 
 
 def scores_of(record: bytes) -> bytes:
@@ -265,7 +267,7 @@ def _bounded(
     stated: tuple[Statement | None, ...],
     pushback: bytes,
 ) -> ConversationState:
-    """Builds a state of the union of what was seen, sampled down where it has grown too large."""
+    """Builds the state of all that was seen, and samples the messages if there are too many."""
     events = {record[_HASH] for record in human}
     if is_human_sampled or human_ends or len(human) > min(MAX_HUMAN, len(events)):
         in_time = sorted(human | human_ends)
@@ -283,7 +285,7 @@ def _bounded(
 
 
 def _count(hashes: Iterable[bytes], is_sampled: bool) -> int:
-    """Counts distinct hashes, by the k-th smallest where they are a bottom-k sample."""
+    """Counts distinct hashes; of a bottom-k sample it estimates them by the k-th smallest."""
     distinct = set(hashes)
     if not is_sampled:
         return len(distinct)

@@ -1,4 +1,4 @@
-"""From what is kept of conversations to what is said of them. No Beam here."""
+"""Summarizes conversations: what their states add to the tables. No Beam here."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from transforms.classifiers.interface import (
 from transforms.conversation.state import ENDS, ConversationState, scores_of
 
 LONG_OVER: Final = 50
-"""A conversation is long with strictly more human messages than this (the study's 50+)."""
+"""A conversation with strictly more human messages than this is long (the study's 50+)."""
 
 MIN_MESSAGES_FOR_CHANGE: Final = 6
-"""Fewer human messages have no distinct first and last three."""
+"""Of fewer human messages the first three and the last three overlap."""
 
 _LANGUAGE_ATTRIBUTE: Final = ATTRIBUTES.index("language")
 _UNDETERMINED: Final = 0
@@ -32,9 +32,9 @@ _UNDETERMINED: Final = 0
 def judge(
     states: Sequence[ConversationState], classifier: Classifier
 ) -> tuple[list[ConversationSummary], Judgements]:
-    """Summarizes conversations, in order, with the judgements that the summaries rest on.
+    """Summarizes conversations; returns summaries and judgements in the order of the states.
 
-    Guarantees: the summary of a state does not depend on the others it is judged with.
+    Guarantees: the summary of a state does not depend on the other states of the call.
     """
     human = [state.human_in_time_order() for state in states]
     starts = np.zeros(len(states) + 1, np.int64)
@@ -48,7 +48,7 @@ def judge(
         np.array([max(state.pushback) + NO_LOGIT for state in states], np.int8),
         np.array(human_messages, np.int64),
     )
-    # Read the columns once: indexing an array element by element costs more than the judging.
+    # Convert whole columns, because reading an array element by element costs more than judging.
     columns = zip(
         states,
         human_messages,
@@ -83,7 +83,7 @@ def judge(
 def summarize(
     states: Sequence[ConversationState], classifier: Classifier
 ) -> list[ConversationSummary]:
-    """Summarizes conversations, in order; see `judge`."""
+    """Summarizes conversations in the order of the states; see `judge`."""
     return judge(states, classifier)[0] if states else []
 
 
@@ -101,7 +101,7 @@ def _changes(
     starts: np.ndarray[tuple[int], np.dtype[np.int64]],
     human_messages: Sequence[int],
 ) -> list[int | None]:
-    """Returns each conversation's sentiment change in sixths of a point, None where it is short."""
+    """Returns each conversation's sentiment change in sixths of a point, None for a short one."""
     steps = rows[:, SENTIMENT].tolist()
     bounds = starts.tolist()
     return [
@@ -112,16 +112,16 @@ def _changes(
     ]
 
 
-def _breakdowns(state: ConversationState, told_language: int) -> tuple[str, ...]:
-    """Returns the values of `ATTRIBUTES`; a language that nobody stated is told from the text."""
+def _breakdowns(state: ConversationState, language_of_text: int) -> tuple[str, ...]:
+    """Returns the values of `ATTRIBUTES`; a language that no event states is that of the text."""
     values = [stated.value if stated else UNKNOWN for stated in state.stated[1:]]
-    if values[_LANGUAGE_ATTRIBUTE] == UNKNOWN and told_language != _UNDETERMINED:
-        values[_LANGUAGE_ATTRIBUTE] = LANGUAGES[told_language]
+    if values[_LANGUAGE_ATTRIBUTE] == UNKNOWN and language_of_text != _UNDETERMINED:
+        values[_LANGUAGE_ATTRIBUTE] = LANGUAGES[language_of_text]
     return tuple(values)
 
 
 def _pushback_reasons(peaks: bytes, threshold: int) -> int:
-    """Returns the bit mask of reasons whose strongest message reaches the threshold."""
+    """Returns a bit mask of the reasons whose strongest message reaches the threshold."""
     mask = 0
     for index in range(len(PUSHBACK_REASONS)):
         if peaks[index] and peaks[index] + NO_LOGIT >= threshold:
