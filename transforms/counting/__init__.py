@@ -1,1 +1,1 @@
-"""Which cells a conversation counts in, and their sums. No Beam here."""
+"""The cells that a conversation counts in, and their sums. No Beam here."""

@@ -1,7 +1,7 @@
-"""Cells of the tables, and the sums that are kept of one. No Beam here.
+"""Cells of the tables, and the sums of a cell. No Beam here.
 
 A *cell* is a slice of the conversations that started in one hour or day and have one value of one
-breakdown. Its sums are plain integers, so a contribution is taken back by adding its negative.
+breakdown. Its sums are plain integers, so adding its negative takes a contribution back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transforms.facets.facet import ALL
 from transforms.facets.registry import INDEX, Slice
 
 DAY: Final = -1
-"""Stands for the whole day where an hour of the day, 0..23, might stand."""
+"""The whole day, in the place of an hour of the day (0..23)."""
 DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
 
@@ -47,10 +47,10 @@ class Sums(NamedTuple):
     """Sums over the conversations of a cell.
 
     Attributes:
-      conversations: how many.
-      users: how many distinct users they have; a conversation without a user adds none.
-      change: sum of the changes of mood, in sixths of a point; of slices that sum it, else 0.
-      change_squares: sum of their squares, in thirty-sixths.
+      conversations: number of conversations.
+      users: number of their distinct users; a conversation without a user adds none.
+      change: sum of their changes of mood, in sixths of a point; 0 in slices that do not sum it.
+      change_squares: sum of the squares of the changes, in thirty-sixths.
     """
 
     conversations: int

@@ -1,11 +1,12 @@
 """The days that a backfill is asked for, and the messages that count for them. No Beam here.
 
-A conversation belongs to the day of its first message. Of a conversation that began earlier and
-reaches into the range, a message must be seen that is at most the session gap older than the range:
-with all messages from then on, no conversation is taken to begin in the range that began before.
-So the margin before the range is the gap, and exact. How long a conversation that begins in the
-range goes on, nobody knows beforehand: the margin after it is the operator's choice, and what may
-go on beyond it is counted.
+A conversation belongs to the day of its first message. So a backfill must recognize conversations
+that began before its range. Such a conversation reaches into the range only if it has a message in
+the session gap before the range. So the margin before the range is the session gap, and that is
+exact: with these messages, no conversation from before is taken for one that begins in the range.
+
+Nobody knows in advance how long a conversation goes on. So the operator chooses the margin after
+the range, and the conversations that may go on beyond it are counted.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _US = timedelta(microseconds=1)
 
 
 class DayRange(NamedTuple):
-    """UTC days in a row, and when the messages that count for them were said.
+    """Consecutive UTC days, and the times of the messages that count for them.
 
     Attributes:
       first_us, last_us: starts of the first and the last day, microseconds since the epoch.
-      sent_from_us: messages said earlier are left out.
-      sent_before_us: messages said at this time or later are left out.
+      sent_from_us: messages sent earlier are left out.
+      sent_before_us: messages sent at this time or later are left out.
       gap_us: the session gap.
     """
 
@@ -42,15 +43,15 @@ class DayRange(NamedTuple):
         """Returns the range from the first to the last day, both included.
 
         Args:
-          first: of the days.
-          last: of the days.
+          first: the first day.
+          last: the last day.
           gap: the session gap.
           margin: how long after the last day a conversation is followed.
-          now_us: messages said later are left out too, so that what arrives while a backfill runs
-            makes no difference.
+          now_us: messages sent at this time or later are left out too, so that what arrives while
+            a backfill runs makes no difference.
 
         Raises:
-          ValueError: the last day is before the first, or the margin is shorter than the gap.
+          ValueError: if the last day is before the first, or the margin is shorter than the gap.
         """
         if last < first:
             raise ValueError(f"the last day {last} is before the first, {first}; swap the two")
@@ -72,11 +73,11 @@ class DayRange(NamedTuple):
         return self.first_us <= instant_us < self.last_us + DAY_US
 
     def may_go_on(self, last_at_us: int) -> bool:
-        """Tells whether a conversation of that last message may have more that was left out."""
+        """Tells whether left-out messages may continue a conversation with this last message."""
         return last_at_us + self.gap_us >= self.sent_before_us
 
     def is_said_in_time(self, sent_at_us: int) -> bool:
-        """Tells whether a message of that time counts for the days."""
+        """Tells whether a message sent at this time counts for the days."""
         return self.sent_from_us <= sent_at_us < self.sent_before_us
 
 

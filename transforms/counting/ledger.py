@@ -1,8 +1,8 @@
-"""Conservation: every record read has one outcome, and the counts must say so. No Beam here.
+"""The ledger: every record read has one outcome, and the counts must say so. No Beam here.
 
-The entries come from both ends of the job: `read` is counted at the door, the outcomes where they
-happen. Conversations are counted where messages become them, and again in the finished totals. If
-something is lost or doubled in between, the two sides differ.
+The entries come from both ends of the job. `read` is counted at the door, and the outcomes where
+they happen. Conversations are counted where messages become them, and again in the finished totals.
+If something is lost or doubled in between, the two sides differ.
 """
 
 from __future__ import annotations
@@ -17,115 +17,95 @@ import msgspec
 from schemas.records import LedgerEntry, LedgerTotal
 
 READ: Final = "read"
-
+"""All records that were read."""
 
 COUNTED: Final = "counted"
-"""Messages that stand in a conversation's state, one by one."""
-
+"""Messages that the state of a conversation holds one by one."""
 
 DUPLICATE: Final = "duplicate"
-"""More copies of messages that are counted in the same conversation, also copies that differ."""
-
+"""Further copies of messages that are counted in the same conversation, even if they differ."""
 
 SAMPLED: Final = "sampled"
-"""Messages of conversations too long to hold each, past those held; repeated ones among them."""
-
+"""Messages of a very long conversation that its state does not hold, duplicates included."""
 
 SYSTEM_TURN: Final = "system_turn"
-
-
 LATE: Final = "late"
-
-
 DEAD_LETTER: Final = "dead_letter"
 
-
 OUT_OF_RANGE: Final = "out_of_range"
-"""Messages that a backfill read and that do not count for the days it was asked for."""
-
+"""Messages that a backfill read but that do not count for the days it was asked for."""
 
 FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER, OUT_OF_RANGE)
-
+"""The outcomes of a record. Together they add up to `READ`."""
 
 CONVERSATION: Final = "conversation"
 """Conversations that the messages make up."""
 
-
 TALLIED: Final = "tallied"
-"""Conversations that stand in the totals of the days."""
-
+"""Conversations in the totals of the days."""
 
 PAST_LIFE: Final = "past_life"
-"""Conversations, by day (the reason), of days that a stream no longer changes: for a backfill."""
-
+"""Conversations of a day (the reason) that a stream no longer changes. A backfill counts them."""
 
 OVER_USER_LIMIT: Final = "over_user_limit"
-"""Conversations, by day (the reason), past those that count of one user on one day."""
-
+"""Conversations beyond the number that counts for one user on a day (the reason)."""
 
 OTHER_DAY: Final = "other_day"
 """Conversations of days that a backfill was not asked for."""
 
-
 OPEN_AT_DRAIN: Final = "open_at_drain"
-"""Conversations, by the day they started (the reason), that a drain may have cut in two: what
-comes of them later a new job takes for another conversation, until a backfill of that day."""
-
+"""Conversations that a drain may have cut in two, by the day they started (the reason). A new job
+takes their later messages for another conversation, until a backfill counts that day."""
 
 OPEN_AT_END: Final = "open_at_end"
-"""Conversations, by the day they started (the reason), that may go on after the last message that
-a backfill read: a later backfill, or one with a larger margin, may count more of them."""
-
+"""Conversations that may go on after the last message that a backfill read, by the day they started
+(the reason). A later backfill, or one with a larger margin, may count more of their messages."""
 
 REVISIONS_PAST_LIFE: Final = "revisions_past_life"
-"""Revisions of conversations, by the day they started (the reason), that a stream dropped: it no
-longer changes that day. Most leave the number of conversations as it is, so `PAST_LIFE` does not
-show them. A backfill of the day counts them."""
-
+"""Revisions of conversations that a stream dropped because it no longer changes the day they
+started (the reason). Most revisions do not change the number of conversations, so `PAST_LIFE` does
+not show them. A backfill of the day counts them."""
 
 LIMIT_SHORTFALL: Final = "limit_shortfall"
-"""Conversations, by day (the reason), that are over the user limit in a stream only: others left
-the user's day, and the stream no longer remembers which ones come next. A backfill counts them."""
-
+"""Conversations of a day (the reason) that are over the user limit only in a stream. Others left
+the user's day, and the stream no longer remembers which come next. A backfill counts them."""
 
 OTHER_VALUE: Final = "other_value"
-"""Values of breakdowns that became `other`, by breakdown and why (the reason); the messages that
-stated them have a fate like every other."""
-
+"""Values of breakdowns that became `other`, by breakdown and why (the reason). The messages that
+state them have an outcome like all others."""
 
 PLACES: Final = (TALLIED, OVER_USER_LIMIT, PAST_LIFE, OTHER_DAY)
-"""What becomes of a conversation; together they are all."""
-
+"""The outcomes of a conversation. Together they add up to `CONVERSATION`."""
 
 ACCOUNTS: Final = (
     READ, *FATES, CONVERSATION, *PLACES, REVISIONS_PAST_LIFE, LIMIT_SHORTFALL, OPEN_AT_DRAIN,
     OPEN_AT_END, OTHER_VALUE,
 )  # fmt: skip
-
+"""Every account, in the order in which a ledger is shown."""
 
 _VERSION: Final = 1
 
 
 class LedgerImbalanceError(RuntimeError):
-    """Raised when records were lost or made up on the way."""
+    """Raised if a run lost or doubled records on the way."""
 
 
 def imbalance(entries: Iterable[LedgerEntry | LedgerTotal]) -> str | None:
-    """Returns one sentence saying by how much the two sides differ, or None if they agree."""
+    """Returns one sentence that shows how the two sides differ, or None if they agree."""
     sums = dict.fromkeys(ACCOUNTS, 0)
     for entry in entries:
         sums[entry.account] += entry.records
     for whole, parts in ((CONVERSATION, PLACES), (READ, FATES)):
-        met = sum(sums[part] for part in parts)
-        if met != sums[whole]:
+        added_up = sum(sums[part] for part in parts)
+        if added_up != sums[whole]:
             shown = " + ".join(f"{part} {sums[part]}" for part in parts)
-            return f"the ledger does not balance: {whole} {sums[whole]}, but {shown} = {met}"
+            return f"the ledger does not balance: {whole} {sums[whole]}, but {shown} = {added_up}"
     return None
 
 
 @dataclass(frozen=True)
 class RunningTotals:
-    """Everything added up since the run began."""
+    """The sums of all ledger entries since the run began, by (account, reason)."""
 
     run: int
     revision: int
@@ -139,16 +119,16 @@ class RunningTotals:
     def decode(cls, encoded: bytes) -> RunningTotals:
         version, run, revision, rows = _decode(encoded)
         if version != _VERSION:
-            raise ValueError(f"ledger state has version {version}, not {_VERSION}")
+            raise ValueError(
+                f"ledger state has version {version}, not {_VERSION}; start a new job and backfill"
+            )
         return cls(run, revision, Counter({(row[0], row[1]): row[2] for row in rows}))
 
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
 _decode = msgspec.msgpack.Decoder(tuple[int, int, int, list[tuple[str, str, int]]]).decode
 
 
 def entries_of(counts: Mapping[tuple[str, str], int]) -> list[LedgerEntry]:
-    """Returns an entry for each (account, reason) that was met at least once."""
+    """Returns an entry for each (account, reason) whose count is not 0."""
     return [LedgerEntry(account, reason, n) for (account, reason), n in counts.items() if n]

@@ -18,20 +18,20 @@ _PLACES: Final = tuple(
     ATTRIBUTES.index(breakdown.name) if breakdown.name in ATTRIBUTES else breakdown.name
     for breakdown in BREAKDOWNS
 )
-"""For each breakdown the place of its stated value, or its name where no event states it."""
+"""For each breakdown the position of its stated value, or its name if no event states it."""
 
 Place = tuple[int, int, str]
-"""Hour or `DAY`, id of the breakdown and its value: a cell without its slice."""
+"""A cell without its slice: the hour or `DAY`, the id of the breakdown, and its value."""
 
 
 class Profile(NamedTuple):
-    """All that a conversation adds to the cells of its day: small enough to be remembered.
+    """What a conversation adds to the cells of its day, in a form small enough to remember.
 
     Attributes:
-      hour: hour of the day in which it started.
+      hour: hour of the day in which the conversation started.
       stated: its values of `ATTRIBUTES`, in that order.
-      traits: what the facets may know of it.
-      change: the change of its mood in sixths of a point; 0 if it is not defined.
+      traits: what the facets may know about it.
+      change: its change of mood in sixths of a point; 0 if it is not defined.
     """
 
     hour: int
@@ -40,7 +40,7 @@ class Profile(NamedTuple):
     change: int
 
     def slices(self) -> Iterator[tuple[Place, tuple[int, ...]]]:
-        """Yields, for each hour and breakdown, where the conversation is and its slices there."""
+        """Yields each place of the conversation, for day and hour, with the slices there."""
         by_breakdown = slices_of(self.traits)
         values = self.values()
         for hour in (DAY, self.hour):
@@ -48,14 +48,14 @@ class Profile(NamedTuple):
                 yield (hour, breakdown, value), slices
 
     def values(self) -> tuple[str, ...]:
-        """Returns its value of each of `BREAKDOWNS`."""
+        """Returns the value of the conversation for each of `BREAKDOWNS`."""
         others = {"overall": ALL, "length": length_of(self.traits.human_messages)}
         return tuple(
             self.stated[place] if isinstance(place, int) else others[place] for place in _PLACES
         )
 
     def cells(self) -> Iterator[tuple[Cell, Sums]]:
-        """Yields every cell that the conversation counts in, with its sums, users left at 0."""
+        """Yields every cell of the conversation with what it adds to the sums, without its user."""
         plain = Sums(1, 0, 0, 0)
         with_change = Sums(1, 0, self.change, self.change * self.change)
         for place, slices in self.slices():
@@ -74,12 +74,12 @@ def profile_of(summary: ConversationSummary) -> Profile:
 
 
 def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Sums]]:
-    """Yields every cell that the conversation counts in, with its sums, users left at 0."""
+    """Yields every cell of the conversation with what it adds to the sums, without its user."""
     return profile_of(summary).cells()
 
 
 def cells_without(cells: Iterable[Cell], profiles: Iterable[Profile]) -> set[Cell]:
-    """Returns those of the cells that no conversation of these profiles is in."""
+    """Returns the cells in which none of these conversations counts."""
     left: defaultdict[Place, set[int]] = defaultdict(set)
     for hour, breakdown, value, index in cells:
         left[hour, breakdown, value].add(index)

@@ -1,8 +1,8 @@
 """Totals of a day: the sums of all its cells, which can be added and taken back. No Beam here.
 
-Any order of addition gives the same totals. Distinct users are sums too: `user_day.UserDay` knows
-the conversations of a user that count on a day. It adds 1 to a cell when the first of them enters
-it, and -1 when the last one leaves. So users are counted exactly, without a sketch.
+Any order of addition gives the same totals. Distinct users are sums too. `user_day.UserDay` knows
+which conversations of a user count on a day. It adds 1 to a cell when the first of them enters it,
+and -1 when the last one leaves it. So users are counted exactly, without a sketch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _LAYOUT: int = 2
 
 
 class DayTotals(dict[Cell, Sums]):
-    """Sums of the cells of one day. A cell that is not in it is nothing."""
+    """Sums of the cells of one day. The sums of a missing cell are 0."""
 
     def add(self, cell: Cell, sums: Sums, sign: int = 1) -> None:
-        """Adds sums to a cell; a cell that comes to nothing is removed."""
+        """Adds sums to a cell, or subtracts them if `sign` is -1; removes a cell of only zeros."""
         n, users, change, squares = self.get(cell, NOTHING)
         total = Sums(
             n + sign * sums[0],
@@ -40,7 +40,7 @@ class DayTotals(dict[Cell, Sums]):
             self[cell] = total
 
     def add_all(self, other: Mapping[Cell, Sums], sign: int = 1) -> DayTotals:
-        """Adds other totals of the same day, and returns this object."""
+        """Adds (or subtracts) other totals of the same day to this object, and returns it."""
         for cell, sums in other.items():
             self.add(cell, sums, sign)
         return self
@@ -48,8 +48,8 @@ class DayTotals(dict[Cell, Sums]):
     def encode(self) -> bytes:
         """Returns the canonical bytes: equal totals give equal bytes.
 
-        Breakdowns stand there by their ids, slices by the id of their facet and their value. So a
-        breakdown or facet that is added later does not change what stored bytes mean.
+        The bytes name a breakdown by its id, and a slice by the id of its facet and its value. So a
+        breakdown or a facet that is added later does not change what stored bytes mean.
         """
         slices = sorted({cell.slice_index for cell in self})
         place = {index: number for number, index in enumerate(slices)}
@@ -61,11 +61,13 @@ class DayTotals(dict[Cell, Sums]):
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: the bytes name a layout, breakdown, facet or value unknown to this version.
+          ValueError: if this version does not know the layout or a breakdown, facet or value.
         """
         layout, keys, rows = _decode(encoded)
         if layout != _LAYOUT:
-            raise ValueError(f"day totals have version {layout}, not {_LAYOUT}")
+            raise ValueError(
+                f"day totals have version {layout}, not {_LAYOUT}; start a new job and backfill"
+            )
         slices = [index_of_key(*key) for key in keys]
         totals = cls((Cell(*row[:3], slices[row[3]]), Sums(*row[4:])) for row in rows)
         if unknown := {cell.breakdown for cell in totals} - BREAKDOWN_NAMES.keys():
@@ -78,18 +80,18 @@ class DayTotals(dict[Cell, Sums]):
 
 @dataclass(slots=True)
 class TotalsChange:
-    """What is added to a day's totals.
+    """What is to be added to a day's totals.
 
     Attributes:
-      totals: to add.
-      revisions: how many published summaries of conversations it takes back.
+      totals: the sums to add; those of what is taken back are negative.
+      revisions: how many summaries the change takes back.
     """
 
     totals: DayTotals = field(default_factory=DayTotals)
     revisions: int = 0
 
     def add(self, other: TotalsChange) -> TotalsChange:
-        """Adds another change of the same day, and returns this object."""
+        """Adds another change of the same day to this object, and returns it."""
         self.totals.add_all(other.totals)
         self.revisions += other.revisions
         return self
@@ -105,9 +107,10 @@ class TotalsChange:
 
 
 class TotalsBuilder:
-    """Adds up many users' conversations of one day, in place: as `cells_of` does, only faster.
+    """Adds up the conversations of many users on one day, in place.
 
-    A conversation is in some eighty cells, so this is the innermost loop of a bounded run.
+    It gives the sums of `cells_of`, but faster. A conversation is in some eighty cells, so this is
+    the innermost loop of a bounded run.
     """
 
     def __init__(self) -> None:
@@ -116,8 +119,8 @@ class TotalsBuilder:
     def add_user(self, summaries: Iterable[ConversationSummary]) -> None:
         """Adds all conversations of one user that started on the day.
 
-        The user counts once in every cell that any of the conversations is in. Conversations
-        without a user add no user.
+        The user counts once in every cell that has one of the conversations. A conversation without
+        a user adds no user.
         """
         counted: set[int] = set()
         for summary in summaries:
@@ -147,7 +150,7 @@ class TotalsBuilder:
 
 
 def totals_of(summaries: Iterable[ConversationSummary]) -> DayTotals:
-    """Returns what one user's conversations of one day add up to."""
+    """Returns the totals of one user's conversations on one day."""
     builder = TotalsBuilder()
     builder.add_user(summaries)
     return builder.totals()
@@ -160,8 +163,8 @@ _decode = msgspec.msgpack.Decoder(
 
 
 KeyedTotals = tuple[int, DayTotals]
-"""Start of the day in microseconds, and its totals or a part of them."""
+"""Start of the day in microseconds since the epoch, and its totals or a part of them."""
 
 
 KeyedChange = tuple[int, TotalsChange]
-"""Start of the day in microseconds, and what is added to its totals."""
+"""Start of the day in microseconds since the epoch, and a change of its totals."""

@@ -1,8 +1,8 @@
 """What a stream remembers of one user and day, and what a change adds to the day's totals.
 
-A cell counts each user once, and of each user at most a limit of conversations. Both depend on all
-conversations of the user, so a stream remembers those that may yet count. The memory is bounded,
-and a change costs about the same however many conversations the user has. No Beam here.
+A cell counts each user once, and only a limited number of each user's conversations. Both depend on
+all conversations of the user, so a stream remembers those that count or may still count. The memory
+is bounded, and a change costs about the same for any number of conversations. No Beam here.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Remembered(NamedTuple):
     """A conversation that a user's day remembers.
 
     Attributes:
-      rank: of its id.
+      rank: the rank of its id.
       profile: what it adds to the cells.
-      times: how often it was added, less how often it was taken back; never 0. It is 1 once every
-        change has come, or the number of conversations that are alike in all of this.
+      times: how often it was added minus how often it was taken back; never 0. When every change
+        has come, it is the number of conversations with this rank and profile, in most cases 1.
     """
 
     rank: Rank
@@ -40,13 +40,13 @@ class Remembered(NamedTuple):
 
 
 class UserDayUpdate(NamedTuple):
-    """What a change makes of a user's day.
+    """A user's day after a change, and what the change adds up to.
 
     Attributes:
-      user_day: with the change.
+      user_day: the user's day with the change.
       added: what to add to the day's totals.
-      over_limit: how many more conversations of the user are over the limit.
-      shortfall: how many more of those would count if the day remembered them.
+      over_limit: how many more conversations of the user are over the limit than before.
+      shortfall: how many more of these would count if the user's day remembered them.
     """
 
     user_day: UserDay
@@ -57,16 +57,17 @@ class UserDayUpdate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UserDay:
-    """The conversations of one user that started on one day, as far as they may yet count.
+    """The conversations of one user that started on one day, as far as they may still count.
 
-    At most `limit` count, those of the smallest ranks. The day remembers these and some spare ones,
-    `remembered_ids` ids in all. When it must forget one, it forgets the largest rank, and never
-    remembers that rank or a larger one again: from then on it only numbers such conversations. An
-    id that begins several conversations on the day has an entry for each.
+    At most `limit` conversations count, those of the smallest ranks. The user's day remembers these
+    and some spare ones, `remembered_ids(limit)` ids in all. When there are more ids, it forgets the
+    largest rank. From then on it only counts the conversations of that rank and of larger ones, and
+    never remembers them again. An id that begins several conversations on the day has an entry for
+    each.
 
     Attributes:
-      known: the conversations remembered, in order.
-      limit: how many count.
+      known: the conversations remembered, in the order of rank and profile.
+      limit: how many conversations count.
       edge: conversations of this rank and above are not remembered; None while all are.
       beyond: how many conversations are not remembered.
     """
@@ -79,9 +80,10 @@ class UserDay:
     def apply(self, rank: Rank, change: SignedSummary, limit: int) -> UserDayUpdate:
         """Applies one signed summary of this user and day.
 
-        The user is added to a cell with the first conversation in it, and taken away with the last.
-        What the totals have gained in all depends on the day only, so the order of changes does not
-        matter: a retraction may come before what it retracts. Nor does a changed limit.
+        The first conversation in a cell adds the user to it, and the last one takes the user away.
+        The sum of what all changes add depends only on the conversations that are left. So the
+        order of the changes does not matter, and a retraction may come before what it takes back.
+        The limit may change too; then the new one counts.
         """
         after = self._changed(rank, profile_of(change.summary), change.sign, limit)
         was, now = self._divided(), after._divided()
@@ -108,8 +110,8 @@ class UserDay:
     def _bounded(self) -> UserDay:
         """Forgets the largest ranks if there are too many.
 
-        Ranks are limited, not conversations: a revision whose new summary comes before the old one
-        is taken back does not make the day forget another conversation.
+        Ranks are limited, not conversations. A revision may add the new summary before it takes the
+        old one back, and must not make the user's day forget another conversation.
         """
         most = remembered_ids(self.limit)
         if len(self.known) <= most:
@@ -141,7 +143,7 @@ class UserDay:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: another version, or one with other breakdowns, wrote it.
+          ValueError: if a version with another layout or other breakdowns wrote it.
         """
         version, ids, limit, edge, beyond, known = _decode(encoded)
         check_layout("user-day state", version, _VERSION, ids)
@@ -149,12 +151,12 @@ class UserDay:
 
 
 class _Divided(NamedTuple):
-    """A user's day, divided into what counts and what does not.
+    """A user's day, divided into the conversations that count and those that do not.
 
     Attributes:
-      counted: the conversations that count, and how many times each.
+      counted: the conversations that count, and how many times each counts.
       over_limit: how many conversations do not count.
-      shortfall: how many of those would count if the day remembered them.
+      shortfall: how many of these would count if the user's day remembered them.
     """
 
     counted: dict[Remembered, int]
@@ -163,7 +165,7 @@ class _Divided(NamedTuple):
 
 
 def _added(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
-    """Returns what the totals change by when other conversations of a user count than before."""
+    """Returns what to add to the totals when other conversations of a user count than before."""
     added = DayTotals()
     changed = [known for known in was.keys() | now.keys() if was.get(known) != now.get(known)]
     if not changed:

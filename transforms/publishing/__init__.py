@@ -1,1 +1,1 @@
-"""Which cells may be seen. No Beam here."""
+"""Decides which cells may be seen, and makes their rows. No Beam here."""

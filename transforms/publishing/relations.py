@@ -1,6 +1,7 @@
-"""Relations that tie the cells of a day: totals and their parts, slices and slices within them.
+"""Relations between the cells of a day: totals and their parts, slices and slices within them.
 
-Derived from the facets where a facet says so; what ties two facets is written down here. No Beam.
+The relations within a facet are derived from its declaration. Those between two facets are written
+down here. No Beam here.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from transforms.facets.registry import FACETS, INDEX, SLICES, Slice, slices_of_f
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A total and its parts, or a slice and another within it.
+    """A total and its parts, or a cell and a smaller cell within it.
 
     Attributes:
       total: the larger cell.
-      parts: the cells that are the total's parts; one if `is_partition` is false.
+      parts: the parts of the total; only one if `is_partition` is false.
       is_partition: whether the parts add up to the total.
       is_over_values: whether the parts are the values of one breakdown.
     """
@@ -64,11 +65,11 @@ _SLICE_PARTITIONS: Final = (
     (LONG, _index(*(("length", n) for n in _LONG_LENGTHS))),
     (WITH_CHANGE, _index(*(("length", n) for n in _CHANGE_LENGTHS))),
 )
-"""Totals among the slices and the parts that they are the sum of."""
+"""Slices that are the sum of others, each with the slices that it is the sum of."""
 
 
 def _within(facet: str) -> tuple[tuple[int, int], ...]:
-    """Returns (slice of a group, slice of those in the group that are of the facet)."""
+    """Returns pairs of slices: a group, and the conversations of the group that have the facet."""
     groups = {("all", ALL): ALL, ("use", "affective"): "affective"}
     groups |= {("type", t): t for t in TYPES}
     return tuple((INDEX[Slice(*g)], INDEX[Slice(facet, name)]) for g, name in groups.items())
@@ -98,7 +99,7 @@ def _slice_subsets() -> Iterator[tuple[int, int]]:
     pairs += [(pushback, ("pushback_reason", r)) for r in PUSHBACK_REASONS]
     others = (f for f in FACETS if f.share_of is ShareOf.ALL and not f.is_partition)
     pairs += [(("all", ALL), (f.name, v)) for f in others if f.name != "type" for v in f.values]
-    # Every long conversation has a change.
+    # Every long conversation has enough messages for a change of mood.
     pairs += [(("sentiment", g), ("long", g)) for g in (ALL, "affective", *TYPES)]
     pairs += [(("drift", s.value), ("drift_long", s.value)) for s in SLICES if s.facet == "drift"]
     for larger, smaller in pairs:
@@ -109,7 +110,7 @@ _SUBSETS: Final = tuple(_slice_subsets())
 
 
 def relations_of(totals: DayTotals) -> Iterator[Relation]:
-    """Yields every relation that ties cells of a day."""
+    """Yields every relation between the cells of a day."""
     by_value: defaultdict[tuple[int, int, int], list[Cell]] = defaultdict(list)
     by_hour: defaultdict[Cell, list[Cell]] = defaultdict(list)
     places: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
@@ -122,7 +123,7 @@ def relations_of(totals: DayTotals) -> Iterator[Relation]:
     for (hour, _, slice_index), parts in by_value.items():
         total = Cell(hour, OVERALL, ALL, slice_index)
         if SLICES[slice_index].facet == "length":
-            # `overall` leaves the lengths out because the cells of breakdown `length` say them.
+            # `overall` leaves the lengths out, because the cells of breakdown `length` show them.
             total = Cell(hour, LENGTH, SLICES[slice_index].value, EVERYONE)
         if total in totals:
             yield Relation(total, tuple(parts), True, is_over_values=True)
@@ -144,14 +145,14 @@ def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[
         if larger in slices and smaller in slices:
             yield Relation(Cell(*place, larger), (Cell(*place, smaller),), False)
     if place[1] == LENGTH and WITH_CHANGE in slices:
-        # All conversations of such a length have a change: two names of one set.
+        # All conversations of such a length have a change, so both slices are the same set.
         for group, changed in _CHANGED:
             if changed in slices:
                 yield Relation(Cell(*place, group), (Cell(*place, changed),), True)
 
 
 def _overall_lengths(totals: DayTotals, hour: int) -> Iterator[Relation]:
-    """Yields what ties overall's long and sentiment slices to the values of breakdown length."""
+    """Yields the relations of overall's long and sentiment slices to the values of `length`."""
     for pairs, lengths in ((_LONG_ONES, _LONG_LENGTHS), (_CHANGED, _CHANGE_LENGTHS)):
         for group, total_index in pairs:
             total = Cell(hour, OVERALL, ALL, total_index)

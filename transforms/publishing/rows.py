@@ -1,4 +1,4 @@
-"""Rows of the released cells: immutable versions. No Beam here."""
+"""Makes the rows of released cells, which are immutable versions. No Beam here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHANGE_FACET: Final = "sentiment"
 
 @dataclass(frozen=True)
 class RowStamp:
-    """What every row says of how it came about."""
+    """What every row says about how it was made."""
 
     thresholds: Thresholds
     metrics_version: str
@@ -43,7 +43,7 @@ def snapshot_rows(
 ) -> list[AggregateRow]:
     """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
     released: dict[Cell, Sums | None] = dict(cells)
-    # A snapshot must have a row, or an older one with more in it would go on holding.
+    # A snapshot without any row would leave an older snapshot current.
     released.setdefault(WHOLE_DAY, None)
     return [
         row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
@@ -53,7 +53,7 @@ def snapshot_rows(
 def row_of(
     day_us: int, cell: Cell, sums: Sums | None, stamp: RowStamp, revision: int, snapshot: int
 ) -> AggregateRow:
-    """Returns one version of one cell; without sums it withdraws the cell."""
+    """Returns one version of one cell; a version without sums withdraws the cell."""
     facet, facet_value = SLICES[cell.slice_index]
     has_change = sums is not None and facet == _CHANGE_FACET
     return AggregateRow(

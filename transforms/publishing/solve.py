@@ -1,4 +1,4 @@
-"""Solves the linear equations that published cells satisfy, as an attacker would. No Beam here."""
+"""Solves the linear equations between published cells, as an attacker would. No Beam here."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _PRIME: Final = 2**61 - 1
 def solved_by(
     rows: Iterable[dict[Cell, int]], unknown: Container[Cell]
 ) -> dict[Cell, dict[Cell, int]]:
-    """Returns the unknowns that linear equations determine, and what each is worked out from.
+    """Finds the unknown cells that linear equations determine.
 
-    Gaussian elimination to reduced row echelon form; sparse, in integers modulo a prime of 61 bits:
-    numbers stay small, and no determinant of such matrices vanishes but by negligible chance.
+    This is sparse Gaussian elimination to reduced row echelon form, with integers modulo a prime of
+    61 bits, so that numbers stay small. There is a negligible chance that a determinant is 0 only
+    modulo the prime.
 
     Args:
-      rows: for each equation the coefficients of its cells, whose sum is nought; the dicts are used
-        up.
-      unknown: cells whose number is not known.
+      rows: for each equation the coefficients of its cells; the cells times their coefficients add
+        up to 0. The dicts are changed.
+      unknown: the cells whose number is not known.
 
     Returns:
-      For each unknown determined the known cells that it is a combination of.
+      For each unknown that is determined, the known cells that it is a combination of.
     """
     equations = sorted(rows, key=len)
     occurrences = Counter(cell for row in equations for cell in row if cell in unknown)
@@ -37,7 +38,7 @@ def solved_by(
         candidates = [cell for cell in row if cell in unknown]
         if not candidates:
             continue
-        # The rarest unknown: few other equations must be rewritten, and the matrix stays sparse.
+        # With the rarest unknown few other equations must be rewritten, so the matrix stays sparse.
         pivot = min(candidates, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
         inverse = pow(row[pivot], -1, _PRIME)
         for cell in row:
@@ -62,7 +63,7 @@ def solved_by(
 
 
 def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
-    """Subtracts a multiple of another equation in place."""
+    """Subtracts a multiple of another equation from `row`, in place."""
     for cell, coefficient in other.items():
         left = (row.get(cell, 0) - times * coefficient) % _PRIME
         if left:

@@ -1,24 +1,28 @@
 """Which cells of a day may be published: thresholds and complementary suppression. No Beam here.
 
-A cell is safe by itself with at least `min_users` distinct users and `min_conversations`
-conversations. That is not enough: where a total and all its parts but one are published, the last
-part can be had by subtraction. So the cells of a day are tied by *relations*, and cells are
-suppressed until none of them gives anything small away:
+A cell with at least `min_users` distinct users and `min_conversations` conversations is safe by
+itself. That is not enough. If a total and all its parts except one are published, subtraction gives
+the last part. So *relations* connect the cells of a day, and cells are suppressed until no relation
+gives a small number away:
 
-- *partition*: a total is the sum of its parts (a day of its hours; overall of the values of each
-  breakdown; all conversations of their uses, lengths, drifts). If the total is published, the parts
-  that are not must be at least two and together reach both thresholds; if it is not, not all parts
-  may be published.
-- *subset*: a slice within a larger one (a type among the affective, the long ones of a type). If
-  both are published, the rest must be empty or reach both thresholds.
+- *partition*: a total is the sum of its parts. A day is the sum of its hours. `overall` is the sum
+  of the values of each breakdown. All conversations are the sum of their uses, and of their
+  lengths, and of their drifts. If the total is published, either all parts are, or at least two are
+  not and these together reach both thresholds. If the total is not published, at least one part is
+  not.
+- *subset*: a slice lies within a larger one, e.g. a type within the affective conversations, or the
+  long conversations of a type within the type. If both are published, the rest must be empty or
+  reach both thresholds.
 
-Parts are suppressed smallest first, the headline slices last. This is the usual heuristic of
+The smallest parts are suppressed first, the headline slices last. This is the usual heuristic of
 statistical disclosure control (secondary cell suppression; Hundepool et al., "Statistical
-Disclosure Control", 2012, chapter 4): it stops subtraction within each relation and chains of such
-subtractions. It does not stop an attacker who solves several relations together (two tables that
-share a margin), and so what is left is solved as he would, and more is suppressed until no small
-cell comes out. Between successive versions of a cell it promises nothing: that guard belongs into
-`release`, where successive versions meet.
+Disclosure Control", 2012, chapter 4). It stops subtraction within each relation, and chains of such
+subtractions. It does not stop an attacker who solves several relations together, such as two tables
+that share a margin. So what is published is then solved as an attacker would solve it, and more is
+suppressed until no small cell comes out.
+
+Nothing is promised between successive versions of a cell. That guard belongs in `release`, where
+successive versions meet.
 """
 
 from __future__ import annotations
@@ -40,10 +44,10 @@ _UNTYPED: Final = frozenset(
     i for i, s in enumerate(SLICES)
     if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
 )  # fmt: skip
-"""What most conversations are, and nobody asks for."""
+"""The pairs without a type, which most conversations have and nobody asks for."""
 
 NOT_PUBLISHED: Final = "not_published"
-"""Value of a breakdown under which the suppressed values are published together."""
+"""The value of a breakdown that stands for all suppressed values together."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,11 @@ class Thresholds:
     """What a cell must have to be published.
 
     Attributes:
-      min_users: distinct users.
-      min_conversations: conversations.
+      min_users: the least number of distinct users.
+      min_conversations: the least number of conversations.
+
+    Raises:
+      ValueError: if one of them is below 1.
     """
 
     min_users: int = 15
@@ -65,22 +72,23 @@ class Thresholds:
                 raise ValueError(f"{name} must be at least 1, got {value}; the default is 15")
 
     def allow(self, conversations: int, users: int) -> bool:
-        """Tells whether that many are enough."""
+        """Tells whether a cell with so many conversations and users may be published."""
         return conversations >= self.min_conversations and users >= self.min_users
 
     @property
     def are_off(self) -> bool:
-        """Whether everything may be published: somebody's own conversations."""
+        """Whether everything may be published, as for the conversations of the operator alone."""
         return self.min_users == 1 and self.min_conversations == 1
 
 
 def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     """Returns the cells of a day that may be published, and the `not_published` remainders.
 
-    Guarantees: depends on the totals only. Every cell returned reaches both thresholds, a remainder
-    with a lower bound of its users.
+    Guarantees: the result depends only on the totals and the thresholds. Every cell returned
+    reaches both thresholds; the users of a remainder are a lower bound. If the thresholds are off,
+    every cell that has a conversation is returned.
     """
-    # Between a retraction and its replacement a cell may hold nobody, or fewer than nobody.
+    # Between a retraction and its replacement the count of a cell may be 0 or even negative.
     totals = DayTotals((cell, sums) for cell, sums in totals.items() if sums.conversations > 0)
     if thresholds.are_off:
         return totals
@@ -100,7 +108,7 @@ def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
 
 @dataclass
 class _Audit:
-    """Suppresses cells until every relation holds."""
+    """Suppresses cells until no relation gives a small number away."""
 
     totals: DayTotals
     thresholds: Thresholds
@@ -122,7 +130,7 @@ class _Audit:
         return audit
 
     def settle(self) -> None:
-        """Revisits each relation until none suppresses anything more."""
+        """Suppresses cells until each relation is safe by itself."""
         waiting = deque(range(len(self.relations)))
         is_waiting = [True] * len(self.relations)
         while waiting:
@@ -136,11 +144,11 @@ class _Audit:
                         waiting.append(tied)
 
     def withstand(self) -> None:
-        """Suppresses until the relations together determine no cell that is small.
+        """Suppresses cells until all relations together determine no small cell.
 
-        The elimination tells what a small cell is worked out from; the cheapest of that is
-        suppressed, a round at a time. It ends, because equations without a published cell
-        determine nothing.
+        The elimination tells which published cells give a small cell away. Each round suppresses
+        the cheapest of them. The rounds end, because equations without a published cell determine
+        nothing.
         """
         while determined := self._determined():
             for _, known in determined:
@@ -149,10 +157,10 @@ class _Audit:
             self.settle()
 
     def _determined(self) -> list[tuple[Cell, dict[Cell, int]]]:
-        """Returns the cells below a threshold that can be worked out, each with what from.
+        """Returns the cells below a threshold that can be worked out, and from which cells.
 
-        What follows from no published cell is nobody's number: between a retraction and its
-        replacement the totals do not add up. There is nothing to hide it behind either.
+        A number that follows from no published cell is left out, because it is nobody's: between a
+        retraction and its replacement the totals do not add up. No cell could hide it either.
         """
         rows = []
         for relation in self.relations:
@@ -169,7 +177,7 @@ class _Audit:
         )
 
     def remainder(self, relation: Relation, held_back: Sequence[Cell]) -> Sums:
-        """Returns the sum of parts held back, with a lower bound of their distinct users."""
+        """Returns the sums of the parts held back, with a lower bound of their distinct users."""
         withheld = [self.totals[cell] for cell in held_back]
         published = [c for c in relation.parts if c not in self.suppressed]
         elsewhere = sum(self.totals[c].users for c in published)
@@ -210,12 +218,12 @@ class _Audit:
         return min(cells, key=self._cost)
 
     def _cost(self, cell: Cell) -> tuple[int, bool, int, Cell]:
-        """Ranks cells by what the reader loses.
+        """Returns what the reader loses with a cell; the smallest cost is suppressed first.
 
-        Pairs without a type first, then what is said of parts of the conversations, then what is
-        said of all, the headlines last; hours before days; few conversations before many.
+        Pairs without a type go first, then values of breakdowns, then overall, and the headlines
+        last. Among equals, hours go before days, and few conversations before many.
         """
-        # All conversations of a length are a headline by their other name too.
+        # For the longer lengths this slice has all conversations, so it is a headline too.
         is_length = (cell.breakdown, cell.slice_index) == (LENGTH, WITH_CHANGE)
         if cell.slice_index in _UNTYPED:
             worth = 0
