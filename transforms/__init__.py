@@ -1,1 +1,1 @@
-"""The steps, in data order: decode, score, sessionize, changes, aggregate, release, ledger."""
+"""The Beam steps, in the order of the data: decode, score, sessionize, changes, count, release."""

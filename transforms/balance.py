@@ -1,6 +1,6 @@
-"""Balance: sums the ledger of a run, and fails a bounded run that lost a record.
+"""Balance: sums the ledger of a run, and fails a bounded run that lost or doubled a record.
 
-A stream writes its totals again and again; the two sides differ by what is under way.
+A stream writes its ledger again and again. Its two sides differ by the records under way.
 """
 
 from __future__ import annotations
@@ -31,9 +31,15 @@ from transforms.policies import Clock, Firings, each_element
 class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of a bounded run and checks that they balance.
 
-    In: collections of `LedgerEntry` by name, in the global window. Out: one `LedgerTotal` for each
-    account and reason, run and revision those of the run.
-    Raises: `LedgerImbalanceError` while the pipeline runs, so that the run fails.
+    In: collections of `LedgerEntry` by name.
+    Out: one `LedgerTotal` for each account and reason.
+    Windowing: the global window, in and out.
+    Guarantees: no `LedgerTotal` comes out if the ledger does not balance. The bundle then raises
+    `LedgerImbalanceError`, and the run fails.
+
+    Args:
+      revision: start of the run, microseconds since the epoch. It names the run and is the revision
+        of its totals.
     """
 
     def __init__(self, revision: int) -> None:
@@ -57,15 +63,19 @@ class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
 class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of an unbounded job, for as long as it runs.
 
-    In: collections of `LedgerEntry` by name. Out: all `LedgerTotal`s of the run so far, once a
-    firing period in which one has changed, together under one revision. Windowing: the global
-    window.
-    Guarantees: the totals are of the state that the runner keeps, so that after a failure they
-    count what is replayed once; a later revision supersedes what a lost attempt wrote.
+    In: collections of `LedgerEntry` by name.
+    Out: all `LedgerTotal`s of the run so far, under one revision, once a firing period in which an
+    entry came.
+    Windowing: the global window, in and out.
+    Guarantees: the totals are in the state that the runner keeps. So a record that is replayed
+    after a failure counts once, and a later revision supersedes what a lost attempt wrote.
     State: `RunningTotals`, some hundred bytes in all.
 
     Args:
-      run: start of the job, which names a run that begins with it.
+      firings: when the totals are written.
+      clock: gives the revisions.
+      run: start of the job, microseconds since the epoch. It names the run, unless the job took
+        over the state of an earlier one.
     """
 
     def __init__(self, firings: Firings, clock: Clock, run: int) -> None:
@@ -100,7 +110,7 @@ class _TotalFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(TOTALS),
     ) -> Iterator[LedgerTotal]:
         entries = list(keyed[1])
-        if not entries:  # A runner may fire a last pane of nothing.
+        if not entries:  # A runner may fire an empty last pane.
             return
         encoded = state.read()
         now_us = self._clock()
@@ -135,7 +145,7 @@ def _checked(sums: Iterable[tuple[tuple[str, str], int]], revision: int) -> list
 
 
 def at_end_of_bundle(counts: Mapping[tuple[str, str], int]) -> Iterator[WindowedValue]:
-    """Yields the entries of what a step in the global window counted over a bundle."""
+    """Yields the ledger entries of a bundle, for a step in the global window."""
     window = GlobalWindow()
     for entry in entries_of(counts):
         yield WindowedValue(entry, window.max_timestamp(), (window,))
@@ -144,5 +154,5 @@ def at_end_of_bundle(counts: Mapping[tuple[str, str], int]) -> Iterator[Windowed
 def count_metrics(step: str, counts: Mapping[tuple[str, str], int]) -> None:
     """Adds the counts to Beam's counters `<step>/<account>` or `<step>/<account>/<reason>`."""
     for (account, reason), records in counts.items():
-        # Beam's counters may go down: a stream takes back what turned out otherwise.
+        # Beam's counters may go down. A stream takes back what it counted too early.
         Metrics.counter(step, f"{account}/{reason}" if reason else account).inc(records)

@@ -1,13 +1,14 @@
-"""Changes: what is new is added to the tables, what it replaces is taken back.
+"""Changes: adds what is new to the totals, and takes back what it replaces.
 
-The heart of the unbounded job. A conversation's summary is revised as it grows, or when a late
-event merges two of its sessions; Beam has no retractions. So one stateful step remembers what was
-published of each conversation, and one in which cells each user is; both emit signed changes whose
-sum is right whatever the order, so that every table ends as a batch run's. The logic is in
-`history` and `user_day`; these are shells around it.
+This is the core of the unbounded job. The summary of a conversation is revised when the
+conversation grows, and when a late event merges two of its spans. Beam has no retractions. So one
+stateful step remembers the summaries that it emitted for each conversation, and another remembers
+which of a user's conversations count. Both emit signed changes. Their sum is right in any order, so
+every table ends like a batch run's; the ledger counts what comes too late for that. The logic is in
+`conversation.history` and `counting.user_day`. The DoFns here are thin shells around it.
 
-Both steps are total: they are given valid values only and raise nothing, because Beam refuses to
-route exceptions of a stateful step.
+Both steps accept every valid value and raise nothing. They could not send a bad value to the dead
+letters, because Beam refuses to route the exceptions of a stateful step.
 """
 
 from __future__ import annotations
@@ -44,16 +45,17 @@ from transforms.score import LoadClassifier
 from transforms.sessionize import NewSpans
 
 UserDayKey = tuple[str, int]
-"""Hash of the user, and the start of the day in microseconds."""
+"""Hash of the user, and start of the day in microseconds since the epoch."""
 
 RankedChange = tuple[Rank, SignedSummary]
-"""A signed summary, and the rank of its conversation among those of the user."""
+"""A signed summary, and the rank of its conversation among those of its user."""
 
 END_OF_TIME: Final = GlobalWindow().max_timestamp()
-"""Where a drain sends the watermark, and the time of the panes that it fires.
+"""The time to which a drain moves the watermark, and the timestamp of the panes that it fires.
 
-No watermark passes the clock but that of a drain: so a timer that fires before it is due, by the
-clock, knows one. It does not know that the last panes have come; one due at the end of time does.
+Only a drain moves the watermark ahead of the clock. So a timer that fires while the clock is still
+before its due time tells that there is a drain. At that moment the last panes may still be on their
+way. They have all come when a timer that is due at the end of time fires.
 """
 
 _NEW_HISTORY: Final = ConversationHistory()
@@ -64,7 +66,7 @@ _REMEMBERED: Final = Metrics.distribution("people", "remembered")
 
 
 class ChangesOutputs(NamedTuple):
-    """What `EmitChanges` gives."""
+    """The outputs of `EmitChanges`: signed summaries, alerts and ledger entries."""
 
     summaries: beam.PCollection[RankedChange]
     grown_long: beam.PCollection[LongConversation]
@@ -72,17 +74,27 @@ class ChangesOutputs(NamedTuple):
 
 
 class EmitChanges(beam.PTransform[NewSpans, Any]):
-    """Turns what has newly come of conversations into signed summaries.
+    """Turns the new spans of conversations into signed summaries.
 
-    In: `NewSpans`. Out: `ChangesOutputs`: signed summaries with their ranks; each conversation that
-    grows past 50 human messages, once; ledger entries of conversations and messages. Windowing:
-    global.
-    Guarantees: for each conversation the signed summaries add up to those of its joined state, for
-    any order and repetition of messages.
-    State: `ConversationHistory`, at most 16 KB a span, dropped `kept_us` and the gap (at least a
-    day) after the last message; a drain drops all of it, and what was still open is counted.
-    Metrics: `changes/<account>`; distributions `changes/state_bytes` and
-    `changes/sent_to_counted_ms` (newest message of a pane to its counting).
+    In: `NewSpans`.
+    Out: `ChangesOutputs`: signed summaries with the ranks of their conversations; one
+    `LongConversation` for each conversation that grows past 50 human messages; ledger entries of
+    conversations and messages.
+    Windowing: the global window, in and out.
+    Guarantees: the signed summaries of a conversation add up to the summaries of its joined state,
+    in any order of the messages and with any repetition. A conversation is reported as long once.
+    State: `ConversationHistory`, at most 16 KB a span. A span is dropped some time after its last
+    message: `kept_us` plus the gap, or plus a day if that is longer. A drain drops all state, and
+    counts the conversations that were still open.
+    Metrics: counters `changes/<account>` and `changes/open_at_drain/<day>`; distributions
+    `changes/state_bytes` and `changes/sent_to_counted_ms`, the time from the sending of a pane's
+    newest message to its counting.
+
+    Args:
+      load_classifier: loads the classifier that judges the conversations.
+      gap_us: the session gap.
+      kept_us: how long state is kept; see `Settings.kept_us`.
+      clock: tells a drain from the passing of time, and gives the time of counting.
     """
 
     def __init__(
@@ -99,22 +111,31 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
 
 
 class UsersOutputs(NamedTuple):
-    """What `CountUsers` gives."""
+    """The outputs of `CountUsers`: changes of each day's totals, and ledger entries."""
 
     changes: beam.PCollection[tuple[int, TotalsChange]]
     ledger: beam.PCollection[LedgerEntry]
 
 
 class CountUsers(beam.PTransform[RankedChange, Any]):
-    """Turns signed summaries into changes of each day's totals, and counts every user once a cell.
+    """Turns signed summaries into changes of each day's totals, with each user once in a cell.
 
-    In: `RankedChange`. Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries of the
-    conversations over the limit. Windowing: global, in and out.
-    Guarantees: at most `limit` conversations of a user count on one day, the same as in a bounded
-    run. Conversations without a user are not limited.
-    State: `UserDay`, some 50 bytes a conversation and at most `remembered_ids` conversation ids,
-    kept until a day after the day is closed.
-    Metrics: `people/<account>`; distribution `people/remembered`, of conversations in a user's day.
+    In: `RankedChange`.
+    Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries of the conversations over the
+    limit.
+    Windowing: the global window, in and out.
+    Guarantees: the changes of a day add up to the same totals in any order. At most `limit`
+    conversations of a user count on one day, the same ones as in a bounded run; the ledger counts
+    the exceptions as `limit_shortfall`. Conversations without a user are not limited.
+    State: `UserDay`, some 50 bytes a conversation, with at most `remembered_ids(limit)`
+    conversation ids. It is dropped a day after the day is closed.
+    Metrics: counters `people/<account>/<day>`; distribution `people/remembered`, the number of
+    conversations in a user's day.
+
+    Args:
+      limit: how many conversations of one user count on one day.
+      kept_us: how long a day stays open after its end; see `Settings.kept_us`.
+      clock: tells a drain from the passing of time.
     """
 
     def __init__(self, limit: int, kept_us: int, clock: Clock) -> None:
@@ -151,7 +172,7 @@ class _EmitChangesFn(beam.DoFn):
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
         self._gap_us = gap_us
-        # Neither before a later message is another conversation, nor before the day is closed.
+        # A span is kept until a later message would begin another, and until its day is closed.
         self._keep_span_us = kept_us + max(gap_us, DAY_US)
         self._clock = clock
         self._outcomes: Counter[tuple[str, str]] = Counter()
@@ -170,13 +191,13 @@ class _EmitChangesFn(beam.DoFn):
     ) -> Iterator[Any]:
         assert self._classifier is not None
         conversation, seen = pane[0], list(pane[1])
-        if not seen:  # A runner may fire a last pane of nothing.
+        if not seen:  # A runner may fire an empty last pane.
             return
         before = state.read() or _NEW_HISTORY
         history, changes, grown_long = before.join(seen, self._classifier, self._gap_us)
         self._outcomes.update(outcomes_of(history.spans))
         self._outcomes.subtract(outcomes_of(before.spans))
-        # An id that is used for ever (a chat group's, a bot's) would gather spans for ever.
+        # Otherwise an id that is always in use, such as a bot's, would gather spans forever.
         keep_from_us = history.last_at_us - self._keep_span_us
         history = history.forget_before(keep_from_us)
         state.write(history)
@@ -203,7 +224,7 @@ class _EmitChangesFn(beam.DoFn):
     ) -> Iterator[Any]:
         now_us = self._clock()
         if due.micros > now_us and due < END_OF_TIME:
-            forget.set(END_OF_TIME)  # A drain: its last panes may be under way.
+            forget.set(END_OF_TIME)  # A drain: its last panes may be on their way.
             return
         history = state.read()
         state.clear()
@@ -242,8 +263,8 @@ class _CountUsersFn(beam.DoFn):
         _REMEMBERED.update(len(user_day.known))
         self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
         self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
-        # Not before the day is closed in `ReleaseChanges`, which turns away what comes then: from
-        # an empty memory a retraction would leave its user behind.
+        # Forget only after `ReleaseChanges` has closed the day and turns changes away. A retraction
+        # that met an empty memory would take back the conversation but not its user.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
         if added:
             yield day_us, TotalsChange(added, _revisions_of(change))
@@ -259,12 +280,12 @@ class _CountUsersFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(CELLS),
         due: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        if due.micros <= self._clock():  # Else it is a drain, and changes may be under way.
+        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may be on their way.
             state.clear()
 
 
 def key_by_user_and_day(summary: ConversationSummary) -> UserDayKey:
-    """Returns the key under which all conversations of a user and day meet."""
+    """Returns the key that brings all conversations of a user and day together."""
     return summary.user, day_of(summary.started_at_us)
 
 
@@ -288,5 +309,5 @@ def _change_without_user(ranked: RankedChange) -> tuple[int, TotalsChange]:
 
 
 def _revisions_of(change: SignedSummary) -> int:
-    """Returns 1 for a summary that is taken back: only a published one ever is."""
+    """Returns 1 for a summary that is taken back, else 0."""
     return int(change.sign < 0)

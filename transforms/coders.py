@@ -1,7 +1,8 @@
-"""Explicit, compact, deterministic coders for whatever crosses a shuffle or lives in state.
+"""Explicit, compact and deterministic coders for the types that cross a shuffle or are in state.
 
-Importing this module registers them, so that a step which declares its output type gets the right
-one; without that Beam would pickle, at more than twice the cost and unfit for a job update.
+Importing this module registers them, so that Beam finds the coder of each declared output type.
+Without them Beam would pickle. That costs more than twice as much, and a new version of the job
+could not take over the state of a running one.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ CODED: Final = (
     SignedSummary,
     UserDay,
 )
-"""Every type of the project that may cross a shuffle or live in state."""
+"""Every type of the project that may cross a shuffle or be in state."""
 
 _BYTES_A_CELL: Final = 24
 
@@ -65,17 +66,18 @@ class CanonicalCoder(coders.Coder):
     @classmethod
     def from_type_hint(cls, typehint: type[Any], registry: object) -> CanonicalCoder:
         """Returns the coder of a registered type."""
-        del registry  # One type has one coder, whatever others are registered.
+        del registry  # A type has the same coder whatever else is registered.
         return cls(typehint)
 
     def is_deterministic(self) -> bool:
-        """Equal values have equal bytes."""
+        """Returns True, because equal values have equal bytes."""
         return True
 
     def estimate_size(self, value: Any) -> int:
-        """Returns about how many bytes a value takes, for Beam's metrics.
+        """Returns the approximate size of a value in bytes, for Beam's metrics.
 
-        For a day's totals it is guessed, because Beam would encode all cells only to count bytes.
+        The size of a day's totals is guessed from the number of cells. To know it, all cells would
+        have to be encoded only to count their bytes.
         """
         if isinstance(value, TotalsChange):
             value = value.totals

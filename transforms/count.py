@@ -1,7 +1,7 @@
-"""Count: conversations to the totals of each day, all cells of a day in one value.
+"""Count: turns conversations into the totals of each day, all cells of a day in one value.
 
-All of a day's cells stay together because the release step must see them together: a cell may be
-published only if nothing that was held back can be had by subtracting it from others.
+The cells of a day stay together because the release step must see them together. A cell may be
+published only if nobody can use it to work out a withheld cell by subtraction.
 """
 
 from __future__ import annotations
@@ -46,9 +46,15 @@ _GLOBAL: Final = GlobalWindow()
 
 
 class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
-    """Judges the final states of a bounded input, many at a time.
+    """Summarizes the final states of a bounded input, many at a time.
 
-    In: `RankedState`. Out: `RankedSummary`. Windowing: the global window.
+    In: `RankedState`.
+    Out: `RankedSummary`, one for each state.
+    Windowing: the global window, in and out.
+    Guarantees: a summary does not depend on the other states of its batch.
+
+    Args:
+      load_classifier: loads the classifier that judges the conversations.
     """
 
     def __init__(self, load_classifier: LoadClassifier) -> None:
@@ -62,7 +68,7 @@ class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
 
 
 class CountOutputs(NamedTuple):
-    """What `CountDays` gives."""
+    """The outputs of `CountDays`: totals of each day, and ledger entries."""
 
     totals: beam.PCollection[KeyedTotals]
     ledger: beam.PCollection[LedgerEntry]
@@ -71,11 +77,13 @@ class CountOutputs(NamedTuple):
 class CountDays(beam.PTransform[RankedSummary, Any]):
     """Sums the summaries of a bounded input into the totals of each day.
 
-    In: `RankedSummary`. Out: `CountOutputs`: (day, `DayTotals`), one a day, and ledger entries of
-    the conversations over the limit. Windowing: the global window, with the day in the key, because
-    windowed combines grow superlinearly with the windows of a key.
-    Guarantees: a user counts once in every cell, whatever the number of conversations. At most
-    `limit` conversations of a user count on one day; those without a user are not limited.
+    In: `RankedSummary`.
+    Out: `CountOutputs`: (day, `DayTotals`), once for each day, and ledger entries of the
+    conversations over the limit.
+    Windowing: the global window, in and out. The day is a key and not a window, because the cost of
+    windowed combines grows faster than the number of windows of a key.
+    Guarantees: a user with several conversations counts once in each cell. At most `limit`
+    conversations of a user count on one day. Conversations without a user are not limited.
 
     Args:
       limit: how many conversations of one user count on one day.
@@ -98,7 +106,7 @@ class CountDays(beam.PTransform[RankedSummary, Any]):
             .with_output_types(KeyedTotals, ledger=LedgerEntry)
             .with_outputs("ledger", main="totals")
         )  # fmt: skip
-        # One conversation at a time: so none of them is over the limit.
+        # Each of these conversations is counted alone, so none is over the limit.
         without_user = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedSummary)
@@ -117,9 +125,13 @@ class CountDays(beam.PTransform[RankedSummary, Any]):
 
 
 class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
-    """Counts the conversations in the finished totals, for the ledger's second balance.
+    """Counts the conversations in the finished totals.
 
-    In: (day, `DayTotals`). Out: `LedgerEntry`, one a day. Windowing: the global window.
+    The ledger compares them with the conversations that the messages made up.
+
+    In: (day, `DayTotals`).
+    Out: `LedgerEntry` of the account `tallied`, one for each day.
+    Windowing: the global window, in and out.
     """
 
     def expand(self, totals: beam.PCollection[KeyedTotals]) -> beam.PCollection[LedgerEntry]:
@@ -131,8 +143,13 @@ class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
 class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
     """Sums the changes of an unbounded job, day by day.
 
-    In: (day, `TotalsChange`). Out: (day, `TotalsChange`), one a day and firing period.
-    Windowing: the global window, discarding panes: each part is in exactly one.
+    In: (day, `TotalsChange`).
+    Out: (day, `TotalsChange`), once a firing period for each day that has changed.
+    Windowing: the global window, with discarding panes.
+    Guarantees: each change is in exactly one pane.
+
+    Args:
+      firings: when panes fire.
     """
 
     def __init__(self, firings: Firings) -> None:
@@ -148,7 +165,7 @@ class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
 
 
 class _SummarizeFn(beam.DoFn):
-    """Gathers states over a bundle: a batch of one costs many times what its share of many does."""
+    """Summarizes the states of a bundle in batches, which costs far less than one at a time."""
 
     def __init__(self, load_classifier: LoadClassifier) -> None:
         self._load_classifier = load_classifier
@@ -178,7 +195,7 @@ class _SummarizeFn(beam.DoFn):
 
 
 class _CountUserDaysFn(beam.DoFn):
-    """Sums over a bundle before the shuffle: few days, many conversations."""
+    """Sums the days of a bundle before the shuffle, because days are few and conversations many."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -216,7 +233,7 @@ class _SumTotalsFn(beam.CombineFn):
         return reduce(DayTotals.add_all, totals, DayTotals())
 
     def extract_output(self, total: DayTotals) -> DayTotals:
-        return DayTotals(total)  # The accumulator may be added to again.
+        return DayTotals(total)  # A copy, because Beam may add to the accumulator again.
 
     def get_accumulator_coder(self) -> CanonicalCoder:
         return CanonicalCoder(DayTotals)
@@ -235,7 +252,7 @@ class _SumChangesFn(beam.CombineFn):
         return reduce(TotalsChange.add, totals, TotalsChange())
 
     def extract_output(self, total: TotalsChange) -> TotalsChange:
-        # The accumulator may be added to again.
+        # A copy, because Beam may add to the accumulator again.
         return TotalsChange(DayTotals(total.totals), total.revisions)
 
     def get_accumulator_coder(self) -> CanonicalCoder:

@@ -1,4 +1,4 @@
-"""Give: values that are known when the job is built."""
+"""Create: a collection of values that are known when the job is built."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ ValueT = TypeVar("ValueT")
 
 
 class CreateValues(beam.PTransform[Any, Any]):
-    """Gives some values, once, in the global window.
+    """Creates a collection of values that are known when the job is built.
 
-    Out: the values, of type `type_`. Guarantees: the step names do not change when Beam is updated.
-    Those of `beam.Create` contain a line number of Beam's own code.
+    Out: each of the values once, of type `type_`.
+    Windowing: the global window.
+    Guarantees: the labels of its steps do not change when Beam is updated. The labels of
+    `beam.Create` contain a line number of Beam's own code.
 
     Args:
-      values: the values to give.
+      values: the values.
       type_: the type of each value.
     """
 

@@ -1,4 +1,4 @@
-"""Decode: bytes to valid messages, once, at the door; what fails becomes a dead letter."""
+"""Decode: turns bytes into valid messages, once, at the door. What fails becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROWS: Final = Metrics.distribution(STAGE, "rows_per_chunk")
 
 
 class DecodeOutputs(NamedTuple):
-    """What `Decode` gives: lists of messages, dead letters, ledger entries."""
+    """The outputs of `Decode`: lists of messages, dead letters and ledger entries."""
 
     messages: beam.PCollection[list[Message]]
     dead_letters: beam.PCollection[DeadLetter]
@@ -31,17 +31,24 @@ class DecodeOutputs(NamedTuple):
 
 
 class Decode(beam.PTransform[PayloadChunk, Any]):
-    """Decodes chunks of payloads into lists of valid messages.
+    """Decodes chunks of records into lists of valid messages.
 
-    In: `PayloadChunk`. Out: `DecodeOutputs`; a chunk gives one list, shorter or missing if rows are
-    refused.
-    Windowing: any; outputs keep the chunk's timestamp, the messages' own times stay inside.
-    Guarantees: every row of a chunk is a message, a system turn, a dead letter or, where days are
-    asked for, a message that does not count for them; and counted. A value that a breakdown can't
-    have becomes `other`, and is counted too.
-    Dead letters: every `failures.Reason`; `late` is one of them and has an account of its own.
-    Metrics: `decode/<account>` and `decode/dead_letter/<reason>`, records; distribution
-    `decode/rows_per_chunk`.
+    In: `PayloadChunk`.
+    Out: `DecodeOutputs`. A chunk gives one list of its valid messages, in the order of its rows. A
+    chunk without valid messages gives no list.
+    Windowing: any. Outputs keep the window and the timestamp of the chunk. The time of a message is
+    a field of the message.
+    Guarantees: every row has exactly one outcome, and the ledger counts it. A row becomes a
+    message, a system turn or a dead letter, or it is out of the range of a backfill. A value that a
+    breakdown cannot have becomes `other`, and the ledger counts it too.
+    Dead letters: every `failures.Reason` about a record. Those that are `late` have their own
+    account in the ledger.
+    Metrics: counters `decode/<account>` and `decode/<account>/<reason>`, in records, e.g.
+    `decode/read` and `decode/dead_letter/oversize`; distribution `decode/rows_per_chunk`.
+
+    Args:
+      limits: what a valid message may be.
+      asked: the days of a backfill; None for all days.
     """
 
     def __init__(self, limits: Limits, asked: DayRange | None = None) -> None:

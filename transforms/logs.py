@@ -1,6 +1,6 @@
-"""Logs: one JSON object per line, never the text of a conversation, and never a flood.
+"""Logs: one JSON object per line, at a limited rate, and never the text of a conversation.
 
-Fields are names, numbers and reasons that come from the code. What a record says is not logged.
+Fields are names, numbers and reasons that come from the code. Nothing that a record says is logged.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def log_event(
     Args:
       event: the event's name.
       level: a level of `logging`.
-      key: separates events of one name that have a limit each, e.g. by reason.
+      key: gives events of one name separate limits, e.g. one limit per reason.
       clock: returns monotonic seconds.
-      **fields: what else the line says; each value must have a JSON form.
+      **fields: further fields of the line; a value without a JSON form is written as its `str`.
     """
     limit_key = f"{event} {key}"
     now_s = clock()

@@ -1,8 +1,8 @@
-"""Release: which of a day's totals may be seen, as immutable versions of rows.
+"""Release: writes the totals of a day that may be seen, as immutable versions of rows.
 
-A row once written is never changed: a new version has a larger revision, and a cell that may no
-longer be shown is withdrawn by a version without counts. This is the one place where successive
-versions of a cell meet, and so where the guard between them belongs.
+A written row never changes. A new version of a cell has a larger revision, and a version without
+counts withdraws a cell that may no longer be shown. Successive versions of a cell meet only here,
+so a guard against comparing them belongs here. There is none yet.
 """
 
 from __future__ import annotations
@@ -40,9 +40,17 @@ _ROWS: Final = Metrics.distribution("release", "rows")
 
 
 class ReleaseDays(beam.PTransform[KeyedTotals, AggregateRow]):
-    """Releases the final totals of a bounded input, each as a complete snapshot of its day.
+    """Releases the final totals of a bounded input, as a complete snapshot of each day.
 
-    In: (day, `DayTotals`), one a day. Out: `AggregateRow`. Windowing: the global window.
+    In: (day, `DayTotals`), once for each day.
+    Out: `AggregateRow`. A day always has the row of all its conversations, without counts if these
+    are withheld.
+    Windowing: the global window, in and out.
+    Guarantees: every row with counts reaches both thresholds, unless they are off.
+
+    Args:
+      stamp: what every row says about how it was made, and the thresholds.
+      revision: the revision and snapshot of the rows, microseconds since the epoch.
     """
 
     def __init__(self, stamp: RowStamp, revision: int) -> None:
@@ -57,24 +65,33 @@ class ReleaseDays(beam.PTransform[KeyedTotals, AggregateRow]):
 
 
 class ReleaseOutputs(NamedTuple):
-    """What `ReleaseChanges` gives."""
+    """The outputs of `ReleaseChanges`: rows and ledger entries."""
 
     rows: beam.PCollection[AggregateRow]
     ledger: beam.PCollection[LedgerEntry]
 
 
 class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
-    """Releases a day's totals again and again as they fill; writes the cells that differ.
+    """Releases a day whenever its totals change, and writes only the cells that differ.
 
-    In: (day, `TotalsChange`). Out: `ReleaseOutputs`: rows of the changed cells, and ledger entries
-    of the conversations that stand in the totals. Windowing: the global window.
-    Guarantees: the current rows are those of the sum of all changes, in any order. After a failure
-    that took the state back, which may leave rows of a lost attempt in the table, the first release
-    of a day is a complete new snapshot of it.
-    State: the day's totals and what was released of them, some 100 KB; dropped `kept_us` after
-    the end of the day. What comes then is left to a backfill: conversations are counted as
-    `past_life`, revisions of published ones as `revisions_past_life`.
-    Metrics: `release/<account>`, distribution `release/rows`.
+    In: (day, `TotalsChange`).
+    Out: `ReleaseOutputs`: rows of the cells that changed, and ledger entries of the conversations
+    in the totals.
+    Windowing: the global window, in and out.
+    Guarantees: after any crash the current rows equal the sum of all changes, in any order. A
+    failure may take the state back and leave rows of the lost attempt in the table. So the first
+    release of a day by a worker, or after its state went back, is a complete snapshot, which hides
+    every earlier row. Every row with counts reaches both thresholds, unless they are off.
+    State: the day's totals and what was last released of them, some 100 KB. `kept_us` after its end
+    the day is closed and this state is dropped. A later change is left to a backfill. The ledger
+    counts its conversations as `past_life`, and its revisions as `revisions_past_life`.
+    Metrics: counters `release/tallied`, `release/past_life/<day>` and
+    `release/revisions_past_life/<day>`; distribution `release/rows`, the rows of one release.
+
+    Args:
+      stamp: what every row says about how it was made, and the thresholds.
+      clock: gives the revisions, and tells a drain from the passing of time.
+      kept_us: how long a day stays open after its end; see `Settings.kept_us`.
     """
 
     def __init__(self, stamp: RowStamp, clock: Clock, kept_us: int) -> None:
@@ -90,7 +107,7 @@ class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
 
 @dataclass(frozen=True)
 class _Day:
-    """A day as it stands: all that was counted, and what of it was released last."""
+    """The state of a day: its totals, and what was last released of them."""
 
     snapshot: int = 0
     revision: int = 0
@@ -114,7 +131,9 @@ class _Day:
     def decode(cls, encoded: bytes) -> _Day:
         version, snapshot, revision, totals, released, is_closed = _decode(encoded)
         if version != _VERSION:
-            raise ValueError(f"release state has version {version}, not {_VERSION}")
+            raise ValueError(
+                f"release state has version {version}, not {_VERSION}; start a new job and backfill"
+            )
         return cls(
             snapshot, revision, DayTotals.decode(totals), DayTotals.decode(released), is_closed
         )
@@ -127,14 +146,14 @@ _CLOSED: Final = _Day(is_closed=True)
 
 @dataclass
 class _Worker:
-    """What a worker process knows of its own: when it started, and what it released last."""
+    """What a worker process knows: when it started, and its last revision of each day."""
 
     started_at_us: int
     revisions: dict[int, int] = field(default_factory=dict)
 
 
 _WORKERS: Final[dict[str, _Worker]] = {}
-"""By job, because tests run several in one process."""
+"""The worker by job, because tests run several jobs in one process."""
 
 
 class _ReleaseChangesFn(beam.DoFn):
@@ -148,7 +167,7 @@ class _ReleaseChangesFn(beam.DoFn):
         self._job = uuid.uuid4().hex
 
     def setup(self) -> None:
-        # Not in the object: a runner may make a new one for each bundle.
+        # Not kept in the object, because a runner may make a new one for each bundle.
         self._known = _WORKERS.setdefault(self._job, _Worker(self._clock()))
 
     def process(
@@ -159,7 +178,7 @@ class _ReleaseChangesFn(beam.DoFn):
     ) -> Iterator[Any]:
         day_us, change = day_change
         added = change.totals
-        if not added:  # What was added was taken back at once, or a last pane of nothing.
+        if not added:  # Everything cancelled out, or this is an empty last pane.
             return
         encoded = state.read()
         last = _Day.decode(encoded) if encoded else _Day()
@@ -181,17 +200,17 @@ class _ReleaseChangesFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(DAY),
         due: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        if due.micros <= self._clock():  # Else it is a drain, and changes may be under way.
+        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may be on their way.
             state.write(_CLOSED.encode())
 
     def _release(
         self, day_us: int, last: _Day, added: DayTotals
     ) -> tuple[_Day, list[AggregateRow]]:
-        # The state is older than this worker, or than what it released itself: rows may stand in
-        # the table that the state does not know, a lost attempt's or an earlier job's.
+        # If the state is older than this worker or than its last release, the table may have rows
+        # that the state does not know. They come from a lost attempt or from an earlier job.
         released_at_us = self._known.revisions.get(day_us, self._known.started_at_us)
         is_whole = last.revision < released_at_us
-        # The clock may stand still or go back between two firings; revisions must not.
+        # Revisions must increase even if the clock stands still or goes back.
         revision = max(self._clock(), last.revision + 1, released_at_us + 1)
         self._known.revisions[day_us] = revision
         snapshot = revision if is_whole else last.snapshot
@@ -215,7 +234,7 @@ class _ReleaseChangesFn(beam.DoFn):
 def _outcomes_of(
     day_us: int, change: TotalsChange, *, is_closed: bool
 ) -> dict[tuple[str, str], int]:
-    """Returns how many conversations a change adds to a day, or by how much a closed day is off."""
+    """Returns how many conversations a change adds to a day, or what a closed day misses."""
     conversations = change.totals.get(WHOLE_DAY, NOTHING).conversations
     if not is_closed:
         return {(ledger.TALLIED, ""): conversations}

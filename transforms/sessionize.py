@@ -1,14 +1,16 @@
-"""Sessionize: from scored messages to one state a conversation, by either of two roads.
+"""Sessionize: brings the scored messages of each conversation together.
 
-Both fold messages into one partial a conversation and span, and group the partials by
-conversation in the global window; spans no further apart than the gap are one conversation. A
-bounded input is grouped once, when all of it is there. An unbounded one is grouped again and
-again: each firing hands over what has come since the last, and `changes` joins it to what it
-remembers.
+A *span* is the messages of one conversation id without a gap longer than the session gap. The
+tables call it a conversation. Both transforms fold each list of messages into spans and group the
+spans by conversation id in the global window.
 
-Beam's own session windows are not used. They drop what comes behind the watermark without a count,
-hold each open session a second time, cost about 19 times as much as a global grouping, and give the
-same conversations.
+A bounded input is grouped once, when all of it is there. Then spans that are no further apart than
+the gap are merged. An unbounded input is grouped once a firing period. Each firing hands over the
+spans that are new since the last one, and `changes` merges them with those that it remembers.
+
+Beam's session windows are not used. They give the same conversations, but they drop what comes
+behind the watermark without a count, hold each open session a second time, and cost about 19 times
+as much as a global grouping.
 """
 
 from __future__ import annotations
@@ -38,15 +40,14 @@ from transforms.counting.days import DayRange
 from transforms.policies import Firings
 
 NewSpans = tuple[ConversationId, Iterable[Span]]
-"""A conversation, and what has come of it since the last firing: partials, each without a gap."""
-
+"""The hash of a conversation id and its new spans, each without a longer gap inside."""
 
 RankedState = tuple[Rank, ConversationState]
-"""The state of a conversation, and its rank among those of the user."""
+"""The state of a conversation, and the rank of the conversation among those of its user."""
 
 
 class SessionizeOutputs(NamedTuple):
-    """What bounded sessionizing gives."""
+    """The outputs of `FoldConversations`: ranked states and ledger entries."""
 
     states: beam.PCollection[RankedState]
     ledger: beam.PCollection[LedgerEntry]
@@ -55,16 +56,18 @@ class SessionizeOutputs(NamedTuple):
 class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     """Builds the final state of every conversation of a bounded input.
 
-    In: lists of `ScoredMessage`. Out: `SessionizeOutputs`, one ranked state a conversation (a
-    conversation id idle for longer than the gap gives several), and the ledger entries of the
-    messages.
-    Windowing: the global window. Guarantees: independent of order, of duplicates and of how the
-    messages were split into lists and bundles.
+    In: lists of `ScoredMessage`.
+    Out: `SessionizeOutputs`: one ranked state for each conversation, and ledger entries of the
+    conversations and their messages. A conversation id that is idle for longer than the gap gives
+    several conversations.
+    Windowing: the global window, in and out.
+    Guarantees: the states do not depend on the order of the messages, on duplicates, or on how the
+    messages are divided into lists and bundles.
 
     Args:
-      gap: idle time after which a conversation id begins a new conversation.
-      asked: days of which conversations are wanted; those of others are counted and left out. None
-        for all.
+      gap: a conversation id that is idle for longer than this begins a new conversation.
+      asked: the days of a backfill; None for all days. Conversations of other days are counted in
+        the ledger and left out.
     """
 
     def __init__(self, gap: timedelta, asked: DayRange | None = None) -> None:
@@ -86,12 +89,17 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
 
 
 class GatherConversations(beam.PTransform[list[ScoredMessage], NewSpans]):
-    """Gathers what has newly come of each conversation of an unbounded input.
+    """Gathers the new messages of each conversation of an unbounded input, once a firing period.
 
-    In: lists of `ScoredMessage`. Out: `NewSpans`, each conversation once a firing period in
-    which it has new messages. Windowing: the global window, discarding panes.
-    Guarantees: every message is in exactly one pane; nothing is dropped here as late, for the
-    global window has no end to be late for.
+    In: lists of `ScoredMessage`.
+    Out: `NewSpans` of the conversation ids that have new messages in the firing period.
+    Windowing: the global window, with discarding panes.
+    Guarantees: every message is in exactly one pane. Nothing is dropped here as late, because the
+    global window has no end.
+
+    Args:
+      gap: a conversation id that is idle for longer than this begins a new conversation.
+      firings: when panes fire.
     """
 
     def __init__(self, gap: timedelta, firings: Firings) -> None:
