@@ -1,4 +1,4 @@
-"""Decode: nothing raises, nothing is lost, and no dead letter holds what was said."""
+"""Tests decoding: nothing raises, nothing is lost, and no dead letter contains text."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check_conserved(
     dead_letters: list[DeadLetter],
     counts: Counter[tuple[str, str]],
 ) -> None:
-    """Asserts that each row is accounted for exactly once, and that letters tell no secret."""
+    """Asserts that each row is counted exactly once, and that no dead letter has the secret."""
     refused = Counter({outcome: n for outcome, n in counts.items() if outcome[0] in FATES})
     turns = refused.pop(("system_turn", ""), 0)
     assert counts["read", ""] == rows == len(messages) + len(dead_letters) + turns
@@ -71,8 +71,8 @@ def check_conserved(
 
 
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
-def test_each_row_meets_its_fate_in_order(encoding: Encoding) -> None:
-    """Messages keep their order; turns, late and refused rows are counted apart."""
+def test_each_row_has_its_outcome(encoding: Encoding) -> None:
+    """Messages keep their order; system turns, late rows and refused rows are counted."""
     rows = [
         encoded(encoding, event_id="e1"),
         encoded(encoding, role="SYSTEM"),
@@ -91,8 +91,8 @@ def test_each_row_meets_its_fate_in_order(encoding: Encoding) -> None:
     }
 
 
-def test_dead_letter_names_the_record() -> None:
-    """A dead letter says where the record stood, what it was called, its size and hash."""
+def test_a_dead_letter_identifies_the_record() -> None:
+    """A dead letter has the source, the ids, the times, the size and the hash of its record."""
     row = encoded(Encoding.JSON, event_id="e-7", role="robot", text=SECRET)
     _, letters, _ = decode_chunk(chunk(Encoding.JSON, [row], [MONDAY_US + 1]), LIMITS)
     assert letters[0] == DeadLetter(
@@ -102,27 +102,27 @@ def test_dead_letter_names_the_record() -> None:
     assert re.fullmatch("[0-9a-f]{64}", letters[0].payload_sha256)
 
 
-def test_late_is_judged_by_each_rows_own_publish_time() -> None:
-    """The publish times of a chunk belong to its rows, one by one."""
+def test_each_row_is_late_by_its_own_publish_time() -> None:
+    """Each publish time of a chunk belongs to one row."""
     row = encoded(Encoding.PROTOBUF)
     times: list[int | None] = [MONDAY_US + LATENESS_US, MONDAY_US + LATENESS_US + 1, None]
     messages, letters, _ = decode_chunk(chunk(Encoding.PROTOBUF, [row] * 3, times), LIMITS)
     assert (len(messages), [d.published_at_us for d in letters]) == (2, [times[1]])
 
 
-def test_publish_times_that_do_not_fit_the_rows_are_an_error() -> None:
-    """A chunk with fewer times than rows is a mistake of ours and must not lose rows."""
+def test_fewer_publish_times_than_rows_are_an_error() -> None:
+    """Such a chunk is a mistake in our code, and must not lose rows silently."""
     with pytest.raises(ValueError, match="longer"):
         decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
 
 
 def test_an_empty_chunk_gives_nothing() -> None:
-    """No rows, no messages, no letters, and nothing read."""
+    """A chunk without rows gives no messages and no dead letters."""
     assert decode_chunk(chunk(Encoding.JSON, []), LIMITS)[:2] == ([], [])
 
 
 def test_ten_megabytes_are_oversize_in_every_encoding() -> None:
-    """A huge message becomes a dead letter of its size and stops nothing."""
+    """A huge message becomes a dead letter with its size, and the next row is still read."""
     for encoding in WIRE_ENCODINGS:
         rows = [encoded(encoding, text="x" * 10_000_000), encoded(encoding)]
         messages, letters, _ = decode_chunk(chunk(encoding, rows), LIMITS)
@@ -131,8 +131,8 @@ def test_ten_megabytes_are_oversize_in_every_encoding() -> None:
         assert letters[0].size_bytes > 10_000_000
 
 
-def test_decode_splits_messages_letters_and_ledger() -> None:
-    """The transform gives a list of messages a chunk, the dead letters, and what was counted."""
+def test_decode_gives_messages_dead_letters_and_ledger() -> None:
+    """A chunk gives one list of messages, and its dead letters and ledger entries."""
     good, bad = encoded(Encoding.JSON), b"{"
     chunks = [chunk(Encoding.JSON, [good, bad]), chunk(Encoding.JSON, [bad])]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -152,7 +152,7 @@ def test_decode_splits_messages_letters_and_ledger() -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.PROTOBUF, Encoding.JSON])
 def test_truncated_payloads_keep_the_secret(encoding: Encoding) -> None:
-    """A payload cut at any byte is read or refused, and no letter quotes it."""
+    """A payload that is cut at any byte is read or refused, and no dead letter quotes it."""
     row = _SPOKEN[encoding]
     rows = [row[:size] for size in range(len(row))]
     check_conserved(len(rows), *decode_chunk(chunk(encoding, rows), LIMITS))
@@ -161,7 +161,7 @@ def test_truncated_payloads_keep_the_secret(encoding: Encoding) -> None:
 @settings(deadline=None, max_examples=1500)
 @given(st.data())
 def test_damaged_payloads_raise_nothing_and_keep_the_secret(data: st.DataObject) -> None:
-    """Whatever happens to valid payloads, rows are conserved and letters hold no text."""
+    """After any damage every row is counted, and no dead letter contains text."""
     encoding = data.draw(st.sampled_from([Encoding.PROTOBUF, Encoding.JSON]))
     rows = [data.draw(damaged(_SPOKEN[encoding])) for _ in range(2)]
     lag_us = data.draw(st.sampled_from([None, 0, 50 * HOUR_US]))
@@ -173,7 +173,7 @@ def test_damaged_payloads_raise_nothing_and_keep_the_secret(data: st.DataObject)
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_payloads_under_a_wrong_content_type_keep_the_secret(data: st.DataObject) -> None:
-    """JSON taken for protobuf, and protobuf for JSON, is refused without being quoted."""
+    """JSON that is read as protobuf, or protobuf as JSON, is never quoted in a dead letter."""
     taken_for = {Encoding.PROTOBUF: Encoding.JSON, Encoding.JSON: Encoding.PROTOBUF}
     encoding = data.draw(st.sampled_from([*taken_for]))
     row = data.draw(damaged(_SPOKEN[encoding]))
@@ -206,7 +206,7 @@ _INSTANTS: Final = st.one_of(
     )
 )  # fmt: skip
 def test_any_avro_row_of_the_schema_is_read_or_refused(row: dict[str, Any]) -> None:
-    """Whatever values the fields of an archive have, rows are conserved and letters are silent."""
+    """With any values in its fields a row is counted, and no dead letter contains text."""
     check_conserved(1, *decode_chunk(chunk(Encoding.AVRO, [row]), LIMITS))
 
 
@@ -228,8 +228,8 @@ def _read(path: Path) -> tuple[list[PayloadChunk], InputError | None]:
 
 @settings(deadline=None, max_examples=1500)
 @given(st.data())
-def test_a_damaged_archive_is_an_input_error_or_conserved(data: st.DataObject) -> None:
-    """Damage in an Avro file raises nothing but InputError, and neither it nor a letter quotes."""
+def test_a_damaged_archive_is_an_input_error_or_counted(data: st.DataObject) -> None:
+    """Damage raises nothing but `InputError`, and neither the error nor a dead letter has text."""
     archive = _ARCHIVES[data.draw(st.sampled_from([*_ARCHIVES]))]
     header = data.draw(st.sampled_from([0, *[archive.index(archive[-16:])] * 3]))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""State outlives code: what a job once wrote is read today, and today's bytes are as they were."""
+"""Tests that stored state outlives the code: old bytes are read, and new bytes stay the same."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ by_name = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.na
 
 
 @by_name
-def test_todays_bytes_are_the_golden_ones(golden: Golden) -> None:
-    """The same value is written in the same bytes, or the layout has a new version."""
+def test_values_have_the_golden_bytes(golden: Golden) -> None:
+    """A value is encoded in the same bytes as ever, unless its layout has a new version."""
     assert golden.coder.encode(golden.value) == (FOLDER / golden.file_name).read_bytes()
 
 
 @by_name
 def test_every_layout_ever_deployed_is_read(golden: Golden) -> None:
-    """The bytes of each version give the value that they were written from."""
+    """The bytes of every earlier layout decode to the value that was encoded."""
     files = sorted(FOLDER.glob(f"{golden.name}.v*.bin"))
     assert FOLDER / golden.file_name in files
     for file in files:
@@ -38,7 +38,7 @@ def test_every_layout_ever_deployed_is_read(golden: Golden) -> None:
     "golden", [g for g in GOLDEN if type(g.value) in SELF_VERSIONED], ids=lambda g: g.name
 )
 def test_an_unknown_version_is_refused(golden: Golden) -> None:
-    """State that a later version of the code wrote is not misread."""
+    """State that a later version of the code wrote is refused, not misread."""
     encoded = bytearray((FOLDER / golden.file_name).read_bytes())
     place = SELF_VERSIONED[type(golden.value)] + 1
     assert encoded[place] == LAYOUTS[type(golden.value)]
@@ -48,7 +48,7 @@ def test_an_unknown_version_is_refused(golden: Golden) -> None:
 
 
 def test_every_coded_type_has_a_golden_file() -> None:
-    """Whatever crosses a shuffle or lives in state is held to its bytes, and nothing else is."""
+    """Every type that crosses a shuffle or is in state has a golden file, and nothing else has."""
     assert {type(golden.value) for golden in GOLDEN} == {*CODED, *STATES.values()} == {*LAYOUTS}
     named = {golden.name for golden in GOLDEN}
     assert len(named) == len(GOLDEN)
@@ -56,7 +56,7 @@ def test_every_coded_type_has_a_golden_file() -> None:
 
 
 def test_every_state_has_a_golden_file() -> None:
-    """Each state spec of the unbounded graph is known, with the type that it holds."""
+    """Every state of the unbounded graph is listed with its type."""
     held = state_specs()
     assert held.keys() == STATES.keys()
     for name, coder in held.items():
@@ -80,8 +80,8 @@ def state_specs() -> dict[str, Any]:
     return coders
 
 
-def test_golden_files_are_not_replaced_unasked(tmp_path: Path) -> None:
-    """A file that differs stays, and the sentence names it; told to, it is written anew."""
+def test_golden_files_are_replaced_only_on_demand(tmp_path: Path) -> None:
+    """Without `replace` a file that differs stays, and the error names it."""
     write(tmp_path, replace=False)
     file = tmp_path / GOLDEN[0].file_name
     written = file.read_bytes()

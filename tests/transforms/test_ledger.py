@@ -1,4 +1,4 @@
-"""The conservation ledger: what was read is what became of it, or the run fails."""
+"""Tests the ledger: a run fails if the outcomes do not add up to what was read."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ BALANCED = [
 
 
 @pytest.mark.parametrize("outcome", FATES)
-def test_every_outcome_stands_against_what_was_read(outcome: str) -> None:
-    """A record of any outcome balances one that was read, and is missed where it was not."""
+def test_every_outcome_balances_a_record_read(outcome: str) -> None:
+    """An outcome balances one record read, and does not balance without it."""
     assert imbalance([LedgerEntry(READ, "", 1), LedgerEntry(outcome, "", 1)]) is None
     assert imbalance([LedgerEntry(outcome, "", 1)]) is not None
 
 
 def test_replaced_values_do_not_disturb_the_balance() -> None:
-    """A value that became `other` is told beside the outcomes, and is no record of its own."""
+    """A value that became `other` is counted beside the outcomes, and is not a record."""
     assert imbalance([*BALANCED, LedgerEntry("other_value", "platform/invalid", 3)]) is None
 
 
@@ -58,8 +58,8 @@ def test_an_empty_ledger_balances() -> None:
 
 
 @pytest.mark.parametrize("read", [9, 11])
-def test_imbalance_names_both_sides(read: int) -> None:
-    """A lost or an invented record is reported in one sentence with every account."""
+def test_an_imbalance_shows_both_sides(read: int) -> None:
+    """A lost or doubled record is reported in one sentence with the sum of every account."""
     entries = [LedgerEntry(READ, "", read), LedgerEntry("counted", "", 4), *BALANCED[1:2]] * 2
     problem = imbalance(entries)
     assert problem is not None
@@ -71,15 +71,15 @@ def test_imbalance_names_both_sides(read: int) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(FATES)), st.integers(-3, 3))
-def test_only_an_exact_balance_is_none(outcomes: list[str], lost: int) -> None:
-    """The two sides agree just where as many were read as met an outcome."""
+def test_only_an_exact_balance_passes(outcomes: list[str], lost: int) -> None:
+    """The ledger balances if and only if every record read has one outcome."""
     entries = [LedgerEntry(outcome, "", 1) for outcome in outcomes]
     entries.append(LedgerEntry(READ, "", len(outcomes) + lost))
     assert (imbalance(entries) is None) == (lost == 0)
 
 
-def test_entries_leave_out_what_was_not_met() -> None:
-    """A count of nothing gives no entry."""
+def test_a_count_of_zero_gives_no_entry() -> None:
+    """Only accounts that counted something have entries."""
     counts = Counter({(READ, ""): 2, ("late", ""): 0, ("dead_letter", "oversize"): 2})
     assert entries_of(counts) == [
         LedgerEntry(READ, "", 2),
@@ -88,7 +88,7 @@ def test_entries_leave_out_what_was_not_met() -> None:
 
 
 def test_balance_sums_by_account_and_reason() -> None:
-    """A balanced run gives one entry for each account and reason."""
+    """A balanced run gives one total for each account and reason."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         sums = {"All": pipeline | beam.Create(BALANCED)} | BalanceLedger(5)
         assert_that(
@@ -107,7 +107,7 @@ def _place(entry: LedgerTotal) -> tuple[int, str]:
 
 
 def test_an_unbalanced_run_fails() -> None:
-    """A run that lost a record ends in an error that says by how much."""
+    """A run that lost a record ends with an error that shows both sides."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
     _ = {"All": pipeline | beam.Create(BALANCED[1:])} | BalanceLedger(5)
     with pytest.raises(Exception, match=r"ledger does not balance: read 2, but .* = 7"):
@@ -115,14 +115,14 @@ def test_an_unbalanced_run_fails() -> None:
 
 
 def test_a_run_that_read_nothing_passes() -> None:
-    """Without a single entry the ledger is empty and balanced."""
+    """Without entries the ledger balances and gives no totals."""
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         entries = pipeline | beam.Create([]).with_output_types(LedgerEntry)
         assert_that({"All": entries} | BalanceLedger(5), equal_to([]))
 
 
-def test_a_conversation_lost_on_the_way_to_the_tables_is_seen() -> None:
-    """Messages may balance and a conversation still be missing from the sheets."""
+def test_a_conversation_missing_from_the_totals_is_reported() -> None:
+    """The messages may balance while a conversation is missing from the totals."""
     messages = [LedgerEntry(READ, "", 3), LedgerEntry(COUNTED, "", 3)]
     made = [*messages, LedgerEntry(CONVERSATION, "", 2)]
     assert imbalance([*made, LedgerEntry(TALLIED, "", 2)]) is None

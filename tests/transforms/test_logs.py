@@ -1,4 +1,4 @@
-"""Logs: JSON, one line an event and period, and what was left out is counted."""
+"""Tests the logs: one line of JSON per event and period, with the number of lines left out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from transforms.logs import LOGGER, PERIOD_S, log_event
 
 @pytest.fixture(autouse=True)
 def _warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The command line of another test may have asked for less."""
+    """Logs warnings again, because the command line of another test may have turned them off."""
     caplog.set_level(logging.WARNING, LOGGER.name)
 
 
-def test_a_flood_is_one_line_a_period(caplog: pytest.LogCaptureFixture) -> None:
-    """Of many equal events one is logged a period, the next saying how many were not."""
+def test_a_flood_is_one_line_per_period(caplog: pytest.LogCaptureFixture) -> None:
+    """An event is logged once a period, and the next line says how many were left out."""
     times = iter((0.0, 1.0, PERIOD_S - 1, PERIOD_S))
     for _ in range(4):
         log_event("flood", key="late", clock=lambda: next(times), reason="late")
@@ -28,8 +28,8 @@ def test_a_flood_is_one_line_a_period(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_keys_are_limited_apart(caplog: pytest.LogCaptureFixture) -> None:
-    """A flood of one reason does not hide the first of another."""
+def test_each_key_has_its_own_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """A flood with one key does not hide the first event with another key."""
     for reason in ("a", "b", "a"):
         log_event("apart", key=reason, clock=lambda: 0.0)
     assert len(caplog.records) == 2

@@ -1,4 +1,4 @@
-"""Versions of a day: whatever befalls worker and state, the rows that hold are those of its sum."""
+"""Tests the versions of a day: after any crash the current rows equal the sum of all changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADA, BOB, EVE, DAN = (totals_of([summary(user)]) for user in ("ada", "bob", "eve
 
 
 class KeptState:
-    """A day's state as a runner keeps it, which may be taken back to what it was."""
+    """The state of a day as a runner keeps it. A test may set it back."""
 
     def __init__(self) -> None:
         self.encoded: bytes | None = None
@@ -46,7 +46,7 @@ class KeptState:
 
 
 class KeptTimer:
-    """A timer that remembers for when it was set last."""
+    """A timer that remembers when it is due."""
 
     def __init__(self) -> None:
         self.due: Timestamp | None = None
@@ -56,7 +56,7 @@ class KeptTimer:
 
 
 class Clock:
-    """A clock that goes as the test says."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now_us = MONDAY_US + DAY_US
@@ -66,7 +66,7 @@ class Clock:
 
 
 class Monday:
-    """A day that one worker after the other releases: its state, and every row ever written."""
+    """A day that one worker after another releases, with its state and every row written."""
 
     def __init__(self, stamp: RowStamp = OPEN) -> None:
         self.stamp = stamp
@@ -75,16 +75,16 @@ class Monday:
         self.start_worker()
 
     def start_worker(self) -> None:
-        """Starts a worker that knows nothing but the state."""
+        """Starts a worker that knows only the state."""
         self.use(_ReleaseChangesFn(self.stamp, self.clock, LIFE_US))
 
     def use(self, step: _ReleaseChangesFn) -> None:
-        """Goes on with another object of the step."""
+        """Continues with another object of the step."""
         self.step = step
         step.setup()
 
     def add(self, *totals: DayTotals, revisions: int = 0) -> list[AggregateRow]:
-        """Adds sheets to the day at once; returns the rows written."""
+        """Adds totals to the day in one change; returns the rows written."""
         change = TotalsChange(total(*totals), revisions)
         given = list(self.step.process((MONDAY_US, change), self.state, self.timer))
         self.entries: list[LedgerEntry] = [e.value for e in given if isinstance(e, TaggedOutput)]
@@ -98,14 +98,14 @@ class Monday:
 
     @property
     def current(self) -> set[AggregateRow]:
-        """The rows that hold, as the tables' views read them, versions aside."""
+        """The current rows as the views of the tables read them, without their versions."""
         ordered = sorted(self.written, key=lambda row: (row.snapshot, row.revision))
         newest = [row for row in ordered if row.snapshot == ordered[-1].snapshot]
         return {row for row in {cell_of(row): plain(row) for row in newest}.values() if shows(row)}
 
 
 def total(*totals: DayTotals) -> DayTotals:
-    """Returns the sum."""
+    """Returns the sum of totals."""
     sums = DayTotals()
     for each in totals:
         sums.add_all(each)
@@ -113,7 +113,7 @@ def total(*totals: DayTotals) -> DayTotals:
 
 
 def minus(totals: DayTotals) -> DayTotals:
-    """Returns what takes a sheet back."""
+    """Returns what takes totals back."""
     return DayTotals().add_all(totals, -1)
 
 
@@ -123,22 +123,22 @@ def plain(row: AggregateRow) -> AggregateRow:
 
 
 def shows(row: AggregateRow) -> bool:
-    """Tells a row from a withdrawal."""
+    """Tells whether a row shows counts; otherwise it withdraws its cell."""
     return row.conversations is not None
 
 
 def cell_of(row: AggregateRow) -> tuple[object, ...]:
-    """Returns what names the cell of a row."""
+    """Returns the fields that name the cell of a row."""
     return msgspec.structs.astuple(row)[:6]
 
 
 def rows_of(*totals: DayTotals, stamp: RowStamp = OPEN) -> set[AggregateRow]:
-    """Returns the rows that a backfill of the same sum writes, versions aside."""
+    """Returns the rows that a backfill of the same totals writes, without their versions."""
     return set(filter(shows, release_day((MONDAY_US, total(*totals)), stamp, 0)))
 
 
-def test_the_first_release_is_a_whole_snapshot() -> None:
-    """It is what a backfill of the same sheet writes, under a revision later than the worker."""
+def test_the_first_release_is_a_complete_snapshot() -> None:
+    """It has the rows of a backfill of the same totals, and a revision after the worker's start."""
     monday = Monday()
     rows = monday.add(ADA, BOB)
     assert rows == release_day((MONDAY_US, total(ADA, BOB)), OPEN, rows[0].revision)
@@ -147,8 +147,8 @@ def test_the_first_release_is_a_whole_snapshot() -> None:
     assert monday.timer.due == Timestamp(micros=MONDAY_US + DAY_US + LIFE_US)
 
 
-def test_a_later_release_is_of_the_changed_cells() -> None:
-    """What another length does not touch is not written again, and the snapshot stays."""
+def test_a_later_release_writes_only_changed_cells() -> None:
+    """A cell that stays the same is not written again, and the snapshot stays the same."""
     monday = Monday()
     first = monday.add(ADA)
     longer = totals_of([summary("bob", human_messages=9)])
@@ -159,8 +159,8 @@ def test_a_later_release_is_of_the_changed_cells() -> None:
 
 
 @pytest.mark.parametrize("steps_us", [0, -3600 * SECOND_US, 1, 60 * SECOND_US])
-def test_revisions_increase_whatever_the_clock_does(steps_us: int) -> None:
-    """A clock that stands still or goes back makes no version older than the one before."""
+def test_revisions_increase_even_if_the_clock_does_not(steps_us: int) -> None:
+    """A clock that stands still or goes back never makes a revision smaller than the last."""
     monday = Monday()
     revisions = []
     for totals in (ADA, BOB, EVE, DAN):
@@ -172,8 +172,8 @@ def test_revisions_increase_whatever_the_clock_does(steps_us: int) -> None:
     assert monday.current == rows_of(ADA, BOB, EVE, DAN)
 
 
-def test_a_worker_that_starts_later_writes_a_whole_snapshot_first() -> None:
-    """It does not know what a lost attempt wrote; from then on it writes what changes."""
+def test_a_new_worker_writes_a_complete_snapshot_first() -> None:
+    """It does not know what a lost attempt wrote. After that it writes only what changes."""
     monday = Monday()
     first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
@@ -185,8 +185,8 @@ def test_a_worker_that_starts_later_writes_a_whole_snapshot_first() -> None:
     assert monday.current == rows_of(ADA, BOB, EVE)
 
 
-def test_another_object_in_the_same_worker_goes_on() -> None:
-    """A runner may copy the step for each bundle; that starts no snapshot."""
+def test_a_copy_of_the_step_starts_no_snapshot() -> None:
+    """A runner may copy the step for each bundle of the same worker."""
     monday = Monday()
     first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
@@ -194,8 +194,8 @@ def test_another_object_in_the_same_worker_goes_on() -> None:
     assert {row.snapshot for row in monday.add(BOB)} == {first[0].snapshot}
 
 
-def test_a_state_taken_back_leads_to_a_whole_snapshot() -> None:
-    """It supersedes every row of the lost attempt, also those that nobody counts again."""
+def test_a_state_that_goes_back_leads_to_a_complete_snapshot() -> None:
+    """It supersedes every row of the lost attempt, even in cells that nobody counts in again."""
     monday = Monday()
     monday.add(ADA)
     saved = monday.state.encoded
@@ -210,7 +210,7 @@ def test_a_state_taken_back_leads_to_a_whole_snapshot() -> None:
 
 
 def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
-    """Its last version has no counts; once it has enough again it is shown again."""
+    """Its last version has no counts. When it has enough again, it is shown again."""
     monday = Monday(GUARDED)
     shown = monday.add(ADA, BOB, EVE, DAN)
     assert monday.current == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
@@ -221,8 +221,8 @@ def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
     assert set(map(plain, monday.add(DAN))) == set(map(plain, shown))
 
 
-def test_below_the_thresholds_the_first_snapshot_alone_is_written() -> None:
-    """It supersedes whatever an earlier job showed; then there is nothing to show or withdraw."""
+def test_below_the_thresholds_only_the_first_snapshot_is_written() -> None:
+    """It supersedes what an earlier job showed. After that there is nothing to withdraw."""
     monday = Monday(GUARDED)
     (row,) = monday.add(ADA)
     assert not shows(row)
@@ -230,8 +230,8 @@ def test_below_the_thresholds_the_first_snapshot_alone_is_written() -> None:
     assert set(map(plain, monday.add(DAN))) == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
 
 
-def test_gains_that_cancel_out_write_nothing() -> None:
-    """A summary taken back in the firing period in which it came leaves no trace."""
+def test_changes_that_cancel_out_write_nothing() -> None:
+    """A summary that is added and taken back in one firing period leaves no trace."""
     monday = Monday()
     assert monday.add(ADA, minus(ADA)) == []
     assert (monday.state.encoded, monday.timer.due, monday.entries) == (None, None, [])
@@ -240,8 +240,8 @@ def test_gains_that_cancel_out_write_nothing() -> None:
     assert monday.current == rows_of(BOB)
 
 
-def test_a_closed_day_is_written_no_more() -> None:
-    """Conversations and revisions that come past its life are counted, and its rows stay."""
+def test_a_closed_day_is_not_written_again() -> None:
+    """The ledger counts later conversations and revisions, and the rows of the day stay."""
     monday = Monday()
     monday.add(ADA)
     monday.clock.now_us = MONDAY_US + DAY_US + LIFE_US
@@ -256,12 +256,12 @@ def test_a_closed_day_is_written_no_more() -> None:
         LedgerEntry(PAST_LIFE, "2025-06-02", 1), LedgerEntry(REVISIONS_PAST_LIFE, "2025-06-02", 2)
     ]  # fmt: skip
     assert monday.add(minus(ADA), ADA, revisions=1) == []
-    assert monday.entries == []  # The day would be the same.
+    assert monday.entries == []  # The change cancels out.
     assert monday.current == rows_of(ADA)
 
 
 def test_revisions_of_an_open_day_are_in_its_rows() -> None:
-    """They need no account of their own."""
+    """Revisions of an open day have no entries in the ledger."""
     monday = Monday()
     monday.add(ADA)
     longer = totals_of([summary("ada", human_messages=9)])
@@ -271,7 +271,7 @@ def test_revisions_of_an_open_day_are_in_its_rows() -> None:
 
 
 def test_a_drain_does_not_close_a_day() -> None:
-    """Its timer fires before its time, by the clock, and what is under way is still counted."""
+    """In a drain the timer fires ahead of the clock, and changes on their way still count."""
     monday = Monday()
     monday.add(ADA)
     monday.come_due()
@@ -285,8 +285,8 @@ EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint",
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(EVENTS, max_size=16))
-def test_the_rows_that_hold_are_those_of_the_sum(events: list[str]) -> None:
-    """Gains, retractions, new workers and failures may follow each other as they like."""
+def test_the_current_rows_equal_the_sum(events: list[str]) -> None:
+    """Additions, retractions, new workers and failures may follow each other in any order."""
     monday, coming = Monday(), busy_day(20, seed=len(events))
     present: list[DayTotals] = []
     checkpoint = (monday.state.encoded, present)

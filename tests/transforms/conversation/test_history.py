@@ -1,4 +1,4 @@
-"""Signed changes add up to the batch result, whatever the order in which panes and changes come."""
+"""Tests that signed changes add up to the batch result, in any order of panes and changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READER = PlainReader()
 
 
 def total_of(changes: Iterable[SignedSummary]) -> Counter[ConversationSummary]:
-    """Adds up signed summaries; those that cancel out are gone."""
+    """Adds up signed summaries, and leaves out those that cancel out."""
     total: Counter[ConversationSummary] = Counter()
     for change in changes:
         total[change.summary] += change.sign
@@ -48,7 +48,7 @@ def pane(*messages: ScoredMessage) -> list[Span]:
 
 
 def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Span]]:
-    """Draws panes: partials, cumulative ones, and some seen again."""
+    """Draws panes in any order: new parts, all messages so far, and panes that come again."""
     parts = draw.draw(splits(messages))
     panes: list[list[Span]] = []
     for seen in range(1, len(parts) + 1):
@@ -62,7 +62,7 @@ def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Sp
 @settings(deadline=None, max_examples=150)
 @given(st.data(), st.sampled_from([3, 256]))
 def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
-    """Any order and repetition of panes ends in the batch summaries, also past the caps."""
+    """Panes in any order and repeated end in the batch summaries, even of sampled states."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conversation, "MAX_HUMAN", cap)
         patch.setattr(conversation, "MAX_ASSISTANT", cap)
@@ -78,7 +78,7 @@ def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
 @settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_history_survives_its_encoding_at_any_point(data: st.DataObject) -> None:
-    """A history read back from state goes on as if it had never been written."""
+    """A history that is read back from state goes on as if it had never been written."""
     messages = data.draw(conversations(spans=3))
     history = stored = ConversationHistory()
     for seen in panes_of(data, messages):
@@ -89,8 +89,8 @@ def test_history_survives_its_encoding_at_any_point(data: st.DataObject) -> None
     assert stored.encode() == history.encode()
 
 
-def test_a_pane_seen_before_changes_nothing() -> None:
-    """A repeated or an older pane makes no change; its messages are counted as seen again."""
+def test_a_repeated_pane_changes_nothing() -> None:
+    """A pane that was seen before emits no change, and its messages count as duplicates."""
     old, new = (pane(*talk(n)) for n in (2, 5))
     history = ConversationHistory().join(new, READER, GAP_US).history
     for seen, messages in ((new, 10), (old, 7)):
@@ -102,14 +102,14 @@ def test_a_pane_seen_before_changes_nothing() -> None:
 
 
 def test_growth_takes_back_what_it_replaces() -> None:
-    """A longer conversation retracts its shorter summary once and adds the new one once."""
+    """A longer conversation takes back its shorter summary once and adds the new one once."""
     history, first, _ = ConversationHistory().join(pane(*talk(2)), READER, GAP_US)
     second = history.join(pane(*talk(3)), READER, GAP_US).changes
     assert [(c.sign, c.summary.human_messages) for c in first + second] == [(1, 2), (-1, 2), (1, 3)]
 
 
-def test_a_bridge_retracts_both_spans() -> None:
-    """A late message between two spans takes both back and adds the one that they are."""
+def test_a_message_between_two_spans_takes_both_back() -> None:
+    """A late message joins two spans. Both summaries are taken back, and one is added."""
     history = ConversationHistory()
     for at_us in (0, 2 * GAP_US):
         history = history.join(pane(scored(at_us, at_us=at_us)), READER, GAP_US).history
@@ -120,7 +120,7 @@ def test_a_bridge_retracts_both_spans() -> None:
 
 
 def test_two_spans_have_two_summaries() -> None:
-    """Spans further apart than the gap are published each by itself, and held both."""
+    """Two spans further apart than the gap are both kept, and each has its own summary."""
     panes = [pane(scored(i, at_us=i * 2 * GAP_US)) for i in range(2)]
     history = ConversationHistory()
     for seen in panes:
@@ -130,21 +130,21 @@ def test_two_spans_have_two_summaries() -> None:
 
 
 def test_histories_of_another_version_are_refused() -> None:
-    """State bytes of another version are not misread."""
+    """The bytes of another version are refused, not misread."""
     with pytest.raises(ValueError, match="version 9"):
         ConversationHistory.decode(msgspec.msgpack.encode((9, [], [], [])))
 
 
-def test_a_later_statement_moves_the_conversation_to_its_user() -> None:
-    """A first message that comes last and names another user takes the conversation there."""
+def test_a_late_first_message_moves_the_conversation_to_its_user() -> None:
+    """If the first message arrives last, the conversation belongs to the user that it names."""
     late, first = scored("b", 9, user="bob"), scored("a", 0, user="ada")
     history = ConversationHistory().join(pane(late), READER, GAP_US).history
     changes = history.join(pane(first), READER, GAP_US).changes
     assert [(c.sign, c.summary.user) for c in changes] == [(-1, late.user), (1, first.user)]
 
 
-def test_a_type_that_needs_length_comes_with_it() -> None:
-    """Roleplay counts from the fourth human message on, and the day's sheet is revised to it."""
+def test_a_type_that_needs_length_appears_with_length() -> None:
+    """Roleplay counts from the fourth human message on, and the totals are revised then."""
     said = talk(4, scores=human_scores(["roleplay"]))
     history, before, _ = ConversationHistory().join(pane(*said[:3]), READER, GAP_US)
     after = history.join(pane(*said), READER, GAP_US).changes
@@ -152,7 +152,7 @@ def test_a_type_that_needs_length_comes_with_it() -> None:
 
 
 def test_a_conversation_grows_long_once() -> None:
-    """The 51st human message makes it long; neither the 50th, more, nor repetition says so."""
+    """The 51st human message makes it long. No other message and no repetition reports it."""
     said = talk(60)
     history, told = ConversationHistory(), list[int]()
     for seen in (said[:50], said[:51], said[:51], said[51:], said):
@@ -161,8 +161,8 @@ def test_a_conversation_grows_long_once() -> None:
     assert told == [0, 1, 0, 0, 0]
 
 
-def test_a_long_conversation_that_takes_in_another_stays_told() -> None:
-    """A bridge from a long conversation tells nothing; between two that become long it does."""
+def test_a_long_conversation_is_not_reported_again_after_a_merge() -> None:
+    """A merge reports a long conversation only if no part of it was long before."""
     said = [scored(f"h{i}", at_us=i * GAP_US) for i in range(80)]
     for first, tells in ((60, 0), (45, 1)):
         history = ConversationHistory().join(pane(*said[:first]), READER, GAP_US).history

@@ -1,4 +1,4 @@
-"""What is kept of a conversation is a join: no order, repetition or split shows in it."""
+"""Tests that a conversation's state is a join: no order, repetition or split shows in it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ of = ConversationState.of
 
 @pytest.fixture(params=[4, 256], ids=["sampled", "exact"])
 def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Lowers both caps to 4, so that a dozen messages are sampled, or leaves them."""
+    """Lowers both caps to 4, so that a dozen messages are sampled, or leaves them at 256."""
     cap = int(request.param)
     monkeypatch.setattr(conversation, "MAX_HUMAN", cap)
     monkeypatch.setattr(conversation, "MAX_ASSISTANT", cap)
@@ -44,7 +44,7 @@ def caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 @pytest.mark.usefixtures("caps")
 class TestJoin:
-    """The laws of `+`, with conversations below and above the caps."""
+    """Tests the laws of `+`, with conversations below and above the caps."""
 
     @settings(deadline=None, max_examples=70)
     @given(conversations(), conversations(), conversations())
@@ -62,7 +62,7 @@ class TestJoin:
     @settings(deadline=None, max_examples=70)
     @given(st.data())
     def test_any_split_joins_to_the_whole(self, data: st.DataObject) -> None:
-        """However messages are dealt out and repeated, their parts join to the whole's bytes."""
+        """Parts of the messages, even repeated ones, join to the same bytes as the whole."""
         messages = data.draw(conversations())
         parts = data.draw(splits(messages))
         joined = reduce(ConversationState.__add__, map(of, parts), ZERO)
@@ -72,7 +72,7 @@ class TestJoin:
     @settings(deadline=None, max_examples=70)
     @given(conversations())
     def test_encoding_round_trips(self, messages: list[ScoredMessage]) -> None:
-        """Decoding gives back the state, which goes on joining as before."""
+        """The decoded state equals the original and joins like it."""
         state = of(messages)
         again = ConversationState.decode(state.encode())
         assert again == state
@@ -83,7 +83,7 @@ class TestJoin:
     @settings(deadline=None, max_examples=70)
     @given(st.data())
     def test_spans_do_not_depend_on_the_split(self, data: st.DataObject) -> None:
-        """Folding by chunk and merging gives the same spans as folding all at once."""
+        """Folding in chunks and merging gives the same spans as folding all at once."""
         messages = data.draw(conversations(spans=4))
         parts = data.draw(splits(messages))
         whole = [o.state for o in fold(messages, GAP_US)]
@@ -95,7 +95,7 @@ class TestJoin:
     @settings(deadline=None, max_examples=60)
     @given(conversations(spans=4))
     def test_fold_counts_every_message(self, messages: list[ScoredMessage]) -> None:
-        """The numbers of `Span` add up to all messages, duplicates counted each time."""
+        """The numbers of the spans add up to all messages, duplicates included."""
         folded = fold(messages, GAP_US)
         assert sum(o.messages for o in folded) == len(messages)
         assert [Span.decode(o.encode()) for o in folded] == folded
@@ -104,7 +104,7 @@ class TestJoin:
 @given(conversations(max_size=12))
 @settings(deadline=None, max_examples=100)
 def test_each_event_counts_once(messages: list[ScoredMessage]) -> None:
-    """Copies of an event, also ones that contradict each other, are one message."""
+    """Copies of an event are one message, even if they contradict each other."""
     state = of(messages)
     human = {m.event for m in messages if m.is_human}
     assert state.human_messages == len(human) == len(state.human_in_time_order())
@@ -115,7 +115,7 @@ def test_each_event_counts_once(messages: list[ScoredMessage]) -> None:
 @given(st.data())
 @settings(deadline=None, max_examples=150)
 def test_contradictory_copies_are_read_as_the_contract_says(data: st.DataObject) -> None:
-    """In any order and split: the first human copy is read, and each copy extends the time."""
+    """In any order and split, the first human copy is read and each copy extends the time."""
     messages = data.draw(conversations(max_size=16, events=4))
     parts = [of(part) for part in data.draw(splits(messages))]
     state = reduce(ConversationState.__add__, data.draw(st.permutations(parts)), ZERO)
@@ -133,14 +133,14 @@ def test_contradictory_copies_are_read_as_the_contract_says(data: st.DataObject)
 
 @pytest.mark.parametrize(("excess_us", "spans"), [(-1, 1), (0, 1), (1, 2)])
 def test_exactly_the_gap_still_joins(excess_us: int, spans: int) -> None:
-    """Messages exactly the session gap apart are one conversation, a microsecond more makes two."""
+    """Messages exactly the gap apart are one conversation; one microsecond more makes two."""
     pair = [scored("a"), scored("b", at_us=GAP_US + excess_us)]
     assert len(fold(pair, GAP_US)) == spans
     assert len(merge_spans([of([m]) for m in pair], GAP_US)) == spans
 
 
-def test_a_late_message_bridges_two_spans() -> None:
-    """Two spans too far apart become one when a message between them turns up."""
+def test_a_late_message_joins_two_spans() -> None:
+    """Two spans too far apart become one when a message between them arrives."""
     far = [of([scored("a")]), of([scored("c", at_us=2 * GAP_US)])]
     bridge = of([scored("b", at_us=GAP_US)])
     assert len(merge_spans(far, GAP_US)) == 2
@@ -148,7 +148,7 @@ def test_a_late_message_bridges_two_spans() -> None:
 
 
 def test_a_long_span_reaches_over_a_short_one_inside_it() -> None:
-    """The end of a group is the latest end so far, not the end of the last state to begin."""
+    """A group ends at the latest end so far, not at the end of the span that began last."""
     long = of([scored(i, at_us=i * GAP_US) for i in range(4)])
     inside = of([scored("x", at_us=1)])
     after = of([scored("y", at_us=4 * GAP_US)])
@@ -163,8 +163,8 @@ def test_counts_are_exact_up_to_the_cap(humans: int) -> None:
     assert not state.is_sampled
 
 
-def test_one_past_the_cap_is_more_than_the_cap() -> None:
-    """A sampled number is never less than one more than the cap: the length bins stay right."""
+def test_an_estimate_is_above_the_cap() -> None:
+    """The estimate is at least one more than the cap, so the length bins stay right."""
     state = of(talk(MAX_HUMAN + 1, MAX_ASSISTANT + 1))
     assert state.is_human_sampled
     assert state.is_assistant_sampled
@@ -172,8 +172,8 @@ def test_one_past_the_cap_is_more_than_the_cap() -> None:
     assert state.assistant_messages > MAX_ASSISTANT
 
 
-def test_contradicting_duplicates_take_no_room() -> None:
-    """A sender that stamps each retry anew does not make 51 messages an estimate."""
+def test_contradicting_duplicates_do_not_fill_the_state() -> None:
+    """A sender that stamps each retry with a new time does not make 51 messages an estimate."""
     once = talk(51)
     retried = [scored(f"h{i}", i * 60 + retry) for i in range(51) for retry in range(1, 6)]
     assert of(once + retried).human_messages == 51
@@ -181,7 +181,7 @@ def test_contradicting_duplicates_take_no_room() -> None:
 
 @pytest.mark.parametrize("humans", [5_000, 100_000])
 def test_a_long_conversation_is_bounded_and_estimated(humans: int) -> None:
-    """The estimate lies within 25 %, and the state within `MAX_STATE_BYTES` at the widest."""
+    """The estimate is within 25 %, and the largest state is within `MAX_STATE_BYTES`."""
     widest = "\U0001f642" * 64
     state = of(
         talk(
@@ -195,8 +195,8 @@ def test_a_long_conversation_is_bounded_and_estimated(humans: int) -> None:
     assert state + of(talk(humans // 2)) == state
 
 
-def test_the_cap_is_where_parts_meet() -> None:
-    """Two halves, each held whole, sample just as the whole does when they exceed the caps."""
+def test_parts_below_the_cap_join_to_the_sample_of_the_whole() -> None:
+    """Parts that are held whole sample like the whole when they exceed the caps together."""
     messages = talk(MAX_HUMAN + 40, MAX_ASSISTANT + 40)
     random.Random(7).shuffle(messages)
     parts = [messages[start::3] for start in range(3)]
@@ -208,7 +208,7 @@ def test_the_cap_is_where_parts_meet() -> None:
 
 @pytest.mark.parametrize("humans", [10, 2_000])
 def test_opening_and_closing_are_exact(humans: int) -> None:
-    """The first and last three human messages are held, also where the middle is a sample."""
+    """The first and last three human messages are held even if the middle is a sample."""
     messages = talk(humans)
     random.Random(humans).shuffle(messages)
     parts = [messages[start::5] for start in range(5)]
@@ -220,13 +220,13 @@ def test_opening_and_closing_are_exact(humans: int) -> None:
 
 
 def test_the_extent_covers_every_message() -> None:
-    """First and last instants are of all messages, the assistant's included."""
+    """The first and last times include the messages of the assistant."""
     state = of([scored("a", 5), scored("b", 9, is_human=False), scored("c", 1, is_human=False)])
     assert (state.first_at_us, state.last_at_us) == (MONDAY_US + 1_000_000, MONDAY_US + 9_000_000)
 
 
-def test_the_earliest_statement_holds() -> None:
-    """Of several values of an attribute the earliest said counts, whatever comes first."""
+def test_the_earliest_statement_counts() -> None:
+    """Of several values of an attribute the one that was said first counts, in any order."""
     early = scored("a", 1, user="", plan="pro")
     late = scored("b", 2, user="bob", plan="free", model="m")
     for order in ([early, late], [late, early]):
@@ -236,8 +236,8 @@ def test_the_earliest_statement_holds() -> None:
         assert [s.value if s else None for s in said] == [None, None, None, "pro", "m"]
 
 
-def test_the_strongest_pushback_of_a_reason_holds() -> None:
-    """Of each reason the highest logit is kept, also a negative one; none at all is 0."""
+def test_the_strongest_pushback_of_a_reason_is_kept() -> None:
+    """The highest logit of each reason is kept, even a negative one; no pushback is 0."""
     logits = {0: (-128, -128), 2: (-100, -3), 7: (5, 127)}
     messages = [
         scored(f"{reason}{logit}", is_human=False, scores=bytes([logit & 0xFF, reason]))
@@ -247,8 +247,8 @@ def test_the_strongest_pushback_of_a_reason_holds() -> None:
     assert of(messages).pushback == bytes([0, 0, 125, 0, 0, 0, 0, 255])
 
 
-def test_of_two_records_of_an_event_the_earlier_is_read() -> None:
-    """Where duplicates disagree the earlier sent one is read, in either order of arrival."""
+def test_the_earlier_of_two_copies_is_read() -> None:
+    """If two copies of an event differ, the one sent earlier is read, in any order."""
     early, late = (scored("e", at, scores=human_scores(sentiment=s)) for at, s in ((1, 2), (9, -2)))
     for order in ([early, late], [late, early]):
         records = of(order).human_in_time_order()
@@ -256,14 +256,14 @@ def test_of_two_records_of_an_event_the_earlier_is_read() -> None:
 
 
 def test_an_unknown_version_is_refused() -> None:
-    """State bytes of another version are not misread."""
+    """The bytes of another version are refused, not misread."""
     encoded = bytearray(of([scored()]).encode())
     encoded[1] = 9
     with pytest.raises(ValueError, match="version 9"):
         ConversationState.decode(bytes(encoded))
 
 
-def test_nothing_merges_to_nothing() -> None:
-    """No messages give no spans."""
+def test_no_messages_give_no_spans() -> None:
+    """Neither `fold` nor `merge_spans` makes a span of nothing."""
     assert fold([], GAP_US) == []
     assert merge_spans([], GAP_US) == []

@@ -1,4 +1,4 @@
-"""What is said of a conversation follows METRICS, and depends on that conversation only."""
+"""Tests that a summary follows METRICS, and depends on its conversation only."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def feeling(*steps: int) -> list[ScoredMessage]:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(conversations(max_size=8), min_size=1, max_size=5))
-def test_the_company_does_not_matter(talks: list[list[ScoredMessage]]) -> None:
-    """A state's summary is the same alone and in a batch."""
+def test_a_summary_does_not_depend_on_its_batch(talks: list[list[ScoredMessage]]) -> None:
+    """A state has the same summary alone and in a batch."""
     states = [ConversationState.of(messages) for messages in talks]
     assert summarize(states, READER) == [summarize([s], READER)[0] for s in states]
 
 
-def test_the_company_does_not_matter_to_contradicting_duplicates() -> None:
-    """Two events stamped anew 300 times, of small hashes, do not read a neighbour's sentiment."""
+def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
+    """Two events with 300 times and small hashes do not take a neighbour's sentiment."""
     events = [bytes([16 + i]) + bytes(7) for i in range(2)]
     stamped = [msgspec.structs.replace(scored(at_s=i), event=events[i % 2]) for i in range(300)]
     states = [ConversationState.of(feeling(2, 2, 2)), ConversationState.of(stamped)]
@@ -61,13 +61,13 @@ def test_the_company_does_not_matter_to_contradicting_duplicates() -> None:
     ((2, 2, 2, -2, -2, -2), -12),
     ((0, 1, 0, -2, 1, 1, 2), 3),
 ])  # fmt: skip
-def test_sentiment_changes_from_six_messages_on(steps: tuple[int, ...], change: int | None) -> None:
-    """Last three less first three, in sixths of a point; None with fewer than six messages."""
+def test_sentiment_change_needs_six_messages(steps: tuple[int, ...], change: int | None) -> None:
+    """It is the last three minus the first three in sixths of a point, or None below six."""
     assert summary_of(feeling(*steps)).sentiment_change_sixths == change
 
 
-def test_sentiment_change_is_exact_where_the_middle_is_sampled() -> None:
-    """The ends of 700 human messages decide, whatever lies between."""
+def test_sentiment_change_is_exact_if_the_middle_is_sampled() -> None:
+    """Only the ends of 700 human messages matter."""
     steps = [-2, -1, -2, *[2] * 694, 1, 0, 1]
     assert summary_of(feeling(*steps)).sentiment_change_sixths == 7
 
@@ -84,8 +84,8 @@ def test_sentiment_ends_are_means_in_points(
     assert sentiment_ends(ConversationState.of(feeling(*steps))) == pytest.approx(ends)
 
 
-def test_reads_user_start_counts_and_attributes() -> None:
-    """The summary carries the start, the pseudonym, both counts, and `unknown` for the unsaid."""
+def test_a_summary_has_user_start_counts_and_attributes() -> None:
+    """An attribute that no message states is `unknown`."""
     summary = summary_of(talk(4, 7, country="DE", language="fr"))
     assert summary.started_at_us == MONDAY_US
     assert summary.user == user_hash("ada")
@@ -97,31 +97,31 @@ def test_reads_user_start_counts_and_attributes() -> None:
 @pytest.mark.parametrize(("stated", "told", "language"), [
     ("fr", GERMAN, "fr"), (None, GERMAN, "de"), (None, 0, "unknown"),
 ])  # fmt: skip
-def test_language_is_told_from_the_text_only_where_unsaid(
+def test_language_comes_from_the_text_only_if_not_stated(
     stated: str | None, told: int, language: str
 ) -> None:
-    """A stated language holds; else the classifier's, unless that is undetermined."""
+    """A stated language counts. Otherwise it is the classifier's, or `unknown`."""
     one = [scored(scores=human_scores(language=told), language=stated)]
     assert summary_of(one).breakdowns[2] == language
 
 
 @pytest.mark.parametrize(("logit", "is_pushback"), [(-128, False), (-1, False), (0, True)])
 def test_pushback_counts_from_the_threshold(logit: int, is_pushback: bool) -> None:
-    """A reason's bit is set where its strongest message reaches the classifier's threshold."""
+    """A reason's bit is set if its strongest message reaches the classifier's threshold."""
     reason = PUSHBACK_REASONS.index("policy_other")
     one = [scored(is_human=False, scores=assistant_scores(logit, reason))]
     assert summary_of(one).pushback_reasons == (1 << reason if is_pushback else 0)
 
 
-def test_a_logit_that_does_not_apply_never_counts() -> None:
-    """Even the lowest threshold does not make a pushback of no pushback at all."""
+def test_no_pushback_never_counts() -> None:
+    """Even the lowest threshold does not turn a missing logit into pushback."""
     reader = PlainReader()
     reader.pushback_threshold = -128
     assert summarize([ConversationState.of(talk(3))], reader)[0].pushback_reasons == 0
 
 
 def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
-    """No human has spoken yet: no type, no change, other use."""
+    """Without a human message it has no type, no change, and the use `other`."""
     summary = summary_of(talk(0, 2))
     assert (summary.human_messages, summary.types, summary.use) == (0, 0, 7)
     assert (summary.opening_type, summary.closing_type) == (-1, -1)
@@ -129,7 +129,7 @@ def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
 
 
 def test_drift_reads_the_first_and_the_last_three() -> None:
-    """Coaching that ends in companionship opens and closes so."""
+    """A conversation from coaching to companionship has these types at its ends."""
     types = ["coaching"] * 3 + ["counseling"] + ["companionship"] * 3
     said = [scored(i, i, scores=human_scores([name])) for i, name in enumerate(types)]
     summary = summary_of(said)
@@ -137,7 +137,7 @@ def test_drift_reads_the_first_and_the_last_three() -> None:
 
 
 def test_judgements_come_in_the_order_of_the_states() -> None:
-    """`judge` gives one judgement and one summary a state; nothing gives no summary."""
+    """`judge` gives one judgement and one summary for each state, and none for no states."""
     states = [ConversationState.of(talk(n, scores=human_scores(["coaching"]))) for n in (1, 2)]
     found, judgements = judge(states, READER)
     assert [s.human_messages for s in found] == [1, 2]
@@ -148,7 +148,7 @@ def test_judgements_come_in_the_order_of_the_states() -> None:
 @settings(deadline=None, max_examples=60)
 @given(summaries())
 def test_a_summary_survives_its_codec(summary: ConversationSummary) -> None:
-    """Equal summaries have equal bytes, and bytes give the summary back."""
+    """Equal summaries have equal bytes, and the bytes decode to the same summary."""
     codec = StructCodec(ConversationSummary)
     encoded = codec.encode(summary)
     assert codec.decode(encoded) == summary

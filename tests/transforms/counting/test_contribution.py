@@ -1,4 +1,4 @@
-"""A user counts with a limited number of conversations a day, the same ones in any order."""
+"""Tests that only a limited number of a user's conversations count, the same ones in any order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transforms.counting.contribution import rank_of, remembered_ids, within_lim
 
 
 def test_a_rank_depends_on_the_conversation_only() -> None:
-    """Equal ids have equal ranks in every release, other ids have other ranks."""
+    """Equal ids have equal ranks in every release, and other ids have other ranks."""
     assert rank_of(bytes(16)).hex() == "dfaa52c212d856da"
     assert rank_of(bytes(15) + b"\1") != rank_of(bytes(16))
 
@@ -18,15 +18,15 @@ def test_a_rank_depends_on_the_conversation_only() -> None:
 @settings(deadline=None, max_examples=80)
 @given(st.data(), st.integers(1, 6))
 def test_the_smallest_ranks_count(data: st.DataObject, limit: int) -> None:
-    """At most the limit counts, in any order the same, and the rest is numbered."""
+    """At most the limit counts, the same conversations in any order, and the rest is numbered."""
     ranked = [(rank_of(bytes([i])), summary(at_s=i)) for i in range(data.draw(st.integers(0, 9)))]
     counted, over = within_limit(data.draw(st.permutations(ranked)), limit)
     assert sorted(counted, key=str) == sorted((s for _, s in sorted(ranked)[:limit]), key=str)
     assert over == max(0, len(ranked) - limit)
 
 
-def test_of_one_id_the_earliest_hours_count() -> None:
-    """Conversations of one id share a rank; then the order is by what they add to the day."""
+def test_the_earliest_hours_of_one_id_count() -> None:
+    """Conversations of one id share a rank. Among them the earliest hours count."""
     rank = rank_of(b"group chat")
     day = [(rank, summary(at_s=hour * HOUR_US / SECOND_US)) for hour in (5, 0, 7, 3)]
     counted, over = within_limit(day, 2)
@@ -34,6 +34,6 @@ def test_of_one_id_the_earliest_hours_count() -> None:
     assert over == 2
 
 
-def test_the_stream_has_conversations_to_spare() -> None:
+def test_the_stream_remembers_spare_conversations() -> None:
     """As many conversations as count, and at least 256, may leave a user's day."""
     assert [remembered_ids(limit) - limit for limit in (1, 100, 256, 1000)] == [256, 256, 256, 1000]

@@ -1,4 +1,4 @@
-"""The days of a backfill: which messages count for them, proven against counting everything."""
+"""Tests the days of a backfill: their messages give the same result as counting everything."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def day_range(first: int = 0, last: int = 0, margin: timedelta = WEEK, **more: i
     return DayRange.of(MONDAY + first * day, MONDAY + last * day, GAP, margin, **more)
 
 
-def test_days_have_starts_and_names() -> None:
-    """A day's start and its date lead to each other, also in the middle of the day."""
+def test_days_have_starts_and_dates() -> None:
+    """The start of a day gives its date and the other way round, even from within the day."""
     assert start_of(MONDAY) == MONDAY_US
     assert date_of(MONDAY_US + 5 * HOUR_US) == MONDAY
     assert list(day_range(0, 2).starts()) == [MONDAY_US, MONDAY_US + DAY_US, MONDAY_US + 2 * DAY_US]
 
 
 def test_both_ends_are_included() -> None:
-    """The first instant of the first day and the last of the last are in, their neighbours not."""
+    """The range is from the first instant of the first day to the last instant of the last day."""
     asked = day_range(0, 1)
     inside = (MONDAY_US, MONDAY_US + 2 * DAY_US - 1)
     outside = (MONDAY_US - 1, MONDAY_US + 2 * DAY_US)
@@ -42,7 +42,7 @@ def test_both_ends_are_included() -> None:
 
 
 def test_messages_of_the_margins_count() -> None:
-    """From the session gap before the range to the margin after it, or to now if that is sooner."""
+    """Messages count from one gap before the range to the margin after it, or to now."""
     asked = day_range()
     assert (asked.sent_from_us, asked.sent_before_us) == (
         MONDAY_US - GAP_US,
@@ -54,8 +54,8 @@ def test_messages_of_the_margins_count() -> None:
     assert day_range(now_us=now_us).sent_before_us == now_us
 
 
-def test_what_may_go_on_is_told() -> None:
-    """A conversation whose last message is within the gap of the end may have another."""
+def test_a_conversation_near_the_end_may_go_on() -> None:
+    """If its last message is within the gap of the end, it may have another message."""
     asked = day_range(margin=GAP)
     assert asked.may_go_on(asked.sent_before_us - GAP_US)
     assert not asked.may_go_on(asked.sent_before_us - GAP_US - 1)
@@ -68,10 +68,8 @@ def test_what_may_go_on_is_told() -> None:
         (0, timedelta(hours=1), "margin must be at least session_gap"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_refused(
-    last: int, margin: timedelta, sentence: str
-) -> None:
-    """The sentence shows the value and a better one."""
+def test_an_impossible_range_is_refused(last: int, margin: timedelta, sentence: str) -> None:
+    """The error shows the value and says what to do."""
     with pytest.raises(ValueError, match=sentence):
         day_range(0, last, margin)
 
@@ -87,10 +85,10 @@ def conversations(messages: list[ScoredMessage]) -> list[Span]:
     length=st.integers(0, 2),
     jitter_us=st.sampled_from([0, 1, -1]),
 )
-def test_a_range_counts_what_counting_everything_counts(
+def test_a_range_counts_the_same_as_counting_everything(
     hours: list[int], first: int, length: int, jitter_us: int
 ) -> None:
-    """Conversations that begin on asked days are the same without what the margins leave out."""
+    """What the margins leave out changes no conversation that begins in the range."""
     asked = day_range(first, first + length, timedelta(days=8))
     said = [scored(h, at_us=h * HOUR_US + jitter_us) for h in hours]
     whole = [c for c in conversations(said) if asked.has(c.first_at_us)]
@@ -99,8 +97,8 @@ def test_a_range_counts_what_counting_everything_counts(
     assert {day_of(c.first_at_us) for c in whole} <= set(asked.starts())
 
 
-def test_the_margin_before_is_no_larger_than_it_must_be() -> None:
-    """A message exactly the gap before the range decides; a microsecond earlier it can't."""
+def test_the_margin_before_is_as_small_as_possible() -> None:
+    """A message exactly the gap before the range matters; one microsecond earlier it does not."""
     asked = day_range()
     edge, inside = scored("a", at_us=-GAP_US), scored("b", at_us=0)
     assert asked.is_said_in_time(edge.sent_at_us)

@@ -1,4 +1,4 @@
-"""Stored totals and states name what they hold, and refuse what this version does not know."""
+"""Tests that stored totals and states name their contents, and that unknown names are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def changed(encoded: bytes, place: int, value: Any) -> bytes:
 
 
 def test_totals_name_their_slices() -> None:
-    """The bytes hold each slice once, by the id of its facet and its value."""
+    """The bytes name each slice once, by the id of its facet and its value."""
     encoded = totals_of([summary(types=["coaching"])]).encode()
     _, keys, _ = msgspec.msgpack.decode(encoded)
     assert [2, "coaching"] in keys
@@ -55,7 +55,7 @@ def test_totals_of_an_unknown_breakdown_are_refused() -> None:
     ids=["user day", "history", "conversation"],
 )
 def test_a_state_with_other_breakdowns_is_refused(state: Any, place: int) -> None:
-    """State written before a breakdown was added says so, and is not misread."""
+    """State from before a breakdown was added is refused, not misread."""
     encoded = state.encode()
     assert msgspec.msgpack.decode(encoded)[place] == list(STATED_IDS)
     with pytest.raises(ValueError, match="start a new job and backfill"):

@@ -1,4 +1,4 @@
-"""Which cells a conversation counts in, that users count once, and that totals are plain sums."""
+"""Tests the cells that a conversation counts in, the users of a cell, and the sums of totals."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def names_of(found: ConversationSummary) -> set[str]:
 def test_totals_add_like_numbers(
     one: list[tuple[Cell, Sums]], two: list[tuple[Cell, Sums]], three: list[tuple[Cell, Sums]]
 ) -> None:
-    """Adding is associative and commutative, has a zero, and is undone by subtraction."""
+    """Adding is associative and commutative, has a zero, and subtraction undoes it."""
     a, b, c = totals_from(one), totals_from(two), totals_from(three)
     ab_c = DayTotals(a).add_all(b).add_all(c)
     assert (
@@ -66,8 +66,8 @@ def test_totals_add_like_numbers(
 
 @settings(deadline=None, max_examples=80)
 @given(ENTRIES)
-def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None:
-    """Neither order of arrival nor of insertion shows in the bytes, which give the sheet back."""
+def test_equal_totals_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None:
+    """No order of arrival or insertion shows in the bytes, which decode to the totals."""
     totals = totals_from(entries)
     other = totals_from(entries[::-1])
     assert other.encode() == totals.encode()
@@ -76,8 +76,8 @@ def test_equal_sheets_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(summaries(users=1), max_size=6))
-def test_a_sheet_is_of_any_order(found: list[ConversationSummary]) -> None:
-    """The order of a user's conversations does not matter, and no cell counts him twice."""
+def test_totals_do_not_depend_on_the_order(found: list[ConversationSummary]) -> None:
+    """The order of a user's conversations does not matter, and each cell counts one user."""
     mine = [s for s in found if s.user]
     totals = totals_of(mine)
     assert totals == totals_of(mine[::-1])
@@ -87,8 +87,8 @@ def test_a_sheet_is_of_any_order(found: list[ConversationSummary]) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(summaries(users=3), max_size=12))
-def test_the_builder_adds_up_what_the_cells_say(found: list[ConversationSummary]) -> None:
-    """Adding users in place is the sum of their sheets, and of all cells of all conversations."""
+def test_the_builder_adds_up_the_same_as_the_cells(found: list[ConversationSummary]) -> None:
+    """Adding users in place gives the sum of their totals, and of all their cells."""
     builder, people, cells = TotalsBuilder(), DayTotals(), DayTotals()
     for user in {s.user for s in found}:
         mine = [s for s in found if s.user == user]
@@ -100,8 +100,8 @@ def test_the_builder_adds_up_what_the_cells_say(found: list[ConversationSummary]
     assert {cell: sums._replace(users=0) for cell, sums in people.items()} == cells
 
 
-def test_a_user_counts_once_a_cell() -> None:
-    """Two conversations of one user are two conversations and one user in the cells they share."""
+def test_a_user_counts_once_in_a_cell() -> None:
+    """Two conversations of one user are two conversations and one user in a shared cell."""
     totals = totals_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
     everyone = INDEX[Slice("all", ALL)]
     assert totals[Cell(DAY, OVERALL, ALL, everyone)] == Sums(2, 1, 0, 0)
@@ -109,8 +109,8 @@ def test_a_user_counts_once_a_cell() -> None:
     assert totals[Cell(DAY, BREAKDOWN_IDS["platform"], "web", everyone)] == Sums(1, 1, 0, 0)
 
 
-def test_a_conversation_without_user_counts_without_one() -> None:
-    """A missing id is no user, and does not borrow another's."""
+def test_a_conversation_without_a_user_adds_no_user() -> None:
+    """A missing id is not a user, and does not borrow another one's."""
     nobody = totals_of([summary(user="")])
     assert {t.users for t in nobody.values()} == {0}
     both = totals_of([summary(user=""), summary()])
@@ -118,7 +118,7 @@ def test_a_conversation_without_user_counts_without_one() -> None:
 
 
 def test_every_measure_of_metrics_has_its_slices() -> None:
-    """Each measure and each group that METRICS reports it by is a slice, once."""
+    """Each measure, and each group that METRICS reports it for, is one slice."""
     wanted = {("all", ALL)}
     wanted |= {("type", t) for t in TYPES} | {("use", u) for u in USES}
     wanted |= {(f, g) for f in ("long", "sentiment") for g in (ALL, "affective", *TYPES)}
@@ -139,13 +139,13 @@ def test_every_breakdown_of_metrics_is_there() -> None:
 
 
 def test_a_plain_conversation_is_in_few_slices() -> None:
-    """A short technical conversation is in all, its use, its length and its (lack of) drift."""
+    """A short technical conversation is only in all, its use, its length and its drift."""
     assert names_of(summary(use="technical")) == {
         "all:all", "use:technical", "length:3", "drift:none>none",
     }  # fmt: skip
 
 
-def test_a_rich_conversation_is_in_every_slice_that_holds() -> None:
+def test_a_rich_conversation_is_in_all_its_slices() -> None:
     """A long affective conversation of two types with pushback is in all of their slices."""
     rich = summary(
         types=["coaching", "roleplay"], human_messages=51, opening="coaching",
@@ -164,7 +164,7 @@ def test_a_rich_conversation_is_in_every_slice_that_holds() -> None:
 
 @pytest.mark.parametrize("humans", [0, 3, 6, 51])
 def test_each_cell_is_yielded_once(humans: int) -> None:
-    """A conversation has each of its cells once for the hour and once for the day."""
+    """A conversation has each cell once for its hour and once for its day."""
     cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=humans))]
     assert len(cells) == len(set(cells))
     by_day = {c._replace(hour=0) for c in cells if c.hour == DAY}
@@ -172,7 +172,7 @@ def test_each_cell_is_yielded_once(humans: int) -> None:
 
 
 def test_no_number_has_two_rows() -> None:
-    """`length` is no facet of `overall` nor of itself; nor are the long ones facets of `length`."""
+    """A facet is left out of a breakdown whose cells already show its numbers."""
     cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=60))]
     facets = {
         breakdown: {SLICES[c.slice_index].facet for c in group}
@@ -185,14 +185,14 @@ def test_no_number_has_two_rows() -> None:
 
 
 def test_change_is_kept_in_sentiment_cells_only() -> None:
-    """Sums of change and of its squares stand in the slices that are about it."""
+    """Only slices of sentiment sum the change of mood and its squares."""
     for cell, sums in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
         is_about_it = SLICES[cell.slice_index].facet == "sentiment"
         assert sums == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
 
 
-def test_a_change_of_nothing_is_a_change() -> None:
-    """Zero change counts among the conversations with one; a missing change does not."""
+def test_a_change_of_zero_is_a_change() -> None:
+    """A change of 0 counts among the conversations with a change; a missing one does not."""
     with_change = names_of(summary(human_messages=6, change=0))
     assert "sentiment:all" in with_change
     assert "sentiment:all" not in names_of(summary(human_messages=5))
@@ -207,7 +207,7 @@ def test_long_is_strictly_more_than_fifty(humans: int, is_long: bool) -> None:
 
 
 def test_length_bins_leave_no_number_out() -> None:
-    """Every number of messages has one bin, in ascending order, and the last is open."""
+    """Every number of messages has one bin. The bins are in order, and the last is open."""
     bins = [name for name, _ in groupby(length_of(n) for n in range(400))]
     assert bins == list(LENGTHS)
     assert length_of(10**9) == "201+"
@@ -215,14 +215,14 @@ def test_length_bins_leave_no_number_out() -> None:
 
 @pytest.mark.parametrize("at_us", [MONDAY_US, MONDAY_US + 1, MONDAY_US + DAY_US - 1])
 def test_a_conversation_belongs_where_it_started(at_us: int) -> None:
-    """Day and hour are those of the first message, in UTC."""
+    """Its day and hour are those of its first message, in UTC."""
     found = summary(at_s=(at_us - MONDAY_US) / 1e6)
     assert day_of(at_us) == MONDAY_US
     assert {c.hour for c, _ in cells_of(found)} == {DAY, (at_us - MONDAY_US) // 3_600_000_000}
 
 
-def test_a_country_of_a_platforms_name_is_another_cell() -> None:
-    """Equal values of two breakdowns do not run together."""
+def test_equal_values_of_two_breakdowns_are_two_cells() -> None:
+    """A platform and a country with the same name are counted separately."""
     totals = totals_of([summary(platform="x", country="x")])
     values = {(c.breakdown, c.value) for c in totals if c.hour == DAY}
     assert {(1, "x"), (2, "x")} <= values

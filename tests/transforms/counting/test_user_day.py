@@ -1,4 +1,4 @@
-"""A user's day ends as the batch counts it in any order of changes, and stays small."""
+"""Tests that a user's day ends like the batch in any order of changes, and stays small."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Change = tuple[Rank, SignedSummary]
 
 
 class Ended(NamedTuple):
-    """A user's day after some changes, and all that they made of it."""
+    """A user's day after some changes, and all that the changes added."""
 
     day: UserDay
     totals: DayTotals
@@ -39,7 +39,7 @@ class Ended(NamedTuple):
 
 
 def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
-    """Applies changes one after the other, each to a day read back from its bytes."""
+    """Applies changes one after another, each to a day that is read back from its bytes."""
     ended = Ended(UserDay(), DayTotals(), 0, 0)
     for rank, change in changes:
         day, totals, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
@@ -56,7 +56,7 @@ def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
 
 
 def added(numbers: Iterable[int], sign: int = 1) -> list[Change]:
-    """Returns the changes that add, or take back, so many conversations of ids of their own."""
+    """Returns the changes that add or take back one conversation for each number."""
     return [
         (rank_of(b"%d" % n), SignedSummary(sign, summary(human_messages=n % 60))) for n in numbers
     ]
@@ -64,7 +64,7 @@ def added(numbers: Iterable[int], sign: int = 1) -> list[Change]:
 
 @st.composite
 def revised(draw: st.DrawFn) -> tuple[list[RankedSummary], list[Change]]:
-    """Draws conversations of a user that were revised, some to nothing, and what is left of them.
+    """Draws conversations that were revised, some of them to nothing, and what is left of them.
 
     Some ids have several conversations on the day.
     """
@@ -83,10 +83,10 @@ def revised(draw: st.DrawFn) -> tuple[list[RankedSummary], list[Change]]:
 
 @settings(deadline=None, max_examples=100)
 @given(revised(), st.integers(1, 8))
-def test_any_order_of_changes_ends_as_the_batch(
+def test_any_order_of_changes_ends_like_the_batch(
     made: tuple[list[RankedSummary], list[Change]], limit: int
 ) -> None:
-    """The gains add up to the sheet of what counts, retractions first included."""
+    """What the changes add is the totals of the conversations that count in a batch."""
     left, changes = made
     counted, over_limit = within_limit(left, limit)
     ended = after(changes, limit)
@@ -99,7 +99,7 @@ def test_any_order_of_changes_ends_as_the_batch(
 def test_what_a_full_memory_misses_is_counted(
     made: tuple[list[RankedSummary], list[Change]], limit: int
 ) -> None:
-    """With one spare id a day may fall short of the batch, and says by how many conversations."""
+    """With one spare id a day may miss conversations of the batch, and says how many."""
     left, changes = made
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_day, "remembered_ids", lambda limit: limit + 1)
@@ -115,7 +115,7 @@ def test_what_a_full_memory_misses_is_counted(
 
 
 def test_the_memory_of_a_shared_user_is_bounded() -> None:
-    """Past the ids remembered, more conversations of a user take no more state, and all count."""
+    """More conversations than are remembered take no more state, and are counted as over."""
     full = after(added(range(remembered_ids(LIMIT))))
     many = after(added(range(4 * remembered_ids(LIMIT))))
     assert len(many.day.encode()) < 1.05 * len(full.day.encode()) < 32_768
@@ -123,8 +123,10 @@ def test_the_memory_of_a_shared_user_is_bounded() -> None:
     assert many.totals[WHOLE_DAY][:2] == (LIMIT, 1)
 
 
-def test_a_change_costs_the_same_at_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A further conversation compares as many profiles at 2,000 conversations as at 400."""
+def test_a_change_costs_the_same_for_any_number_of_conversations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A change compares as many profiles at 2,000 conversations as at 400."""
     compared = list[int]()
 
     def counting(_: Iterable[object], profiles: Sequence[object]) -> set[object]:
@@ -139,8 +141,8 @@ def test_a_change_costs_the_same_at_any_number(monkeypatch: pytest.MonkeyPatch) 
     assert compared[-2:] == [LIMIT - 1] * 2
 
 
-def test_who_leaves_lets_the_next_in() -> None:
-    """As many conversations as there are to spare may leave; the tables stay as the batch's."""
+def test_a_conversation_that_leaves_lets_the_next_count() -> None:
+    """As many as are spare may leave, and the totals stay those of the batch."""
     everyone = range(4 * LIMIT)
     in_order = sorted(everyone, key=lambda n: rank_of(b"%d" % n))
     spare = remembered_ids(LIMIT) - LIMIT
@@ -154,7 +156,7 @@ def test_who_leaves_lets_the_next_in() -> None:
 
 
 def test_a_forgotten_conversation_may_leave() -> None:
-    """Taking back what the day no longer remembers changes the number over the limit only."""
+    """Taking back a forgotten conversation only lowers the number over the limit."""
     in_order = sorted(range(4 * LIMIT), key=lambda n: rank_of(b"%d" % n))
     before = after([*added(in_order), *added(in_order[:1], -1)])
     ended = after([*added(in_order), *added(in_order[:1], -1), *added(in_order[-1:], -1)])
@@ -163,7 +165,7 @@ def test_a_forgotten_conversation_may_leave() -> None:
 
 
 def test_revisions_do_not_use_up_the_memory() -> None:
-    """New summaries that come before the old ones are taken back leave every id remembered."""
+    """If new summaries come before the old ones are taken back, no id is forgotten."""
     ids = range(remembered_ids(LIMIT))
     longer = [(rank_of(b"%d" % n), SignedSummary(1, summary(human_messages=99))) for n in ids]
     ended = after([*added(ids), *longer, *added(ids, -1)])
@@ -183,7 +185,7 @@ def test_a_limit_may_change_with_an_update(before: int, then: int) -> None:
 
 
 def test_a_user_day_is_a_value() -> None:
-    """Applying a change leaves the day that it was applied to as it was."""
+    """Applying a change does not modify the day that it is applied to."""
     before = after(added([1])).day
     encoded = before.encode()
     before.apply(*added([2])[0], LIMIT)
@@ -191,6 +193,6 @@ def test_a_user_day_is_a_value() -> None:
 
 
 def test_a_user_day_of_another_version_is_refused() -> None:
-    """State bytes of another version are not misread."""
+    """The bytes of another version are refused, not misread."""
     with pytest.raises(ValueError, match="version 9"):
         UserDay.decode(msgspec.msgpack.encode((9, [], 0, None, 0, [])))

@@ -1,4 +1,4 @@
-"""The registry of facets: found by folder, ordered by id, and the only source of slices."""
+"""Tests the registry of facets: it finds them in the folder, orders them and gives the slices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IDS = {
     "all": 1, "type": 2, "use": 3, "length": 4, "long": 5, "sentiment": 6, "pushback": 7,
     "pushback_reason": 8, "drift": 9, "drift_long": 10,
 }  # fmt: skip
-"""Stored state names facets by these, so none may change."""
+"""Stored state names facets by these ids, so none may change."""
 
 
 def test_ids_never_change() -> None:
@@ -36,13 +36,13 @@ def test_ids_never_change() -> None:
 
 
 def test_every_module_of_the_folder_is_a_facet() -> None:
-    """The registry finds a facet in each module but its own two."""
+    """The registry finds a facet in every module except `facet` and `registry`."""
     modules = {path.stem for path in Path(folder.__path__[0]).glob("*.py")}
     assert len(FACETS) == len(modules - {"__init__", "facet", "registry"})
 
 
-def test_two_facets_of_one_id_are_refused() -> None:
-    """A new facet cannot take the id of another."""
+def test_two_facets_with_one_id_are_refused() -> None:
+    """A new facet cannot take the id or the name of another one."""
     with pytest.raises(ValueError, match="facets use and mood have the same id 3"):
         ordered([uses.FACET, replace(uses.FACET, name="mood")])
     with pytest.raises(ValueError, match="two facets have the same name"):
@@ -57,14 +57,14 @@ def test_two_facets_of_one_id_are_refused() -> None:
         ({"rated_values": ("nonsense",)}, "rated_values must be among"),
     ],
 )
-def test_a_facet_that_cannot_be_is_refused(changed: dict[str, object], message: str) -> None:
-    """A wrong declaration ends at import, with what is wrong."""
+def test_a_wrong_declaration_is_refused(changed: dict[str, object], message: str) -> None:
+    """The error at import says what is wrong."""
     with pytest.raises(ValueError, match=message):
         replace(uses.FACET, **changed)  # type: ignore[arg-type]
 
 
 def test_a_conversation_has_only_declared_values() -> None:
-    """Each facet gives values that it declares, and a partition gives exactly one."""
+    """Each facet gives only values that it declares, and a partition gives exactly one."""
     for found in (summary(), summary(types=["coaching"], human_messages=60, reasons=1)):
         for facet in FACETS:
             members = list(facet.members(traits_of(found)))
@@ -73,8 +73,8 @@ def test_a_conversation_has_only_declared_values() -> None:
                 assert len(members) == 1
 
 
-def test_a_facet_is_left_out_where_cells_say_it_already() -> None:
-    """Of a long conversation, `length` and `overall` count fewer slices than `country`."""
+def test_a_facet_is_left_out_of_breakdowns_that_show_it() -> None:
+    """A long conversation is in fewer slices of `length` and `overall` than of `country`."""
     by_name = dict(
         zip([b.name for b in BREAKDOWNS], slices_of(traits_of(summary(human_messages=60))),
             strict=True)
@@ -86,7 +86,7 @@ def test_a_facet_is_left_out_where_cells_say_it_already() -> None:
 
 
 def test_a_stored_slice_is_found_by_id_and_value() -> None:
-    """State finds its slice again; an unknown facet or value is refused."""
+    """A slice is found by its stored name, and an unknown facet or value is refused."""
     assert [index_of_key(*key) for key in SLICE_KEYS] == list(range(len(SLICES)))
     for key in ((99, "all"), (2, "friendship")):
         with pytest.raises(ValueError, match="which this version does not have"):

@@ -1,4 +1,4 @@
-"""Rows say of a cell what the tables' columns ask, and a day's snapshot is complete and ordered."""
+"""Tests the rows of cells, and that the snapshot of a day is complete and ordered."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SENTIMENT = INDEX[Slice("sentiment", "coaching")]
 LONG = INDEX[Slice("long", "coaching")]
 
 
-def test_a_row_carries_every_column() -> None:
-    """Window, names, counts, versions and thresholds stand where the table expects them."""
+def test_a_row_fills_every_column() -> None:
+    """Window, names, counts, versions and thresholds are in the columns of the table."""
     row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Sums(9, 8, -7, 60), STAMP, 20, 10)
     assert row == AggregateRow(
         MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
@@ -34,14 +34,14 @@ def test_a_row_carries_every_column() -> None:
 def test_the_window_starts_at_the_hour_or_the_day(
     hour: int, granularity: str, after_h: int
 ) -> None:
-    """Midnight's hour and the day start together and are told apart by granularity."""
+    """A day and its first hour start together, and the granularity tells them apart."""
     row = row_of(MONDAY_US, Cell(hour, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert row.granularity == granularity
     assert row.window_start_us == MONDAY_US + after_h * 3_600_000_000
 
 
 def test_only_sentiment_rows_have_a_change() -> None:
-    """Elsewhere the change is null; in a sentiment row that sums to nothing it is zero."""
+    """In other rows the change is null. In a sentiment row a change of 0 is 0."""
     other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert (other.sentiment_change_sixths, other.sentiment_change_squares) == (None, None)
     still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Sums(9, 8, 0, 0), STAMP, 1, 1)
@@ -49,30 +49,30 @@ def test_only_sentiment_rows_have_a_change() -> None:
 
 
 def test_a_withdrawal_has_no_numbers() -> None:
-    """A row without sums names its cell and nothing else of it."""
+    """A row without sums names its cell and has no counts."""
     row = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), None, STAMP, 2, 1)
     assert (row.conversations, row.users) == (None, None)
     assert (row.sentiment_change_sixths, row.sentiment_change_squares) == (None, None)
     assert (row.facet, row.facet_value, row.revision) == ("sentiment", "coaching", 2)
 
 
-def test_a_snapshot_holds_every_cell_in_order() -> None:
-    """With open thresholds each cell has one row, sorted by cell, of one revision and snapshot."""
+def test_a_snapshot_has_every_cell_in_order() -> None:
+    """With open thresholds each cell has one row. All rows have one revision and one snapshot."""
     totals = totals_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
     rows = release_day((MONDAY_US, totals), OPEN, 7)
     assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(totals.items())]
     assert {(row.revision, row.snapshot) for row in rows} == {(7, 7)}
 
 
-def test_a_snapshot_does_not_depend_on_insertion() -> None:
-    """The rows of a sheet are those of the same sheet filled the other way round."""
+def test_a_snapshot_does_not_depend_on_the_order_of_cells() -> None:
+    """Totals that were filled in another order give the same rows."""
     totals = totals_of([summary(at_s=i * 3600) for i in range(3)])
     other = DayTotals(reversed(totals.items()))
     assert release_day((MONDAY_US, other), OPEN, 1) == release_day((MONDAY_US, totals), OPEN, 1)
 
 
 def test_nothing_below_the_thresholds_is_released() -> None:
-    """Three conversations of three users stay inside where four are asked for; four come out."""
+    """If four conversations are required, three are withheld and four are shown."""
     people = [totals_of([summary(user)]) for user in ("a", "b", "c")]
     totals = DayTotals()
     for person in people:
@@ -83,20 +83,20 @@ def test_nothing_below_the_thresholds_is_released() -> None:
     assert counts(rows) == {(4, 4)}
 
 
-def test_a_day_of_nothing_supersedes_a_fuller_one() -> None:
-    """A snapshot without a cell still has a row, which withdraws the whole day's."""
+def test_an_empty_day_supersedes_earlier_rows() -> None:
+    """Its snapshot has one row without counts, which withdraws all rows of the day."""
     (row,) = release_day((MONDAY_US, DayTotals()), STAMP, 7)
     assert (row.granularity, row.breakdown, row.facet, row.snapshot) == ("day", "overall", "all", 7)
     assert row.conversations is None
 
 
 def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
-    """Returns the numbers that rows show."""
+    """Returns the counts that rows show."""
     return {(row.conversations, row.users) for row in rows}
 
 
 def test_a_row_survives_its_codec() -> None:
-    """Rows cross the shuffle by position and come back equal, withdrawals too."""
+    """A row crosses the shuffle unchanged, and so does a withdrawal."""
     codec = StructCodec(AggregateRow)
     for sums in (Sums(9, 8, -7, 60), None):
         row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), sums, STAMP, 1, 1)
