@@ -26,7 +26,7 @@ _TIMEOUT_S: Final = 240
 
 @dataclass(frozen=True)
 class Checkout:
-    """The sources under a folder of their own."""
+    """The sources, in a folder of their own."""
 
     folder: Path
 
@@ -41,10 +41,12 @@ class Checkout:
         return cls(folder)
 
     def edit(self, file: str, before: str, after: str) -> None:
-        """Replaces the one occurrence of a text in a file."""
+        """Replaces a text that occurs once in a file."""
         path = self.folder / file
         text = path.read_text("utf-8")
-        assert text.count(before) == 1, f"{file} holds {before!r} {text.count(before)} times"
+        assert text.count(before) == 1, (
+            f"{file} has {before!r} {text.count(before)} times, not once; adapt the example"
+        )
         path.write_text(text.replace(before, after), "utf-8")
 
     def generate(self) -> None:
@@ -58,7 +60,7 @@ class Checkout:
         return self._run(sys.executable, "-m", "pipelines.commands.main", *arguments)
 
     def query(self, run: str, sql: str) -> list[tuple[Any, ...]]:
-        """Asks the database of a run under the folder."""
+        """Queries the database of a run in the folder."""
         with duckdb.connect(
             str(self.folder / run / "undertone.duckdb"), read_only=True
         ) as database:

@@ -1,4 +1,4 @@
-"""A contributor adds a breakdown: a field of the schema and one entry, the rest is generated."""
+"""Shows how a contributor adds a breakdown: a field of the schema and an entry, no more."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def event(number: int, region: str | None) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A copy of the sources with one more breakdown, and a run of 60 conversations."""
+    """Copies the sources, adds a breakdown, and runs over 60 conversations."""
     checkout = Checkout.copied_to(tmp_path_factory.mktemp("breakdown"))
     proto = "schemas/conversation_event.proto"
     text = (checkout.folder / proto).read_text().rstrip()
@@ -45,7 +45,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted(extended: Checkout) -> None:
-    """The tables hold a cell for each value, and one for the events that state none."""
+    """The tables have a cell for each value, and one for the events that state none."""
     cells = extended.query(
         "run",
         "SELECT breakdown_value, conversations FROM cells WHERE breakdown = 'region' "
@@ -55,7 +55,7 @@ def test_it_is_counted(extended: Checkout) -> None:
 
 
 def test_it_is_read_from_every_encoding(extended: Checkout) -> None:
-    """The generated Avro schema and protobuf code carry the field."""
+    """The generated Avro schema and protobuf code have the field."""
     schema = json.loads((extended.folder / "schemas" / "conversation_event.avsc").read_text())
     assert "region" in {field["name"] for field in schema["fields"]}
     assert "region" in (extended.folder / "schemas" / "conversation_event_pb2.pyi").read_text()

@@ -1,4 +1,4 @@
-"""A contributor adds a facet: one new module, and nothing else changes by hand."""
+"""Shows how a contributor adds a facet: one new module, and nothing else by hand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def event(number: int, role: str) -> str:
 
 
 def events(conversations: int, answered: int) -> str:
-    """Returns events as JSON Lines: a human message each, and an answer to the first few."""
+    """Returns JSON Lines: a human message for each conversation, and answers to the first few."""
     human = [event(number, "HUMAN") for number in range(conversations)]
     assistant = [event(number, "ASSISTANT") for number in range(answered)]
     return "\n".join(human + assistant) + "\n"
@@ -52,7 +52,7 @@ def events(conversations: int, answered: int) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A copy of the sources with one more facet, and a run of 50 conversations, 30 answered."""
+    """Copies the sources, adds a facet, and runs over 50 conversations, 30 of them answered."""
     checkout = Checkout.copied_to(tmp_path_factory.mktemp("facet"))
     (checkout.folder / "transforms" / "facets" / "answered.py").write_text(MODULE)
     checkout.generate()
@@ -61,8 +61,8 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
-def test_it_is_counted_and_divided(extended: Checkout) -> None:
-    """The tables hold the facet's cells, and the view of shares divides them by all."""
+def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
+    """The tables have the facet's cells, and the view of shares divides them by all."""
     shares = extended.query(
         "run",
         "SELECT facet_value, conversations, raw_share, corrected_share FROM ratios "
@@ -72,7 +72,7 @@ def test_it_is_counted_and_divided(extended: Checkout) -> None:
 
 
 def test_it_is_protected(extended: Checkout) -> None:
-    """A value of fewer than 15 users, and what would give it away, is withheld."""
+    """A value with fewer than 15 users is withheld, and so is the value that gives it away."""
     (extended.folder / "few.jsonl").write_text(events(50, answered=45))
     extended.undertone("run", "--input=few.jsonl", "--output=few", "--direct_num_workers=1")
     shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")
@@ -80,7 +80,7 @@ def test_it_is_protected(extended: Checkout) -> None:
 
 
 def test_it_is_documented_and_reported(extended: Checkout) -> None:
-    """The catalogue and the view of facets explain it, and the report draws it."""
+    """The catalogue and the view of facets explain it, and the report shows it."""
     catalogue = (extended.folder / "docs" / "tables.md").read_text()
     assert "| `answered` | Whether the assistant ever answered. |" in catalogue
     view = (extended.folder / "schemas" / "views" / "facets.sql").read_text()

@@ -1,4 +1,4 @@
-"""The programs as real processes: started, interrupted, and held to what they print."""
+"""Runs the programs as real processes, and interrupts them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def started(
     """Starts a program in a process group of its own.
 
     Args:
-      argv: what follows `python`.
-      folder: where it works; its temporary files go into `temporary` there.
-      file_size_bytes: the most that it may write to one file.
-      streams: for Popen, where standard output and error are not to be read.
+      argv: the arguments of `python`.
+      folder: its working folder; its temporary files go into the folder `temporary` there.
+      file_size_bytes: the largest file that it may write.
+      streams: arguments of Popen, if standard output and error are not to be read.
     """
     temporary = folder / "temporary"
     temporary.mkdir(exist_ok=True)
 
     def in_child() -> None:
-        # A test run in the background ignores SIGINT, and its children would too.
+        # A test that runs in the background ignores SIGINT, and so would its children.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if file_size_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_bytes, file_size_bytes))
@@ -57,7 +57,7 @@ def finished(argv: Sequence[str], folder: Path, **options: Any) -> tuple[int, li
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    """Presses Ctrl-C, as a terminal does; returns exit code and what standard error told since."""
+    """Presses Ctrl-C as a terminal does; returns the exit code and the rest of standard error."""
     os.killpg(process.pid, signal.SIGINT)
     try:
         _, errors = process.communicate(timeout=_PATIENCE_S)
@@ -68,12 +68,12 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
 
 
 def await_line(process: subprocess.Popen[str], end: str) -> None:
-    """Waits until standard error tells a line that ends so."""
+    """Waits until standard error has a line with this end."""
     assert process.stderr
     for line in process.stderr:
         if line.rstrip().endswith(end):
             return
-    raise AssertionError(f"{process.args!r} ended without {end!r}")
+    raise AssertionError(f"{process.args!r} ended without a line that ends with {end!r}")
 
 
 def await_true(is_met: Callable[[], bool]) -> None:

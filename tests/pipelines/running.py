@@ -1,4 +1,4 @@
-"""Runs the real graph in tests, with only the edges swapped."""
+"""Runs the real graph in tests, and replaces only its edges."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Counts = tuple[int, int, int | None, int | None]
 _COLLECTED: Final[defaultdict[str, list[Any]]] = defaultdict(list)
 
 KEPT: Final[list[str]] = []
-"""Where rows went that `keep` was told of."""
+"""The sinks that rows came to, as `keep` noted them."""
 
 FIRING_S: Final = 5
 
 
 def stopped_at(at_us: int) -> Clock:
-    """Returns a clock that always says this instant."""
+    """Returns a clock that always shows this instant."""
     return lambda: at_us
 
 
@@ -51,13 +51,13 @@ EXACT: Final = Settings(
     load_classifier=LabelReader,
     classifier_version=LabelReader.version,
     revision=1,
-    clock=stopped_at(4_102_444_800_000_000),  # 2100: later than any timeline, so no end is a drain.
+    clock=stopped_at(4_102_444_800_000_000),  # 2100, after every timeline, so none ends in a drain.
 )
 """Settings under which every cell is published and every label is known."""
 
 
 class Result:
-    """What a run of the graph gave."""
+    """The outputs of a run of the graph."""
 
     def __init__(self, collected: Mapping[str, list[Any]]) -> None:
         self.rows: list[AggregateRow] = collected["aggregates"]
@@ -66,10 +66,10 @@ class Result:
         self.rates: list[ClassifierRate] = collected["rates"]
         self.grown_long: list[LongConversation] = collected["grown_long"]
         self.order: list[str] = collected["order"]
-        """What came one after the other: `payloads`, or the name of an output."""
+        """The order in which elements came: `payloads`, or the name of an output."""
 
     def cells(self) -> dict[tuple[Any, ...], Counts]:
-        """Returns the cells that hold: of each day the last snapshot's last revisions."""
+        """Returns the current cells: the last revisions in the last snapshot of each day."""
         snapshots: defaultdict[int, int] = defaultdict(int)
         for row in self.rows:
             day_us = day_of(row.window_start_us)
@@ -86,7 +86,7 @@ class Result:
         }  # fmt: skip
 
     def accounts(self) -> dict[tuple[str, str], int]:
-        """Returns the records of each account and reason."""
+        """Returns the number of records of each account and reason."""
         newest = sorted(self.ledger, key=lambda total: total.revision)
         return {(t.account, t.reason): t.records for t in newest if t.records}
 
@@ -104,7 +104,7 @@ def chunk(events: Iterable[dict[str, Any]]) -> PayloadChunk:
 
 
 def run_bounded(chunks: Sequence[PayloadChunk], settings: Settings = EXACT) -> Result:
-    """Runs the graph over chunks that end."""
+    """Runs the graph over a bounded input."""
     pipeline = beam.Pipeline(runner=FnApiRunner())
     return _run(pipeline, beam.Create(chunks, reshuffle=False), settings)
 
@@ -115,8 +115,8 @@ def run_unbounded(
     """Runs the graph over a timeline, firing after each step.
 
     Args:
-      timeline: events that arrive together, as a list or as a chunk of a source, and instants in
-        seconds to which the watermark then advances.
+      timeline: lists or chunks of events that arrive together, and instants in seconds to which
+        the watermark advances.
       settings: how to count.
     """
     stream = TestStream()
@@ -126,7 +126,7 @@ def run_unbounded(
         else:
             stream.add_elements([step if isinstance(step, PayloadChunk) else chunk(step)])
         stream.advance_processing_time(4 * FIRING_S)
-    for _ in range(3):  # A firing feeds the next windows, whose own timers fire a period later.
+    for _ in range(3):  # A firing feeds the next step, whose own timer fires a period later.
         stream.advance_processing_time(4 * FIRING_S)
     stream.advance_watermark_to_infinity()
     return run_stream(stream, settings)
@@ -154,7 +154,7 @@ def _run(
 
 
 def keep(_: Any, name: str) -> None:
-    """Notes that a row came to the sink of that name."""
+    """Notes that a row came to the sink of this name."""
     KEPT.append(name)
 
 

@@ -1,4 +1,4 @@
-"""The graph of a backfill: days that are asked for come out as if everything had been counted."""
+"""Tests the graph of a backfill: its days come out as if everything had been counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPEN: Final = ["--min_users=1", "--min_conversations=1"]
 
 
 class _Keep(beam.PTransform[Any, Any]):
-    """Stands at the edge, where BigQuery would: notes to which table each row goes."""
+    """Stands in for BigQuery, and notes the table of each row."""
 
     Method = WriteToBigQuery.Method
 
@@ -59,7 +59,7 @@ def said(conversation: str, *hours: int) -> list[dict[str, Any]]:
 
 
 def asked(last: date = TUESDAY, margin: timedelta = timedelta(days=7), **more: int) -> DayRange:
-    """Returns the range from Tuesday."""
+    """Returns a range that begins on Tuesday."""
     return DayRange.of(TUESDAY, last, GAP, margin, **more)
 
 
@@ -73,8 +73,8 @@ EVENTS: Final = [
 ]
 
 
-def test_a_day_is_counted_as_among_all() -> None:
-    """The rows of an asked day are those of a run over everything; of other days there is none."""
+def test_a_day_is_counted_as_in_a_run_over_everything() -> None:
+    """A backfill writes the rows that such a run writes for its days, and no others."""
     everything = run_bounded([chunk(EVENTS)])
     only = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked()))
     of_tuesday = [r for r in everything.rows if day_of(r.window_start_us) == MONDAY_US + DAY_US]
@@ -84,7 +84,7 @@ def test_a_day_is_counted_as_among_all() -> None:
 
 
 def test_every_record_and_conversation_is_accounted_for() -> None:
-    """What is out of range and whose day was not asked for have accounts; the ledger balances."""
+    """The ledger balances, with accounts for messages out of range and for other days."""
     accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked())).accounts()
     assert accounts == {
         ("read", ""): 13,
@@ -96,15 +96,15 @@ def test_every_record_and_conversation_is_accounted_for() -> None:
     }
 
 
-def test_what_may_go_on_behind_the_margin_is_named() -> None:
-    """A conversation whose last message is close to the end of reading is counted by its day."""
+def test_conversations_that_may_go_on_are_counted() -> None:
+    """A conversation that ends close to the end of reading is counted by its day."""
     short = asked(margin=timedelta(hours=24))
     accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=short)).accounts()
     assert accounts["open_at_end", "2025-06-03"] == 1
 
 
-def test_a_day_without_conversations_is_released_as_that() -> None:
-    """It has a row that withdraws whatever the stream said of it."""
+def test_a_day_without_conversations_is_released() -> None:
+    """It has a row that withdraws everything the stream said about it."""
     last = TUESDAY + timedelta(days=1)
     settings = replace(EXACT, asked=asked(last))
     rows = run_bounded([chunk(said("stays", 30))], settings).rows
@@ -138,7 +138,7 @@ def test_a_wrong_flag_is_one_sentence(
 def test_the_archive_is_listed_once_for_all_jobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it begins, what is done and what each job reads come from one listing."""
+    """One listing serves the start of the archive, the days that are done, and every job."""
     folders = [tmp_path / f"2025/06/{day:02}" for day in range(2, 8)]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -168,7 +168,7 @@ def test_the_archive_is_listed_once_for_all_jobs(
 def test_no_row_is_written_before_the_ledger_balances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Aggregates wait for the checked ledger: where it does not balance none comes."""
+    """Aggregates wait for the ledger. If it does not balance, none is written."""
     KEPT.clear()
     monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     monkeypatch.setattr("transforms.balance.imbalance", lambda _: "the ledger does not balance")

@@ -1,4 +1,4 @@
-"""A running job can be updated only to a graph like its own, so a change of it must be meant."""
+"""Tests that the graph changes only on purpose, because an update needs a graph like the old."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.golden.graphs import ADVICE, FOLDER, GRAPHS, Graph, describe, differe
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_graph_is_the_golden_one(name: str) -> None:
-    """Labels, coders, windowing, states and timers of every step are those written down."""
+    """The labels, coders, windowing, states and timers of every step are those of the file."""
     golden = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     problem = difference(golden, GRAPHS[name]())
     assert problem is None, problem
@@ -27,7 +27,7 @@ def small(label: str = "Double", type_: type = int) -> Graph:
 
 
 def test_a_renamed_step_is_named() -> None:
-    """The old label and the new one, and what to do if it was meant."""
+    """The sentence has the old label, the new label, and what to do if the change was meant."""
     assert difference(small(), small()) is None
     assert difference(small(), small("Twice")) == (
         f"the graph changed: Double is gone; Twice is new; {ADVICE}"
@@ -35,22 +35,22 @@ def test_a_renamed_step_is_named() -> None:
 
 
 def test_a_changed_coder_is_named() -> None:
-    """The step, what its output was and what it is."""
+    """The sentence has the step, its old output and its new output."""
     assert difference(small(), small(type_=str)) == (
         "the graph changed: Double had {'None': 'VarInt in GlobalWindows'}, "
         f"now {{'None': 'StrUtf8 in GlobalWindows'}}; {ADVICE}"
     )
 
 
-def test_of_many_changes_the_first_few_are_named() -> None:
-    """However much has changed, it is one sentence."""
+def test_only_the_first_few_changes_are_named() -> None:
+    """Any number of changes is one sentence."""
     problem = str(difference(small(), {}, most=2))
     assert problem.startswith("the graph changed: Double is gone; Numbers is gone; and ")
     assert "\n" not in problem
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_the_golden_graph_is_written_as_it_is_read(name: str) -> None:
-    """Writing what was read gives the file again, so that a diff shows only what changed."""
+def test_writing_a_golden_graph_gives_its_file(name: str) -> None:
+    """What was read is written in the same form, so that a diff shows only what changed."""
     written = (FOLDER / name).read_text(encoding="utf-8")
     assert text_of(json.loads(written)) == written

@@ -1,4 +1,4 @@
-"""The shape of the graph: what crosses its shuffles, and how its steps are called."""
+"""Tests the shape of the graph: the coders at its shuffles, and the labels of its steps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parts_of(coder: Any) -> Iterator[Any]:
 
 
 def grouped(pipeline: beam.Pipeline) -> dict[str, Any]:
-    """Returns the coder of everything that a grouping step or a stateful step takes in."""
+    """Returns the coder of the input of each grouping or stateful step."""
     found: dict[str, Any] = {}
 
     class Visitor(beam.pipeline.PipelineVisitor):
@@ -89,15 +89,15 @@ def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
 
 @pytest.mark.parametrize("build", [bounded, unbounded])
 def test_keys_have_deterministic_coders(build: Any) -> None:
-    """Equal keys have equal bytes, or groups would fall apart."""
+    """Equal keys have equal bytes, otherwise groups would fall apart."""
     for label, coder in grouped(build()).items():
         if not label.startswith(("Chunks/", "Ledger/GatherAccounts/")):
             assert coder.key_coder().is_deterministic(), label
 
 
 @pytest.mark.parametrize("build", [bounded, unbounded])
-def test_every_step_is_named(build: Any) -> None:
-    """No label of ours comes from a lambda's place in a file: moving a line must not rename it."""
+def test_every_step_has_a_label(build: Any) -> None:
+    """No label comes from a lambda's line in its file: a moved line would rename the step."""
     labels: list[str] = []
 
     class Visitor(beam.pipeline.PipelineVisitor):
@@ -111,7 +111,7 @@ def test_every_step_is_named(build: Any) -> None:
 
 
 def test_both_mains_build(tmp_path: Path) -> None:
-    """Both deployments assemble from their flags, down to the BigQuery writes."""
+    """Both deployments build from their flags, including the writes to BigQuery."""
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
     day = date(2026, 6, 1)
     later = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
@@ -127,7 +127,7 @@ def test_both_mains_build(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run", [run_bounded, run_unbounded])
 def test_the_rates_are_written_with_the_tables(run: Any) -> None:
-    """Both jobs write the rates of their classifier once, and none where it has none."""
+    """Both jobs write the rates of their classifier once, or nothing if it has none."""
     rates = (Rate("all", "use", "affective", 14, 28, 34, 1573),)
     written = run([], replace(EXACT, rates=rates)).rates
     assert written == [
@@ -137,7 +137,7 @@ def test_the_rates_are_written_with_the_tables(run: Any) -> None:
 
 
 def test_an_empty_input_gives_empty_tables() -> None:
-    """A run over nothing publishes nothing and balances."""
+    """A run over nothing publishes nothing, and its ledger balances."""
     result = run_bounded([chunk([])])
     assert result.rows == []
     assert sum(result.accounts().values()) == 0

@@ -1,4 +1,4 @@
-"""The job against a simulator that knows the truth and shares no code with `transforms`."""
+"""Tests the job against a simulator that knows the truth and shares no code with `transforms`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ SETTINGS: Final = SimulationSettings(
 )
 ORDERS: Final = 200
 WHOLE_ORDERS: Final = 8
-"""Orders of the whole archive; in the others a random tenth of the conversations is checked, each
-of which, with 20,000 conversations, is met some twenty times."""
+"""Orders that check the whole archive. Each other order checks a random tenth of the conversations,
+so each conversation is checked in some twenty orders."""
 ROWS_A_CHUNK: Final = 2048
 
 
@@ -53,7 +53,7 @@ class Simulated(NamedTuple):
 
 @cache
 def simulated() -> Simulated:
-    """Simulates once a process."""
+    """Returns the simulation, which is made once per process."""
     truth = Truth(EXACT.gap_us)
     events = [dict(event) for event in simulate(SETTINGS, truth)]
     cells = {
@@ -73,7 +73,7 @@ def _counts(facet: str, sums: Any) -> Counts:
 
 
 def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Span]]:
-    """Folds messages in this order, chunk by chunk, as the bounded job does."""
+    """Folds the messages in this order, chunk by chunk, as the bounded job does."""
     partials: defaultdict[bytes, list[Span]] = defaultdict(list)
     for start in range(0, len(messages), ROWS_A_CHUNK):
         for key, partial in fold_chunk(messages[start : start + ROWS_A_CHUNK], EXACT.gap_us):
@@ -88,15 +88,15 @@ def reference() -> dict[bytes, tuple[Any, ...]]:
 
 
 def spans_of(partials: dict[bytes, list[Span]]) -> dict[bytes, tuple[Any, ...]]:
-    """Merges partials into the states of each conversation id."""
+    """Merges spans into the states of each conversation id."""
     return {
         key: tuple(span.state for span in merge_spans(parts, EXACT.gap_us))
         for key, parts in partials.items()
     }
 
 
-def test_states_count_to_the_truth() -> None:
-    """The cells made of the states equal the simulator's, every one."""
+def test_the_states_add_up_to_the_truth() -> None:
+    """The cells that are made of the states equal the simulator's, every one."""
     summaries = summarize([s for spans in reference().values() for s in spans], LabelReader())
     by_user: defaultdict[Any, list[ConversationSummary]] = defaultdict(list)
     for number, summary in enumerate(summaries):
@@ -114,8 +114,8 @@ def test_states_count_to_the_truth() -> None:
     assert counted == simulated().cells
 
 
-def test_ledger_is_the_truth() -> None:
-    """Every record of the simulation meets the outcome that the simulator gave it."""
+def test_the_ledger_is_the_truth() -> None:
+    """Every record has the outcome that the simulator gave it."""
     outcomes = defaultdict(int, simulated().outcomes_at_door)
     for parts in folded(simulated().scored).values():
         for outcome, records in outcomes_of(merge_spans(parts, EXACT.gap_us)).items():
@@ -126,7 +126,7 @@ def test_ledger_is_the_truth() -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_any_order_gives_the_same_states(part: int) -> None:
-    """In random orders of arrival the states, and so every count, stay as they are."""
+    """The states, and so all counts, are the same in random orders of arrival."""
     for order in range(part, ORDERS, 4):
         chance = random.Random(order)
         keys = sorted(reference())
@@ -138,8 +138,8 @@ def test_any_order_gives_the_same_states(part: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_graph_counts_to_the_truth(seed: int) -> None:
-    """The real graph, over the archive in random order and chunks, publishes the truth."""
+def test_the_graph_publishes_the_truth(seed: int) -> None:
+    """The real graph publishes the truth from an archive in random order and chunks."""
     events = list(simulated().events)
     random.Random(seed).shuffle(events)
     starts = range(0, len(events), 1500)

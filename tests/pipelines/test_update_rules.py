@@ -1,4 +1,4 @@
-"""A new version takes over a running job, or says beforehand what it would lose."""
+"""Tests that a new version takes over a running job, or says beforehand what it would lose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.golden.update_rules import (
 
 
 class Shape(NamedTuple):
-    """What of a small job can change from one release to the next."""
+    """What may change in a small job from one release to the next."""
 
     remember: str = "Remember"
     state: str = "seen"
@@ -81,7 +81,7 @@ def remembering(shape: Shape) -> beam.DoFn:
 
 
 def test_the_stream_takes_over_a_job_of_the_last_release() -> None:
-    """Nothing that the last release keeps in a running job is lost by an update."""
+    """An update loses nothing that the last release keeps in a running job."""
     release = last_release()
     if release is None:
         pytest.skip("no release is frozen yet; python -m tests.golden.write_graph --release")
@@ -91,7 +91,7 @@ def test_the_stream_takes_over_a_job_of_the_last_release() -> None:
 
 
 def test_the_golden_stream_takes_over_itself() -> None:
-    """The rules find nothing in an unchanged graph, and each of its states if all is gone."""
+    """An unchanged graph loses nothing, and an empty one loses every state."""
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     assert refusal(golden, golden, {}) is None
     problem = str(refusal(golden, {}, {}, most=1000))
@@ -125,7 +125,7 @@ def test_the_golden_stream_takes_over_itself() -> None:
     ],
 )  # fmt: skip
 def test_what_would_be_lost_is_named(changes: dict[str, Any], words: str) -> None:
-    """A changed name, state, coder, timer, window or side input, in one sentence."""
+    """A changed name, state, coder, timer, window or side input is named in one sentence."""
     problem = refusal(job(), job(**changes), {})
     assert problem is not None
     assert words in problem
@@ -133,28 +133,28 @@ def test_what_would_be_lost_is_named(changes: dict[str, Any], words: str) -> Non
 
 
 @pytest.mark.parametrize("changes", [{}, {"tidies": True}])
-def test_what_keeps_nothing_may_come_and_go(changes: dict[str, Any]) -> None:
-    """A step without state may be new, gone or renamed."""
+def test_a_step_without_state_may_come_and_go(changes: dict[str, Any]) -> None:
+    """A step without state may be new, removed or renamed."""
     assert refusal(job(), job(**changes), {}) is None
     assert refusal(job(**changes), job(), {}) is None
 
 
 def test_a_new_state_may_be_added() -> None:
-    """A step that keeps more than it did takes over what it kept."""
+    """A step with an additional state takes over the states that it had."""
     graph: Any = copy.deepcopy(job())
     graph["Remember"]["states"]["more"] = "bag_state_spec of Bytes"
     assert refusal(job(), graph, {}) is None
 
 
 def test_a_changed_accumulator_is_named() -> None:
-    """What a combine has summed so far must be read as it was written."""
+    """The sums of a combine must be read in the form in which they were written."""
     graph: Any = copy.deepcopy(job())
     graph["Sum"]["accumulator"] = "Bytes"
     assert "Sum had accumulator" in str(refusal(job(), graph, {}))
 
 
-def test_a_mapped_step_takes_over_what_it_kept() -> None:
-    """A rename that the mapping names is none, unless the step has changed as well."""
+def test_a_mapped_step_takes_over_its_state() -> None:
+    """A rename in the mapping loses nothing, unless the step has changed as well."""
     mapping = {"Remember": "Recall"}
     assert refusal(job(), job(remember="Recall"), mapping) is None
     problem = refusal(job(), job(remember="Recall", coder=BytesCoder()), mapping)
@@ -162,13 +162,13 @@ def test_a_mapped_step_takes_over_what_it_kept() -> None:
 
 
 def test_a_mapping_to_nothing_loses_the_state() -> None:
-    """An empty new name makes Dataflow take the update, and what the step kept is lost."""
+    """With an empty new name Dataflow takes the update, and the state of the step is lost."""
     problem = str(refusal(job(), job(remember="Recall"), {"Remember": ""}))
     assert "Remember is gone, and with it" in problem
 
 
-def test_a_mapping_of_what_is_not_there_is_named() -> None:
-    """A mapping that outlived its release would make Dataflow refuse."""
+def test_a_mapping_of_unknown_steps_is_named() -> None:
+    """Dataflow would refuse a mapping that outlived its release."""
     assert refusal(job(), job(), {"Older": "Window", "Window": "Newer"}) == (
         "a running job can't be updated: the mapping renames Older, which is not in the release; "
         "the mapping renames Window to Newer, which is not in the new graph; "
@@ -176,23 +176,23 @@ def test_a_mapping_of_what_is_not_there_is_named() -> None:
     )
 
 
-def test_of_many_losses_the_first_few_are_named() -> None:
-    """However much would be lost, it is one sentence."""
+def test_only_the_first_few_losses_are_named() -> None:
+    """Any number of losses is one sentence."""
     problem = str(refusal(job(), {}, {}, most=1))
     assert problem.count(" is gone") == 1
     assert "; and " in problem
 
 
 def test_releases_are_ordered_by_number(tmp_path: Path) -> None:
-    """0.10.0 comes after 0.9.0, and before the first release there is none."""
+    """0.10.0 comes after 0.9.0, and without a release the last one is None."""
     assert last_release(tmp_path) is None
     for version in ("0.10.0", "0.9.0"):
         freeze(job(), version, tmp_path)
     assert last_release(tmp_path) == tmp_path / "0.10.0"
 
 
-def test_a_release_is_not_frozen_twice(tmp_path: Path) -> None:
-    """The same graph may be written again, another one asks for a new version."""
+def test_a_release_is_not_frozen_with_another_graph(tmp_path: Path) -> None:
+    """The same graph may be frozen again. Another one needs a new version."""
     file = freeze(job(), "0.1.0", tmp_path)
     assert freeze(job(), "0.1.0", tmp_path) == file
     with pytest.raises(SystemExit, match="raise the version"):
@@ -200,16 +200,16 @@ def test_a_release_is_not_frozen_twice(tmp_path: Path) -> None:
     assert json.loads(file.read_text("utf-8")) == job()
 
 
-def test_a_release_is_named_by_the_package(tmp_path: Path) -> None:
-    """The version is that of `setup.py`, the one the job, its templates and its image have."""
+def test_a_release_has_the_version_of_the_package(tmp_path: Path) -> None:
+    """The version is that of `setup.py`, which the job, its templates and its image share."""
     setup = tmp_path / "setup.py"
     setup.write_text('setup(\n    name="undertone",\n    version="1.20.3",\n)\n', "utf-8")
     assert version_of(setup) == "1.20.3"
     assert version_of().count(".") == 2
 
 
-def test_the_mapping_is_one_of_labels() -> None:
-    """What the runbook passes to an update is what Beam takes: labels by labels."""
+def test_the_mapping_maps_labels_to_labels() -> None:
+    """The runbook passes the mapping to an update in the form that Beam takes."""
     for old, new in read_mapping().items():
         assert old
         assert isinstance(new, str)

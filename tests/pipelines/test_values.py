@@ -1,4 +1,4 @@
-"""A client that sends what no breakdown should have, through the whole job."""
+"""Tests the whole job with a client that sends impossible values of a breakdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONLY_WEB: Final = replace(EXACT, values=frozenset(parse_allowed("platform=web"))
 
 
 def of_platforms(build: str) -> list[dict[str, Any]]:
-    """Returns conversations of one message each; every platform is a build of its own."""
+    """Returns conversations of one message each, every one with its own platform."""
     return [
         avro_event(
             event_id=f"e{number}",
@@ -45,8 +45,8 @@ def of_platforms(build: str) -> list[dict[str, Any]]:
         ("web-126.0.{}", ONLY_WEB, "unlisted"),
     ],
 )
-def test_build_numbers_are_one_value(build: str, settings: Any, why: str) -> None:
-    """8,000 platforms that are none make one value of 8,000 conversations, and are counted."""
+def test_build_numbers_become_one_value(build: str, settings: Any, why: str) -> None:
+    """8,000 invalid or unlisted platforms become one value, and the ledger counts them."""
     result = run_bounded([chunk(of_platforms(build))], settings)
     cells = {c: n for c, n in result.cells().items() if c[1:3] == ("day", "platform")}
     assert {cell[3] for cell in cells} == {"other"}
@@ -58,7 +58,7 @@ def test_build_numbers_are_one_value(build: str, settings: Any, why: str) -> Non
 
 
 def test_the_flag_reaches_tables_ledger_and_report(tmp_path: Path) -> None:
-    """What `--values` leaves out is `other` in the tables, and said in ledger and report."""
+    """A value that `--values` leaves out is `other` in the tables; ledger and report count it."""
     events = [
         avro_event(event_id=f"e{n}", conversation_id=f"c{n}", platform=platform)
         for n, platform in enumerate(("web", "WEB", "kiosk", CANARY))
