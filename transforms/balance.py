@@ -69,7 +69,8 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     Windowing: the global window, in and out.
     Guarantees: the totals are in the state that the runner keeps. So a record that is replayed
     after a failure counts once, and a later revision supersedes what a lost attempt wrote.
-    State: `RunningTotals`, some hundred bytes in all.
+    State: `RunningTotals`, some hundred bytes. It is never dropped, and grows by an entry
+    for each new day of an account that counts by day.
 
     Args:
       firings: when the totals are written.
