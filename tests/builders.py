@@ -42,7 +42,7 @@ MONDAY_US: Final = 1_748_822_400_000_000
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3600 * SECOND_US
 GAP_US: Final = 24 * HOUR_US
-"""The session gap in METRICS."""
+"""The session gap in docs/metrics.md."""
 
 NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
 _ABSENT: Final = -40
@@ -219,7 +219,7 @@ class PlainReader:
 
     A conversation is affective if any of its messages is, and has the types that any message has.
     Its opening type comes from the first three messages, its closing type from the last three. Two
-    rules of METRICS apply: a conversation that is not affective has no affective type, and one with
+    definitions apply: a conversation that is not affective has no affective type, and one with
     fewer than four human messages has no roleplay type.
     """
 

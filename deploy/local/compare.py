@@ -141,7 +141,7 @@ def accounts_of(dataset: Dataset) -> Accounts:
 
 
 def under_way(accounts: Accounts) -> int:
-    """Returns how many records were read but have no fate yet."""
+    """Returns how many records were read but have no outcome yet."""
     return accounts.get((ledger.READ, ""), 0) - sum(
         records for (account, _), records in accounts.items() if account in ledger.FATES
     )

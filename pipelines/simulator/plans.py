@@ -1,7 +1,7 @@
 """Plans threads: what each is about, its length, its change of mood, and any pushback.
 
 The shares here are the project's own guesses. Together they resemble what the study says in words
-(METRICS.md). The study gives its figures by type only as pictures, so they are not copied.
+(docs/metrics.md). The study gives its figures by type only as pictures, so they are not copied.
 """
 
 from __future__ import annotations

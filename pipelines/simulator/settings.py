@@ -20,7 +20,7 @@ class SimulationSettings:
       start: no conversation starts before this instant; must carry a time zone.
       days: every thread starts within this many days of `start`, but may last longer.
       share_affective: share of the conversations planned with an affective type at either end. The
-        default is the study's share (METRICS.md). With it, as in the study, companionship and
+        default is the study's share (docs/metrics.md). With it, as in the study, companionship and
         romantic roleplay stay below 0.5 % together, and romantic roleplay below 0.1 %.
       share_chinese: share of the users who write Chinese; the others write English.
       duplicates: events sent again, as a fraction of the messages.

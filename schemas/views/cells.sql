@@ -7,7 +7,7 @@
 -- Windows of several days overlap, so always choose one granularity.
 -- `is_exhaustive` says that nothing was withheld (thresholds of 1). Then a missing cell is a true
 -- zero.
--- Source: transforms/counting/tally.py, `cells_of`.
+-- Source: transforms/counting/profile.py, `cells_of`.
 WITH counted AS (
   SELECT
     window_start, granularity, DATE(window_start) AS last_day,

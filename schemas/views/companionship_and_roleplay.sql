@@ -7,7 +7,7 @@
 -- more.
 -- A type that was not released, or has no corrected share, leaves no upper end. If nothing is
 -- withheld, a missing type counts as 0.
--- Source: METRICS.md, "share of each type"; bounds: Boole 1854.
+-- Source: docs/metrics.md, "share of each type"; bounds: Boole 1854.
 WITH together AS (
   SELECT
     window_start, granularity, last_day, breakdown, breakdown_value,

@@ -1,7 +1,7 @@
 -- A row per UTC day: conversations that started on it, their users, and the headline slices. Null
 -- means that the figure was not released. Users are distinct within a day. They can't be added up
 -- over days, because a user may come on several.
--- Source: METRICS.md, "Measures".
+-- Source: docs/metrics.md, "Measures".
 SELECT
   window_start,
   MAX(IF(facet = 'all', conversations, NULL)) AS conversations,

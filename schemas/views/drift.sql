@@ -7,7 +7,7 @@
 -- There are only raw shares: `corrected_share` and its interval are always null. Correcting a
 -- matrix means inverting it with the rate of every pair, and that is impossible with withheld
 -- cells.
--- Source: METRICS.md, "drift".
+-- Source: docs/metrics.md, "drift".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   IF(facet = 'drift_long', 'long', 'all') AS scope,

@@ -6,7 +6,7 @@
 -- share of 0 means that no such pair was released; `share_high` says how large the share may be.
 -- Days without a released pair of these openings are left out (`whole_days`).
 -- There are only raw shares; see `drift`.
--- Source: METRICS.md, "drift".
+-- Source: docs/metrics.md, "drift".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   IF(facet = 'drift_long_headline', 'long', 'all') AS scope,

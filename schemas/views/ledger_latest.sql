@@ -1,7 +1,7 @@
 -- The current ledger: each run's totals, with a row per account and reason. These are the rows of
 -- the largest revision in the append-only table `ledger`. A retried or repeated write changes
 -- nothing.
--- For a stream, `read` minus the sum of the fates is what is under way.
+-- For a stream, `read` minus the sum of the outcomes is what is under way.
 -- Source: schemas/tables.py, `LEDGER`; transforms/balance.py.
 WITH newest AS (
   SELECT

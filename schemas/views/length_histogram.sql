@@ -3,7 +3,7 @@
 -- stands for all withheld bins. The breakdown `length` is left out, because its values are the
 -- bins.
 -- Lengths are counted, not classified, so the corrected share equals the raw one.
--- Source: METRICS.md, "length"; bins: transforms/counting/tally.py, `LENGTH_BINS`.
+-- Source: docs/metrics.md, "length"; bins: transforms/facets/lengths.py, `LENGTH_BINS`.
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   facet_value AS human_messages,

@@ -2,7 +2,7 @@
 -- that is affective (`conversation_group` = `affective`), and the share of each type.
 -- `long_conversations` shows the reverse: which share of a type is long. A conversation may have
 -- several types. For raw and corrected shares, see `ratios`.
--- Source: METRICS.md, "long conversations" by type.
+-- Source: docs/metrics.md, "long conversations" by type.
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   facet_value AS conversation_group,

@@ -2,7 +2,7 @@
 -- share of all conversations (`conversation_group` = `all`), of the affective ones, and of each
 -- type.
 -- For raw and corrected shares, see `ratios`.
--- Source: METRICS.md, "long conversations".
+-- Source: docs/metrics.md, "long conversations".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value, facet_value AS conversation_group,
   conversations, users, days, whole_conversations, whole_days, raw_share, share_low, share_high,

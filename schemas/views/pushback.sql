@@ -3,7 +3,7 @@
 -- both roleplays are left out. `reason` gives each reason as a share of the conversations with
 -- pushback; a conversation may have several reasons. A row sets either `type` or `reason`. For raw
 -- and corrected shares, see `ratios`.
--- Source: METRICS.md, "pushback".
+-- Source: docs/metrics.md, "pushback".
 SELECT
   window_start, granularity, last_day, breakdown, breakdown_value,
   IF(facet = 'pushback', facet_value, NULL) AS type,

@@ -39,7 +39,7 @@
 -- value of a breakdown. Errors about type and errors about pushback are independent.
 -- Drift is not corrected. That would need the matrix inverted with a rate for every pair of types,
 -- and most cells of a matrix are withheld.
--- Source: METRICS.md, "Estimates carry intervals"; rates: transforms/estimation/rates.py.
+-- Source: docs/metrics.md, "Estimates carry intervals"; rates: transforms/estimation/rates.py.
 WITH raw AS (
   SELECT
     r.*,

@@ -22,7 +22,7 @@
 -- the whole. `alike_conversations` is those of them that are long (facet `long`) or have pushback
 -- (facet `pushback`), of any type. `classifier_version` is null if there are several. A count is
 -- null if it was withheld on a day of the whole.
--- Source: METRICS.md, "Measures" and "Estimates carry intervals".
+-- Source: docs/metrics.md, "Measures" and "Estimates carry intervals".
 WITH cells AS (
   SELECT
     window_start, granularity, last_day, breakdown, breakdown_value, facet, facet_value,

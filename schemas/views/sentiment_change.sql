@@ -7,7 +7,7 @@
 -- release, the two agree closely (tests/schemas/views). Below 15 there is no interval. The change
 -- shows no cause: people open with their problem.
 -- `not_published` is left out, as in `ratios`.
--- Source: METRICS.md, "sentiment change".
+-- Source: docs/metrics.md, "sentiment change".
 WITH moments AS (
   SELECT
     window_start, granularity, last_day,

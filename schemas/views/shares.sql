@@ -2,7 +2,7 @@
 -- with 95 % intervals. The share of affective conversations is `use` = `affective`. The affective
 -- types are also given as a share of the affective conversations. Types need not add up to one,
 -- because a conversation may have several. For raw and corrected shares, see `ratios`.
--- Source: METRICS.md, "share of affective conversations" and "share of each type".
+-- Source: docs/metrics.md, "share of affective conversations" and "share of each type".
 SELECT
   a.window_start, a.granularity, a.last_day,
   a.breakdown, a.breakdown_value, a.facet, a.facet_value,

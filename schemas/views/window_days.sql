@@ -5,7 +5,7 @@
 -- No window is left out because it is incomplete. At the start of the table, and where days were
 -- withheld or lost, a window has fewer days. The views of measures say how many (`days`,
 -- `whole_days`). Windows overlap, so never add up their counts.
--- Source: METRICS.md, "Measures".
+-- Source: docs/metrics.md, "Measures".
 WITH days AS (
   SELECT DISTINCT window_start AS day_start
   FROM `{dataset}.aggregates_latest`

@@ -4,7 +4,7 @@
 -- more days, the sum is a lower bound, because on the other days the cell was withheld or empty.
 -- There is no column for users: a user who came on two days would count twice.
 -- These are sums of published figures, so they reveal nothing more.
--- Source: METRICS.md, "Measures".
+-- Source: docs/metrics.md, "Measures".
 SELECT
   w.window_start,
   w.granularity,

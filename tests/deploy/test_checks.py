@@ -76,7 +76,7 @@ def test_a_ledger_that_balances_passes(check: Check) -> None:
 
 
 def test_a_lost_record_fails_the_check(check: Check) -> None:
-    """If records read before the grace period have no fate, the error says how many."""
+    """If records read before the grace period have no outcome, the error says how many."""
     rows = [
         ("stream", 90, "read", 50), ("stream", 90, "counted", 50),
         ("stream", 60, "read", 100), ("stream", 60, "counted", 90), ("stream", 60, "late", 7),
@@ -125,7 +125,7 @@ def test_a_stream_does_not_count_as_a_backfill(check: Check) -> None:
 
 
 def test_the_check_knows_every_fate() -> None:
-    """The SQL lists the same fates as the code."""
+    """The SQL lists the same outcomes as the code."""
     listed = re.search(r"IN \(([^)]+)\)", (CHECKS / "ledger.sql").read_text())
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == FATES

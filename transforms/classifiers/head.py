@@ -35,7 +35,7 @@ from transforms.classifiers.interface import (
 )
 
 EDGE_MESSAGES: Final = 3
-"""How many messages are the opening, and how many the closing (METRICS.md)."""
+"""How many messages are the opening, and how many the closing (docs/metrics.md)."""
 
 GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
 """The columns that a conversation has a logit for: the gate and the types."""
@@ -226,7 +226,7 @@ def _concatenate(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[n
 
 
 def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Returns which types each conversation may have by METRICS.md, as bool (b, 6)."""
+    """Returns which types each conversation may have by docs/metrics.md, as bool (b, 6)."""
     allowed = np.ones((len(affective), len(TYPES)), np.bool_)
     allowed[:, :_AFFECTIVE_COUNT] = affective[:, None]
     long_enough = human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES

@@ -12,7 +12,7 @@ LENGTH_BINS: Final = (
 )  # fmt: skip
 """The fewest and the most human messages of each bin.
 
-No bin crosses a limit that METRICS defines. Conversations without a human message share the first
+No bin crosses a limit of docs/metrics.md. Conversations without a human message share the first
 bin. They are so rare that their own bin would be a small cell, and hiding it would hide larger
 cells too.
 """

@@ -1,5 +1,5 @@
 -- Fails if records were lost. In the stream's newest run, every record that was read more than
--- ${ledger_grace_min} minutes ago must have a fate by now. While events come in, a loss shows once it
+-- ${ledger_grace_min} minutes ago must have an outcome by now. While events come in, a loss shows once it
 -- is larger than the number of records read in that time. When they pause, a single record shows.
 -- Source: transforms/balance.py, FATES.
 WITH stream AS (
@@ -45,7 +45,7 @@ SELECT
     ERROR(
       CONCAT(
         'the ledger does not balance: ', CAST(read_before - met_by_now AS STRING),
-        ' records were read and have no fate'
+        ' records were read and have no outcome'
       )
     ),
     'balances'

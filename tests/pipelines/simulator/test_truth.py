@@ -1,4 +1,4 @@
-"""The truth of a simulation follows METRICS.md and equals what the job computes."""
+"""The truth of a simulation follows docs/metrics.md and equals what the job computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a summary follows METRICS, and depends on its conversation only."""
+"""Tests that a summary follows docs/metrics.md, and depends on its conversation only."""
 
 from __future__ import annotations
 

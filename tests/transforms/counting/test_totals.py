@@ -118,7 +118,7 @@ def test_a_conversation_without_a_user_adds_no_user() -> None:
 
 
 def test_every_measure_of_metrics_has_its_slices() -> None:
-    """Each measure, and each group that METRICS reports it for, is one slice."""
+    """Each measure, and each group that docs/metrics.md reports it for, is one slice."""
     wanted = {("all", ALL)}
     wanted |= {("type", t) for t in TYPES} | {("use", u) for u in USES}
     wanted |= {(f, g) for f in ("long", "sentiment") for g in (ALL, "affective", *TYPES)}
@@ -133,7 +133,7 @@ def test_every_measure_of_metrics_has_its_slices() -> None:
 
 
 def test_every_breakdown_of_metrics_is_there() -> None:
-    """METRICS reports by platform, country, language, plan, model and length, and overall."""
+    """Measures come by platform, country, language, plan, model and length, and overall."""
     wanted = {"overall", "platform", "country", "language", "plan", "model", "length"}
     assert wanted <= {breakdown.name for breakdown in BREAKDOWNS}
 

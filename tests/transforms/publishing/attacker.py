@@ -1,6 +1,6 @@
 """Attacks what is published of a day: subtracts and solves to find what is not.
 
-The attacker knows every published cell, which cells are empty, and METRICS. He derives from the
+The attacker knows every published cell, which cells are empty, and the definitions. He derives from them
 definitions alone, not from `relations_of`, which cells add up to which.
 """
 
@@ -25,7 +25,7 @@ _PRIME: Final = 2**61 - 1
 
 
 def equations(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Yields (total, parts) that METRICS says are equal, of the cells that are not empty."""
+    """Yields (total, parts) that are equal by definition, of the cells that are not empty."""
     for total, parts in _definitions(totals):
         yield total, [part for part in parts if part in totals]
 
@@ -94,7 +94,7 @@ def groups(facet: str) -> Iterator[tuple[int, int]]:
 
 
 def within() -> Iterator[tuple[int, int]]:
-    """Yields (slice, another that is always within it), as METRICS defines them."""
+    """Yields (slice, another that is always within it), by definition."""
     for facet in ("long", "sentiment"):
         yield from groups(facet)
         yield INDEX[Slice(facet, ALL)], INDEX[Slice(facet, "affective")]
