@@ -1,7 +1,7 @@
 """Attacks what is published of a day: subtracts and solves to find what is not.
 
-The attacker knows every published cell, which cells are empty, and the definitions. He derives from them
-definitions alone, not from `relations_of`, which cells add up to which.
+The attacker knows every published cell, which cells are empty, and the definitions. From these
+alone, not from `relations_of`, he derives which cells add up to which.
 """
 
 from __future__ import annotations
