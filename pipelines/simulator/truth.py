@@ -1,7 +1,8 @@
 """Computes what the tables must contain for a simulation, from its plan alone.
 
 Implements the definitions a second time, without `transforms`, so one mistake can't be in both.
-It uses the planned labels. A real classifier is measured against it; a `LabelReader` must match it exactly.
+It uses the planned labels. A real classifier is measured against it; a `LabelReader` must match
+it exactly.
 """
 
 from __future__ import annotations
