@@ -1,1 +1,1 @@
-"""The graph, its edges, and the programs that run it."""
+"""The graph, its sources and sinks, and the programs that run it."""

@@ -1,4 +1,7 @@
-"""The whole job. Streaming, backfill and local runs differ only at the edges and in `Settings`."""
+"""The whole job, from records to rows.
+
+A stream, a backfill and a local run differ only in their source, their sink and their `Settings`.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ from transforms.sessionize import FoldConversations, GatherConversations
 
 
 class Outputs(NamedTuple):
-    """What the job gives to be written."""
+    """The rows that the job produces. A sink writes them."""
 
     aggregates: beam.PCollection[AggregateRow]
     dead_letters: beam.PCollection[DeadLetter]
     ledger: beam.PCollection[LedgerTotal]
     rates: beam.PCollection[ClassifierRate]
     grown_long: beam.PCollection[LongConversation] | None
-    """Of an unbounded job: each conversation that grows past 50 human messages, as it does."""
+    """Conversations as they grow past 50 human messages. None if the input is bounded."""
 
 
 class _Counted(NamedTuple):
@@ -46,65 +49,68 @@ class _Counted(NamedTuple):
 
 
 def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Outputs:
-    """Builds the job between its edges.
+    """Builds the job between a source and a sink.
 
     Args:
-      payloads: chunks of records as a source hands them over.
+      payloads: records as the source reads them, in chunks.
       settings: how to count.
 
     Returns:
-      Rows to write. A bounded run checks its ledger and fails if it does not balance.
+      The rows to write. A bounded run fails if its ledger does not balance.
     """
     decoded = payloads | "Decode" >> Decode(settings.limits, settings.asked)
     scored = decoded.messages | "Score" >> Score(settings.load_classifier)
     if payloads.is_bounded:
         counted = count_bounded(scored, settings)
-        total = BalanceLedger(settings.revision)
+        total_ledger = BalanceLedger(settings.revision)
     else:
         counted = count_unbounded(scored, settings)
-        total = TotalLedger(settings.firings, settings.clock, settings.revision)
-    ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total
+        total_ledger = TotalLedger(settings.firings, settings.clock, settings.revision)
+    ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total_ledger
     rates = payloads.pipeline | "Rates" >> CreateValues(settings.classifier_rates, ClassifierRate)
     return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
-    """Counts an input that ends: each conversation once, when all of it is known."""
+    """Counts an input that ends: each conversation once, when all its messages are there."""
     conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap, settings.asked)
     days = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
         | "Sums" >> CountDays(settings.max_conversations_per_user, settings.asked)
     )
-    tallied = days.totals | "CountInTotals" >> CountInTotals()
+    counted_in_totals = days.totals | "CountInTotals" >> CountInTotals()
     aggregates = days.totals | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
     ledger = {
         "Conversations": conversations.ledger,
         "People": days.ledger,
-        "Tallied": tallied,
+        "Tallied": counted_in_totals,
     }
-    return _Counted(aggregates, ledger, None)
+    return _Counted(aggregates, ledger, grown_long=None)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
-    """Counts an input that does not end: each conversation as it grows, by signed changes."""
+    """Counts an input that never ends: each conversation again and again, as it grows.
+
+    Each time a conversation changes, its new summary is added and its old one is taken back.
+    """
     changes = (
         scored
         | "Sessionize" >> GatherConversations(settings.session_gap, settings.firings)
         | "Changes"
         >> EmitChanges(settings.load_classifier, settings.gap_us, settings.kept_us, settings.clock)
     )
-    people = changes.summaries | "CountUsers" >> CountUsers(
+    users = changes.summaries | "CountUsers" >> CountUsers(
         settings.max_conversations_per_user, settings.kept_us, settings.clock
     )
     released = (
-        people.changes
+        users.changes
         | "Sums" >> SumChanges(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )
     ledger = {
         "Conversations": changes.ledger,
-        "People": people.ledger,
+        "People": users.ledger,
         "Tallied": released.ledger,
     }
     return _Counted(released.rows, ledger, changes.grown_long)
