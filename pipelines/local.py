@@ -1,4 +1,4 @@
-"""The local run: files in, a folder with tables, a database and a report out."""
+"""The local run: reads files and writes a folder with tables, a database and a report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from schemas.wire.values import lists_of
 
 @dataclass(frozen=True)
 class Run:
-    """What a local run left behind."""
+    """What a local run wrote."""
 
     folder: Path
     report: Path
@@ -48,21 +48,21 @@ def run_local(
 ) -> Run:
     """Runs the bounded job over files and writes tables, database and report into a folder.
 
-    What an earlier run left in the folder is replaced, once the new run has succeeded; nothing else
-    in it is touched.
+    A new run replaces what an earlier run wrote into the folder, but only once the new one has
+    succeeded. Other files in the folder are left alone.
 
     Args:
       inputs: patterns of event files, .avro or .jsonl.
       folder: where to write.
       settings: how to count.
-      options: Beam's own. Without a runner the in-process one is used, by name: what Beam calls
-        DirectRunner is a switch that picks another engine on another machine.
+      options: Beam's own options. If they name no runner, `bounded_runner` chooses it.
 
     Raises:
-      InputError: an input can't be read, the folder holds something else, or a disk is full.
-      LedgerImbalanceError: a record got lost.
+      InputError: if an input can't be read, the folder holds something else, or a disk is full.
+      LedgerImbalanceError: if a record got lost.
     """
-    shown, folder = folder, folder.resolve()  # `.` and `a/..` have no name, and links are kept.
+    # Resolved, because `.` and `a/..` have no name to rename to, and so that a link stays a link.
+    shown, folder = folder, folder.resolve()
     _check_folder(folder)
     read = ReadFiles(inputs)
     started_at_us = wall_clock_us()
@@ -70,7 +70,7 @@ def run_local(
     with (
         writing_to(shown),
         tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
-        # Beam's writer takes brackets in a path for a pattern; the output's may have some.
+        # Not beside the output: Beam's writer reads brackets in a path as a pattern.
         tempfile.TemporaryDirectory(prefix="undertone-") as parts,
     ):
         fresh = Path(scratch) / "run"
@@ -90,13 +90,13 @@ def run_local(
 
 
 def _count(read: ReadFiles, settings: Settings, parts: Path, options: PipelineOptions) -> None:
-    """Runs the job; its tables go into a folder, in files that are not in order."""
+    """Runs the job and writes each table into a folder, as files in any order."""
     pipeline = beam.Pipeline(runner=bounded_runner(options), options=options)
     try:
         write_parquet(assemble(pipeline | "Read" >> read, settings), parts, settings)
         pipeline.run().wait_until_finish()
     finally:
-        # Beam makes it at once, and deletes it only once the pipeline runs.
+        # Beam creates this folder with the pipeline, but deletes it only if the pipeline runs.
         shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)
 
 
@@ -104,14 +104,14 @@ def _check_folder(folder: Path) -> None:
     is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if is_taken and not (folder / RUN_FILE).is_file():
         raise InputError(
-            f"{folder} holds something that is no Undertone run; give --output a new folder"
+            f"{folder} holds something other than an Undertone run; give --output a new folder"
         )
 
 
 def _put_in_order(parts: Path, tables: Path) -> None:
     """Writes each table as one sorted file.
 
-    Bundles and workers come in any order; equal rows must give equal bytes all the same.
+    Bundles and workers finish in any order, but equal rows must give equal bytes.
     """
     for table in TABLES:
         files = sorted(parts.glob(f"{table.name}-*"))
@@ -122,13 +122,13 @@ def _put_in_order(parts: Path, tables: Path) -> None:
 
 
 def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
-    """Moves a run's files into a folder, and those of an earlier run out of it."""
+    """Moves the files of an earlier run out of a folder, and the new ones into it."""
     folder.mkdir(exist_ok=True)
     replaced.mkdir()
     for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER):
         if (folder / name).exists():
             os.rename(folder / name, replaced / name)
-    # The run file last: with it the folder is a run.
+    # The run file comes last, because it marks the folder as a complete run.
     for name in (TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
         os.rename(fresh / name, folder / name)
 
@@ -145,7 +145,7 @@ def _facts(
     finished_at_us: int,
     ledger: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Returns what the report says of the run besides its tables."""
+    """Returns what the report says about the run that is not in its tables."""
     return {
         "inputs": list(inputs),
         "synthesised": _synthesised(inputs),
@@ -166,7 +166,7 @@ def _facts(
 
 
 def _synthesised(inputs: Sequence[str]) -> list[str]:
-    """Returns which fields of the events are made up, as their archives say."""
+    """Returns the fields that were made up for the events, as the archives' metadata says."""
     fields: set[str] = set()
     for match in FileSystems.match([literal_or_pattern(p) for p in inputs if p.endswith(".avro")]):
         for file in match.metadata_list:

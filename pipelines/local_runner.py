@@ -1,4 +1,4 @@
-"""Beam's in-process runner, with worker processes that end at once on Ctrl-C."""
+"""Beam's in-process runner. Its worker processes end at once on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ _ENDED: Final = "ended"
 _START: Final = (
     f"trap '' INT; : > {{folder}}/$$; [ -e {{folder}}/{_ENDED} ] && exit; exec 2> /dev/null; exec "
 )
-"""Starts a worker. It notes its id first, as the name of an empty file: a full disk takes one more.
+"""The shell command that starts a worker.
 
-It says nothing itself: Beam prints each error in the worker, and raises it in the program as well.
+It first notes its process id as the name of an empty file, which even a full disk can take.
+Its error output is dropped, because Beam also raises each error in the program.
 """
 
 
 class LocalRunner(FnApiRunner):
     """Runs a pipeline on this machine, in this process or in several.
 
-    A terminal sends Ctrl-C to the workers too, and each would print a traceback. So they ignore it.
-    The program kills them before it tidies up; otherwise it would wait for them without end.
+    A terminal sends Ctrl-C to the workers too, and each would print a traceback. So the workers
+    ignore it, and the program kills them before it cleans up. Otherwise it would wait for ever.
     """
 
     def run_via_runner_api(
@@ -50,9 +51,9 @@ class LocalRunner(FnApiRunner):
 
 
 def _end_workers(folder: Path) -> None:
-    # A worker that is about to start either sees this file, or has noted its id before.
+    # A worker that is just starting either sees this file or has already noted its id.
     (folder / _ENDED).touch()
-    for noted in folder.iterdir():
-        if noted.name != _ENDED:
+    for file in folder.iterdir():
+        if file.name != _ENDED:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(noted.name), signal.SIGKILL)
+                os.kill(int(file.name), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Settings: what the operator chose, as one frozen value, checked when it is made."""
+"""Settings: what the operator chose, checked once and then frozen."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
     "default": load_default,
     "accurate": load_accurate,
 }
-"""What scores, by the name that the operator gives it."""
+"""What loads each classifier, by the name that the operator gives."""
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _US: Final = timedelta(microseconds=1)
 
 
 def wall_clock_us() -> int:
-    """Returns the time now, microseconds since the epoch."""
+    """Returns the current time in microseconds since the epoch."""
     return time.time_ns() // 1000
 
 
@@ -44,7 +44,7 @@ def parse_duration(text: str) -> timedelta:
     """Reads a duration such as `90s`, `5m`, `24h` or `7d`.
 
     Raises:
-      ValueError: it is none.
+      ValueError: if `text` is not a duration.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if match is None:
@@ -52,28 +52,30 @@ def parse_duration(text: str) -> timedelta:
     try:
         return timedelta(**{_UNITS[match[2]]: float(match[1])})
     except OverflowError:
-        raise ValueError(f"{text!r} is longer than time itself; write e.g. 24h") from None
+        raise ValueError(f"{text!r} is too long; write e.g. 24h") from None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the job counts; the same for streaming, backfill and local runs.
+    """How the job counts. Streams, backfills and local runs use the same settings.
 
     Attributes:
       session_gap: idle time after which a conversation id begins a new conversation.
-      allowed_lateness: an event published later than this after it was said is not counted.
-      max_conversations_per_user: of one user's conversations that started on one day no more than
-        this count.
+      allowed_lateness: an event is not counted if it is published more than this long after it was
+        said.
+      max_conversations_per_user: at most this many conversations count that one user starts on one
+        day.
       max_event_bytes: a larger payload is refused.
-      values: the operator's lists of values, as pairs of breakdown and value.
-      thresholds: what a cell must have to be published.
-      firings: when the streaming job publishes, and how long it remembers.
-      load_classifier: returns the classifier, once a worker; one of `CLASSIFIERS`.
+      values: the values that the operator allows, as pairs of breakdown and value.
+      thresholds: how many users and conversations a cell needs to be published.
+      firings: when the stream publishes, and how long it remembers.
+      load_classifier: loads the classifier, once per worker; a value of `CLASSIFIERS`.
       classifier_version: version of its weights, written into every row.
-      rates: how often that version errs, as far as it is known.
-      clock: gives the streaming job its revisions, and dead letters the time of their writing.
-      revision: start of the run, microseconds since the epoch; a bounded run's revision.
-      asked: days that a backfill counts; None for all that are in the input.
+      rates: how often this version is wrong, where that was measured.
+      clock: gives a stream's rows their revisions, and dead letters the time of their writing.
+      revision: start of the run, microseconds since the epoch. The rows of a bounded run have it as
+        their revision.
+      asked: days that a backfill counts; None for every day in the input.
     """
 
     session_gap: timedelta = timedelta(hours=24)
@@ -118,7 +120,7 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        """What a valid event may be."""
+        """The limits of a valid event."""
         return Limits(
             allowed_lateness_us=self.allowed_lateness // _US,
             max_event_bytes=self.max_event_bytes,
@@ -138,16 +140,16 @@ class Settings:
 
     @property
     def kept_us(self) -> int:
-        """How long state is kept: the conversation life, and as much as a clock may run ahead.
+        """How long state is kept: the conversation life and the time that a clock may run ahead.
 
-        A message may be sent so long after it is received. Measured from such a message, or by a
-        watermark of such times, the plain conversation life would end too early.
+        A sender's clock may date a message later than its receipt. Measured from such a message, or
+        by a watermark of such times, the conversation life alone would end too early.
         """
         return self.life_us + self.limits.max_future_us
 
     @property
     def classifier_rates(self) -> list[ClassifierRate]:
-        """The rates as rows of their table."""
+        """The rates as rows of the table `classifier_rates`."""
         return [
             ClassifierRate(
                 classifier_version=self.classifier_version,
@@ -158,5 +160,5 @@ class Settings:
         ]
 
     def stamp(self, origin: str) -> RowStamp:
-        """Returns what every row of a stream or a batch says of how it came about."""
+        """Returns what every row says about how it was counted. `origin` is stream or batch."""
         return RowStamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)
