@@ -1,4 +1,4 @@
-"""The backfill main: archived days to BigQuery. `python -m pipelines.backfill --help`."""
+"""The program that counts days of an archive: `python -m pipelines.backfill --help`."""
 
 from __future__ import annotations
 
@@ -52,30 +52,30 @@ from transforms.counting.days import date_of
 
 
 def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Settings) -> None:
-    """Builds one job of the backfill in a pipeline."""
+    """Adds the steps of one backfill job to a pipeline."""
     payloads = pipeline | "Read" >> ReadFiles(planned.inputs, planned.listed)
     settings = replace(settings, asked=planned.asked, revision=planned.run)
     load_bigquery(assemble(payloads, settings), planned.days, dataset, settings)
 
 
 def run(argv: Sequence[str]) -> None:
-    """Runs the backfill to its end, job after job."""
+    """Runs the jobs of a backfill one after another."""
     arguments, flags = parser().parse_known_args(underscored(argv))
     settings = settings_of(arguments)
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
     cloud = beam_options(flags).view_as(GoogleCloudOptions)
     done = done_days(dataset) if arguments.resume else frozenset()
-    # A template holds one job, whatever its size.
+    # A template always holds exactly one job.
     days_a_job = None if cloud.template_location else arguments.days_a_job
     plans = _plans(arguments, settings, done, days_a_job)
     if arguments.dry_run:
         sys.stdout.write("\n".join([*plan_lines(plans, released_days(dataset)), ""]))
         return
     if not plans:
-        say("every day is done from the same files with the same settings")
+        say("nothing to do: every day is done from the same files with the same settings")
     elif not cloud.temp_location:
         raise InputError(
-            "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"
+            "BigQuery loads rows from files, which need a folder; give --temp_location=gs://…"
         )
     for number, planned in enumerate(plans, 1):
         options = beam_options(local_flags(flags, planned.size_bytes), save_main_session=False)
@@ -86,23 +86,23 @@ def run(argv: Sequence[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of all flags that are not Beam's."""
-    made = argparse.ArgumentParser(
+    """Returns the parser of Undertone's flags. Beam parses all others."""
+    parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.backfill",
-        description="Counts days of an archive of conversation events and writes their aggregates "
-        "to BigQuery, as a complete new snapshot of each day, which holds from then on in place of "
-        "the stream's. Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… "
+        description="Counts whole days of archived conversation events and writes the counts to "
+        "BigQuery. Each day becomes a complete snapshot. From then on it overrides what the stream "
+        "counted. Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… "
         "--region=… --temp_location=gs://….",
     )
-    add_backfill_arguments(made)
-    add_bigquery_argument(made)
-    add_settings_arguments(made)
-    return made
+    add_backfill_arguments(parser)
+    add_bigquery_argument(parser)
+    add_settings_arguments(parser)
+    return parser
 
 
 def main() -> int:
-    """Runs with the command line's arguments; returns the exit code."""
+    """Runs the jobs with the command line's flags and returns the exit code."""
     return exit_code_of(lambda: run(sys.argv[1:]))
 
 
@@ -112,20 +112,19 @@ def _plans(
     done: Collection[Done],
     days_a_job: int | None,
 ) -> list[Plan]:
-    """Returns the jobs that are to be run; each has a day that is not done."""
+    """Returns the jobs to run. Each counts at least one day that is not done."""
     if days_a_job is not None and days_a_job < 1:
-        raise InputError(f"days_a_job must be at least 1, got {days_a_job}; e.g. 31")
+        raise InputError(f"days_a_job must be at least 1, got {days_a_job}; use e.g. 31")
     first, last = _days(arguments, settings)
-    # Listed once: a listing takes a request for each hour of the archive.
+    # List the archive only once, because each of its hours takes a request.
     archive = list_archive(arguments.input, first, last, settings, arguments.margin)
-    planning = partial(plan, archive, margin=arguments.margin, may_be_empty=arguments.empty_days)
+    plan_days = partial(plan, archive, margin=arguments.margin, may_be_empty=arguments.empty_days)
     if not arguments.empty_days:
-        begin = first_with_files(archive, first, last)
-        if begin > first:
-            say(f"the archive begins on {begin}; the days before it are left out")
-            first = begin
-    whole = planning(first, last, settings=settings)
-    days = undone_days(whole, done)
+        first_found = first_with_files(archive, first, last)
+        if first_found > first:
+            say(f"the archive begins on {first_found}; the days before it are left out")
+            first = first_found
+    days = undone_days(plan_days(first, last, settings=settings), done)
     if not days:
         return []
     first, last = days[0], days[-1]
@@ -134,9 +133,9 @@ def _plans(
     while first <= last:
         end = min(last, first + step - timedelta(days=1))
         if any(first <= day <= end for day in days):
-            # Each job is a run of its own in the ledger.
-            of_job = replace(settings, revision=settings.revision + len(plans))
-            plans.append(planning(first, end, settings=of_job))
+            # The ledger shows each job as a separate run, so each needs another revision.
+            job_settings = replace(settings, revision=settings.revision + len(plans))
+            plans.append(plan_days(first, end, settings=job_settings))
         first += step
     return plans
 

@@ -1,4 +1,4 @@
-"""Flags to `Settings`: the one place where the operator's words become values."""
+"""Defines the flags, and turns their text into `Settings`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         type=_duration,
         default=_DEFAULT.session_gap,
         metavar="24h",
-        help="idle time after which a conversation id begins a new conversation (default 24h)",
+        help="idle time after which a conversation id starts a new conversation (default 24h)",
     )
     _add_allowed_lateness(group)
     group.add_argument(
@@ -48,22 +48,22 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=_DEFAULT.thresholds.min_users,
         metavar="15",
-        help="publish a cell only with this many distinct users (default 15)",
+        help="publish a count only if it covers at least this many distinct users (default 15)",
     )
     group.add_argument(
         "--min_conversations",
         type=int,
         default=_DEFAULT.thresholds.min_conversations,
         metavar="15",
-        help="publish a cell only with this many conversations (default 15)",
+        help="publish a count only if it covers at least this many conversations (default 15)",
     )
     group.add_argument(
         "--max_conversations_per_user",
         type=int,
         default=_DEFAULT.max_conversations_per_user,
         metavar="100",
-        help="count at most this many of the conversations that one user starts on one day; the "
-        "rest stand in the ledger as over_user_limit (default 100)",
+        help="count at most this many conversations that one user starts on one day. The ledger "
+        "counts the rest as over_user_limit (default 100)",
     )
     _add_max_event_bytes(group)
     group.add_argument(
@@ -71,30 +71,30 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=_values,
         metavar="BREAKDOWN=VALUE,…",
-        help="the values that a breakdown may have, e.g. platform=web,ios,android; every other "
-        "value becomes other, and is counted in the ledger; several lists stand between "
-        "semicolons, or in repeated flags (default: every short name, ISO country, BCP 47 "
-        "language). The list does not apply to a language that is told from the text",
+        help="the values that a breakdown may have, e.g. platform=web,ios,android. Any other value "
+        "is counted as other, and the ledger says how many. For several breakdowns, put semicolons "
+        "between the lists or repeat the flag. A list does not restrict a language that is "
+        "detected from the text (default: every short name, ISO country and BCP 47 language)",
     )
 
 
 def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
-    """Adds the flag that says which classifier scores, to a parser or a group of one."""
+    """Adds the flag that chooses the classifier, to a parser or to one of its groups."""
     parser.add_argument(
         "--classifier",
         default="default",
         metavar="|".join(CLASSIFIERS),
-        help="what scores; accurate reads again, with a sentence encoder, each message that may be "
-        "affective: it is slower, and needs pip install 'undertone[accurate]' wherever it works "
-        "(default default)",
+        help="which classifier scores the messages. With accurate, a sentence encoder also reads "
+        "each message that may be affective. That is slower, and needs pip install "
+        "'undertone[accurate]' on every worker (default: default)",
     )
 
 
 def classifier_loader(name: str) -> LoadClassifier:
-    """Returns what loads the classifier of that name.
+    """Returns the function that loads the classifier of that name.
 
     Raises:
-      InputError: there is none.
+      InputError: if there is no classifier of that name.
     """
     if name not in CLASSIFIERS:
         raise InputError(f"classifier must be {' or '.join(CLASSIFIERS)}, got {name}")
@@ -109,15 +109,15 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         type=_duration,
         default=_DEFAULT.firings.early,
         metavar="60s",
-        help="processing time between two publications of a changing cell (default 60s)",
+        help="how often to publish the counts that change, in processing time (default 60s)",
     )
     _add_conversation_life(group)
     group.add_argument(
         "--outage",
         type=_duration,
         metavar="10m",
-        help="how long an outage of BigQuery is waited out before the work is given back to the "
-        "runner to try again (default: for ever)",
+        help="how long a write waits in an outage of BigQuery before it fails and the runner tries "
+        "it again (default: for ever)",
     )
 
 
@@ -129,64 +129,63 @@ def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
         dest="first_day",
         required=True,
         metavar="2026-11-16|7d",
-        help="first day to count, UTC, or how many days ago it is",
+        help="first day to count, in UTC: a date, or how many days ago",
     )
     group.add_argument(
         "--to",
         dest="last_day",
         required=True,
         metavar="2026-11-22|1d",
-        help="last day to count, included; it must be over",
+        help="last day to count: a date, or how many days ago. It must be over",
     )
     group.add_argument(
         "--input",
         required=True,
         action="extend",
         type=_patterns,
-        metavar="gs://bucket/events/%%Y/%%m/%%d/*.avro",
-        help="files of events, .avro or .jsonl; %%Y, %%m, %%d and %%H in it stand for the time at "
-        "which they were published, UTC, and say which files to read; a pattern without them is "
-        "read whole; several stand between commas, or in repeated flags",
+        metavar="gs://bucket/events/%Y/%m/%d/*.avro",
+        help="files of events: .avro, .jsonl or .jsonl.gz. %%Y, %%m, %%d and %%H stand for the UTC "
+        "year, month, day and hour of publishing, and select the files to read. A pattern without "
+        "them selects all its files. For several patterns, put commas between them or repeat the "
+        "flag",
     )
     group.add_argument(
         "--margin",
         type=_duration,
         default=timedelta(days=7),
         metavar="7d",
-        help="how long after the last day a conversation that began on it is followed; what may go "
-        "on longer is counted in the ledger as open_at_end (default 7d)",
+        help="how long after the last day to follow the conversations that began on it. The ledger "
+        "counts those that may go on longer as open_at_end (default 7d)",
     )
     group.add_argument(
         "--days_a_job",
         type=int,
         default=31,
         metavar="31",
-        help="count so many days at a time, each such job written as a whole when it is done "
-        "(default 31)",
+        help="how many days one job counts. It writes them all at its end (default 31)",
     )
     add_switch(
         group,
         "--resume",
-        "leave out the jobs whose days a backfill has written already, from the same files and "
-        "with the same settings",
+        "skip the jobs whose days are already written from the same files with the same settings",
     )
     add_switch(
         group,
         "--empty_days",
-        "count a day of which there is no file as one without conversations, instead of refusing",
+        "count a day without files as a day without conversations, instead of refusing it",
     )
-    add_switch(group, "--dry_run", "only say what would be read, replaced and spent")
+    add_switch(group, "--dry_run", "only say what the backfill would read, replace and spend")
 
 
 def add_switch(parser: argparse._ActionsContainer, name: str, help_: str) -> None:
-    """Adds a flag that is said alone, or as true or false where a template must give a value."""
+    """Adds a flag that needs no value. It also takes true or false, for templates."""
     parser.add_argument(
         name, nargs="?", const=True, default=False, type=_switch, metavar="true", help=help_
     )
 
 
 def add_limits_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say which events a stream refuses."""
+    """Adds the flags that decide which events a stream refuses."""
     group = parser.add_argument_group("how to count")
     _add_allowed_lateness(group)
     _add_max_event_bytes(group)
@@ -194,18 +193,26 @@ def add_limits_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_bigquery_argument(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Adds the flags that say where the tables are."""
-    parser.add_argument("--dataset", required=required, help="<project>.<dataset> of BigQuery")
+    """Adds the flags that name the dataset of the tables."""
     parser.add_argument(
-        "--bigquery_url", default="", metavar="http://…", help="of an emulator, in BigQuery's place"
+        "--dataset",
+        required=required,
+        metavar="PROJECT.DATASET",
+        help="BigQuery dataset of the tables, as <project>.<dataset>",
+    )
+    parser.add_argument(
+        "--bigquery_url",
+        default="",
+        metavar="http://…",
+        help="URL of a BigQuery emulator (default: BigQuery itself)",
     )
 
 
 class JavaPubSubOptions(PipelineOptions):
-    """Where the Java source finds an emulator of Pub/Sub.
+    """Flags that give the Java source the address of a Pub/Sub emulator.
 
-    Beam's own option for it does not reach Java: the job server reads the destinations' names, and
-    takes snake case for its camel case.
+    Beam's own option for it does not reach Java. The job server reads each option by its `dest`
+    and takes snake case for its own camel case.
     """
 
     @classmethod
@@ -218,12 +225,11 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
     """Returns the settings that parsed flags ask for.
 
     Args:
-      arguments: parsed by a parser with the flags above.
-      started_at_us: revision of a bounded run; the time now where not given.
+      arguments: flags that `add_settings_arguments` added, already parsed.
+      started_at_us: start of the run, which becomes its revision. Without it, the current time.
 
     Raises:
-      InputError: a value that makes no sense, shown, with one that does; or the chosen classifier
-        is not installed.
+      InputError: if a value makes no sense or the chosen classifier is not installed.
     """
     try:
         return _settings_of(arguments, started_at_us)
@@ -232,14 +238,14 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
-    """Returns what a valid event may be, of flags that `add_limits_arguments` added.
+    """Returns the limits of a valid event from the flags that `add_limits_arguments` added.
 
     Raises:
-      InputError: a value that makes no sense, shown, with one that does.
+      InputError: if a value makes no sense.
     """
     try:
         return Settings(
-            session_gap=timedelta(seconds=1),  # Says nothing of an event.
+            session_gap=timedelta(seconds=1),  # No limit of an event depends on it.
             allowed_lateness=arguments.allowed_lateness,
             max_event_bytes=arguments.max_event_bytes,
             firings=Firings(conversation_life=arguments.conversation_life),
@@ -251,10 +257,12 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
     """Returns Beam's own options from the flags that are not ours.
 
+    An unknown flag is an error here, because Beam would drop it, and so a mistyped threshold too.
+    It may pass in two cases. A portable runner's job server knows more flags. A template's launcher
+    adds flags of its own, and Dataflow has already checked ours against the metadata.
+
     Raises:
-      InputError: a flag that Beam does not know either. Beam would drop it, and a mistyped
-        threshold with it. A portable runner's job server knows more, so there it may pass; and a
-        template's launcher adds its own, after its service has checked ours by the metadata.
+      InputError: if neither Undertone nor Beam knows a flag.
     """
     options = PipelineOptions(list(flags), **defaults)
     known = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
@@ -271,10 +279,10 @@ def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
 
 
 def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
-    """Returns Beam's flags for a local run: all cores for a large input, unless told otherwise.
+    """Returns Beam's flags for a local run: a large input uses all cores.
 
-    A process a core takes some three seconds to start and then works at nearly twice the speed;
-    the tables are the same to the byte.
+    The caller's own choice of runner or workers stands. One process per core takes about three
+    seconds to start and then works at nearly twice the speed. The tables are the same to the byte.
     """
     is_told = any(flag.startswith(("--runner", "--direct_")) for flag in flags)
     cores = os.cpu_count() or 1
@@ -284,13 +292,12 @@ def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
 
 
 def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
-    """Returns the in-process runner where the flags name none; None where they do.
+    """Returns the in-process runner, or None if the flags name a runner.
 
-    By name, because what Beam calls DirectRunner is a switch that picks another engine on another
-    machine.
+    Beam's default, DirectRunner, is not used: it chooses another engine on another machine.
 
     Raises:
-      InputError: no process is to work.
+      InputError: if the flags ask for no worker.
     """
     if options.view_as(StandardOptions).runner:
         return None
@@ -300,13 +307,13 @@ def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
 
 
 def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:
-    """Returns the option classes below one that add flags of their own."""
+    """Returns the subclasses of an option class that add flags, at any depth."""
     below = {c for s in cls.__subclasses__() for c in ({s} | _option_groups(s))}
     return {c for c in below if "_add_argparse_args" in vars(c)}
 
 
 def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Settings:
-    # Of a bounded run no window outlives it, so any lateness may be asked of it.
+    # A bounded run forgets nothing, so its conversation life must not limit the other flags.
     firings = Firings(
         conversation_life=max(
             _DEFAULT.firings.conversation_life,
@@ -340,7 +347,8 @@ def _add_allowed_lateness(group: argparse._ActionsContainer) -> None:
         type=_duration,
         default=_DEFAULT.allowed_lateness,
         metavar="48h",
-        help="events published later than this after they were said are not counted (default 48h)",
+        help="do not count an event that is published later than this after it was said "
+        "(default 48h)",
     )
 
 
@@ -350,7 +358,7 @@ def _add_max_event_bytes(group: argparse._ActionsContainer) -> None:
         type=int,
         default=_DEFAULT.max_event_bytes,
         metavar="4000000",
-        help="refuse larger events (default 4000000)",
+        help="refuse an event that is larger than this (default 4000000)",
     )
 
 
@@ -360,13 +368,13 @@ def _add_conversation_life(group: argparse._ActionsContainer) -> None:
         type=_duration,
         default=_DEFAULT.firings.conversation_life,
         metavar="28d",
-        help="how long a conversation and its day may still change; state is kept that long "
-        "(default 28d)",
+        help="how long a conversation can change after its last message, and a day after its end. "
+        "State is kept that long (default 28d)",
     )
 
 
 def _patterns(text: str) -> list[str]:
-    # A template gives a flag once.
+    # A template can give a flag only once, so one value holds all patterns.
     return text.split(",")
 
 
@@ -379,7 +387,7 @@ def _values(text: str) -> list[tuple[str, str]]:
 
 def _switch(text: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+        raise argparse.ArgumentTypeError(f"must be true or false, got {text!r}")
     return text.lower() == "true"
 
 

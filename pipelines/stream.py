@@ -1,4 +1,4 @@
-"""The streaming main: Pub/Sub to BigQuery. `python -m pipelines.stream --help`."""
+"""The program that counts a stream from Pub/Sub: `python -m pipelines.stream --help`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pipelines.terminal.flags import underscored
 
 
 def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Settings) -> None:
-    """Builds the streaming job in a pipeline."""
+    """Adds the steps of the streaming job to a pipeline."""
     stream_bigquery(assemble(pipeline | "Read" >> read, settings), sinks, settings)
 
 
@@ -53,46 +53,50 @@ def run(argv: Sequence[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of all flags that are not Beam's."""
-    made = argparse.ArgumentParser(
+    """Returns the parser of Undertone's flags. Beam parses all others."""
+    parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.stream",
-        description="Reads conversation events from Pub/Sub and writes aggregates to BigQuery. "
+        description="Counts conversation events from Pub/Sub and writes the counts to BigQuery. "
         "Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=….",
     )
-    made.add_argument(
-        "--subscription", required=True, help="projects/<project>/subscriptions/<subscription>"
+    parser.add_argument(
+        "--subscription",
+        required=True,
+        metavar="projects/…/subscriptions/…",
+        help="Pub/Sub subscription to read events from",
     )
-    made.add_argument(
+    parser.add_argument(
         "--timestamp_attribute",
         metavar="sent-at-ms",
-        help="attribute of the messages that holds the event time, for the runner's watermark; "
-        "without it the watermark is of the publish times. No count depends on it",
+        help="message attribute with the event time, for the runner's watermark. Without it the "
+        "watermark follows the publish times. No count depends on it",
     )
-    made.add_argument(
+    parser.add_argument(
         "--expansion_service",
         metavar="localhost:8097",
-        help="Beam's Java expansion service, for a runner without a Pub/Sub source for Python, "
-        "such as Flink",
+        help="address of Beam's Java expansion service. Only a runner without a Pub/Sub source for "
+        "Python needs it, e.g. Flink",
     )
-    add_bigquery_argument(made)
-    made.add_argument(
+    add_bigquery_argument(parser)
+    parser.add_argument(
         "--dead_letter_topic",
         metavar="projects/…/topics/…",
-        help="is told of each dead letter, never of its text, beside the table",
+        help="Pub/Sub topic for a notice of each dead letter, in addition to the table. A notice "
+        "never holds text",
     )
-    made.add_argument(
+    parser.add_argument(
         "--alert_topic",
         metavar="projects/…/topics/…",
-        help="is told of each conversation that grows past 50 human messages",
+        help="Pub/Sub topic for a notice of each conversation that grows past 50 human messages",
     )
-    add_settings_arguments(made)
-    add_streaming_arguments(made)
-    return made
+    add_settings_arguments(parser)
+    add_streaming_arguments(parser)
+    return parser
 
 
 def main() -> int:
-    """Runs with the command line's arguments; returns the exit code."""
+    """Runs the job with the command line's flags and returns the exit code."""
     return exit_code_of(lambda: run(sys.argv[1:]))
 
 

@@ -115,8 +115,8 @@ def test_a_day_without_conversations_is_released() -> None:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ([], "BigQuery loads files, and there is no place for them; give --temp_location=gs://…"),
-        (["--days_a_job=0"], "days_a_job must be at least 1, got 0; e.g. 31"),
+        ([], "BigQuery loads rows from files, which need a folder; give --temp_location=gs://…"),
+        (["--days_a_job=0"], "days_a_job must be at least 1, got 0; use e.g. 31"),
         (["--from=2025-06-04"], "--to 2025-06-03 is before --from 2025-06-04; swap the two"),
         (
             ["--to=soon"],
