@@ -1,4 +1,4 @@
-"""`undertone classify`: say of each conversation in a file what it is for."""
+"""`undertone classify`: classify each conversation in a file."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from pipelines.terminal.progress import say
 
 
 def add_classify(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     from pipelines.options import add_classifier_argument  # noqa: PLC0415
     from transforms.classifiers.head import PRIOR  # noqa: PLC0415
 
     parser = commands.add_parser(
         "classify",
         allow_abbrev=False,
-        help="say of each conversation in a file what it is for",
-        description='Reads one conversation a line, {"id", "turns": [{"role": "human"|"assistant", '
-        '"text"}]}, and writes one line each: probabilities, whether one may point at it (alert), '
-        "types, use, mood, pushback.",
+        help="say what each conversation in a file is for",
+        description='Reads a file with one conversation per line, {"id": …, "turns": [{"role": '
+        '"human"|"assistant", "text": …}, …]}. Writes a file with one answer per line: '
+        "probabilities, types, use, mood and pushback, and whether the answer is certain enough "
+        "to single out this conversation (alert).",
     )
-    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl", help="conversations to classify")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="OUT.jsonl", help="file for the answers"
+    )
     parser.add_argument(
         "--prior",
         action="append",
         default=[],
         metavar="[LANGUAGE=]SHARE",
         help="share of your conversations that are affective, e.g. 0.01, or zh=0.005 for those in "
-        "one language; may be repeated. It shifts the probabilities, which are otherwise those at "
-        f"{PRIOR}; labels, use and alert do not move",
+        f"one language. It shifts the probabilities, but not labels, use or alert. May be repeated "
+        f"(default {PRIOR})",
     )
     add_classifier_argument(parser)
     parser.set_defaults(command=_classify)

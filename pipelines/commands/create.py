@@ -1,4 +1,4 @@
-"""`undertone create`: create the dataset, its tables and its views."""
+"""`undertone create`: create the dataset with its tables and views."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import Any
 
 
 def add_create(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     from pipelines.options import add_bigquery_argument  # noqa: PLC0415
 
     parser = commands.add_parser(
         "create",
         allow_abbrev=False,
-        help="create dataset, tables and views in BigQuery",
-        description="Creates a dataset of BigQuery with the tables and views that the job needs. "
-        "Views that are there are updated and keep their access rights. Tables that are there keep "
-        "their rows and get the columns that they lack.",
+        help="create the dataset, tables and views in BigQuery",
+        description="Creates a BigQuery dataset with the tables and views that the job needs. A "
+        "view that exists is updated and keeps its access rights. A table that exists keeps its "
+        "rows and gets the columns that it lacks.",
     )
     add_bigquery_argument(parser)
-    parser.add_argument(
-        "--location", metavar="EU", help="of a new dataset (default: BigQuery's own, US)"
-    )
+    parser.add_argument("--location", metavar="EU", help="location of a new dataset (default: US)")
     parser.set_defaults(command=_create)
 
 

@@ -1,4 +1,4 @@
-"""`undertone dead-letters`: list what was refused, and count it once its cause is mended."""
+"""`undertone dead-letters`: list refused records, and send them again once the cause is fixed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ _REASONS: Final = tuple(map(str, Reason))
 
 
 def add_dead_letters(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     group = commands.add_parser(
         "dead-letters",
         allow_abbrev=False,
-        help="list what was refused, and count it once its cause is mended",
+        help="list refused records, and send them again",
+        description="A dead letter is a record that was refused and not counted. List them first. "
+        "Once the cause is fixed, redrive them, so that they are counted.",
     )
     subcommands = group.add_subparsers(required=True, metavar="list|redrive")
     _add_list(subcommands)
@@ -28,18 +30,27 @@ def _add_list(commands: Any) -> None:
     parser = commands.add_parser(
         "list",
         allow_abbrev=False,
-        help="show dead letters by stage, reason and source",
-        description="Shows dead letters by stage, reason and source, with the runs that wrote them "
-        "and examples; never a text. A nightly backfill writes the letters of its days again each "
-        "night.",
+        help="list dead letters by stage, reason and source",
+        description="Lists dead letters by stage, reason and source, with examples and the runs "
+        "that wrote them. It never shows text. A nightly backfill writes the dead letters of its "
+        "days again each night, so the same record can appear under several runs.",
     )
     add_tables_arguments(parser)
-    parser.add_argument("--reason", choices=_REASONS, metavar="REASON", help="only of this reason")
     parser.add_argument(
-        "--run", type=int, metavar="N", help="only of this run, by its number in the ledger"
+        "--reason", choices=_REASONS, metavar="REASON", help="only dead letters of this reason"
     )
     parser.add_argument(
-        "--limit", type=int, default=5, help="runs and examples of each (default 5)"
+        "--run",
+        type=int,
+        metavar="N",
+        help="only dead letters of this run, by its number in the ledger",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=5,
+        metavar="N",
+        help="show at most this many runs and examples per group (default 5)",
     )
     parser.set_defaults(command=_list_dead_letters)
 
@@ -50,29 +61,42 @@ def _add_redrive(commands: Any) -> None:
     parser = commands.add_parser(
         "redrive",
         allow_abbrev=False,
-        help="publish again what is no longer refused, or insert it again",
-        description="Finds the dead letters of a reason in an archive, decodes them as the job "
-        "does today, and publishes those again that it takes. Rows that a table refused are "
-        "inserted again, without an archive. It may be run twice: an event is counted once. Give "
-        "the flags that say how to count as the job has them.",
+        help="send dead letters again that are no longer refused",
+        description="Finds the events of dead letters in an archive and publishes those that the "
+        "job would accept today. The reason refused_by_table needs no archive: its dead letters "
+        "hold rows, which are inserted again. It is safe to run this twice, because an event is "
+        "counted once. The flags under 'how to count' must be those of the job.",
     )
-    parser.add_argument("--reason", required=True, choices=_REASONS, metavar="REASON")
+    parser.add_argument(
+        "--reason",
+        required=True,
+        choices=_REASONS,
+        metavar="REASON",
+        help="reason of the dead letters to send again, e.g. oversize",
+    )
     add_bigquery_argument(parser)
     parser.add_argument(
         "--archive",
         action="append",
         metavar="PATTERN",
-        help="files of events, .avro, .jsonl or .jsonl.gz, or Avro archives of a subscription; may "
-        "be repeated",
+        help="files to find the events in: .avro, .jsonl or .jsonl.gz, or the Avro files that a "
+        "Pub/Sub subscription archives. May be repeated",
     )
-    parser.add_argument("--topic", metavar="projects/PROJECT/topics/NAME")
+    parser.add_argument(
+        "--topic",
+        metavar="projects/PROJECT/topics/NAME",
+        help="Pub/Sub topic to publish the events to",
+    )
     parser.add_argument(
         "--encoding",
         default="protobuf",
         choices=("protobuf", "json"),
-        help="of events that a backfill refused; others go as they went before (default protobuf)",
+        help="encoding for events that a backfill refused. Others keep the encoding that they had "
+        "(default protobuf)",
     )
-    parser.add_argument("--dry_run", action="store_true", help="look, and change nothing")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="say what would be sent, and send nothing"
+    )
     add_limits_arguments(parser)
     parser.set_defaults(command=_redrive)
 
@@ -99,7 +123,10 @@ def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     else:
         check_mendable(arguments.reason)
         if not arguments.archive or not arguments.topic:
-            raise InputError(f"{arguments.reason} needs --archive, to find the events, and --topic")
+            raise InputError(
+                f"a redrive of {arguments.reason} needs --archive, where the events are, and "
+                "--topic, where they go; give both"
+            )
         done = redrive(
             query,
             arguments.reason,

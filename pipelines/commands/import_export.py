@@ -13,26 +13,45 @@ from schemas.failures import InputError
 
 
 def add_import(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     parser = commands.add_parser(
         "import",
         allow_abbrev=False,
         help="turn a chat export into an archive of events",
-        description="Turns a Claude or ChatGPT data export, or a file of one conversation a line, "
-        "into an archive of events that `undertone run` reads.",
+        description="Turns a data export from Claude or ChatGPT, or a file with one conversation "
+        "per line, into an archive of events. `undertone run` counts it.",
     )
     parser.add_argument(
-        "export", type=Path, help="conversations.json, its folder or zip, or .jsonl"
+        "export",
+        type=Path,
+        metavar="EXPORT",
+        help="conversations.json, the folder or zip that holds it, or a .jsonl or .jsonl.gz file",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.avro|FILE.jsonl")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE.avro|FILE.jsonl",
+        help="archive to write; .jsonl.gz works too",
+    )
     parser.add_argument(
         "--kind", default="auto", choices=("auto", "claude", "chatgpt", "chats"),
-        help="what the export is; auto looks (default)",
+        help="what the export is (default auto: look into it)",
     )  # fmt: skip
-    group = parser.add_argument_group("chats without times and users: both are made up, and marked")
-    group.add_argument("--seed", type=int, default=0, help="of what is made up (default 0)")
-    group.add_argument("--start", type=date, default=date("2026-01-01"), metavar="2026-01-01")
-    group.add_argument("--days", type=int, default=1, help="days to spread them over (default 1)")
+    group = parser.add_argument_group(
+        "for chats without times and users, which are made up and marked as such"
+    )
+    group.add_argument("--seed", type=int, default=0, help="seed of the made-up values (default 0)")
+    group.add_argument(
+        "--start",
+        type=date,
+        default=date("2026-01-01"),
+        metavar="2026-01-01",
+        help="first day of the chats (default 2026-01-01)",
+    )
+    group.add_argument(
+        "--days", type=int, default=1, help="how many days to spread the chats over (default 1)"
+    )
     parser.set_defaults(command=_import)
 
 

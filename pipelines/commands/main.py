@@ -1,4 +1,4 @@
-"""The command line: reads the flags and runs one command; each verb has a module of its own."""
+"""The command line: reads the flags and runs one command. Each command has its own module."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ examples:
   undertone dead-letters list --dataset my-project.undertone
 
 exit codes:
-  0 done; 1 an error that nobody expected; 2 what you can mend, such as a wrong flag or a full disk;
-  3 a run that refused more than half of its records; 130 Ctrl-C
+  0    success
+  1    an unexpected error, with a traceback
+  2    an error that you can fix, such as a wrong flag or a full disk
+  3    the run finished, but refused more than half of its records
+  130  Ctrl-C
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code, see `errors.exit_code_of`."""
+    """Runs one command and returns its exit code, see `errors.exit_code_of`."""
     parser = _parser()
     arguments, flags = parser.parse_known_args(underscored(sys.argv[1:] if argv is None else argv))
     if flags and not arguments.takes_beam_flags:
         parser.error(f"unrecognized arguments: {' '.join(flags)}")
-    # Beam takes a second to import; a wrong flag should not wait for it.
+    # Imported late, so that importing this module does not import Beam.
     from pipelines.terminal.errors import exit_code_of  # noqa: PLC0415
 
     command: Callable[[argparse.Namespace, Sequence[str]], None] = arguments.command
@@ -58,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="undertone",
-        description="Learn what a chat assistant's conversations are for, without reading them.",
+        description="Learn what people use your chat assistant for, without anyone reading a "
+        "conversation.\nFor help on one command: undertone COMMAND --help",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

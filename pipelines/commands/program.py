@@ -1,4 +1,4 @@
-"""The program `undertone`: the command line, with Ctrl-C told in one sentence from the start."""
+"""The program `undertone`: it handles Ctrl-C from the start, then runs the command line."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pipelines.terminal.interrupts import tell_interrupts
 
 
 def main() -> int:
-    """Runs the command line's command; returns the exit code."""
+    """Runs the command line and returns the exit code."""
     tell_interrupts()
-    from pipelines.commands.main import main as run_command  # noqa: PLC0415 (it takes a while)
+    from pipelines.commands.main import main as run_command  # noqa: PLC0415 (slow)
 
     return run_command()
 

@@ -10,40 +10,50 @@ from pipelines.terminal.progress import say
 
 
 def add_publish(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     parser = commands.add_parser(
         "publish",
         allow_abbrev=False,
         help="send archives of events to a Pub/Sub topic",
-        description="Publishes the events of archives to a Pub/Sub topic, in their order: to feed "
-        "a stream with a simulation, or to count again what was archived. Each is judged by when "
-        "it was published first. With PUBSUB_EMULATOR_HOST set it goes to the emulator there.",
+        description="Publishes the events of archives to a Pub/Sub topic, in their order. Use it "
+        "to feed a stream with a simulation, or to count archived events again. Each event keeps "
+        "the time of its first publishing, which decides whether it is late. Set "
+        "PUBSUB_EMULATOR_HOST to publish to an emulator.",
     )
     parser.add_argument(
         "--input",
         action="append",
         required=True,
         metavar="PATTERN",
-        help="files of events, .avro, .jsonl or .jsonl.gz, or Avro archives of a subscription; may "
-        "be repeated",
+        help="files of events: .avro, .jsonl or .jsonl.gz, or the Avro files that a Pub/Sub "
+        "subscription archives. May be repeated",
     )
-    parser.add_argument("--topic", required=True, metavar="projects/PROJECT/topics/NAME")
     parser.add_argument(
-        "--rate", type=float, metavar="2000", help="messages a second at most (default: no limit)"
+        "--topic",
+        required=True,
+        metavar="projects/PROJECT/topics/NAME",
+        help="Pub/Sub topic to publish to",
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="2000",
+        help="publish at most this many messages per second (default: no limit)",
     )
     parser.add_argument(
         "--speed_up",
         type=float,
         metavar="60",
-        help="space the messages as they were first published (or said, where the event tells no "
-        "more), so many times faster (default: no spacing)",
+        help="keep the pauses between the messages, but this many times shorter. The pauses are "
+        "those of the first publishing, or of the event times if that is unknown (default: no "
+        "pauses)",
     )
     parser.add_argument(
         "--encoding",
         default="protobuf",
         choices=("protobuf", "json", "mixed"),
-        help="of events from an Avro archive; JSON lines and archived messages stay as they are "
-        "(default protobuf)",
+        help="encoding for events from an Avro archive of events. JSON lines and archived Pub/Sub "
+        "messages stay as they are (default protobuf)",
     )
     parser.add_argument(
         "--repeat_share",
@@ -52,7 +62,7 @@ def add_publish(commands: Any) -> None:
         metavar="SHARE",
         help="publish this share of the messages a second time, a little later (default 0)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of what is random (default 0)")
     parser.set_defaults(command=_publish)
 
 

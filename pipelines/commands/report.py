@@ -1,4 +1,4 @@
-"""`undertone report`: write the report of a run again."""
+"""`undertone report`: write a run's report again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any
 
 
 def add_report(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
-    parser = commands.add_parser("report", help="write the report of a run again")
-    parser.add_argument("folder", type=Path, help="output folder of `undertone run`")
+    """Adds the command to the command line."""
+    parser = commands.add_parser(
+        "report",
+        help="write the report of a run again",
+        description="Writes the HTML report again from the tables of a run, and shows its summary.",
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="output folder of `undertone run`"
+    )
     parser.set_defaults(command=_report)
 
 

@@ -1,4 +1,4 @@
-"""`undertone run`: count archives of events, and write tables and a report."""
+"""`undertone run`: count archives of events; write tables and a report."""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ from pipelines.terminal.progress import say, told
 
 
 def add_run(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
-    # The flags' defaults come from the settings, and those import Beam.
+    """Adds the command to the command line."""
+    # Imported late, because the settings with the defaults import Beam.
     from pipelines.options import add_settings_arguments  # noqa: PLC0415
 
     parser = commands.add_parser(
         "run",
         allow_abbrev=False,
-        help="run the job over archives of events; write tables and a report",
-        description="Runs the whole job over files of events and writes Parquet tables, a DuckDB "
-        "database and an HTML report. A large input is read with a process a core. Every flag not "
-        "named here goes to Beam, e.g. --direct_num_workers=1.",
+        help="count archives of events; write tables and a report",
+        description="Counts the conversations in files of events, on this machine. Writes Parquet "
+        "tables, a DuckDB database and an HTML report. A large input uses all cores. Every other "
+        "flag goes to Beam, e.g. --direct_num_workers=1 to use one core.",
     )
     parser.add_argument(
         "--input",
         action="append",
         required=True,
         metavar="PATTERN",
-        help="files of events, .avro, .jsonl or .jsonl.gz; may be repeated",
+        help="files of events: .avro, .jsonl or .jsonl.gz. May be repeated",
     )
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for tables and report"
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder for tables and report"
     )
     parser.add_argument(
         "--own_data",
         action="store_true",
-        help="the conversations are your own: publish every count, however small. Never use it on "
-        "other people's",
+        help="show every count, however small. Use it only if all conversations are your own",
     )
     add_settings_arguments(parser)
     parser.set_defaults(command=_run, takes_beam_flags=True)
@@ -51,16 +50,16 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 
-    # Beam logs a failure as a traceback, a worker's twice; what it raises tells it all.
+    # Beam logs each failure as a traceback, and a worker's even twice. Its exception says enough.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    # The report tells of dead letters, by reason.
+    # The job logs dead letters as warnings, but the report already shows them by reason.
     logging.getLogger("undertone").setLevel(logging.ERROR)
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
     settings = settings_of(arguments)
     check_no_chats(arguments.input)
     if arguments.own_data:
-        say("every count is published, however small: keep the output to yourself")
+        say("every count is shown, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
         options = beam_options(local_flags(flags, size_of(arguments.input)))

@@ -1,4 +1,4 @@
-"""What several commands need: dates, files, progress, and the tables that they ask."""
+"""Code that several commands share: dates, files, progress, and queries of the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROGRESS_EVERY_S: Final = 3.0
 
 
 def date(text: str) -> datetime:
-    """Reads a date as an argument says it; midnight UTC if it names no zone."""
+    """Reads a date from an argument. Without a time zone it is in UTC."""
     try:
         day = datetime.fromisoformat(text)
     except ValueError:
@@ -27,21 +27,29 @@ def date(text: str) -> datetime:
 
 
 def check_apart(source: Path, output: Path) -> None:
-    """Raises InputError where writing would destroy what is read."""
+    """Refuses to write an output over its own input.
+
+    Raises:
+      InputError: if both paths are the same file.
+    """
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"--output {output} is the input itself; name another file")
 
 
 def opened(path: Path) -> IO[bytes]:
-    """Opens a file to read; raises InputError if that is not possible."""
+    """Opens a file for reading.
+
+    Raises:
+      InputError: if that is not possible.
+    """
     try:
         return path.open("rb")
     except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}") from None
+        raise InputError(f"can't read {path} ({error.strerror}); name another file") from None
 
 
 def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
-    """Passes items on, and says how many on standard error every few seconds."""
+    """Passes items on. Every few seconds it prints their number to standard error."""
     said_at = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
@@ -51,7 +59,7 @@ def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
 
 
 def add_tables_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that name the tables of a run, on this machine or in BigQuery."""
+    """Adds the flags that name a run's tables, on this machine or in BigQuery."""
     from pipelines.options import add_bigquery_argument  # noqa: PLC0415
 
     parser.add_argument(
@@ -61,13 +69,17 @@ def add_tables_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def query_of(arguments: argparse.Namespace) -> Callable[[str], list[dict[str, Any]]]:
-    """Returns what queries the dataset, or the folder of a run, that the flags name."""
+    """Returns a function that queries the folder or the dataset that the flags name.
+
+    Raises:
+      InputError: if the flags name both or neither.
+    """
     from pipelines.sinks.bigquery import Dataset, query  # noqa: PLC0415
     from pipelines.sinks.database import query_run  # noqa: PLC0415
 
     folder: Path | None = getattr(arguments, "folder", None)
     if (folder is None) == (arguments.dataset is None):
-        raise InputError("name one of --dataset <project>.<dataset> and the folder of a run")
+        raise InputError("name either --dataset <project>.<dataset> or the folder of a run")
     if folder is not None:
         return partial(query_run, folder)
     return partial(query, Dataset.of(arguments.dataset, arguments.bigquery_url))

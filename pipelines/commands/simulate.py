@@ -1,4 +1,4 @@
-"""`undertone simulate`: write an archive of made-up conversations with known truth."""
+"""`undertone simulate`: write an archive of made-up conversations and their true counts."""
 
 from __future__ import annotations
 
@@ -13,25 +13,60 @@ from schemas.failures import InputError
 
 
 def add_simulate(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     parser = commands.add_parser(
         "simulate",
         allow_abbrev=False,
-        help="write an archive of made-up conversations with known truth",
-        description="Writes an archive of made-up conversations, and beside it what every cell of "
-        "the tables must come to.",
+        help="write an archive of made-up conversations and their true counts",
+        description="Writes an archive of made-up conversations. Beside it, truth.parquet and "
+        "ledger.json hold their true counts, to compare a run with.",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--conversations", type=int, default=20_000, help="default 20000")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--start", type=date, default=date("2026-01-05"), metavar="2026-01-05")
-    parser.add_argument("--days", type=int, default=7, help="default 7")
     parser.add_argument(
-        "--share_affective", type=float, default=0.029, help="default 0.029, the study's"
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder for the archive"
     )
-    parser.add_argument("--duplicates", type=float, default=0.0, help="share of events, default 0")
-    parser.add_argument("--late", type=float, default=0.0, help="share of events, default 0")
-    parser.add_argument("--malformed", type=float, default=0.0, help="share of events, default 0")
+    parser.add_argument(
+        "--conversations",
+        type=int,
+        default=20_000,
+        metavar="N",
+        help="how many conversations (default 20000)",
+    )
+    parser.add_argument(
+        "--start",
+        type=date,
+        default=date("2026-01-05"),
+        metavar="2026-01-05",
+        help="first day (default 2026-01-05)",
+    )
+    parser.add_argument(
+        "--days",
+        type=int,
+        default=7,
+        metavar="N",
+        help="how many days the conversations start on (default 7)",
+    )
+    parser.add_argument(
+        "--share_affective",
+        type=float,
+        default=0.029,
+        metavar="SHARE",
+        help="share of affective conversations (default 0.029, as in the study)",
+    )
+    for name, what in (
+        ("duplicates", "events that are sent twice"),
+        ("late", "events that come too late to count"),
+        ("malformed", "damaged events"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            default=0.0,
+            metavar="SHARE",
+            help=f"{what}, as a share of the messages (default 0)",
+        )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of what is random (default 0)"
+    )
     parser.set_defaults(command=_simulate)
 
 
@@ -56,4 +91,4 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     with told(say), writing_to(arguments.output):
         summary = write_simulation(arguments.output, settings)
     say(f"{summary.events:,} events in {len(summary.files)} file(s) in {arguments.output}")
-    say(f"what the tables must come to: {summary.cells:,} cells in truth.parquet, and ledger.json")
+    say(f"the true counts: {summary.cells:,} cells in truth.parquet, and ledger.json")

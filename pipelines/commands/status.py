@@ -1,4 +1,4 @@
-"""`undertone status`: say how a job stands."""
+"""`undertone status`: show whether a job is healthy."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _WATCH_EVERY_S: Final = 30.0
 
 
 def add_status(commands: Any) -> None:
-    r"""Adds the command to the parser\'s subcommands."""
+    """Adds the command to the command line."""
     parser = commands.add_parser(
         "status",
         allow_abbrev=False,
-        help="say how a job stands: does it balance, how far behind it is, what fails",
-        description="Shows the ledgers of the newest stream and the newest batch, how long ago "
-        "ledger and aggregates were written, the last releases of the most recent days, and the "
-        "dead letters by reason.",
+        help="show whether a job loses records, how far behind it is and what it refused",
+        description="Shows the ledger of the newest stream and of the newest batch run, which says "
+        "whether records were lost. Also shows when ledger and aggregates were last written, what "
+        "was last released of recent days, and the dead letters by reason.",
     )
     add_tables_arguments(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--run", type=int, metavar="N", help="of this run, by its number in the ledger"
+        "--run", type=int, metavar="N", help="show only this run, by its number in the ledger"
     )
-    which.add_argument("--all", action="store_true", help="of every run")
+    which.add_argument("--all", action="store_true", help="show every run")
     parser.add_argument(
         "--watch",
         nargs="?",
         type=float,
         const=_WATCH_EVERY_S,
         metavar="SECONDS",
-        help=f"again and again, every {_WATCH_EVERY_S:.0f} seconds where not told",
+        help=f"show it again every so many seconds (default {_WATCH_EVERY_S:.0f}), until Ctrl-C",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON, one object a line")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per line")
     parser.set_defaults(command=_status)
 
 

@@ -311,7 +311,7 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
     [
         (["--reason=late"], "count it with a backfill of its days that allows more lateness"),
         (["--reason=past_life"], "count them with a backfill of those days"),
-        (["--reason=oversize"], "oversize needs --archive, to find the events, and --topic"),
+        (["--reason=oversize"], "oversize needs --archive, where the events are, and --topic"),
         (
             ["--reason=oversize", "--archive=a.avro", "--topic=t"],
             "'t' is not a topic; write projects/<project>/topics/<name>",

@@ -257,8 +257,8 @@ def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ([], "name one of --dataset"),
-        (["folder", "--dataset=my-project.undertone"], "name one of --dataset"),
+        ([], "name either --dataset"),
+        (["folder", "--dataset=my-project.undertone"], "name either --dataset"),
         (["folder"], "folder has no undertone.duckdb"),
         (["--dataset=undertone"], "is not a BigQuery dataset"),
         (["folder", "--watch=0"], "watch must be at least 1 second, got 0"),
