@@ -1,4 +1,4 @@
-"""The command line as its users meet it: from files to tables, report and one-sentence errors."""
+"""The command line as its users see it: tables, reports and one-sentence errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR_US = 3_600_000_000
 
 
 def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
-    """Runs the job over files; returns its folder."""
+    """Runs the job over files and returns its output folder."""
     folder = tmp_path / "run"
     flags = [f"--input={path}" for path in inputs] + ["--own_data"] * own_data
     assert main(["run", *flags, f"--output={folder}"]) == 0
@@ -34,22 +34,22 @@ def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
 
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Returns the rows of a query over the run's database."""
+    """Queries a run's database."""
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
         rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
         return rows
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Runs a command that must fail with one sentence; returns it."""
+    """Runs a command that must fail with one sentence, and returns the sentence."""
     assert main(argv) == 2
     lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("undertone:")]
     assert "Traceback" not in "".join(lines)
     return lines[-1].removeprefix("undertone: ")
 
 
-def test_simulation_to_report(tmp_path: Path) -> None:
-    """The demo's two commands leave an archive, tables and a report."""
+def test_a_simulation_becomes_a_report(tmp_path: Path) -> None:
+    """The two commands of `make demo` write an archive, tables and a report."""
     archive = tmp_path / "archive"
     assert main(["simulate", "--conversations=300", "--days=1", f"--output={archive}"]) == 0
     folder = run(tmp_path, archive / "events-00000.avro", own_data=False)
@@ -64,8 +64,8 @@ def test_simulation_to_report(tmp_path: Path) -> None:
     assert rates > 0
 
 
-def test_report_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A report can be written again from its run's folder."""
+def test_a_report_is_written_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`report` writes a deleted report again from the folder of its run."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     folder = run(tmp_path, archive)
@@ -75,23 +75,23 @@ def test_report_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "report:" in capsys.readouterr().out
 
 
-def test_a_run_replaces_a_run_and_nothing_else(
+def test_a_run_replaces_only_another_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second run takes the first one's place; a folder of something else is left alone."""
+    """A second run replaces the first. A folder with other files is refused and left alone."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     run(tmp_path, archive)
     run(tmp_path, archive)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"meow")
-    said_ = sentence(capsys, "run", f"--input={archive}", f"--output={tmp_path / 'photos'}")
-    assert "no Undertone run" in said_
+    error = sentence(capsys, "run", f"--input={archive}", f"--output={tmp_path / 'photos'}")
+    assert "photos holds something other than an Undertone run" in error
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
-def test_a_run_keeps_what_else_is_in_its_folder(tmp_path: Path) -> None:
-    """Notes put beside a run's report outlive the next run."""
+def test_a_run_keeps_other_files_in_its_folder(tmp_path: Path) -> None:
+    """Notes beside a run's report are still there after the next run."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     notes = run(tmp_path, archive) / "notes.txt"
@@ -101,7 +101,7 @@ def test_a_run_keeps_what_else_is_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare pattern finds its files, and a name with brackets and spaces is taken literally."""
+    """A pattern without a folder finds files, and a file name with brackets is not a pattern."""
     write_archive(tmp_path / "a [1] of 2.avro", [avro_event()])
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--input=*.avro", "--output=one", "--own_data"]) == 0
@@ -111,7 +111,7 @@ def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs over the same events, by one process or two, write the same Parquet bytes."""
+    """Runs over the same events write the same Parquet bytes, with one process or with two."""
     monkeypatch.setattr("pipelines.options.wall_clock_us", lambda: 1)
     assert main(["simulate", "--conversations=400", "--days=1", f"--output={tmp_path / 'a'}"]) == 0
     two = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -126,7 +126,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def canary_inputs(folder: Path) -> Iterator[Path]:
-    """Yields an input of every kind, with the canary in the text of good and bad events alike."""
+    """Yields one file of each format. Good and bad events hold the canary in their text."""
     text = f"my secret is {CANARY}"
     events = [
         *(avro_event(event_id=f"ok{i}", text=text) for i in range(9)),
@@ -147,7 +147,7 @@ def canary_inputs(folder: Path) -> Iterator[Path]:
 def test_no_text_in_any_output(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The canary is in no file that a run writes, nor in what it logs or prints."""
+    """A run does not write, log or print the canary."""
     caplog.set_level(logging.DEBUG)
     folder = run(tmp_path, *canary_inputs(tmp_path))
     ((dead,),) = query(folder, "select count(*) from dead_letters")
@@ -163,7 +163,7 @@ def test_no_text_in_any_output(
 def test_no_text_in_a_failing_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A cut archive ends in one sentence without text, and leaves no folder behind."""
+    """A run over a truncated archive fails with one sentence without text, and leaves no folder."""
     caplog.set_level(logging.DEBUG)
     whole, cut = tmp_path / "whole.avro", tmp_path / "cut.avro"
     write_archive(whole, [avro_event(event_id=str(i), text=CANARY * 40) for i in range(50)])
@@ -193,15 +193,15 @@ def test_no_text_in_a_failing_run(
 def test_a_wrong_flag_is_one_sentence(
     flag: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong flag is answered with the value, and what to do."""
+    """The error for a wrong flag shows its value and says what is allowed."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     flags = [f"--output={tmp_path / 'run'}", f"--input={archive}", flag]
     assert expected in sentence(capsys, "run", *flags)
 
 
-def test_a_long_conversation_keeps_a_small_state(tmp_path: Path) -> None:
-    """100,000 messages of one conversation are all accounted for, and the conversation is long."""
+def test_a_very_long_conversation_is_counted(tmp_path: Path) -> None:
+    """All 100,000 messages of one conversation are in the ledger, and the conversation is long."""
     archive = tmp_path / "a.avro"
     start_us = avro_event()["sent_at_us"]
     events = (
@@ -215,13 +215,16 @@ def test_a_long_conversation_keeps_a_small_state(tmp_path: Path) -> None:
     folder = run(tmp_path, archive)
     ledger = dict(query(folder, "select account, sum(records) from ledger group by 1"))
     assert ledger["read"] == ledger["counted"] + ledger["sampled"] == 100_000
-    long_ = "select conversations from aggregates_latest where facet = 'long' "
-    where = "and granularity = 'day' and breakdown = 'overall' and facet_value = 'all'"
-    assert query(folder, long_ + where) == [(1,)]
+    long_conversations = query(
+        folder,
+        "select conversations from aggregates_latest where facet = 'long' "
+        "and granularity = 'day' and breakdown = 'overall' and facet_value = 'all'",
+    )
+    assert long_conversations == [(1,)]
 
 
 def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
-    """Counts over the real conversations equal those of a script that knows nothing of the job."""
+    """The counts of the real conversations equal those of a short script without the job's code."""
     chats = shared_data.require(shared_data.REAL)
     lengths: Counter[int] = Counter()
     with gzip.open(chats, "rt", encoding="utf-8") as lines:
@@ -243,12 +246,12 @@ def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
     assert sum(expected.values()) == 1633
     ledger = dict(query(folder, "select account, sum(records) from ledger group by 1"))
     assert ledger["read"] == ledger["counted"] == 10_800
-    long_ = query(folder, "select * from aggregates_latest where facet = 'long'")
-    assert len(long_) == sum(count for length, count in lengths.items() if length > 50)
+    long_rows = query(folder, "select * from aggregates_latest where facet = 'long'")
+    assert len(long_rows) == sum(count for length, count in lengths.items() if length > 50)
 
 
-def test_human_messages_of_real_conversations(tmp_path: Path) -> None:
-    """`classify` counts the human messages of each real conversation as they stand in the file."""
+def test_classify_counts_the_human_messages(tmp_path: Path) -> None:
+    """`classify` counts as many human messages in each real conversation as the file has."""
     chats = shared_data.require(shared_data.REAL)
     plain = tmp_path / "chats.jsonl"
     plain.write_bytes(gzip.decompress(chats.read_bytes()))
@@ -261,8 +264,8 @@ def test_human_messages_of_real_conversations(tmp_path: Path) -> None:
             assert json.loads(answer)["human_messages"] == human
 
 
-def test_classify_answers_in_the_agreed_form(tmp_path: Path) -> None:
-    """`classify` writes one object a line, in order, with every agreed key."""
+def test_classify_writes_the_expected_keys(tmp_path: Path) -> None:
+    """`classify` writes one object per line, in order, with the expected keys."""
     chats, out = tmp_path / "chats.jsonl", tmp_path / "out.jsonl"
     turns = [{"role": "human", "text": "hi"}, {"role": "assistant", "text": "Hello!"}]
     lines = [{"id": i, "turns": turns * i, "extra": None} for i in range(3)]
@@ -278,10 +281,10 @@ def test_classify_answers_in_the_agreed_form(tmp_path: Path) -> None:
     assert all(0 <= share <= 1 for share in answers[2]["types"].values())
 
 
-def test_nothing_is_written_over_its_own_input(
+def test_an_output_is_not_written_over_its_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`classify` and `import` refuse to write onto the file that they read."""
+    """`classify` and `import` refuse to overwrite the file that they read."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     for command in ("classify", "import"):
@@ -289,8 +292,8 @@ def test_nothing_is_written_over_its_own_input(
     assert chats.read_text() == '{"id": 1, "turns": []}\n'
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An output in a folder that does not exist is one sentence with the path."""
+def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the output's folder does not exist, the error is one sentence with its path."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     output = tmp_path / "nowhere" / "out.jsonl"
@@ -298,7 +301,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line that is no conversation is named by its number, without its text."""
+    """If a line is not a conversation, the error shows its number but not its text."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text(f'{{"id": 1, "turns": []}}\n{{"turns": "{CANARY}"}}\n')
     answer = sentence(capsys, "classify", str(chats), f"--output={tmp_path / 'out.jsonl'}")
@@ -307,18 +310,18 @@ def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("prior", ["2", "klingon=0.1", "zh=often"])
-def test_classify_refuses_a_prior(
+def test_classify_refuses_a_wrong_prior(
     prior: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A prior that is none is one sentence that shows it."""
+    """The error for a wrong prior is one sentence that shows it."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     flags = [f"--output={tmp_path / 'out.jsonl'}", f"--prior={prior}"]
     assert prior in sentence(capsys, "classify", str(chats), *flags)
 
 
-def test_events_from_elsewhere_in_the_world(tmp_path: Path) -> None:
-    """JSON Lines and Avro inputs of one run are counted together."""
+def test_one_run_reads_avro_and_json_lines(tmp_path: Path) -> None:
+    """A conversation with one message in each of two files counts as one of two messages."""
     write_archive(tmp_path / "a.avro", [said("1", 0, text="hello")])
     write_json_lines(tmp_path / "b.jsonl", [said("2", 60, text="again")])
     folder = run(tmp_path, tmp_path / "a.avro", tmp_path / "b.jsonl")
@@ -326,11 +329,11 @@ def test_events_from_elsewhere_in_the_world(tmp_path: Path) -> None:
     assert query(folder, sql) == [("2",)]
 
 
-def test_a_large_input_takes_all_cores_unless_told() -> None:
-    """The user's own choice of runner or workers stands."""
+def test_a_large_input_uses_all_cores() -> None:
+    """A large input uses all cores, but the user's choice of runner or workers comes first."""
     large = 1_000_000_000
-    told = ["--direct_num_workers=1"]
+    chosen = ["--direct_num_workers=1"]
     assert local_flags([], 1_000) == []
-    assert local_flags(told, large) == told
-    told_by_us = local_flags([], large)
-    assert told_by_us == [] or "--direct_running_mode=multi_processing" in told_by_us
+    assert local_flags(chosen, large) == chosen
+    added = local_flags([], large)
+    assert added == [] or "--direct_running_mode=multi_processing" in added
