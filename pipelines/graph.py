@@ -77,14 +77,14 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
     days = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
-        | "Sums" >> CountDays(settings.max_conversations_per_user, settings.asked)
+        | "Count" >> CountDays(settings.max_conversations_per_user, settings.asked)
     )
     counted_in_totals = days.totals | "CountInTotals" >> CountInTotals()
     aggregates = days.totals | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
     ledger = {
         "Conversations": conversations.ledger,
-        "People": days.ledger,
-        "Tallied": counted_in_totals,
+        "Users": days.ledger,
+        "Totals": counted_in_totals,
     }
     return _Counted(aggregates, ledger, grown_long=None)
 
@@ -105,12 +105,12 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
     )
     released = (
         users.changes
-        | "Sums" >> SumChanges(settings.firings)
+        | "Count" >> SumChanges(settings.firings)
         | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
     )
     ledger = {
         "Conversations": changes.ledger,
-        "People": users.ledger,
-        "Tallied": released.ledger,
+        "Users": users.ledger,
+        "Totals": released.ledger,
     }
     return _Counted(released.rows, ledger, changes.grown_long)
