@@ -14,6 +14,8 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 IMPORT_TIME: Final = "import time:"
+PROGRESS: Final = " s …"
+"""How a line ends that says how long a run has taken so far; a slow machine prints some."""
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.02
 
@@ -57,14 +59,19 @@ def finished(argv: Sequence[str], folder: Path, **options: Any) -> tuple[int, li
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    """Presses Ctrl-C as a terminal does; returns the exit code and the rest of standard error."""
+    """Presses Ctrl-C as a terminal does.
+
+    Returns:
+      The exit code, and the rest of standard error without import times and progress.
+    """
     os.killpg(process.pid, signal.SIGINT)
     try:
         _, errors = process.communicate(timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
-    return process.returncode, [x for x in errors.splitlines() if not x.startswith(IMPORT_TIME)]
+    lines = [line for line in errors.splitlines() if not line.startswith(IMPORT_TIME)]
+    return process.returncode, [line for line in lines if not line.endswith(PROGRESS)]
 
 
 def await_line(process: subprocess.Popen[str], end: str) -> None:
