@@ -12,14 +12,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 EXIT_CODE: Final = 130
 """What shells expect of a program that Ctrl-C ended."""
 
 _SENTENCE: Final = b"undertone: interrupted\n"
+_GRACE_S: Final = 20.0
+"""How long a program may take to tidy up after Ctrl-C before it is ended."""
+_PAUSE_S: Final = 0.5
 
 _works = threading.Event()
 _came = threading.Event()
@@ -65,10 +69,32 @@ def _on_interrupt(_number: int, _frame: Any) -> None:
         if not _came.is_set():
             os.write(2, _SENTENCE)  # Not print, which may be running just now.
         os._exit(EXIT_CODE)
-    _came.set()
-    for action in _first:
-        action()
+    if not _came.is_set():
+        _came.set()
+        threading.Thread(target=_insist, daemon=True).start()
+    _run_first()
     raise KeyboardInterrupt
+
+
+def _insist() -> None:
+    """Makes sure that the program ends: a library may swallow an interrupt and wait for ever."""
+    started_s = time.monotonic()
+    has_raised_again = False
+    while (waited_s := time.monotonic() - started_s) < _GRACE_S:
+        time.sleep(_PAUSE_S)
+        # Kills workers that started after the interrupt.
+        _run_first()
+        if waited_s > _GRACE_S / 2 and not has_raised_again:
+            has_raised_again = True
+            _thread.interrupt_main()
+    os.write(2, _SENTENCE)
+    os._exit(EXIT_CODE)
+
+
+def _run_first() -> None:
+    for action in [*_first]:
+        with suppress(OSError):
+            action()
 
 
 def _on_unraisable(unraisable: Any) -> None:
