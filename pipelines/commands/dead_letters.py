@@ -124,8 +124,8 @@ def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         check_mendable(arguments.reason)
         if not arguments.archive or not arguments.topic:
             raise InputError(
-                f"a redrive of {arguments.reason} needs --archive, where the events are, and "
-                "--topic, where they go; give both"
+                f"to send dead letters of reason {arguments.reason} again, give both --archive "
+                "(the files that hold the events) and --topic (the topic to publish the events to)"
             )
         done = redrive(
             query,

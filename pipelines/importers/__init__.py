@@ -23,10 +23,10 @@ KINDS: Final = (CLAUDE, CHATGPT, CHATS)
 
 
 def detect(path: Path | str) -> str:
-    """Returns which of `KINDS` an export is. The content decides, not the name.
+    """Returns the kind of an export, one of `KINDS`. It looks at the content, not at the name.
 
     Raises:
-      InputError: if the export is of another kind or can't be read.
+      InputError: if the export is of an unknown kind or can't be read.
     """
     path = Path(path)
     if not path.is_dir() and not zipfile.is_zipfile(path) and _is_chats(path):
@@ -36,8 +36,8 @@ def detect(path: Path | str) -> str:
         if isinstance(first, dict) and key in first:
             return kind
     raise InputError(
-        f"{path} is not an export of Claude or ChatGPT, nor a file with one conversation per line; "
-        f"name such a file, or give its kind with --kind."
+        f"{path} is neither an export from Claude or ChatGPT nor a file with one conversation per "
+        "line; give one of these, or name its format with --kind."
     )
 
 
@@ -58,7 +58,7 @@ def import_events(
       start: first instant of made-up times. This and the next three matter only for `chats`; see
         `chats.Synthesis`.
       days: number of days over which the conversations are spread.
-      seed: makes all that is made up repeatable.
+      seed: seed of everything that is made up; equal seeds give equal events.
       users_per_conversation: number of users divided by number of conversations.
 
     Raises:
@@ -92,12 +92,12 @@ def _known(path: Path, kind: str) -> str:
     if kind == AUTO:
         return detect(path)
     if kind not in KINDS:
-        raise InputError(f"{kind} is not a kind of export; use {', '.join((AUTO, *KINDS))}.")
+        raise InputError(f"{kind} is not a kind of export; use one of {', '.join((AUTO, *KINDS))}.")
     return kind
 
 
 def _is_chats(path: Path) -> bool:
-    """Says whether the first line is a conversation. Reads no more: an export may be long."""
+    """Tells whether the first line is a conversation. The rest is not read, as it may be long."""
     with chats.open_lines(path) as file:
         start = file.read(1)
         while start.isspace() or start in _BYTE_ORDER_MARK:

@@ -1,7 +1,7 @@
-"""Counts dead letters once their cause is fixed.
+"""Sends dead letters again once their cause is fixed, so that they are counted.
 
-A dead letter names its payload by SHA-256 and never contains it. So the payload is looked up in an
-archive and published again. A row that a table refused is in the dead letter itself.
+A dead letter holds the SHA-256 of its payload, never the payload itself. So the payload is looked
+up in an archive and published again. If a table refused a row, the dead letter holds that row.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from schemas.wire.validate import Limits, Rejection
 from transforms.policies import Clock
 
 _ROWS_A_REQUEST: Final = 500
-"""BigQuery's advice: https://cloud.google.com/bigquery/quotas#streaming_inserts."""
+"""The number of rows per request that BigQuery recommends: https://cloud.google.com/bigquery/quotas#streaming_inserts."""
 _OUTAGE_S: Final = 60.0
 _WIRE: Final = (Encoding.PROTOBUF, Encoding.JSON)
 _WAITS_FOR_A_BACKFILL: Final = {
-    Reason.LATE: "a late event stays late when it is published again, because its first publish "
-    "time decides; count it with a backfill of its days that allows more lateness: "
+    Reason.LATE: "a late event stays late when it is published again, because only its first "
+    "publish time matters; to count it, backfill its days with more lateness allowed: "
     "python -m pipelines.backfill --allowed_lateness=7d",
     Reason.PAST_LIFE: "the stream no longer changes the days of these events; count them with a "
     "backfill of those days: python -m pipelines.backfill",
@@ -61,11 +61,11 @@ class RedriveResult:
     """The outcome of publishing the dead letters of one reason again, in distinct payloads.
 
     Attributes:
-      wanted: how many there are.
+      wanted: number of payloads to publish again.
       found: how many of them the archive contains.
-      refused: how many of those found are refused today, by reason.
-      sent: how many were published, or would be in a dry run. An event that was refused in both
-        encodings counts as two payloads, but is published once.
+      refused: how many of the found payloads would still be refused today, by reason.
+      sent: how many were published, or would be published if this were not a dry run. An event that
+        was refused in both encodings counts as two payloads, but is published once.
     """
 
     wanted: int
@@ -94,9 +94,9 @@ class ReinsertResult:
     """The outcome of inserting refused rows again.
 
     Attributes:
-      wanted: distinct rows.
-      inserted: how many the tables took this time, or would be offered in a dry run.
-      refused: how many the tables refused again, by table and BigQuery's answer.
+      wanted: number of distinct rows.
+      inserted: how many rows the tables accepted this time; in a dry run, how many would be sent.
+      refused: how many rows the tables refused again, by table and BigQuery's answer.
     """
 
     wanted: int
@@ -118,12 +118,13 @@ class ReinsertResult:
 
 
 def check_mendable(reason: str) -> None:
-    """Raises InputError, with what to do instead, if publishing again does not help."""
+    """Raises InputError if publishing again does not help. The error says what to do instead."""
     if (said := _WAITS_FOR_A_BACKFILL.get(Reason(reason))) is not None:
         raise InputError(said)
     if reason == Reason.REFUSED_BY_TABLE:
         raise InputError(
-            f"{reason} is about rows of a table, not payloads; insert them again with reinsert"
+            f"dead letters of reason {reason} hold rows of a table, so they can't be published; "
+            f"insert the rows again with: undertone dead-letters redrive --reason {reason}"
         )
 
 
@@ -140,29 +141,29 @@ def redrive(
 ) -> RedriveResult:
     """Publishes the dead letters of one reason again, if they are valid today.
 
-    A payload is identified by its SHA-256, as the job computed it. For an archived Pub/Sub message
-    it is over the message's bytes. For a row of an event archive it is over the payload that was
-    published, in either encoding, or over the row that a backfill read. A message keeps its first
-    publish time, which decides whether it is late.
+    A payload is identified by the SHA-256 that the job computed. For an archived Pub/Sub message it
+    is the hash of the message's bytes. For a row of an event archive it is the hash of the payload
+    that was published, in either encoding, or of the row that a backfill read. A message keeps its
+    first publish time, which decides whether it is late.
 
-    Guarantees: nothing is published that the job would refuse under these limits. Running it again
-    publishes the same messages and ends in the same tables, because the job counts an event id
-    once. Dead letters stay in their table. The ledger counts a redriven message as read again, with
-    its new outcome.
+    Guarantees: a payload is not published if the job would refuse it under these limits. Running
+    this again publishes the same messages and gives the same tables, because the job counts each
+    event id once. Dead letters stay in their table. The ledger counts a redriven message as read a
+    second time, with its new outcome.
 
     Args:
-      query: of the tables.
-      reason: of the dead letters.
-      patterns: the archive, files as `undertone publish` takes them.
+      query: runs a query on the tables.
+      reason: the reason of the dead letters.
+      patterns: files of the archive, in any format that `undertone publish` accepts.
       topic: projects/<project>/topics/<name>.
-      limits: of the job that reads the topic.
-      clock: microseconds since the epoch.
-      encoding: for a row that a backfill refused, which had no encoding yet.
-      dry_run: count, but publish nothing.
+      limits: the limits of the job that reads the topic.
+      clock: returns the current time in microseconds since the epoch.
+      encoding: encoding for a row that a backfill refused, since such rows have none yet.
+      dry_run: whether to count only, without publishing anything.
 
     Raises:
       InputError: if publishing again does not help for this reason, the archive can't be read, or
-        the topic does not take the messages.
+        the topic does not accept the messages.
     """
     check_mendable(reason)
     check_topic(topic)
@@ -187,8 +188,8 @@ def redrive(
 def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> ReinsertResult:
     """Inserts the rows that tables refused again, once the tables are fixed.
 
-    Guarantees: it may run any number of times, because rows are versions: the views count each once
-    and show the newest.
+    Guarantees: it may run any number of times. Rows are versions, so the views count a repeated row
+    once and show the newest version.
 
     Raises:
       InputError: if BigQuery can't be reached.
@@ -201,7 +202,7 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
     client = InsertClient(dataset, _OUTAGE_S)
     for table, rows in by_table.items():
         if table not in {known.name for known in TABLES if known is not DEAD_LETTERS}:
-            done.refused[table, "takes no rows"] += len(rows)
+            done.refused[table, "accepts no rows"] += len(rows)
         elif dry_run:
             done.inserted += len(rows)
         else:
@@ -212,7 +213,7 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
 def _matches(
     records: Iterable[Record], wanted: set[str], encodings: Sequence[Encoding]
 ) -> Iterator[tuple[set[str], Any]]:
-    """Yields the hashes of each wanted record of an archive, and the message to publish."""
+    """Yields each wanted record of an archive as its hashes and the message to publish."""
     for record in records:
         hashes = {payload_size_and_sha256(record.encoding, record.row)[1]}
         message = None
@@ -221,7 +222,7 @@ def _matches(
                 candidate = outgoing_of(record, encoding).message
                 sha256 = hashlib.sha256(candidate.data).hexdigest()
                 hashes.add(sha256)
-                # In the encoding that was refused; otherwise in the one asked for.
+                # Use the encoding that was refused, or else the requested one.
                 if message is None and sha256 in wanted:
                     message = candidate
         elif record.attributes is None:  # A line of JSON is sent without its line end.
@@ -238,7 +239,7 @@ def _send(
     done: RedriveResult,
     send: Callable[[Any], None],
 ) -> None:
-    """Sends each payload once, at its first record that is not refused."""
+    """Sends each payload once, using its first record that is not refused."""
     sent: set[str] = set()
     refused: dict[str, str] = {}
     for hashes, message in matches:
@@ -257,7 +258,7 @@ def _send(
 
 
 def _refusal(message: Any, limits: Limits, now_us: int) -> str | None:
-    """Returns why the stream would refuse a message published now; None if it would not."""
+    """Returns the reason why the stream would refuse a message now; None if it would accept it."""
     if message.ByteSize() > BYTES_A_MESSAGE:
         return str(Reason.OVERSIZE)
     published_at_us = instant_of(message.attributes.get(ORIGINAL_PUBLISH_TIME))

@@ -1,4 +1,4 @@
-"""Plans a backfill: which files it reads for which days, what is done, and what it costs."""
+"""Plans a backfill: the files to read for each day, the days already done, and the cost."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ VCPU_HOUR_USD: Final = 0.07
 """List price of a Dataflow batch vCPU with 3.75 GB of memory, us-central1, 2025."""
 
 SETTLE: Final = timedelta(minutes=15)
-"""How long after its publishing a message is in the archive: a subscription writes a file at least
-every ten minutes. So a day may be counted this long after its end, and the time in a file's name
-may be this much earlier than its messages."""
+"""The longest time from the publishing of a message until it is in the archive. A subscription
+writes a file at least every ten minutes. So a day may be counted this long after its end, and the
+time in a file's name may be this much earlier than its messages."""
 
 _US: Final = timedelta(microseconds=1)
 _DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
@@ -65,7 +65,7 @@ WHERE age = 1
 _SHOWN: Final = 6
 
 Done = tuple[int, str, str]
-"""A day's start, the SHA-256 of what it was counted from, and how it was counted."""
+"""A day's start, the SHA-256 of its list of input files, and the settings of its count."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Plan:
     """One job of a backfill.
 
     Attributes:
-      run: its number in the ledger, and the snapshot of its rows.
-      asked: days that it counts.
-      inputs: patterns that it reads; each matches at least one file.
-      listed: the files of each pattern.
-      days: what each day is counted from, for the table `backfills`.
-      files, size_bytes: number and total size of the files that it reads.
+      run: the number of the job's run in the ledger, which is also the snapshot of its rows.
+      asked: the days that the job counts.
+      inputs: the patterns that the job reads; each matches at least one file.
+      listed: the files that each pattern matches.
+      days: the inputs and settings of each day, for the table `backfills`.
+      files, size_bytes: number and total size of the files that the job reads.
     """
 
     run: int
@@ -91,12 +91,12 @@ class Plan:
 
     @property
     def vcpu_hours(self) -> float:
-        """About how much work it is on Dataflow."""
+        """The estimated work of the job on Dataflow, in vCPU hours."""
         return self.size_bytes / BYTES_A_VCPU_S / 3600
 
 
 def day_of_text(text: str, now_us: int) -> date:
-    """Reads a day, as 2026-11-22 or as 1d for yesterday.
+    """Parses a day, written as 2026-11-22 or as 1d for yesterday.
 
     Raises:
       ValueError: if the text is not a day.
@@ -113,25 +113,26 @@ def day_of_text(text: str, now_us: int) -> date:
 
 
 def check_is_over(last: date, now_us: int) -> None:
-    """Refuses a day that is not over.
+    """Checks that a day is over.
 
     Raises:
-      InputError: if it is not over. What is still to come would be hidden until the next backfill.
+      InputError: if it is not. The day's later events would stay hidden until the next backfill.
     """
     if start_of(last) + DAY_US + SETTLE // _US > now_us:
         over = date_of(now_us - SETTLE // _US) - timedelta(days=1)
         raise InputError(
-            f"{last} is not over, and until then only the stream counts it; backfill up to {over}"
+            f"{last} is not over, and only the stream counts a day before its end; "
+            f"backfill up to {over}"
         )
 
 
 def list_archive(
     patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
 ) -> Listing:
-    """Lists the files that a range of days, or any part of it, is counted from.
+    """Lists the files that are needed to count a range of days or any part of it.
 
     Args:
-      patterns: of files; strftime fields in them stand for the publish time.
+      patterns: patterns of files; strftime fields in them stand for the publish time.
       first: day to count.
       last: day to count, included.
       settings: how to count; their revision is the present time.
@@ -155,7 +156,7 @@ def plan(
     """Plans to count some days in one job.
 
     Args:
-      archive: the files of these days, or of more.
+      archive: the files of these days; it may also list those of other days.
       first: day to count.
       last: day to count, included.
       settings: how to count; their revision is the present time.
@@ -163,7 +164,7 @@ def plan(
       may_be_empty: count a day without files as a day without conversations.
 
     Raises:
-      InputError: if no file matches, or if a day has no file and none may be empty.
+      InputError: if no file matches, or if a day has no file and `may_be_empty` is False.
     """
     asked = _asked(first, last, settings, margin)
     groups = archive.within(*_published(asked, settings))
@@ -192,7 +193,8 @@ def plan(
 def first_with_files(archive: Listing, first: date, last: date) -> date:
     """Returns the day of the earliest file, but at least `first` and at most `last`.
 
-    An archive begins at some day, and old files may be deleted. Without files it is `last`.
+    The days before it have no files, for example because old files were deleted. If there are no
+    files at all, it returns `last`.
     """
     starts = [date_of(group.start_us) for group in archive.groups if group.found]
     return min(max([first, *([min(starts)] if starts else [last])]), last)
@@ -203,7 +205,7 @@ def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
 
     Args:
       planned: the plan of the days.
-      done: as `done_days` returns it.
+      done: the days that are done, as returned by `done_days`.
     """
     return [
         date_of(day.day_us)
@@ -213,7 +215,7 @@ def undone_days(planned: Plan, done: Collection[Done]) -> list[date]:
 
 
 def done_days(dataset: Dataset) -> frozenset[Done]:
-    """Returns the days that are done: those whose newest batch a backfill wrote.
+    """Returns the days that are done: the days whose newest batch was written by a backfill.
 
     Raises:
       InputError: if BigQuery can't be reached or refuses.
@@ -238,7 +240,7 @@ def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
 
 
 def plan_lines(plans: Sequence[Plan], released: Mapping[date, tuple[str, int]]) -> list[str]:
-    """Writes what plans would read, replace and cost, as lines of plain text."""
+    """Returns lines of plain text that say what the plans would read, replace and cost."""
     if not plans:
         return ["nothing to do: every day is done from the same files with the same settings"]
     table = [("day", "replaces", "released", "files", "MB")]
@@ -283,7 +285,7 @@ def _asked(first: date, last: date, settings: Settings, margin: timedelta) -> Da
 
 
 def _published(asked: DayRange, settings: Settings) -> tuple[int, int]:
-    """Returns when the days' messages were published, from and to, with room on both sides."""
+    """Returns the earliest and latest publish time of the days' messages, with some margin."""
     limits = settings.limits
     return (
         asked.sent_from_us - limits.max_future_us - SETTLE // _US,
@@ -297,8 +299,8 @@ def _check_has_files(days: Iterable[date], groups: Sequence[Files]) -> None:
         mine = [g for g in groups if g.start_us < start_us + DAY_US and start_us < g.end_us]
         if not any(group.found for group in mine):
             raise InputError(
-                f"there is no file of {day}, so a backfill would make it a day without "
-                "conversations; restore the archive, or give --empty_days if it had none"
+                f"there is no file for {day}, so a backfill would show no conversations on it; "
+                "restore the archive, or give --empty_days if the day really had no conversations"
             )
 
 

@@ -1,6 +1,6 @@
-"""Reads a job's status from its tables: does it balance, how far behind is it, what fails.
+"""Reads a job's status from its tables: whether records were lost, its delay and its refusals.
 
-It is the same for a dataset of BigQuery and for the folder of a local run.
+It works for a BigQuery dataset and for the folder of a local run.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from transforms.counting.ledger import (
 )
 
 Query = Callable[[str], list[dict[str, Any]]]
-"""Returns the rows of a query in BigQuery's dialect, in which `{dataset}` stands for the tables."""
+"""Runs a query in BigQuery's dialect and returns its rows; `{dataset}` stands for the dataset."""
 
 DAYS_SHOWN: Final = 7
-"""The most recent days. Older ones no longer change."""
+"""The number of recent days to show. Older days no longer change."""
 
 _LEDGER: Final = """\
 SELECT run, account, reason, records, revision, origin FROM `{dataset}.ledger_latest`
@@ -106,22 +106,22 @@ class RunLedger:
 
     @property
     def origin(self) -> str:
-        """What ran: stream, or batch."""
+        """Whether the run was a stream or a batch."""
         return self.totals[0].origin
 
     @property
     def under_way(self) -> int:
-        """Records that were read and have no outcome so far."""
+        """Number of records that were read and have no outcome yet."""
         return self.records(READ) - sum(map(self.records, FATES))
 
     @property
     def conversations_under_way(self) -> int:
-        """Conversations that messages make up and that are in no table so far."""
+        """Number of conversations that have messages but are not in any table yet."""
         return self.records(CONVERSATION) - sum(map(self.records, PLACES))
 
     @property
     def imbalance(self) -> str | None:
-        """By how much the two sides differ, in a sentence; None if they agree."""
+        """A sentence that says by how much the two sides differ; None if they agree."""
         return imbalance(self.totals)
 
     def records(self, account: str) -> int:
@@ -129,7 +129,7 @@ class RunLedger:
         return sum(total.records for total in self.totals if total.account == account)
 
     def notes(self) -> list[str]:
-        """Explains in sentences what is left out of the tables or waits for a backfill."""
+        """Returns sentences about conversations that the tables lack or that need a backfill."""
         notes = []
         if over := self.records(OVER_USER_LIMIT):
             notes.append(
@@ -140,8 +140,8 @@ class RunLedger:
         if short := self.records(LIMIT_SHORTFALL):
             notes.append(
                 f"{LIMIT_SHORTFALL}: {_counted(short)} of these, begun on "
-                f"{self._days_of(LIMIT_SHORTFALL)}, would count, but the stream no longer "
-                "remembers which; a backfill of those days counts them"
+                f"{self._days_of(LIMIT_SHORTFALL)}, should be counted, but the stream no longer "
+                "remembers which ones; a backfill of those days counts them"
             )
         if late := self.records(PAST_LIFE):
             notes.append(
@@ -177,15 +177,15 @@ class RunLedger:
 
 @dataclass(frozen=True)
 class Day:
-    """What was last released of a UTC day.
+    """The latest release of one UTC day.
 
     Attributes:
       day: the day.
-      origin: of its rows, stream or batch.
+      origin: whether its rows come from a stream or a batch.
       snapshot: revision of its current complete release, microseconds since the epoch.
-      revision: of its newest row, microseconds since the epoch.
+      revision: revision of its newest row, microseconds since the epoch.
       cells: number of current cells.
-      conversations: overall; None if that was not published.
+      conversations: number of conversations overall; None if the number was not published.
     """
 
     day: date
@@ -198,12 +198,12 @@ class Day:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """How many dead letters of one reason the table has.
+    """The number of dead letters with one reason.
 
     Attributes:
-      letters: rows; each run that reads a record writes it again.
-      payloads: distinct payloads.
-      runs: how many runs wrote them.
+      letters: number of rows; each run that reads a record writes a row for it again.
+      payloads: number of distinct payloads.
+      runs: number of runs that wrote them.
     """
 
     reason: str
@@ -217,11 +217,11 @@ class Status:
     """The status of a job.
 
     Attributes:
-      now_us: when it was asked, microseconds since the epoch.
-      runs: those asked for, the newest first.
+      now_us: time of the status, microseconds since the epoch.
+      runs: the requested runs, the newest first.
       released_us: newest revision of the aggregates, or None.
-      days: the most recent ones, the newest first.
-      dead_letters: of all runs, by reason.
+      days: the most recent days, the newest first.
+      dead_letters: the dead letters of all runs, by reason.
     """
 
     now_us: int
@@ -237,18 +237,18 @@ def read_status(
     """Reads the status of a job.
 
     Args:
-      query: of the tables.
-      now_us: microseconds since the epoch.
-      run: the one to show, as in the column `run`; None for the newest stream and the newest batch.
-      all_runs: show every run.
+      query: runs a query on the tables.
+      now_us: the current time in microseconds since the epoch.
+      run: the run to show, as in the column `run`; None for the newest stream and the newest batch.
+      all_runs: whether to include every run.
 
     Raises:
-      InputError: if there is no such run, or the tables can't be read.
+      InputError: if that run does not exist, or the tables can't be read.
     """
     totals = [LedgerTotal(**row) for row in query(_LEDGER)]
     runs = sorted({total.run for total in totals}, reverse=True)
     if run is not None and run not in runs:
-        known = f"the newest is {runs[0]}" if runs else "there is none so far"
+        known = f"the newest run is {runs[0]}" if runs else "the ledger has no runs yet"
         raise InputError(f"run {run} is not in the ledger; {known}")
     # A backfill that was written last must not hide the stream.
     newest = sorted({max(t.run for t in totals if t.origin == o) for o in
@@ -264,12 +264,12 @@ def read_status(
 
 
 def status_lines(status: Status) -> list[str]:
-    """Writes a status as lines of plain text."""
+    """Returns a status as lines of plain text."""
     lines = [f"at {at(status.now_us)} UTC"]
     for run in status.runs:
         lines += ["", f"{run.origin} run {run.run}, begun {at(run.run)}", *_ledger_lines(run)]
     if not status.runs:
-        lines += ["", "no run has written a ledger so far"]
+        lines += ["", "no run has written a ledger yet"]
     lines += ["", *aligned(_lags(status), names=2), "", *_day_lines(status.days), ""]
     if status.dead_letters:
         header = ("dead letters of all runs", "rows", "payloads", "runs")
@@ -340,8 +340,8 @@ def _ledger_lines(run: RunLedger) -> list[str]:
     return [
         *lines,
         run.imbalance,
-        "(in a running stream the difference is what is under way; a bounded or drained run has "
-        "nothing under way)",
+        "(in a running stream the difference is the records under way; a bounded or drained "
+        "run has none)",
         *run.notes(),
     ]
 
@@ -357,7 +357,7 @@ def _lags(status: Status) -> list[tuple[str, str, str]]:
 
 def _day_lines(days: Sequence[Day]) -> list[str]:
     if not days:
-        return ["no day was released so far"]
+        return ["no day has been released yet"]
     header = ("day", "origin", "snapshot", "revision", "cells", "conversations")
     rows = [
         (

@@ -1,7 +1,7 @@
 """Finds out from an Avro schema what a file contains: events, Pub/Sub messages or neither.
 
-A schema also tells what a file may cost. A null takes no bytes, so an array of nulls can claim
-billions of values in a small file.
+The schema also shows whether a small file could take huge amounts of memory. A null takes no bytes,
+so an array in a small file can claim to have billions of nulls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REQUIRED: Final = {
     "text": {"string"},
     "sent_at_us": {"long", "int"},
 }
-"""Each may also be null, but not only null."""
+"""The types that each field may have. A field may also be null, but not always null."""
 
 _OPTIONAL: Final = {
     **{name: {"string", "null"} for name in ("user_id", *ATTRIBUTES)},
@@ -33,11 +33,12 @@ _ENVELOPE: Final = {
     "publish_time": {"long timestamp-micros"},
     "attributes": {"map of string", "map of null", "null", ""},
 }
-"""The fields that a Pub/Sub subscription to Cloud Storage writes in Avro, with metadata."""
+"""The fields in the Avro files of a Pub/Sub subscription that archives to Cloud Storage."""
 
 _PLAIN: Final = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 _VALUES_A_BYTE: Final = 8
-"""So many values may share a byte. In a real archive nearly every value takes a byte or more."""
+"""The most values that may share a byte. In a real archive nearly every value takes at least
+a byte."""
 
 
 def is_envelope(schema: Any, name: str) -> bool:
@@ -46,8 +47,8 @@ def is_envelope(schema: Any, name: str) -> bool:
         schema = {}
     if _contains_itself(schema):
         raise InputError(
-            f"{name} holds records of schema {schema.get('name', 'unnamed')!r} that may contain "
-            "themselves; write the archive with schemas/conversation_event.avsc"
+            f"{name} has the recursive schema {schema.get('name', 'unnamed')!r}, so its records "
+            "could be nested without limit; write the archive with schemas/conversation_event.avsc"
         )
     types = {f["name"]: _type_names(f["type"]) for f in schema.get("fields", ())}
     holds_messages = all(types.get(f, {""}) <= allowed for f, allowed in _ENVELOPE.items())
@@ -63,16 +64,17 @@ def is_envelope(schema: Any, name: str) -> bool:
     if _values_beyond_bytes(schema, {}) > 0:
         raise InputError(
             f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, which may have "
-            "millions of values that take no bytes; "
+            "millions of values that take no bytes, such as nulls; "
             "write the archive with schemas/conversation_event.avsc"
         )
     return holds_messages
 
 
 def schema_to_read(schema: Any, *, holds_messages: bool) -> Any:
-    """Returns a schema for reading that skips fields; None if no field is skipped.
+    """Returns a schema that skips some fields when reading; None if no field is skipped.
 
-    It skips a field that may be large, or that has another type in memory, unless events have it.
+    A field that events do not have is skipped if its values may be large or become Python objects
+    of a different type.
     """
     known = _ENVELOPE if holds_messages else _REQUIRED | _OPTIONAL
     kept = [f for f in schema["fields"] if f["name"] in known or _is_plain(f["type"])]
@@ -98,7 +100,7 @@ def _type_names(type_: Any) -> set[str]:
 
 
 def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
-    """Returns how many more values of a type a file may have than its bytes allow.
+    """Returns by how much the values of a type may outnumber what their bytes allow.
 
     Each byte allows `_VALUES_A_BYTE`. Zero or less means that the size of a file bounds its cost.
 
@@ -117,7 +119,7 @@ def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
             parts = [_values_beyond_bytes(field["type"], named) for field in type_["fields"]]
             found = 1 + sum(parts)
         case "array" | "map" as container:
-            # The end takes a byte, and so does the key of each value in a map.
+            # The end of an array or map takes a byte, and so does the key of each value in a map.
             a_key = 0 if container == "array" else -_VALUES_A_BYTE
             item = type_["items" if container == "array" else "values"]
             is_bounded = _values_beyond_bytes(item, named) + a_key <= 0
@@ -134,7 +136,7 @@ def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
 
 
 def _contains_itself(schema: Any) -> bool:
-    """Tells whether a record may contain itself; rows nested too deeply crash fastavro."""
+    """Tells whether a schema is recursive. Rows that are nested too deeply crash fastavro."""
     parts: list[tuple[Any, frozenset[str]]] = [(schema, frozenset())]
     while parts:
         type_, around = parts.pop()

@@ -309,9 +309,9 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--reason=late"], "count it with a backfill of its days that allows more lateness"),
+        (["--reason=late"], "to count it, backfill its days with more lateness allowed"),
         (["--reason=past_life"], "count them with a backfill of those days"),
-        (["--reason=oversize"], "oversize needs --archive, where the events are, and --topic"),
+        (["--reason=oversize"], "reason oversize again, give both --archive"),
         (
             ["--reason=oversize", "--archive=a.avro", "--topic=t"],
             "'t' is not a topic; write projects/<project>/topics/<name>",
@@ -355,6 +355,6 @@ def test_a_row_of_an_unknown_table_is_refused_again(tmp_path: Path) -> None:
         "rows refused by a table 3",
         "would be inserted 1",
         "refused again 2",
-        "dead_letters: takes no rows 1",
-        "elsewhere: takes no rows 1",
+        "dead_letters: accepts no rows 1",
+        "elsewhere: accepts no rows 1",
     ]

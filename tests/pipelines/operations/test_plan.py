@@ -90,7 +90,7 @@ def test_a_pattern_without_a_time_is_read_whole(tmp_path: Path) -> None:
 def test_a_day_without_files_is_refused(tmp_path: Path) -> None:
     """A gap in the archive is not taken for a day without conversations, unless asked for."""
     pattern = archive(tmp_path, [0, 2])
-    with pytest.raises(InputError, match="there is no file of 2025-06-03"):
+    with pytest.raises(InputError, match="there is no file for 2025-06-03"):
         planned(pattern, 0, 2)
     assert len(planned(pattern, 0, 2, may_be_empty=True).days) == 3
 

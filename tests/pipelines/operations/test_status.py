@@ -112,9 +112,9 @@ def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> N
 
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
     """The error names the newest run, or says that there is none."""
-    with pytest.raises(InputError, match=f"run 5 is not in the ledger; the newest is {RUN}"):
+    with pytest.raises(InputError, match=f"run 5 is not in the ledger; the newest run is {RUN}"):
         status_of(tmp_path, ledger(BALANCED), run=5)
-    with pytest.raises(InputError, match="there is none so far"):
+    with pytest.raises(InputError, match="the ledger has no runs yet"):
         status_of(tmp_path / "empty", run=5)
 
 
@@ -214,8 +214,8 @@ def test_an_empty_dataset(tmp_path: Path) -> None:
     """Tables without rows have a status too."""
     status = status_of(tmp_path)
     lines = status_lines(status)
-    assert "no run has written a ledger so far" in lines
-    assert "no day was released so far" in lines
+    assert "no run has written a ledger yet" in lines
+    assert "no day has been released yet" in lines
     assert lines[-1] == "no dead letters"
     assert status_json(status)["aggregates"] == {"revision": None, "lag_s": None}
 

@@ -123,14 +123,12 @@ _NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type"
     ],
     ids=["union", "array", "map"],
 )
-def test_records_that_may_contain_themselves_are_an_input_error(
-    type_: Any, extra: Any, tmp_path: Path
-) -> None:
+def test_a_recursive_schema_is_an_input_error(type_: Any, extra: Any, tmp_path: Path) -> None:
     """Such rows may be nested without end, and at some thousands of levels fastavro crashes."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
-    with pytest.raises(InputError, match=r"a\.avro holds .* may contain themselves"):
+    with pytest.raises(InputError, match=r"a\.avro has the recursive schema"):
         read_avro(path)
 
 
