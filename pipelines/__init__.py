@@ -1,1 +1,1 @@
-"""The graph, its sources and sinks, and the programs that run it."""
+"""The Beam pipeline with its sources and sinks, and the programs that run it."""

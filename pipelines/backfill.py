@@ -112,7 +112,7 @@ def _plans(
     done: Collection[Done],
     days_a_job: int | None,
 ) -> list[Plan]:
-    """Returns the jobs to run. Each counts at least one day that is not done."""
+    """Returns the jobs to run, each with at least one day that still has to be counted."""
     if days_a_job is not None and days_a_job < 1:
         raise InputError(f"days_a_job must be at least 1, got {days_a_job}; use e.g. 31")
     first, last = _days(arguments, settings)
@@ -133,7 +133,7 @@ def _plans(
     while first <= last:
         end = min(last, first + step - timedelta(days=1))
         if any(first <= day <= end for day in days):
-            # The ledger shows each job as a separate run, so each needs another revision.
+            # The ledger shows each job as a separate run, so each needs its own revision.
             job_settings = replace(settings, revision=settings.revision + len(plans))
             plans.append(plan_days(first, end, settings=job_settings))
         first += step

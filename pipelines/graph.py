@@ -1,4 +1,4 @@
-"""The whole job, from records to rows.
+"""Builds the counting job, from the input records to the rows of the output tables.
 
 A stream, a backfill and a local run differ only in their source, their sink and their `Settings`.
 """
@@ -32,14 +32,14 @@ from transforms.sessionize import FoldConversations, GatherConversations
 
 
 class Outputs(NamedTuple):
-    """The rows that the job produces. A sink writes them."""
+    """The rows that the job produces, for a sink to write."""
 
     aggregates: beam.PCollection[AggregateRow]
     dead_letters: beam.PCollection[DeadLetter]
     ledger: beam.PCollection[LedgerTotal]
     rates: beam.PCollection[ClassifierRate]
     grown_long: beam.PCollection[LongConversation] | None
-    """Conversations as they grow past 50 human messages. None if the input is bounded."""
+    """Alerts about conversations that grow past 50 human messages. None for a bounded input."""
 
 
 class _Counted(NamedTuple):
@@ -72,7 +72,7 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
-    """Counts an input that ends: each conversation once, when all its messages are there."""
+    """Counts a bounded input: each conversation once, after all its messages were read."""
     conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap, settings.asked)
     days = (
         conversations.states
@@ -90,7 +90,7 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
-    """Counts an input that never ends: each conversation again and again, as it grows.
+    """Counts an unbounded input: each conversation is counted anew whenever it grows.
 
     Each time a conversation changes, its new summary is added and its old one is taken back.
     """

@@ -35,7 +35,7 @@ from schemas.wire.values import lists_of
 
 @dataclass(frozen=True)
 class Run:
-    """What a local run wrote."""
+    """The result of a local run: the files that it wrote."""
 
     folder: Path
     report: Path
@@ -52,7 +52,7 @@ def run_local(
     succeeded. Other files in the folder are left alone.
 
     Args:
-      inputs: patterns of event files, .avro or .jsonl.
+      inputs: patterns of event files that end in .avro or .jsonl.
       folder: where to write.
       settings: how to count.
       options: Beam's own options. If they name no runner, `bounded_runner` chooses it.
@@ -61,7 +61,7 @@ def run_local(
       InputError: if an input can't be read, the folder holds something else, or a disk is full.
       LedgerImbalanceError: if a record got lost.
     """
-    # Resolved, because `.` and `a/..` have no name to rename to, and so that a link stays a link.
+    # Resolve the path: `.` and `a/..` have no name to rename to, and a link must stay a link.
     shown, folder = folder, folder.resolve()
     _check_folder(folder)
     read = ReadFiles(inputs)
@@ -70,7 +70,7 @@ def run_local(
     with (
         writing_to(shown),
         tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
-        # Not beside the output: Beam's writer reads brackets in a path as a pattern.
+        # Not next to the output, because Beam's writer reads brackets in a path as a pattern.
         tempfile.TemporaryDirectory(prefix="undertone-") as parts,
     ):
         fresh = Path(scratch) / "run"
@@ -104,7 +104,7 @@ def _check_folder(folder: Path) -> None:
     is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if is_taken and not (folder / RUN_FILE).is_file():
         raise InputError(
-            f"{folder} holds something other than an Undertone run; give --output a new folder"
+            f"{folder} holds something other than an Undertone run; name a new folder with --output"
         )
 
 
@@ -145,7 +145,7 @@ def _facts(
     finished_at_us: int,
     ledger: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Returns what the report says about the run that is not in its tables."""
+    """Returns the facts about the run that the report needs but the tables lack."""
     return {
         "inputs": list(inputs),
         "synthesised": _synthesised(inputs),

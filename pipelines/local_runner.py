@@ -25,7 +25,7 @@ _START: Final = (
 )
 """The shell command that starts a worker.
 
-It first notes its process id as the name of an empty file, which even a full disk can take.
+It first creates an empty file with its process id as the name, which works even on a full disk.
 Its error output is dropped, because Beam also raises each error in the program.
 """
 
@@ -34,7 +34,8 @@ class LocalRunner(FnApiRunner):
     """Runs a pipeline on this machine, in this process or in several.
 
     A terminal sends Ctrl-C to the workers too, and each would print a traceback. So the workers
-    ignore it, and the program kills them before it cleans up. Otherwise it would wait for ever.
+    ignore it, and the program kills them before it cleans up. Otherwise it would wait for
+    them for ever.
     """
 
     def run_via_runner_api(

@@ -91,10 +91,10 @@ def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def classifier_loader(name: str) -> LoadClassifier:
-    """Returns the function that loads the classifier of that name.
+    """Returns the function that loads the classifier with the given name.
 
     Raises:
-      InputError: if there is no classifier of that name.
+      InputError: if no classifier has that name.
     """
     if name not in CLASSIFIERS:
         raise InputError(f"classifier must be {' or '.join(CLASSIFIERS)}, got {name}")
@@ -222,14 +222,14 @@ class JavaPubSubOptions(PipelineOptions):
 
 
 def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = None) -> Settings:
-    """Returns the settings that parsed flags ask for.
+    """Returns the settings from the parsed flags.
 
     Args:
       arguments: flags that `add_settings_arguments` added, already parsed.
       started_at_us: start of the run, which becomes its revision. Without it, the current time.
 
     Raises:
-      InputError: if a value makes no sense or the chosen classifier is not installed.
+      InputError: if a value is out of range or the chosen classifier is not installed.
     """
     try:
         return _settings_of(arguments, started_at_us)
@@ -241,7 +241,7 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
     """Returns the limits of a valid event from the flags that `add_limits_arguments` added.
 
     Raises:
-      InputError: if a value makes no sense.
+      InputError: if a value is out of range.
     """
     try:
         return Settings(
@@ -257,9 +257,10 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
     """Returns Beam's own options from the flags that are not ours.
 
-    An unknown flag is an error here, because Beam would drop it, and so a mistyped threshold too.
-    It may pass in two cases. A portable runner's job server knows more flags. A template's launcher
-    adds flags of its own, and Dataflow has already checked ours against the metadata.
+    An unknown flag is an error here. Beam would ignore it, even if it is a mistyped threshold.
+    An unknown flag is allowed in two cases. A portable runner's job server knows more flags. A
+    template's launcher adds its own flags, and Dataflow has already checked ours against the
+    metadata.
 
     Raises:
       InputError: if neither Undertone nor Beam knows a flag.
@@ -274,15 +275,15 @@ def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
         or options.view_as(GoogleCloudOptions).template_location
     )
     if unknown and not knows_more:
-        raise InputError(f"{unknown[0]} is a flag of neither Undertone nor Beam; see --help")
+        raise InputError(f"neither Undertone nor Beam has a flag {unknown[0]}; see --help")
     return options
 
 
 def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
-    """Returns Beam's flags for a local run: a large input uses all cores.
+    """Returns Beam's flags for a local run, which uses all cores for a large input.
 
-    The caller's own choice of runner or workers stands. One process per core takes about three
-    seconds to start and then works at nearly twice the speed. The tables are the same to the byte.
+    A runner or number of workers that the caller chose is kept. One process per core takes about
+    three seconds to start and then works at nearly twice the speed. The tables are the same to the byte.
     """
     is_told = any(flag.startswith(("--runner", "--direct_")) for flag in flags)
     cores = os.cpu_count() or 1
@@ -297,7 +298,7 @@ def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
     Beam's default, DirectRunner, is not used: it chooses another engine on another machine.
 
     Raises:
-      InputError: if the flags ask for no worker.
+      InputError: if the flags ask for zero workers.
     """
     if options.view_as(StandardOptions).runner:
         return None

@@ -1,4 +1,4 @@
-"""Settings: what the operator chose, checked once and then frozen."""
+"""The settings of a run: the operator's choices, checked once and then frozen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
     "default": load_default,
     "accurate": load_accurate,
 }
-"""What loads each classifier, by the name that the operator gives."""
+"""The function that loads each classifier, by the classifier's name in the flags."""
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _US: Final = timedelta(microseconds=1)
@@ -61,21 +61,22 @@ class Settings:
 
     Attributes:
       session_gap: idle time after which a conversation id begins a new conversation.
-      allowed_lateness: an event is not counted if it is published more than this long after it was
-        said.
-      max_conversations_per_user: at most this many conversations count that one user starts on one
-        day.
-      max_event_bytes: a larger payload is refused.
-      values: the values that the operator allows, as pairs of breakdown and value.
+      allowed_lateness: how long after it was said an event may be published and still count.
+      max_conversations_per_user: the most conversations to count for one user on one day; they
+        belong to the day on which they start.
+      max_event_bytes: the largest accepted payload in bytes; larger ones are refused.
+      values: the allowed values of breakdowns, as pairs of breakdown and value.
       thresholds: how many users and conversations a cell needs to be published.
       firings: when the stream publishes, and how long it remembers.
-      load_classifier: loads the classifier, once per worker; a value of `CLASSIFIERS`.
-      classifier_version: version of its weights, written into every row.
-      rates: how often this version is wrong, where that was measured.
-      clock: gives a stream's rows their revisions, and dead letters the time of their writing.
-      revision: start of the run, microseconds since the epoch. The rows of a bounded run have it as
-        their revision.
-      asked: days that a backfill counts; None for every day in the input.
+      load_classifier: function that loads the classifier, called once per worker; a value of
+        `CLASSIFIERS`.
+      classifier_version: version of the classifier's weights, written into every row.
+      rates: the measured error rates of this version.
+      clock: returns the current time, for the revisions of a stream's rows and the write times of
+        dead letters.
+      revision: start of the run, microseconds since the epoch. It is the revision of all rows of a
+        bounded run.
+      asked: the days that a backfill counts; None for every day in the input.
     """
 
     session_gap: timedelta = timedelta(hours=24)
@@ -160,5 +161,5 @@ class Settings:
         ]
 
     def stamp(self, origin: str) -> RowStamp:
-        """Returns what every row says about how it was counted. `origin` is stream or batch."""
+        """Returns the columns of every row on how it was counted. `origin`: stream or batch."""
         return RowStamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)

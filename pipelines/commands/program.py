@@ -1,4 +1,4 @@
-"""The program `undertone`: it handles Ctrl-C from the start, then runs the command line."""
+"""The entry point of the program `undertone`: handles Ctrl-C, then runs the command line."""
 
 from __future__ import annotations
 

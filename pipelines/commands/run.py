@@ -50,7 +50,7 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 
-    # Beam logs each failure as a traceback, and a worker's even twice. Its exception says enough.
+    # Beam logs each failure as a traceback, twice for a worker. The exception says enough.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # The job logs dead letters as warnings, but the report already shows them by reason.
     logging.getLogger("undertone").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Code that several commands share: dates, files, progress, and queries of the tables."""
+"""Code that several commands share for dates, files, progress and queries on the tables."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def date(text: str) -> datetime:
 
 
 def check_apart(source: Path, output: Path) -> None:
-    """Refuses to write an output over its own input.
+    """Checks that an output does not overwrite its own input.
 
     Raises:
       InputError: if both paths are the same file.
     """
     if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"--output {output} is the input itself; name another file")
+        raise InputError(f"--output {output} is also the input; name a different file")
 
 
 def opened(path: Path) -> IO[bytes]:
     """Opens a file for reading.
 
     Raises:
-      InputError: if that is not possible.
+      InputError: if the file can't be read.
     """
     try:
         return path.open("rb")
     except OSError as error:
-        raise InputError(f"can't read {path} ({error.strerror}); name another file") from None
+        raise InputError(f"can't read {path} ({error.strerror}); name a different file") from None
 
 
 def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
-    """Passes items on. Every few seconds it prints their number to standard error."""
+    """Yields the items, and every few seconds prints their number so far to standard error."""
     said_at = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item

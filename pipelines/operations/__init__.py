@@ -1,1 +1,1 @@
-"""What an operator does with a job: check its status, plan a backfill, publish records again."""
+"""An operator's tasks: to check a job's status, plan a backfill or publish records again."""

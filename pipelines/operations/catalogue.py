@@ -39,7 +39,7 @@ class Figure(NamedTuple):
     """One figure of the study.
 
     Attributes:
-      name: what it shows.
+      name: title that says what the figure shows.
       views: the views that contain it.
       query: an example, in BigQuery's dialect; `{dataset}` stands for the dataset.
     """

@@ -1,4 +1,4 @@
-"""Classifies conversations one by one, to show what the classifier says."""
+"""Classifies single conversations, to show the classifier's answer for each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversa
     """Reads one conversation per line; ignores other keys and blank lines.
 
     Raises:
-      InputError: if a line is not a conversation; the message has its number.
+      InputError: if a line is not a conversation; the message gives the number of the line.
     """
     for number, line in enumerate(lines, 1):
         if line.isspace():
@@ -70,14 +70,13 @@ def classify(
     classifier: Classifier,
     shifts: NDArray[np.float64] = _CALIBRATED,
 ) -> Iterator[dict[str, Any]]:
-    """Yields what the classifier says of each conversation, in order.
+    """Yields the classifier's answer for each conversation, in order.
 
     `shifts` move the probabilities to a stated prior; see `prior_shifts`. They change neither
     `labels` nor `alert`, which the classifier's thresholds decide.
 
-    The probabilities of types are those of the whole conversation. The rules for `labels` come
-    after them: roleplay only from four human messages on, affective types only in an affective
-    conversation.
+    The types' probabilities are for the whole conversation. `labels` follow two further rules:
+    roleplay needs at least four human messages, and affective types need an affective conversation.
     """
     for batch in _batches(conversations, _CONVERSATIONS_A_BATCH):
         states = _states(batch, classifier)
@@ -132,7 +131,7 @@ _UNSTATED: Final = (None,) * len(ATTRIBUTES)
 def _type_shares(logits: Sequence[float], affective_logit: float) -> dict[str, float]:
     """Returns the types' probabilities.
 
-    The classifier gives those of affective types on condition that the conversation is affective.
+    The classifier's probabilities of affective types assume that the conversation is affective.
     """
     affective = probability(affective_logit)
     return {

@@ -14,7 +14,7 @@ from schemas.failures import InputError, Reason
 EXAMPLES: Final = 5
 
 _Key = tuple[str, str, str]
-"""Stage, reason and source."""
+"""The stage, reason and source that identify a group."""
 
 _SHOWN_OF_SHA256: Final = 12
 _GROUPS: Final = """\
@@ -78,7 +78,7 @@ ORDER BY stage, reason, source, place
 
 @dataclass(frozen=True)
 class Example:
-    """One payload of a group, never its text."""
+    """One payload in a group. It never contains the text."""
 
     event_id: str | None
     conversation_id: str | None
@@ -88,13 +88,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Written:
-    """What one run wrote of a group. For rows older than the columns only `letters` is known.
+    """The dead letters of a group from one run. For old rows, only `letters` is known.
 
     Attributes:
       run: start of the run, microseconds since the epoch, as in the ledger.
       origin: stream or batch.
-      letters: rows.
-      ingested_us: when the last of them was written.
+      letters: number of rows.
+      ingested_us: when the last row was written.
     """
 
     run: int | None
@@ -108,12 +108,12 @@ class Group:
     """The dead letters of one stage, reason and source.
 
     Attributes:
-      letters: rows. Every run that reads the archive writes them again, and a retried write may
-        leave one twice.
-      payloads: distinct payloads.
-      runs: how many runs wrote them.
+      letters: number of rows. Every run that reads the archive writes them again, and a retried
+        write may leave the same row twice.
+      payloads: number of distinct payloads.
+      runs: number of runs that wrote the rows.
       first_us, last_us: earliest and latest publish time; None if no publish time is known.
-      written: what each of the latest runs wrote.
+      written: the dead letters from each of the latest runs.
       examples: the latest payloads, the newest first.
     """
 
@@ -135,10 +135,10 @@ def list_groups(
     """Returns the dead letters by stage, reason and source, the most frequent first.
 
     Args:
-      query: of the tables.
-      reason: only these; None for all.
-      limit: most runs and most examples per group.
-      run: only what this run wrote, as in the column `run`; None for all runs.
+      query: runs a query on the tables.
+      reason: the only reason to list; None for all reasons.
+      limit: the most runs and the most examples to list per group.
+      run: the only run to list, as in the column `run`; None for all runs.
 
     Raises:
       InputError: if the limit is negative or the tables can't be read.
@@ -163,7 +163,7 @@ def list_groups(
 
 
 def group_lines(groups: Sequence[Group]) -> list[str]:
-    """Writes groups, each with its runs and examples, as lines of plain text."""
+    """Returns the groups, with their runs and examples, as lines of plain text."""
     if not groups:
         return ["no dead letters"]
     lines: list[str] = []
@@ -205,5 +205,5 @@ def _key_of(row: dict[str, Any]) -> _Key:
 
 
 def reason_condition(reason: str) -> str:
-    """Returns the SQL condition. The list of reasons is closed, so no reason needs escaping."""
+    """Returns the SQL condition. Only known reasons are accepted, so none needs escaping."""
     return f"reason = '{Reason(reason)}'"

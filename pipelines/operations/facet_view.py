@@ -1,4 +1,4 @@
-"""Generates the view `facets` from the facets; run this module to write it."""
+"""Generates the SQL of the view `facets`; run this module to write the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prior: how common affective conversations are among those that are classified."""
+"""The prior: the expected share of affective conversations among all that are classified."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from transforms.classifiers.head import PRIOR
 
 
 def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:
-    """Returns what a stated prior adds to the affective logit of a conversation.
+    """Returns the amount that a stated prior adds to the affective logit of a conversation.
 
     Args:
-      stated: shares of affective conversations as the user writes them, `0.01` for all languages,
-        `zh=0.005` for one. A language's own share overrides that of all, in any order.
+      stated: shares of affective conversations as the user writes them: `0.01` for all languages,
+        `zh=0.005` for one. A share for one language overrides the share for all, in any order.
 
     Returns:
       float64 (languages,), in the order of `labels.LANGUAGES`: the stated prior's logit minus that
       of `PRIOR`, for which the classifier is calibrated; 0 if no prior is stated.
 
     Raises:
-      InputError: if one is not a share, names an unknown language, or is given twice.
+      InputError: if a value is not a share, names an unknown language or is given twice.
     """
     priors: dict[str, float] = {}
     for word in stated:
         language, prior = _read(word)
         if language in priors:
             raise InputError(
-                f"--prior {word} is the second prior for {language or 'all'}; give one"
+                f"--prior {word} is the second prior for {language or 'all languages'}; "
+                "give only one"
             )
         priors[language] = prior
     for_all = priors.get("", PRIOR)
@@ -40,7 +41,7 @@ def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _read(word: str) -> tuple[str, float]:
-    """Reads a language, empty for all, and a share."""
+    """Parses a language (empty for all languages) and a share."""
     language, equals, share = word.rpartition("=")
     if equals and language not in LANGUAGES:
         raise InputError(

@@ -40,21 +40,21 @@ MIXED: Final = "mixed"
 ENCODINGS: Final = (str(Encoding.PROTOBUF), str(Encoding.JSON), MIXED)
 
 MESSAGES_A_REQUEST: Final = 1000
-"""Pub/Sub takes no more: https://cloud.google.com/pubsub/quotas#resource_limits."""
+"""The most that Pub/Sub accepts: https://cloud.google.com/pubsub/quotas#resource_limits."""
 BYTES_A_REQUEST: Final = 1_000_000
-"""Little enough for a slow line to send within `TIMEOUT_S`."""
+"""Small enough for a slow connection to send within `TIMEOUT_S`."""
 BYTES_A_MESSAGE: Final = 10_000_000
-"""Pub/Sub takes no larger message and no larger request; its emulator does."""
+"""The size limit of Pub/Sub for a message and for a request. Its emulator has no such limit."""
 TIMEOUT_S: Final = 10.0
 """How long to retry a request before publishing fails."""
 
 _REPEATED_WITHIN: Final = 1000
-"""A repeated message follows its first copy within so many messages."""
+"""The most messages between a message and its repetition."""
 _BURST_S: Final = 0.05
-"""How much of a pause that took too long is made up for. It bounds a burst beyond the rate."""
+"""The longest delay that is made up for after a pause. It limits bursts above the rate."""
 _PAUSE_S: Final = 0.02
 """The shortest pause. A pause after every message would cost more than the message."""
-# Plain protobuf classes. The client library's own wrap them, and cost ten times as much.
+# These are plain protobuf classes. The client library's wrappers cost ten times as much.
 _RawMessage: Final = PubsubMessage.pb()
 _RawRequest: Final = PublishRequest.pb()
 _EMULATOR: Final = "PUBSUB_EMULATOR_HOST"
@@ -77,10 +77,11 @@ class Publishing:
     """How to publish.
 
     Attributes:
-      encoding: of the events of an Avro archive, one of `ENCODINGS`; `mixed` draws one for each.
-      rate: most messages per second; None for as many as the server takes.
-      speed_up: how much faster than in the archive the messages follow each other, by first publish
-        time or else by sent time; None for no spacing.
+      encoding: encoding for the events of an Avro archive, one of `ENCODINGS`; `mixed` picks one at
+        random for each event.
+      rate: most messages per second; None for as many as the server accepts.
+      speed_up: by how much to shorten the pauses between the messages. The pauses are those of the
+        first publish times, or of the sent times if these are unknown; None for no pauses.
       repeat_share: share of the messages that are published a second time.
       seed: of the random choices.
     """
@@ -103,7 +104,7 @@ class Publishing:
 
 
 class Outgoing(NamedTuple):
-    """A message to publish, and the instant that spaces it, if it has one."""
+    """A message to publish, and the instant that sets its pause, if it has one."""
 
     message: Any
     at_us: int | None
@@ -159,7 +160,7 @@ class Outbox:
     """Gathers messages into requests, and sends one after the other.
 
     Raises:
-      InputError: from every method, if the server refuses or can't be reached.
+      InputError: from every method, if the server refuses a request or can't be reached.
     """
 
     def __init__(self, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -183,7 +184,7 @@ class Outbox:
             number = self.published + len(self._messages) + 1
             raise InputError(
                 f"message {number:,} has {size_bytes:,} bytes, more than the {BYTES_A_MESSAGE:,} "
-                f"that Pub/Sub takes; take it out of the input{self._before()}"
+                f"that Pub/Sub accepts; take it out of the input{self._before()}"
             )
         is_full = len(self._messages) >= MESSAGES_A_REQUEST
         if is_full or self._size_bytes + size_bytes > BYTES_A_REQUEST:
@@ -234,7 +235,7 @@ class Outbox:
 
 
 class _Pace:
-    """Says when a message is due, by a token bucket and by the spacing of the archive."""
+    """Decides when a message is due, by a token bucket and by the pauses in the archive."""
 
     def __init__(self, rate: float | None, speed_up: float | None) -> None:
         self._rate = rate
@@ -282,7 +283,7 @@ def _outgoing(patterns: Sequence[str], publishing: Publishing) -> Iterator[Outgo
 
 
 def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
-    """Returns the message to publish for a record; `encoding` is that of an Avro row."""
+    """Returns the message to publish for a record; `encoding` applies to Avro rows."""
     sent_at_us, published_at_us = instants_of(record.encoding, record.row)
     data = record.row
     attributes = dict(record.attributes or {})
@@ -312,7 +313,7 @@ def outgoing_of(record: Record, encoding: Encoding) -> Outgoing:
 
 
 def check_topic(topic: str) -> None:
-    """Raises InputError if the text is not the name of a topic."""
+    """Raises InputError if the text is not a topic's full name."""
     try:
         parse_topic(topic)
     except ValueError:

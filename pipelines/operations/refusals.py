@@ -1,4 +1,4 @@
-"""Finds inputs that are not events: before a run, or by how much the run refused."""
+"""Detects inputs that are not events: before a run, or after it from the refused share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from schemas.failures import InputError
 from transforms.counting.ledger import DEAD_LETTER, LATE, READ
 
 MOST: Final = 0.5
-"""A run that refused a larger share of its records has failed, though it wrote its tables."""
+"""The largest share of records that a run may refuse. Above it, the run counts as failed, although
+its tables were written."""
 
 _REASONS_SHOWN: Final = 3
 _FIRST_LINE_BYTES: Final = 4_000_000
@@ -36,14 +37,15 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
-    """Checks that a run took at least half of its records.
+    """Checks that a run accepted at least half of its records.
 
     Args:
       ledger: rows of the run's ledger.
-      folder: of the run.
+      folder: output folder of the run.
 
     Raises:
-      MostRefusedError: if it refused more; the message has the counts and the main reasons.
+      MostRefusedError: if it refused more than half; the message gives the counts and the main
+        reasons.
     """
     read = 0
     refused: Counter[str] = Counter()
@@ -55,18 +57,18 @@ def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
     if refused.total() > MOST * read:
         main = ", ".join(f"{n:,} {reason}" for reason, n in refused.most_common(_REASONS_SHOWN))
         raise MostRefusedError(
-            f"{refused.total():,} of {read:,} records were refused ({main}), so the tables say "
-            f"little; see undertone dead-letters list {folder}"
+            f"{refused.total():,} of {read:,} records were refused ({main}), so the tables are "
+            f"not reliable; see undertone dead-letters list {folder}"
         )
 
 
 def check_no_chats(patterns: Sequence[str]) -> None:
-    """Checks that JSON Lines inputs are not conversations, as `undertone classify` reads them.
+    """Checks that JSON Lines inputs are not files of conversations for `undertone classify`.
 
     It looks at the first line of each pattern's first file.
 
     Raises:
-      InputError: if one is; the message says how to turn it into events.
+      InputError: if a file holds conversations; the message says how to turn it into events.
     """
     lines = [pattern for pattern in patterns if pattern.endswith((".jsonl", ".jsonl.gz"))]
     for match in FileSystems.match([literal_or_pattern(pattern) for pattern in lines]):

@@ -1,1 +1,1 @@
-"""What a person at a terminal sees: aligned text, progress, errors as sentences."""
+"""The output for a person at a terminal: aligned text, progress, and errors as sentences."""

@@ -1,4 +1,4 @@
-"""Turns an error into one sentence for the user, from however deep in the runner it comes."""
+"""Turns an error into one sentence for the user, even if it comes from deep in the runner."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
     """Runs an action; prints an error that the user can fix as one sentence.
 
     Returns:
-      0; 2 for what the user can fix, such as a wrong flag, a damaged input or a full disk; 3 if
-      most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
+      0; 2 for an error that the user can fix, such as a wrong flag, a damaged input or a full disk; 3
+      if most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():

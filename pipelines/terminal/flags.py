@@ -1,4 +1,4 @@
-"""How flags are spelled: with underscores, as Beam spells its own. Dashes are accepted."""
+"""Flags have underscores, like those of Beam. This module also accepts dashes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def underscored(arguments: Sequence[str]) -> list[str]:
-    """Returns arguments with the dashes in flags' names as underscores.
+    """Returns the arguments with underscores instead of dashes in the names of flags.
 
-    `--own-data` becomes `--own_data`. Values, and what follows a lone `--`, stay as they are.
+    `--own-data` becomes `--own_data`. Values, and all arguments after a lone `--`, do not change.
     """
     end = list(arguments).index("--") if "--" in arguments else len(arguments)
     return [*map(_underscored, arguments[:end]), *arguments[end:]]

@@ -13,13 +13,13 @@ from schemas.failures import InputError
 
 _SAID: Final = {
     number: os.strerror(number)
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit of the process.
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: the process's own size limit.
 }
 _CURE: Final = "free some space or write to another disk"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields an error, its cause, the cause of that, and so on."""
+    """Yields an error and its chain of causes."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -27,13 +27,13 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def full_disk(error: BaseException) -> str | None:
-    """Returns the system's words for the full disk behind an error; None for another error."""
+    """Returns the system's message if a full disk caused the error; otherwise None."""
     for link in causes(error):
         if isinstance(link, InputError):
             return None
         if isinstance(link, OSError) and link.errno in _SAID:
             return _SAID[link.errno]
-        # DuckDB and Beam's workers quote the system's words in errors of their own.
+        # DuckDB and Beam's workers quote the system's words in their own errors.
         text = str(link)
         for said in _SAID.values():
             if said in text:
@@ -46,7 +46,7 @@ def writing_to(place: Path, cure: str = _CURE) -> Iterator[None]:
     """Turns a full disk into an InputError that names the place.
 
     Args:
-      place: the file or folder that is written.
+      place: the file or folder to be written.
       cure: what the user can do.
     """
     try:

@@ -1,8 +1,8 @@
 """Answers Ctrl-C with one sentence and no traceback, from a program's first moment to its last.
 
 Importing Beam takes seconds. Nothing needs tidying up then, so Ctrl-C ends the program at once.
-While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted. On its
-way up, libraries may print it or turn it into another error, so this module remembers that it came.
+While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted.
+Libraries may catch it and print it or raise a different error, so this module remembers it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 EXIT_CODE: Final = 130
-"""What shells expect of a program that Ctrl-C ended."""
+"""The exit code that shells expect from a program that was ended by Ctrl-C."""
 
 _SENTENCE: Final = b"undertone: interrupted\n"
 _GRACE_S: Final = 20.0
@@ -106,6 +106,6 @@ def _on_unraisable(unraisable: Any) -> None:
 
 
 def _on_error_in_thread(error: Any) -> None:
-    # After Ctrl-C threads fail because what they use is closed. The user need not see that.
+    # After Ctrl-C, threads fail because their resources are closed. The user need not see that.
     if not _came.is_set():
         threading.__excepthook__(error)

@@ -1,7 +1,8 @@
-"""Prints on standard error, every few seconds, how far a local run is.
+"""Prints on standard error, every few seconds, how far a local run has come.
 
 Beam's local runner gives its metrics only at the end, so the readers count their records here.
-Separate worker processes count for themselves; then only the time is printed.
+If the workers are separate processes, their counts are not visible here, so only the time is
+printed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def note_read(records: int) -> None:
 
 @contextmanager
 def told(say: Callable[[str], None], every_s: float = EVERY_S) -> Iterator[None]:
-    """Until the block ends, says how many records were read so far and in what time."""
+    """Until the block ends, prints the number of records read so far and the time taken."""
     started = time.monotonic()
     before = _records_read
     ended = threading.Event()

@@ -8,14 +8,14 @@ from typing import Final
 from schemas.tables import instant
 
 NOTHING: Final = "–"
-"""Written in place of an unknown figure."""
+"""Shown in place of an unknown figure."""
 
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _SECOND_US: Final = 1_000_000
 
 
 def aligned(table: Sequence[Sequence[str]], names: int = 1) -> list[str]:
-    """Writes a table as lines: the first `names` columns left-aligned, the others right-aligned."""
+    """Formats a table as lines: the first `names` columns left-aligned, the rest right-aligned."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for row in table:
@@ -28,7 +28,7 @@ def aligned(table: Sequence[Sequence[str]], names: int = 1) -> list[str]:
 
 
 def at(instant_us: int | None) -> str:
-    """Writes an instant to the second, in UTC; None as a dash, outside the calendar as a number."""
+    """Formats an instant in UTC, to the second: None as a dash, dates out of range as a number."""
     if instant_us is None:
         return NOTHING
     try:
@@ -38,7 +38,7 @@ def at(instant_us: int | None) -> str:
 
 
 def ago(now_us: int, then_us: int | None) -> str:
-    """Writes how long ago something was, in its two largest units; None as a dash."""
+    """Formats the time since an instant in its two largest units; None as a dash."""
     if then_us is None:
         return NOTHING
     rest_s = max(0, (now_us - then_us) // _SECOND_US)

@@ -122,7 +122,7 @@ def test_a_day_without_conversations_is_released() -> None:
             ["--to=soon"],
             "'soon' is not a day; write it as 2026-11-22, or as 7d for the day a week ago",
         ),
-        (["--resume_now"], "--resume_now is a flag of neither Undertone nor Beam; see --help"),
+        (["--resume_now"], "neither Undertone nor Beam has a flag --resume_now; see --help"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence(

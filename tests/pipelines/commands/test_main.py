@@ -186,7 +186,7 @@ def test_no_text_in_a_failing_run(
         ("--max_event_bytes=1", "max_event_bytes must be at least 1024, got 1"),
         ("--input=nothing.avro", "no file matches nothing.avro"),
         ("--input=chats.txt", "does not end in one of .avro, .jsonl"),
-        ("--min_user=50", "--min_user=50 is a flag of neither Undertone nor Beam"),
+        ("--min_user=50", "neither Undertone nor Beam has a flag --min_user=50"),
         ("--direct_num_workers=0", "direct_num_workers must be at least 1, got 0"),
     ],
 )
@@ -288,7 +288,7 @@ def test_an_output_is_not_written_over_its_input(
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     for command in ("classify", "import"):
-        assert "is the input itself" in sentence(capsys, command, str(chats), f"--output={chats}")
+        assert "is also the input" in sentence(capsys, command, str(chats), f"--output={chats}")
     assert chats.read_text() == '{"id": 1, "turns": []}\n'
 
 

@@ -45,8 +45,8 @@ def test_a_run_that_refuses_most_records_fails(
     code, sentence = run(capsys, tmp_path / "a.avro")
     assert code == 3
     assert sentence == (
-        "undertone: 3 of 4 records were refused (2 missing_event_id, 1 late), so the tables say "
-        f"little; see undertone dead-letters list {tmp_path / 'run'}"
+        "undertone: 3 of 4 records were refused (2 missing_event_id, 1 late), so the tables are "
+        f"not reliable; see undertone dead-letters list {tmp_path / 'run'}"
     )
     assert (tmp_path / "run" / "report.html").exists()
 
