@@ -283,7 +283,8 @@ def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
     """Returns Beam's flags for a local run, which uses all cores for a large input.
 
     A runner or number of workers that the caller chose is kept. One process per core takes about
-    three seconds to start and then works at nearly twice the speed. The tables are the same to the byte.
+    three seconds to start and then works at nearly twice the speed. The tables
+    are the same to the byte.
     """
     is_told = any(flag.startswith(("--runner", "--direct_")) for flag in flags)
     cores = os.cpu_count() or 1

@@ -70,7 +70,7 @@ def read(path: Path) -> Iterator[Event]:
     that is not text. A message without a time gets the time of the one before it plus a second.
 
     Raises:
-      InputError: if the export is missing, is not JSON, or has another shape.
+      InputError: if the export is missing, is not JSON, or has a different structure.
     """
     user_id = pseudonym(PLATFORM, None)
     for number, conversation in enumerate(decode_export(path, list[_Conversation])):

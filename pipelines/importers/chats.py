@@ -51,7 +51,7 @@ class _Line(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """Says how times and users are made up. Equal values give equal times and users.
+    """How to make up times and users. Equal values give equal times and users.
 
     Attributes:
       start: no conversation starts before this instant; must carry a time zone.

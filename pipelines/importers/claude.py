@@ -58,7 +58,7 @@ def read(path: Path) -> Iterator[Event]:
     before it plus a second.
 
     Raises:
-      InputError: if the export is missing, is not JSON, or has another shape.
+      InputError: if the export is missing, is not JSON, or has a different structure.
     """
     for number, conversation in enumerate(decode_export(path, list[_Conversation])):
         conversation_id = fitting_id(conversation.uuid or f"conversation-{number}")

@@ -25,7 +25,7 @@ def open_export(path: Path) -> Iterator[IO[bytes]]:
     """Opens the conversations of an export.
 
     Raises:
-      InputError: if there are none, or they can't be read.
+      InputError: if the export has no conversations, or they can't be read.
     """
     try:
         if path.is_dir():
@@ -49,7 +49,7 @@ def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
     """Reads a whole export. Keeps only the fields that the type names.
 
     Raises:
-      InputError: if the export is not JSON or has another shape.
+      InputError: if the export is not JSON or has a different structure.
     """
     with open_export(path) as file:
         content = file.read()
@@ -70,7 +70,7 @@ def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
 
 
 def first_of_array(path: Path) -> Any:
-    """Returns the first element of an export's JSON array. Reads no further than it must.
+    """Returns the first element of an export's JSON array without reading the rest.
 
     Raises:
       InputError: if the export is not a JSON array, or is empty.

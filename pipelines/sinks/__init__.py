@@ -1,1 +1,1 @@
-"""Where rows go: Parquet and DuckDB on one machine, BigQuery and Pub/Sub in the cloud."""
+"""Sinks for the rows: Parquet and DuckDB on one machine, BigQuery and Pub/Sub in the cloud."""

@@ -84,7 +84,7 @@ def read_events(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yields the events of an Avro archive or a JSON Lines file, gzipped or not.
 
     Raises:
-      InputError: if the file is missing or neither of the two.
+      InputError: if the file is missing or has neither format.
     """
     path = Path(path)
     magic = _magic_of(path)
@@ -106,7 +106,7 @@ def read_archive_metadata(path: Path | str) -> dict[str, str]:
     """
     path = Path(path)
     if _magic_of(path) != _AVRO_MAGIC:
-        raise InputError(f"{path} is not an Avro archive; name a file that is one.")
+        raise InputError(f"{path} is not an Avro archive; name an Avro archive.")
     with path.open("rb") as file:
         metadata: Mapping[str, str] = _reader(path, file).metadata
         return {key: value for key, value in metadata.items() if not key.startswith("avro.")}

@@ -1,4 +1,4 @@
-"""BigQuery as a service: its names, its clients, and what its answers mean.
+"""The interface to BigQuery: names of datasets, clients, and the meaning of its answers.
 
 Beam's own sink falls short in two ways. It takes some outages for refusals: a missing table, a
 spent quota or an expired token would send good rows to the dead letters. And it has no option for
@@ -27,7 +27,7 @@ from schemas.views import VIEWS, view_description, view_sql
 
 _DATASET: Final = re.compile(r"(?P<project>[a-z][a-z0-9:.\-]{4,})\.(?P<name>[A-Za-z0-9_]+)")
 _ABOUT_THE_ROWS: Final = (400, 413)
-"""HTTP status codes that blame what was sent: bad request, and too large."""
+"""HTTP status codes for errors in the request itself: bad request, and too large."""
 _OUTAGES: Final = (
     ConnectionError,
     exceptions.GoogleAPICallError,
@@ -42,17 +42,17 @@ WRITTEN_ROWS: Final = "written_rows"
 
 _REQUEST_S: Final = 60.0
 _SHORTLY: Final = bigquery.DEFAULT_RETRY.with_timeout(15.0)
-"""For calls that a person waits for: the default retries for ten minutes."""
+"""For calls that a person waits for, because the default retries for ten minutes."""
 _UNREACHABLE: Final = (*_OUTAGES, exceptions.RetryError, auth_exceptions.GoogleAuthError)
 
 
 class Dataset(NamedTuple):
-    """A dataset, and where it is.
+    """The name and location of a dataset.
 
     Attributes:
-      project: of Google Cloud.
-      name: within the project.
-      url: of an emulator; empty for BigQuery itself.
+      project: the Google Cloud project.
+      name: name of the dataset within the project.
+      url: address of an emulator; empty for BigQuery itself.
     """
 
     project: str

@@ -32,12 +32,13 @@ def build_database(folder: Path) -> Path:
     """Builds the database of a run from its Parquet files, and returns its path.
 
     Args:
-      folder: of the run; the files are `tables/<table>-*.parquet`, and any may be missing.
+      folder: output folder of the run; the files are `tables/<table>-*.parquet`, and any may
+        be missing.
 
     Guarantees: an existing database is replaced as a whole or not at all.
 
     Raises:
-      InputError: if a file is not Parquet or has other columns than its table.
+      InputError: if a file is not Parquet or its columns differ from those of its table.
     """
     target = folder / DATABASE_FILE
     with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
@@ -70,11 +71,11 @@ def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
     """Returns the rows of a query over a run's database, as `bigquery.query` does over a dataset.
 
     Args:
-      folder: of the run.
-      sql: in BigQuery's dialect; `{dataset}` stands for the database.
+      folder: output folder of the run.
+      sql: the query in BigQuery's dialect; `{dataset}` stands for the database.
 
     Raises:
-      InputError: if the folder has no database, or one of another version.
+      InputError: if the folder has no database, or one from a different version.
     """
     file = folder / DATABASE_FILE
     if not file.exists():

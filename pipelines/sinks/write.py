@@ -56,10 +56,10 @@ _ALERTS: Final = Metrics.counter(STAGE, "alerts")
 
 @dataclass(frozen=True)
 class Sinks:
-    """Where a deployed job writes.
+    """The places where a deployed job writes.
 
     Attributes:
-      dataset: of BigQuery, with the tables in it.
+      dataset: the BigQuery dataset with the tables.
       dead_letter_topic: Pub/Sub topic that also gets each dead letter, or None.
       alert_topic: Pub/Sub topic that gets an alert for each conversation that grows long, or None.
       outage: how long to wait out an outage of BigQuery before the bundle fails; None for ever.
@@ -185,7 +185,7 @@ def alert_message(grown: LongConversation) -> PubsubMessage:
 
 
 def _stamp(origin: str, settings: Settings) -> Any:
-    """Adds to each dead letter which run writes it, and when.
+    """Adds the run and the time of writing to each dead letter.
 
     It runs right before the sinks, so that no shuffle of ours carries values that all letters
     share.

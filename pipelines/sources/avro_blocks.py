@@ -1,4 +1,4 @@
-"""Reads the blocks of Avro files; a block may take only some megabytes."""
+"""Reads the blocks of Avro files. A block of more than a few megabytes is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipelines.sources.unpack import (
 from schemas.failures import InputError
 
 MAX_ROWS_A_BLOCK: Final = 500_000
-"""An event takes at least some 60 bytes, so a block of `MAX_BYTES` has no more."""
+"""An event takes at least about 60 bytes, so no block of `MAX_BYTES` holds more events."""
 
 _MAX_HEADER_BYTES: Final = 1 << 20
 _MAX_ROWS_A_CHUNK: Final = 8 * ROWS_A_CHUNK
@@ -120,7 +120,7 @@ def _header_of(file: Any, name: str) -> _Header:
     except _NOT_AVRO:
         pass
     if header is None:
-        # Raised outside the handler, to have no cause: the cause may quote what was said.
+        # Raised outside the handler so that it has no cause, which might quote a conversation.
         raise InputError(f"{name} is not an Avro file; give an archive of events")
     if header.codec not in CODECS:
         raise InputError(
@@ -201,7 +201,7 @@ def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
 
 
 def _skip_past(file: Any, marker: bytes, start: int) -> int | None:
-    """Moves the file past the first marker from `start` on; returns None if there is none."""
+    """Moves the file past the first marker from `start` on; returns None if no marker follows."""
     file.seek(start)
     window = b""
     window_start = start

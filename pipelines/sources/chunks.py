@@ -1,4 +1,4 @@
-"""Makes records of Pub/Sub messages, live or archived, and chunks of records."""
+"""Turns Pub/Sub messages, live or archived, into records, and groups records into chunks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Record(NamedTuple):
     Attributes:
       encoding: how `row` is encoded.
       row: the event, as in `PayloadChunk`.
-      attributes: of the Pub/Sub message that contains the event; None without a message.
+      attributes: attributes of the Pub/Sub message that contains the event; None if there was no
+        message.
       published_at_us: when that message was first published; None if unknown.
       received_at_us: when a live message was last published; None for a file.
     """

@@ -105,7 +105,8 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
 def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
     """Yields the records of files one by one, without a runner.
 
-    The patterns come in the order given, a pattern's files by name, and a file's records in order.
+    Patterns are read in the given order, the files of a pattern by name, and a file's records in
+    their order.
 
     Raises:
       InputError: before the first record, as `ReadFiles` does; later, if a file is damaged.
@@ -116,7 +117,7 @@ def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
 
 
 def literal_or_pattern(pattern: str) -> str:
-    """Returns a pattern that Beam's file systems match as the user means it.
+    """Returns a pattern that Beam's file systems match in the way that the user expects.
 
     They find nothing if the first part of a path has a wildcard, and they read brackets in a
     file's name as a wildcard. The returned pattern avoids both.

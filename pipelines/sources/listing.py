@@ -23,8 +23,8 @@ class Files(NamedTuple):
     """The files that one pattern matches, and the time that they cover.
 
     Attributes:
-      start_us, end_us: when their messages were published; the whole listed time if the pattern
-        names none.
+      start_us, end_us: range of the messages' publish times; the whole listed range if the pattern
+        contains no time.
     """
 
     pattern: str
@@ -60,7 +60,7 @@ class Listing:
         return cls(tuple(patterns), tuple(groups))
 
     def within(self, start_us: int, end_us: int) -> list[Files]:
-        """Returns the groups that may have messages of a range of time."""
+        """Returns the groups that may have messages from a range of time."""
         return [each for each in self.groups if each.start_us < end_us and start_us < each.end_us]
 
 
@@ -72,8 +72,8 @@ def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, i
         return
     if not {"Y", "m", "d"} <= fields <= _FIELDS:
         raise InputError(
-            f"{pattern} must name the time of its files by %Y, %m, %d and perhaps %H, and no other "
-            "field; e.g. gs://bucket/events/%Y/%m/%d/*.avro"
+            f"{pattern} must name the time of its files by %Y, %m, %d and optionally %H, with no "
+            "other fields; e.g. gs://bucket/events/%Y/%m/%d/*.avro"
         )
     step_us = HOUR_US if "H" in fields else DAY_US
     for at_us in range(start_us - start_us % step_us, end_us, step_us):

@@ -24,7 +24,7 @@ DAMAGE: Final = (
     EOFError,
     IndexError,
     MemoryError,  # A damaged length asks for petabytes.
-    OSError,  # What bz2 raises.
+    OSError,  # Raised by bz2.
     OverflowError,
     ValueError,
     DecompressionError,
@@ -32,7 +32,7 @@ DAMAGE: Final = (
     lzma.LZMAError,
     zlib.error,
 )
-"""What fastavro and the decompressors raise on damaged bytes."""
+"""The errors that fastavro and the decompressors raise for damaged bytes."""
 
 _PACKED_BYTES: Final = 1 << 16
 _UNPACKED_BYTES: Final = 1 << 20
@@ -65,8 +65,8 @@ class Unpacked(io.RawIOBase):
     """A packed file that is unpacked only as far as it is read.
 
     Args:
-      file: to read from.
-      stream: makes a decompressor.
+      file: the packed file to read from.
+      stream: function that creates a decompressor.
       is_one: whether the file is one packed stream, with any bytes after it ignored; otherwise more
         streams may follow.
 
@@ -186,7 +186,7 @@ CODECS: Final = ("null", "snappy", *_BLOCK_STREAMS)
 
 
 def unpacked_file(file: Any, path: str) -> io.BufferedReader:
-    """Returns a file that reads unpacked; its ending says how it is packed, if at all."""
+    """Returns a file object that unpacks while it reads, depending on the file's ending."""
     stream = _FILE_STREAMS.get(CompressionTypes.detect_compression_type(path))
     raw = file if stream is None else Unpacked(file, stream)
     return io.BufferedReader(raw, _UNPACKED_BYTES)
@@ -215,7 +215,7 @@ def unpacked_block(packed: bytes, codec: str) -> bytes:
 def or_damaged(parts: Iterator[T], damaged: InputError) -> Iterator[T]:
     """Yields the parts; raises `damaged` if bytes are damaged.
 
-    It has no cause, because the original error may quote what was said.
+    It has no cause, because the original error may quote a conversation.
     """
     with suppress(*DAMAGE):
         yield from parts

@@ -29,8 +29,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
     """Runs an action; prints an error that the user can fix as one sentence.
 
     Returns:
-      0; 2 for an error that the user can fix, such as a wrong flag, a damaged input or a full disk; 3
-      if most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
+      0; 2 for an error that the user can fix, such as a wrong flag, a damaged input or a full disk;
+      3 if most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():
