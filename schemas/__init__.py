@@ -1,1 +1,1 @@
-"""The contracts: what comes in, what flows between the steps, what is written."""
+"""The data contracts: input events, records passed between steps, and output tables."""

@@ -1,7 +1,7 @@
-"""Generates the Avro schema of an archive from the proto and the breakdowns, in `make generate`.
+"""Generates the Avro schema of archives; `make generate` runs this module.
 
-An archive has the proto's fields in the proto's order, and the publish time. A breakdown is
-described by its entry in `breakdowns`, every other field here.
+An archive has the same fields as the proto, in the same order, followed by the publish time. Fields
+that are breakdowns are described in `breakdowns`, and all other fields are described here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OTHERS: Final[dict[str, dict[str, Any]]] = {
     "event_id": {"type": "string", "doc": "Id of the event; a retry keeps it."},
     "conversation_id": {"type": "string", "doc": "Id of the conversation."},
     "user_id": {
-        "type": ["null", "string"], "default": None, "doc": "Pseudonymous user; null if unknown.",
+        "type": ["null", "string"], "default": None, "doc": "Pseudonymous id of the user; null if unknown.",
     },
     "role": {"type": "string", "doc": "HUMAN, ASSISTANT or SYSTEM."},
     "text": {"type": "string", "doc": "What was said; dropped once it is scored."},
@@ -36,16 +36,16 @@ _OTHERS: Final[dict[str, dict[str, Any]]] = {
     "schema_version": {"type": "int", "default": 1, "doc": "Version of the contract."},
     "published_at_us": {
         "type": ["null", "long"], "default": None,
-        "doc": "When Pub/Sub received the event; null: as soon as it was sent.",
+        "doc": "When Pub/Sub received the event; null means as soon as it was sent.",
     },
 }  # fmt: skip
 
 
 def archive_schema() -> dict[str, Any]:
-    """Returns the schema.
+    """Returns the Avro schema of archives.
 
     Raises:
-      ValueError: if a field of the proto is neither a breakdown nor described here.
+      ValueError: if the proto has a field that is neither a breakdown nor described here.
     """
     names = [field.name for field in ConversationEvent.DESCRIPTOR.fields]
     return {
@@ -58,7 +58,7 @@ def archive_schema() -> dict[str, Any]:
 
 
 def encoded(schema: dict[str, Any]) -> str:
-    """Returns the schema as JSON, with one line for each field."""
+    """Returns the schema as JSON, with each field on its own line."""
     head = {key: value for key, value in schema.items() if key != "fields"}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     fields = ",\n".join(f"    {json.dumps(field)}" for field in schema["fields"])

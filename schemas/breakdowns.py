@@ -1,13 +1,13 @@
-"""What the tables break conversations down by: each breakdown is declared once, here.
+"""The breakdowns: the attributes by which the tables group conversations, such as country.
 
-To add one that events state:
+Each breakdown is declared once, in this module. To add one whose values are stated by events:
 
 1. add a string field with its name to `conversation_event.proto`;
 2. add an entry to `BREAKDOWNS`, with the next free id;
 3. run `make generate`, which writes the code of the proto, the Avro schema and the catalogue.
 
-The wire format, the tables' descriptions and the report follow the list.
-Nothing here imports another module of the project.
+The wire format, the descriptions of the tables and the report adapt to the list by themselves.
+This module does not import any other module of the project.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from typing import Final
 
 UNKNOWN: Final = "unknown"
-"""The value of a conversation whose events state none."""
+"""The value of a breakdown for a conversation whose events do not state it."""
 OTHER: Final = "other"
-"""Replaces a value that is not valid or not on the operator's list."""
+"""Replaces every value that is invalid or is not on the operator's list."""
 RESERVED: Final = frozenset({"all", "not_published"})
-"""Words that name special cells in the tables. No event can state them."""
+"""Values with a special meaning in the tables. Events can't state them."""
 
 
 class Kind(enum.Enum):
-    """The kind of value that events may state; the text says which values are valid."""
+    """The kind of a breakdown's values; each member's text says which values are valid."""
 
     COUNTRY = "an ISO 3166-1 alpha-2 code, e.g. DE"
     LANGUAGE = "a BCP 47 primary language, e.g. pt (pt-BR counts as pt)"
@@ -37,11 +37,11 @@ class Breakdown:
     """One breakdown.
 
     Attributes:
-      id: names the breakdown in stored state. It never changes and is never reused.
-      name: names it in the tables and, if events state it, in the event schema.
-      label: names it in the report.
-      meaning: what a value means, as a sentence for the catalogue.
-      kind: which values events may state; None if events do not state it.
+      id: identifies the breakdown in stored state. It never changes and is never reused.
+      name: name in the tables and, if events state the breakdown, in the event schema.
+      label: name in the report.
+      meaning: a sentence for the catalogue that explains the values.
+      kind: the kind of values that events may state; None if events do not state the breakdown.
     """
 
     id: int
@@ -74,7 +74,7 @@ ANY_NAME: Final = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 """All names as a list in words, for descriptions of columns."""
 
 STATED: Final[dict[str, Kind]] = {b.name: b.kind for b in BREAKDOWNS if b.kind is not None}
-"""The breakdowns whose values events state, and the kind of each."""
+"""The breakdowns whose values are stated by events, each with the kind of its values."""
 
 ATTRIBUTES: Final = tuple(STATED)
-"""What an event may state about its conversation besides its user."""
+"""The fields that describe the conversation in an event, apart from the user."""

@@ -33,4 +33,4 @@ _CODES: Final = """
 """
 
 COUNTRIES: Final = frozenset(_CODES.split())
-"""249 codes. A user-assigned code such as XK is not among them."""
+"""The 249 country codes. User-assigned codes such as XK are not included."""

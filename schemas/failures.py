@@ -1,4 +1,4 @@
-"""Why a record is not counted: one closed list for dead letters, ledger and metrics."""
+"""The reasons why a record is not counted, as used by dead letters, the ledger and metrics."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import enum
 
 
 class InputError(ValueError):
-    """Raised for what the user can fix; the sentence says what was wrong and what to do."""
+    """Raised for mistakes that the user can fix; the message says what is wrong and what to do."""
 
 
 class Reason(enum.StrEnum):
-    """Reason of a dead letter; the values are part of the table contract."""
+    """Reason why a record became a dead letter; the values are part of the table contract."""
 
     UNDECODABLE = "undecodable"
     """The bytes are not an event of the stated content type."""
@@ -22,16 +22,19 @@ class Reason(enum.StrEnum):
     MISSING_EVENT_ID = "missing_event_id"
     MISSING_CONVERSATION_ID = "missing_conversation_id"
     INVALID_ID = "invalid_id"
-    """An id is longer than 256 bytes or not UTF-8."""
+    """An id is longer than 256 bytes or is not UTF-8."""
     INVALID_ROLE = "invalid_role"
     MISSING_SENT_AT = "missing_sent_at"
     SENT_AT_OUT_OF_RANGE = "sent_at_out_of_range"
-    """Before 2000-01-01 or after 2100-01-01."""
+    """The event was sent before 2000-01-01 or after 2100-01-01."""
     FROM_THE_FUTURE = "from_the_future"
-    """Sent more than five minutes after it was published, or after a live source got it."""
+    """The event was sent over five minutes after it was published or received by a live source."""
     LATE = "late"
-    """Published more than `allowed_lateness` after it was sent."""
+    """The event was published more than `allowed_lateness` after it was sent."""
     PAST_LIFE = "past_life"
-    """Published again more than `conversation_life` after it was sent; a backfill can count it."""
+    """The event was published again more than `conversation_life` after it was sent.
+
+    A backfill can still count it.
+    """
     REFUSED_BY_TABLE = "refused_by_table"
-    """Not an input record, but a row of numbers that BigQuery refused."""
+    """BigQuery rejected a row of output numbers; this reason is not about an input record."""

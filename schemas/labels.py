@@ -1,8 +1,8 @@
-"""The closed vocabularies of the project. Bits and columns have the order of these tuples.
+"""The fixed sets of labels, such as conversation types, uses and pushback reasons.
 
 Source of the types and of the definition of *affective*: Anthropic, "How people use Claude for
-support, advice, and companionship", June 2025. The order of every tuple is part of the state and
-table contracts: append, never reorder.
+support, advice, and companionship", June 2025. Stored bits and columns follow the order of these
+tuples, so the order is part of the state and table contracts: append new labels, never reorder.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ AFFECTIVE_TYPES: Final = (
 """Types that make a conversation affective; a conversation may have several."""
 
 TYPES: Final = (*AFFECTIVE_TYPES, "roleplay")
-"""All types; `roleplay` (other interactive fiction) is measured beside the affective ones."""
+"""All types; `roleplay` (other interactive fiction) is measured but is not affective."""
 
 NO_TYPE: Final = "none"
-"""How a missing opening or closing type is written."""
+"""Stands for a missing opening or closing type in the tables."""
 
 ROLEPLAY_TYPES: Final = ("romantic_roleplay", "roleplay")
-"""Types counted only from `MIN_ROLEPLAY_HUMAN_MESSAGES` human messages on."""
+"""Types that need at least `MIN_ROLEPLAY_HUMAN_MESSAGES` human messages to be counted."""
 
 MIN_ROLEPLAY_HUMAN_MESSAGES: Final = 4
 """The study counts roleplay only in conversations of at least four human messages."""
 
 PUSHBACK_TYPES: Final = ("interpersonal_advice", "coaching", "counseling", "companionship")
-"""Types over which the study reports pushback; both roleplays are left out."""
+"""Types for which the study reports pushback; both types of roleplay are left out."""
 
 USES: Final = (
     "affective",
@@ -43,7 +43,7 @@ USES: Final = (
     "leisure",
     "other",
 )
-"""What a conversation is used for; each has exactly one."""
+"""Uses of a conversation; every conversation has exactly one."""
 
 PUSHBACK_REASONS: Final = (
     "self_harm",
@@ -55,10 +55,10 @@ PUSHBACK_REASONS: Final = (
     "challenged_belief",
     "policy_other",
 )
-"""Why the assistant refuses, resists or challenges."""
+"""Reasons why the assistant refuses, resists or challenges the user."""
 
 SENTIMENT_STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
-"""The five-step scale of a message, very negative to very positive."""
+"""The five steps of a message's sentiment, from very negative to very positive."""
 
 LANGUAGES: Final = ("und", "en", "zh", "es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
-"""BCP 47 codes of the languages that the classifier tells apart; `und` is undetermined."""
+"""BCP 47 codes of the languages that the classifier can identify; `und` means undetermined."""

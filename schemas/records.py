@@ -1,7 +1,8 @@
-"""The frozen records that flow between the steps, and the codec of those that cross a shuffle.
+"""The immutable records passed between steps, and the codec for those that are shuffled.
 
-Stored records are array-like: MessagePack writes their fields in order and without names. So a new
-field goes at the end, and no field moves. Nothing here imports another module of the project.
+Stored records are array-like: MessagePack writes their fields in order and without names. So new
+fields must be added at the end, and existing fields must keep their places. This module does not
+import any other module of the project.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ class PayloadChunk(msgspec.Struct, frozen=True):
     """A batch of records from one source, not yet decoded.
 
     Attributes:
-      encoding: of every row. AVRO rows are the dicts that fastavro reads, all others are bytes.
+      encoding: encoding of all rows. AVRO rows are dicts as read by fastavro; others are bytes.
       rows: the records.
-      published_at_us: publish time of each row; None where the source does not give one. The row
+      published_at_us: publish time of each row; None if the source does not provide it. The row
         itself may still state it.
-      source: a file's base name or a subscription; dead letters name it.
-      received_at_us: when a live source got each row; None for an archive. It is later than
-        `published_at_us` if the row was published again.
+      source: base name of the file, or the subscription; it is repeated in dead letters.
+      received_at_us: when each row was received by a live source; None for an archive. It is later
+        than `published_at_us` if the row was published again.
     """
 
     encoding: Encoding
@@ -51,19 +52,20 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     text: str
     sent_at_us: int
     attributes: tuple[str | None, ...]
-    """Values of `breakdowns.ATTRIBUTES`, in that order; None where the event states none."""
+    """Values of `breakdowns.ATTRIBUTES`, in that order; None if the event does not state one."""
     others: tuple[str, ...] = ()
-    """Breakdown and reason, e.g. `platform/invalid`, of each value that became `other`."""
+    """An entry such as `platform/invalid` for each value that was replaced by `other`."""
 
 
 class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message after scoring: ids as hashes, no text.
+    """One scored message. It contains hashes in place of ids, and no text.
 
     Attributes:
       conversation: 16-byte hash of the conversation id.
       event: 8-byte hash of the event id.
-      user: hash of the user id, 16 hex digits; empty without a user.
-      scores: the classifier's packed scores, 17 bytes for a human message, 2 for an assistant's.
+      user: hash of the user id, 16 hex digits; empty if the user is unknown.
+      scores: the classifier's packed scores: 17 bytes for a human message, or 2 bytes for an
+        assistant's message.
     """
 
     conversation: bytes
@@ -76,19 +78,19 @@ class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one conversation adds to the tables. It is revised as the conversation grows.
+    """The contribution of one conversation to the tables, revised as the conversation grows.
 
     Attributes:
       started_at_us: time of the first message.
-      user: hash of the user id, 16 hex digits; empty without a user.
-      breakdowns: values of `platform, country, language, plan, model`; `unknown` where no event
+      user: hash of the user id, 16 hex digits; empty if the user is unknown.
+      breakdowns: values of `platform, country, language, plan, model`; `unknown` if no event
         states one.
-      human_messages, assistant_messages: distinct messages; an estimate above 256 of a role.
+      human_messages, assistant_messages: number of distinct messages; estimated if above 256.
       types: bit i is set if the conversation is of type i of `labels.TYPES`.
       use: index into `labels.USES`.
       opening_type, closing_type: index into `labels.TYPES`, -1 for none.
       sentiment_change_sixths: mean sentiment of the last three human messages minus that of the
-        first three, in sixths of a point. None below six human messages.
+        first three, in sixths of a point. None if there are fewer than six human messages.
       pushback_reasons: bit i is set if the assistant pushed back for reason i.
     """
 
@@ -106,25 +108,25 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
 
 
 class SignedSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A summary to add to the totals (+1) or to take out of them (-1)."""
+    """A summary to be added to the totals (+1) or subtracted from them (-1)."""
 
     sign: int
     summary: ConversationSummary
 
 
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record that is not counted, and the reason. It never contains text.
+    """A record that was not counted, and the reason. It never contains the text of a message.
 
     Attributes:
-      stage: step that refused it.
+      stage: name of the step that rejected it.
       reason: a `failures.Reason`.
-      source: file base name or subscription; the table that refused a row.
+      source: base name of the file, or the subscription; for a rejected row, the table.
       event_id, conversation_id: None unless they are readable and look like ids.
       sent_at_us, published_at_us: None unless they are readable.
-      size_bytes: of the payload.
+      size_bytes: size of the payload.
       payload_sha256: hex digest that identifies the payload in the archive.
-      row: the row of numbers that a table refused, as JSON, so that it can be written again; None
-        for an input record.
+      row: the row of numbers that was rejected by a table, as JSON, so that it can be written again;
+        None for an input record.
     """
 
     stage: str
@@ -140,13 +142,13 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A dead letter as it is written; the columns of `tables.DEAD_LETTERS` in order.
+    """A row for a dead letter; its fields are the columns of `tables.DEAD_LETTERS`, in order.
 
-    A step emits a `DeadLetter`; the sink adds the last three fields.
+    Steps emit a `DeadLetter`, and the sink adds the last three fields.
 
     Attributes:
       run: start of the run, microseconds since the epoch, as in the ledger.
-      origin: of the run, `tables.STREAM` or `tables.BATCH`.
+      origin: whether the run was a stream or a batch: `tables.STREAM` or `tables.BATCH`.
       ingested_at_us: when the run wrote the row.
     """
 
@@ -172,12 +174,12 @@ class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A conversation that has grown long. It contains nothing that was said.
+    """A conversation that has become long. The record contains no text of any message.
 
     Attributes:
       conversation: hash of the conversation id, 32 hex digits.
       started_at_us, last_at_us: times of the first and last message so far.
-      human_messages: number so far, more than 50.
+      human_messages: number of human messages so far; always more than 50.
     """
 
     conversation: str
@@ -187,7 +189,7 @@ class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A number of records with one outcome; `account` is one of `ledger.ACCOUNTS`.
+    """A number of records that had the same outcome, which is one of `ledger.ACCOUNTS`.
 
     Entries are added up. A stream corrects an earlier entry with a negative one.
     """
@@ -198,13 +200,16 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The sum so far of one account and reason; the columns of `tables.LEDGER` in order.
+    """The current sum for one account and reason.
+
+    Its fields are the columns of `tables.LEDGER`, in order.
 
     Attributes:
       run: start of the run, microseconds since the epoch. A stream that restarts with its state
         keeps its run.
-      revision: when the sum was made, microseconds since the epoch; a run's largest is current.
-      origin: of the run, `tables.STREAM` or `tables.BATCH`.
+      revision: when the sum was computed, microseconds since the epoch. The largest revision of a
+        run is the current one.
+      origin: whether the run was a stream or a batch: `tables.STREAM` or `tables.BATCH`.
     """
 
     run: int
@@ -216,7 +221,7 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One released version of one cell; the columns of `tables.AGGREGATES` in order.
+    """One released version of one cell; its fields are the columns of `tables.AGGREGATES`, in order.
 
     `conversations` and `users` are None in a version that withdraws the cell.
     """
@@ -241,14 +246,16 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a backfill counted one day from; the columns of `tables.BACKFILLS` in order.
+    """The input and settings with which a backfill counted one day.
+
+    Its fields are the columns of `tables.BACKFILLS`, in order.
 
     Attributes:
-      run: start of the backfill, microseconds since the epoch; the snapshot of its rows.
+      run: start of the backfill, microseconds since the epoch; also the snapshot of its rows.
       day_us: start of the day.
       files, size_bytes: number and total size of the files read for the day.
-      inputs_sha256: over the names, sizes and times of these files.
-      settings: the settings it was counted with, as JSON.
+      inputs_sha256: hash of the names, sizes and modification times of these files.
+      settings: the settings with which the day was counted, as JSON.
     """
 
     run: int
@@ -260,7 +267,7 @@ class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ClassifierRate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How often one version of the classifier errs; the columns of `tables.CLASSIFIER_RATES`."""
+    """The error counts of one version of the classifier; a row of `tables.CLASSIFIER_RATES`."""
 
     classifier_version: str
     language: str
@@ -277,7 +284,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class StructCodec(Generic[StructT]):
-    """MessagePack bytes of one array-like struct type; equal values give equal bytes."""
+    """Encodes one array-like struct type as MessagePack; equal values give equal bytes."""
 
     def __init__(self, type_: type[StructT]) -> None:
         self._type = type_
