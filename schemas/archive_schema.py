@@ -25,7 +25,7 @@ _OTHERS: Final[dict[str, dict[str, Any]]] = {
     "event_id": {"type": "string", "doc": "Id of the event; a retry keeps it."},
     "conversation_id": {"type": "string", "doc": "Id of the conversation."},
     "user_id": {
-        "type": ["null", "string"], "default": None, "doc": "Pseudonymous id of the user; null if unknown.",
+        "type": ["null", "string"], "default": None, "doc": "Pseudonymous user; null if unknown.",
     },
     "role": {"type": "string", "doc": "HUMAN, ASSISTANT or SYSTEM."},
     "text": {"type": "string", "doc": "What was said; dropped once it is scored."},
@@ -36,7 +36,7 @@ _OTHERS: Final[dict[str, dict[str, Any]]] = {
     "schema_version": {"type": "int", "default": 1, "doc": "Version of the contract."},
     "published_at_us": {
         "type": ["null", "long"], "default": None,
-        "doc": "When Pub/Sub received the event; null means as soon as it was sent.",
+        "doc": "When Pub/Sub received the event; null: as soon as it was sent.",
     },
 }  # fmt: skip
 

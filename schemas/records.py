@@ -125,8 +125,8 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
       sent_at_us, published_at_us: None unless they are readable.
       size_bytes: size of the payload.
       payload_sha256: hex digest that identifies the payload in the archive.
-      row: the row of numbers that was rejected by a table, as JSON, so that it can be written again;
-        None for an input record.
+      row: the row of numbers that was rejected by a table, as JSON, so that it can be written
+        again; None for an input record.
     """
 
     stage: str
@@ -221,7 +221,7 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One released version of one cell; its fields are the columns of `tables.AGGREGATES`, in order.
+    """One released version of one cell; a row of `tables.AGGREGATES`, with fields in column order.
 
     `conversations` and `users` are None in a version that withdraws the cell.
     """
@@ -254,7 +254,7 @@ class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
       run: start of the backfill, microseconds since the epoch; also the snapshot of its rows.
       day_us: start of the day.
       files, size_bytes: number and total size of the files read for the day.
-      inputs_sha256: hash of the names, sizes and modification times of these files.
+      inputs_sha256: hash of the names, sizes and times of these files.
       settings: the settings with which the day was counted, as JSON.
     """
 

@@ -1,7 +1,7 @@
-"""The tables as code: one definition for BigQuery, Parquet and DuckDB.
+"""Defines the output tables once for BigQuery, Parquet and DuckDB.
 
-All tables are append-only. `aggregates` contains immutable versions of cells;
-`schemas/views/*.sql` pick the current ones.
+All tables are append-only. `aggregates` contains immutable versions of cells, and the views in
+`schemas/views/*.sql` select the current versions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from schemas.records import (
 )
 
 METRICS_VERSION: Final = "1"
-"""Version of the definitions that rows are counted by; raised when a definition changes."""
+"""Version of the definitions of the figures; it is raised when a definition changes."""
 
 STREAM: Final = "stream"
 BATCH: Final = "batch"
@@ -58,12 +58,12 @@ class Table:
     """One table.
 
     Attributes:
-      name: within the dataset.
-      description: what a row is.
-      columns: in the order of the record's fields.
+      name: name of the table within the dataset.
+      description: explains what a row stands for.
+      columns: the columns, in the order of the record's fields.
       record: type of the record; a field `x_us` goes to a TIMESTAMP column `x`.
-      partition_by: TIMESTAMP column whose day partitions the table, or None.
-      cluster_by: columns that cluster the table.
+      partition_by: TIMESTAMP column by whose day the table is partitioned, or None.
+      cluster_by: columns by which the table is clustered.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Table:
         }
 
     def bigquery_parameters(self) -> dict[str, Any]:
-        """Returns partitioning and clustering as BigQuery's load API names them."""
+        """Returns the partitioning and clustering as parameters for BigQuery's load API."""
         parameters: dict[str, Any] = {"clustering": {"fields": list(self.cluster_by)}}
         if self.partition_by:
             parameters["timePartitioning"] = {"type": "DAY", "field": self.partition_by}
@@ -101,7 +101,7 @@ class Table:
         )
 
     def row(self, record: msgspec.Struct) -> dict[str, Any]:
-        """Returns the record as a row: column name to value, instants as datetimes in UTC."""
+        """Returns the record as a dict of column names to values; instants are UTC datetimes."""
         values = msgspec.structs.astuple(record)
         return {
             c.name: instant(value) if c.type == "TIMESTAMP" and value is not None else value
@@ -186,7 +186,7 @@ DEAD_LETTERS: Final = Table(
         Column("run", "INT64", "Run that wrote this row: its start, microseconds since the epoch, "
                "as in the table ledger. When a stream's job is updated, the ledger keeps its run, "
                "but this table begins a new one."),
-        Column("origin", "STRING", "What ran: stream or batch."),
+        Column("origin", "STRING", "Whether the run was a stream or a batch."),
         Column("ingested_at", "TIMESTAMP", "When the run wrote this row, UTC."),
     ),
     record=DeadLetterRow,
@@ -221,7 +221,7 @@ LEDGER: Final = Table(
         Column("records", "INT64", "Number of records, conversations, revisions or values."),
         Column("revision", "INT64", "When the sum was made, microseconds since the epoch; a run's "
                "largest is current."),
-        Column("origin", "STRING", "What ran: stream or batch."),
+        Column("origin", "STRING", "Whether the run was a stream or a batch."),
     ),
     record=LedgerTotal,
     partition_by=None,

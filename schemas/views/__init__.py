@@ -1,7 +1,7 @@
-"""The views over the tables. Each is a `.sql` file in BigQuery's dialect.
+"""Lists and reads the SQL views over the tables. Each is a `.sql` file in BigQuery's dialect.
 
-A file starts with a comment that describes the view and gives the source of its definition. It
-names tables and views as `{dataset}.name`.
+Each file starts with a comment that describes the view and cites the source of its definition. The
+SQL refers to tables and views as `{dataset}.name`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ VIEWS: Final = (
     "drift_headline",
     "length_histogram",
 )
-"""All views. Each reads only views before it, so they can be created in this order."""
+"""All views. Each reads only views listed before it, so they can be created in this order."""
 
 _DATASET: Final = "{dataset}"
 
 
 def view_sql(name: str, dataset: str) -> str:
-    """Returns the query of a view over a dataset, e.g. `undertone` or `project.undertone`."""
+    """Returns a view's query for a dataset such as `undertone` or `project.undertone`."""
     return _read(name).replace(_DATASET, dataset)
 
 

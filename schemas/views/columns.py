@@ -13,7 +13,7 @@ _OF_TABLES: Final[Mapping[str, Table]] = {
     "classifier_rates_latest": CLASSIFIER_RATES,
     "ledger_latest": LEDGER,
 }
-"""Views that only choose rows of a table. Their columns are the table's."""
+"""Views that only select rows of a table. They have the same columns as the table."""
 
 _COMMON: Final[Mapping[str, str]] = {
     "window_start": "Start of the hour, or of the window's first day, UTC.",
@@ -116,7 +116,7 @@ _OWN: Final[Mapping[tuple[str, str], str]] = {
 
 
 def column_description(view: str, column: str) -> str:
-    """Returns what a column of a view means.
+    """Returns the description of a column of a view.
 
     Raises:
       KeyError: if the column has no description.

@@ -1,6 +1,7 @@
-"""The wire format: how an event looks in protobuf, JSON and Avro, and when it is valid.
+"""Reads, validates and writes events in protobuf, JSON and Avro.
 
-After this package every message is a valid, frozen `Message`. A refused row becomes a `Rejection`,
-never an exception, and a `Rejection` contains no text. `event` reads and `payload` writes. `json`,
-`avro` and `protobuf` each know one encoding; `validate` and `values` know none.
+Each row that is read becomes a valid, immutable `Message`, a `SystemTurn` or a `Rejection`. Invalid
+rows never raise an exception, and a `Rejection` never contains the text of a message. `event` reads
+rows, and `payload` writes them. `json`, `avro` and `protobuf` each handle one encoding; `validate`
+and `values` do not depend on the encoding.
 """

@@ -1,4 +1,4 @@
-"""Events in Avro: rows of an archive, as fastavro reads them."""
+"""Reads events in Avro, from the rows of an archive that fastavro has decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AVRO_FIELDS: Final = (
     "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", *ATTRIBUTES,
     "schema_version", "published_at_us",
 )  # fmt: skip
-"""Fields that are read from an archive's row; others may contain anything, however deep."""
+"""The fields that are read from a row of an archive; all other fields are ignored."""
 
 _attributes_of: Callable[[Mapping[str, Any]], tuple[str | None, ...]] = itemgetter(*ATTRIBUTES)
 
@@ -36,11 +36,11 @@ def archive_fields() -> tuple[str, ...]:
 
 
 def read_avro(row: Mapping[str, Any], published_at_us: int | None, limits: Limits) -> Decoded:
-    """Reads an event; a publish time from outside the row overrides the row's own."""
+    """Reads an event; `published_at_us`, if given, overrides the publish time in the row."""
     get = row.get
     try:
         attributes = _attributes_of(row)
-    except KeyError:  # An archive may lack some. The getter is twice as fast as `map`.
+    except KeyError:  # Some fields may be missing. The getter is twice as fast as `map`.
         attributes = tuple(map(get, ATTRIBUTES))
     if published_at_us is None:
         published_at_us = get("published_at_us")

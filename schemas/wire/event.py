@@ -1,4 +1,4 @@
-"""Reads one row of any source into a valid message, a rejection or a system turn."""
+"""Reads one row from any source as a valid message, a rejection or a system turn."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
     "application/x-protobuf": Encoding.PROTOBUF,
     JSON_TYPE: Encoding.JSON,
 }
-"""Values of the Pub/Sub attribute `content-type`; a payload without it is protobuf."""
+"""Values of the Pub/Sub attribute `content-type`; without it, the payload is protobuf."""
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
 
 
 def encoding_of(content_type: str | None) -> Encoding:
-    """Returns the encoding that a Pub/Sub message's `content-type` attribute names."""
+    """Returns the encoding for a Pub/Sub message's `content-type` attribute."""
     if content_type is None:
         return Encoding.PROTOBUF
     return CONTENT_TYPES.get(content_type.split(";")[0].strip().lower(), Encoding.UNKNOWN)
@@ -41,17 +41,18 @@ def read_event(
     limits: Limits,
     received_at_us: int | None = None,
 ) -> Decoded:
-    """Reads one row into a valid message.
+    """Reads and validates one row.
 
     Args:
       encoding: how the row is encoded.
-      row: bytes, or for AVRO the dict that fastavro read.
-      published_at_us: publish time from outside the row; it overrides the row's own.
-      limits: what is valid.
-      received_at_us: when a live source got it; a later publish time counts as this time.
+      row: the payload as bytes or, for AVRO, as the dict that was read by fastavro.
+      published_at_us: publish time from outside the row; it overrides the time in the row.
+      limits: the bounds of a valid event.
+      received_at_us: when a live source received the row. A later publish time is replaced by this
+        time.
 
     Returns:
-      The message, the rejection with its reason, or `SystemTurn`.
+      The valid message, a `Rejection` with its reason, or a `SystemTurn`.
     """
     if received_at_us is not None and published_at_us is not None:
         published_at_us = min(published_at_us, received_at_us)
@@ -89,10 +90,10 @@ def _read(encoding: Encoding, row: Any, published_at_us: int | None, limits: Lim
 
 
 def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
-    """Returns the sent time and the publish time that a row states, in microseconds.
+    """Returns the sent time and the publish time from a row, in microseconds.
 
-    A time is None if the row does not state it, can't be read, or states one that is not an int64.
-    The row may still be invalid.
+    A time is None if it is missing or is not an int64, or if the row can't be read. The row is not
+    validated.
     """
     sent_at_us: int | None = None
     published_at_us: int | None = None
@@ -106,14 +107,17 @@ def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
 
 
 def instant_of(microseconds: str | None) -> int | None:
-    """Returns the instant that an attribute states in decimal digits; None for other text."""
+    """Parses an attribute's decimal digits as an instant; returns None for any other text."""
     if microseconds is None or not _DECIMAL.fullmatch(microseconds):
         return None
     return int64_or_none(int(microseconds))
 
 
 def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
-    """Returns a row's size in bytes and SHA-256; of a dict, those of the fields read, as JSON."""
+    """Returns the size in bytes and the SHA-256 of a row.
+
+    A dict is measured as JSON that contains only the fields that are read.
+    """
     if encoding == Encoding.AVRO:
         row = {name: row[name] for name in AVRO_FIELDS if name in row}
         row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")

@@ -1,4 +1,7 @@
-"""Events in JSON: the protobuf's field names, and instants in RFC 3339 or in microseconds."""
+"""Reads events in JSON, with the field names of the protobuf.
+
+Instants may be given in RFC 3339 or in microseconds.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ _ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def read_json(row: bytes, published_at_us: int | None, limits: Limits) -> Decoded:
-    """Reads an event; a publish time from outside the row overrides the row's own."""
+    """Reads an event; `published_at_us`, if given, overrides the publish time in the row."""
     try:
         event = _decode(row)
     except _ERRORS:
@@ -69,7 +72,7 @@ def read_json(row: bytes, published_at_us: int | None, limits: Limits) -> Decode
 
 
 def json_instants(row: bytes) -> tuple[int | None, int | None]:
-    """Returns the sent time and the publish time that a row states."""
+    """Returns the sent time and the publish time from a row."""
     try:
         event = _decode(row)
     except _ERRORS:

@@ -1,4 +1,4 @@
-"""Writes rows of an archive as payloads of Pub/Sub messages."""
+"""Converts rows of an archive to payloads of Pub/Sub messages."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from schemas.wire.validate import MAX_ID_BYTES, Limits, Rejection
 
 _NO_LIMITS: Final = Limits(allowed_lateness_us=2**63, max_event_bytes=2**63 - 1)
 _NOT_UTF8: Final = "\uffff" * (MAX_ID_BYTES + 1)
-"""Replaces an id, role or attribute that is not UTF-8. The outcome is the same: it is too long for
-an id, not a role, and not a value of a breakdown."""
+"""Replaces an id, role or attribute that is not UTF-8. The replacement is refused in the same way:
+it is too long for an id, is not a role, and is not a valid value of any breakdown."""
 
 
 def payload_of(row: Mapping[str, Any], encoding: Encoding) -> tuple[bytes, str]:
-    """Writes a row of an archive as the payload of a Pub/Sub message.
+    """Converts a row of an archive to the payload of a Pub/Sub message.
 
-    `read_event` reads the payload as it reads the row: as the same message, or as a rejection for
-    the same reason. So the payload is JSON, whatever `encoding` says, if protobuf can't express it:
-    a missing text (in protobuf it is empty), the instant 0, a role or number outside its type, or
-    text that is not UTF-8.
+    `read_event` gives the same result for the payload as for the row: the same message, or a
+    rejection for the same reason. To guarantee this, the payload is JSON, even if `encoding` is
+    PROTOBUF, whenever protobuf can't express the row: if the text is missing (protobuf would make
+    it empty), an instant is 0, a role or number does not fit its type, or text is not UTF-8.
 
-    Two things differ. The size limit applies to the whole payload, but in an archive only to the
-    text. And a protobuf event has no publish time: publish it beside the payload, as an attribute
-    that `instant_of` reads.
+    There are two differences. The size limit applies to the whole payload, but in an archive only
+    to the text. And a protobuf event has no publish time, so it must be published as an attribute
+    of the message, which can be read with `instant_of`.
 
     Args:
-      row: as fastavro reads it, with lone surrogates for bytes that are not UTF-8.
-      encoding: PROTOBUF or JSON.
+      row: the row as read by fastavro, with lone surrogates for bytes that are not UTF-8.
+      encoding: the preferred encoding, PROTOBUF or JSON.
 
     Returns:
-      The payload, and the content type that tells `encoding_of` how to read it.
+      The payload and its content type, from which `encoding_of` finds the encoding.
     """
     said = {name: row[name] for name in archive_fields() if row.get(name) is not None}
     if type(said.get("message_index")) is not int:  # No reader uses it, so it may have any type.
@@ -52,8 +52,8 @@ def _json_of(said: Mapping[str, Any]) -> bytes:
     read = read_avro(said, None, _NO_LIMITS)
     if isinstance(read, Rejection) and read.reason == Reason.INVALID_UTF8:
         return text.encode("utf-8", "surrogatepass")
-    # Another field is refused before the text is checked, or an attribute becomes `other`. With
-    # bytes that are not UTF-8 the event would be INVALID_UTF8 instead.
+    # With the replacement, a bad field is refused before the text is checked, or a bad attribute
+    # becomes `other`. With bytes that are not UTF-8, the event would be INVALID_UTF8 instead.
     readable = {
         name: value
         if not isinstance(value, str) or _encodes(value)

@@ -1,4 +1,4 @@
-"""Events in protobuf."""
+"""Reads and writes events in protobuf."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_protobuf(row: bytes, published_at_us: int | None, limits: Limits) -> De
 
 
 def protobuf_sent_at_us(row: bytes) -> int | None:
-    """Returns the sent time that a row states; None if it states none or can't be read."""
+    """Returns the sent time from a row; None if it is missing or the row can't be read."""
     try:
         return ConversationEvent.FromString(row).sent_at_us or None
     except DecodeError:
@@ -51,7 +51,7 @@ def protobuf_sent_at_us(row: bytes) -> int | None:
 
 
 def protobuf_of(said: Mapping[str, Any]) -> bytes | None:
-    """Returns an event in protobuf; None if it would be read back as a different one."""
+    """Encodes an event in protobuf; returns None if it would be read back as a different event."""
     fields = dict(said)
     role = fields.pop("role", None)
     published_at_us = fields.pop("published_at_us", None)
@@ -59,12 +59,12 @@ def protobuf_of(said: Mapping[str, Any]) -> bytes | None:
         fields["role"] = _ROLE_NUMBERS.get(role.upper())
         if fields["role"] is None:
             return None
-    # A publish time goes beside the payload, and only as an int64.
+    # The publish time is sent as a message attribute, and only as an int64.
     if "text" not in fields or fields.get("sent_at_us") == 0:
         return None
     if int64_or_none(published_at_us) != published_at_us:
         return None
     try:
         return ConversationEvent(**fields).SerializeToString()
-    except ValueError:  # A number outside its type, or a lone surrogate.
+    except ValueError:  # A number does not fit its type, or a text has a lone surrogate.
         return None

@@ -1,4 +1,4 @@
-"""Checks whether an event is valid, in the same order of fields for every encoding."""
+"""Validates events. Fields are checked in the same order for every encoding."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Limits(msgspec.Struct, frozen=True):
 
     Attributes:
       allowed_lateness_us: an event that was published more than this after it was sent is late.
-      max_future_us: an event that was sent more than this after it was published, or after a live
-        source got it, is from the future.
-      max_event_bytes: a larger payload (in an Avro archive: a larger text) is refused.
-      max_age_us: an event that a live source got more than this after it was sent is refused,
-        because the state that it would change may be gone.
-      allowed_values: the operator's lists; a value of a breakdown that is not on its list becomes
-        `other`.
+      max_future_us: an event that was sent more than this after it was published, or after it was
+        received by a live source, is from the future.
+      max_event_bytes: a payload (in an Avro archive, a text) that is larger than this is refused.
+      max_age_us: an event is refused if a live source received it more than this after it was sent,
+        because the state that it would change may have been deleted.
+      allowed_values: the operator's lists; a breakdown's value that is not on the list for that
+        breakdown becomes `other`.
     """
 
     allowed_lateness_us: int
@@ -43,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why a row is not a message, with its readable fields but never its text."""
+    """A refused row: the reason and the row's readable fields, but never its text."""
 
     reason: Reason
     event_id: str | None = None
@@ -53,7 +53,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class SystemTurn(msgspec.Struct, frozen=True):
-    """A valid event of the system role: counted as read, but not a message."""
+    """A valid event with the system role. It is counted as read, but it is not a message."""
 
 
 _SYSTEM_TURN: Final = SystemTurn()
@@ -114,12 +114,12 @@ def validate(
 
 
 def is_in_range(instant_us: int | None) -> bool:
-    """Tells whether a valid event may have this instant."""
+    """Returns whether an instant is within the range that is allowed for events."""
     return instant_us is not None and _EARLIEST_US <= instant_us < _LATEST_US
 
 
 def id_or_none(value: str | None) -> str | None:
-    """Returns an id, or None if it may be a sentence, which no dead letter may repeat."""
+    """Returns an id, or None if it could be a sentence, because dead letters must contain no text."""
     return value if value and _LOOKS_LIKE_AN_ID.fullmatch(value) else None
 
 

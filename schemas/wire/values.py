@@ -1,4 +1,4 @@
-"""Which values a breakdown may have. Every other value becomes `other`, and the message counts.
+"""Validates values of breakdowns. An invalid value becomes `other`, and the message still counts.
 
 A value on the wire is free text. Without these rules a client that sends its build number would
 give the tables one value per build, and a client that sends a sentence would publish it there.
@@ -15,7 +15,8 @@ from schemas.breakdowns import ATTRIBUTES, OTHER, RESERVED, STATED, UNKNOWN, Kin
 from schemas.countries import COUNTRIES
 
 AllowedValues = frozenset[tuple[str, str]]
-"""The operator's lists, as pairs of breakdown and value. A breakdown without a pair has no list."""
+"""The operator's lists, as pairs of a breakdown and an allowed value. A breakdown that has no pair is
+not restricted."""
 
 ANY_VALUE: Final[AllowedValues] = frozenset()
 
@@ -26,7 +27,7 @@ UNLISTED: Final = "unlisted"
 
 _MAX_STATED_CHARS: Final = 256
 _TOO_LONG: Final = "?"
-"""Replaces a value that is too long to cache; it is just as invalid."""
+"""Replaces a value that is too long to cache; both are invalid."""
 _NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._-]{1,40}")
 _LANGUAGE_TAG: Final = re.compile(
     r"""
@@ -41,7 +42,7 @@ _LANGUAGE_TAG: Final = re.compile(
     re.VERBOSE,
 )
 """A well-formed tag in lower case: https://www.rfc-editor.org/rfc/rfc5646#section-2.1. Primary
-languages of four letters or more are left out: the registry has none."""
+languages of four letters or more are left out, because none are registered."""
 _UNDETERMINED: Final = "und"
 
 
@@ -49,8 +50,8 @@ class CleanValues(NamedTuple):
     """The values that an event states, cleaned for the tables.
 
     Attributes:
-      values: of `ATTRIBUTES`, in that order; None where the event states none.
-      others: breakdown and reason, e.g. `platform/invalid`, of each value that became `other`.
+      values: the values of `ATTRIBUTES`, in that order; None if the event does not state one.
+      others: an entry such as `platform/invalid` for each value that became `other`.
     """
 
     values: tuple[str | None, ...]
@@ -58,7 +59,7 @@ class CleanValues(NamedTuple):
 
 
 def clean_values(stated: tuple[str | None, ...], allowed: AllowedValues) -> CleanValues:
-    """Returns an event's values of `ATTRIBUTES` in the tables' spelling, or as `other`.
+    """Returns an event's values of `ATTRIBUTES`, each as spelled in the tables or as `other`.
 
     Millions of events share a few combinations, so most calls cost one look-up in a cache.
     """
@@ -73,19 +74,19 @@ def parse_allowed(text: str) -> list[tuple[str, str]]:
     """Reads the operator's lists, e.g. `platform=web,ios` or `platform=web,ios;plan=free,pro`.
 
     Raises:
-      ValueError: if the text is not a list, or lists a value that no event can state.
+      ValueError: if the text can't be parsed, or contains a value that events can't state.
     """
     return [pair for part in text.split(";") for pair in _parse_list(part)]
 
 
 def lists_of(allowed: AllowedValues) -> dict[str, list[str]]:
-    """Returns the operator's lists by breakdown, sorted."""
+    """Returns the operator's list for each breakdown, sorted."""
     names = sorted({name for name, _ in allowed})
     return {name: sorted(value for of, value in allowed if of == name) for name in names}
 
 
 class _TooLongError(Exception):
-    """Raised for a value that is too long to cache; only results are cached."""
+    """Raised if a value is too long to cache, because exceptions are not cached."""
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +126,7 @@ def _clean_value(
 
 @lru_cache(maxsize=16)
 def _spellings_of(allowed: AllowedValues) -> dict[str, dict[str, str]]:
-    """Returns the spellings on the operator's lists by breakdown and value in lower case."""
+    """Maps each breakdown and lower-case value to the spelling on the operator's list."""
     return {
         name: {value.lower(): value for value in values}
         for name, values in lists_of(allowed).items()
@@ -169,4 +170,4 @@ _CANONICAL: Final[Mapping[Kind, Callable[[str], str | None]]] = {
     Kind.LANGUAGE: _language,
     Kind.NAME: _name,
 }
-"""By kind: a function that returns a value's one spelling, or None if it is not valid."""
+"""For each kind, a function that returns the standard spelling of a value, or None if invalid."""
