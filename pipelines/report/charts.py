@@ -1,7 +1,7 @@
-"""Turns figures into words and geometry, which is all that a template needs to draw them.
+"""Turns figures into the positions and text from which the templates draw charts.
 
-Positions are per cent of the drawing's width or height. So a drawing fits any screen, and its words
-keep their size.
+Positions are percentages of the drawing's width or height. So a drawing fits any screen, and its
+text keeps its size.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
 
 
 def share_bars(shares: Iterable[Share], words: Wording, quiet: Collection[str] = ()) -> Bars:
-    """Draws shares as bars from zero, using the best estimate of each."""
+    """Draws each share's best estimate as a bar that starts at zero."""
     shares = list(shares)
     scale = _Scale.to(max((_top(s.best) for s in shares), default=0))
     bars = [_share_bar(share, scale, words, share.name in quiet) for share in shares]
@@ -71,7 +71,7 @@ def change_bars(changes: Iterable[Change], words: Wording) -> Bars:
 
 
 def length_columns(lengths: Sequence[Share], words: Wording) -> Columns:
-    """Draws the length bins as columns, each with its smallest number of messages at the left."""
+    """Draws the length bins as columns. Each bin's smallest length is written at its left edge."""
     width = 100 / max(len(lengths), 1)
     scale = _Scale.to(max((share.share or 0 for share in lengths), default=0))
     columns = [
@@ -92,7 +92,7 @@ def length_columns(lengths: Sequence[Share], words: Wording) -> Columns:
 def count_columns(
     counts: Sequence[tuple[str, int | None]], words: Wording, marks: Sequence[Tick]
 ) -> Columns:
-    """Draws numbers of conversations as columns with names."""
+    """Draws numbers of conversations as columns with labels."""
     width = 100 / max(len(counts), 1)
     scale = _Scale.to(max((n or 0 for _, n in counts), default=0))
     columns = [
@@ -110,7 +110,7 @@ def count_columns(
 
 
 def long_mark(lengths: Sequence[Share]) -> float:
-    """Returns the position from which on conversations are long."""
+    """Returns the position at which long conversations begin."""
     not_long = sum(_fewest(share.name) <= LONG_OVER for share in lengths)
     return not_long * 100 / max(len(lengths), 1)
 
@@ -120,7 +120,10 @@ def _fewest(length: str) -> int:
 
 
 def day_series(days: Sequence[Day], words: Wording) -> Series:
-    """Draws the share of affective conversations by day: corrected if every day's share is."""
+    """Draws the share of affective conversations by day.
+
+    The shares are corrected if there is a corrected share for every day, otherwise raw.
+    """
     known = [day.affective for day in days if day.affective.share is not None]
     is_corrected = bool(known) and all(share.is_corrected for share in known)
     shares = [day.affective.best if is_corrected else day.affective for day in days]
@@ -157,7 +160,7 @@ def day_marks(days: Sequence[Day]) -> list[Tick]:
 
 
 def drift_grid(matrix: Matrix, words: Wording, is_exhaustive: bool) -> Grid:
-    """Draws the drift matrix. A pair that was not released is empty."""
+    """Draws the drift matrix. Pairs that were not released are left empty."""
     rows = [
         (readable(opening), [_pair(matrix, opening, closing, words, is_exhaustive)
                              for closing in ENDS])
@@ -203,7 +206,7 @@ def _write_count(value: float) -> str:
 
 
 def _top(share: Share) -> float:
-    """Returns how far a share reaches. The upper end of a lower bound is not shown."""
+    """Returns the largest value drawn for a share. A lower bound is drawn without an upper end."""
     high = None if share.is_lower_bound else share.high
     return high or share.share or 0
 
@@ -244,7 +247,7 @@ def _pair(matrix: Matrix, opening: str, closing: str, words: Wording, is_exhaust
 
 
 def _heat(share: float) -> int:
-    """Returns 1..9, by the square root, because most drifts are a few per cent of their opening."""
+    """Returns a shade from 1 to 9. It uses the square root, because most shares are small."""
     return max(1, min(9, round(9 * math.sqrt(share))))
 
 

@@ -1,6 +1,6 @@
-"""Reads the figures of the report and of the terminal's summary from a run's database.
+"""Defines the figures that are shown in the report and in the terminal's summary.
 
-A withheld figure has None for its number, so nobody takes it for zero.
+A figure that was withheld is None, so that it can't be mistaken for zero.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from transforms.facets.facet import ALL, Facet
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
 ENDS: Final = (*TYPES, NO_TYPE)
-"""The types that a conversation may open or close with."""
+"""The possible types of a conversation's opening or closing."""
 
 _LABELS: Final = {declared.name: declared.label for declared in BREAKDOWNS}
 
 
 @dataclass(frozen=True)
 class Share:
-    """A part of a whole: raw and corrected, each with a 95 % interval.
+    """A share of conversations, raw and corrected, each with a 95 % interval.
 
     Attributes:
       name: name of the part: a type, a use, a length …
-      conversations: conversations in the part; None if withheld.
-      whole: conversations in the whole; None if withheld.
+      conversations: number of conversations in the part; None if withheld.
+      whole: number of conversations of which this is a share; None if withheld.
       share, low, high: raw share and its interval, in [0, 1]; None if not known.
       is_lower_bound: whether some of the part was withheld, so the true share may be larger.
       days: number of days on which the part was released.
-      corrected, corrected_low, corrected_high: share without the classifier's errors, and its
-        interval, in [0, 1]; None if not known.
-      is_counted: whether the part was counted without a classifier. Then raw equals corrected.
+      corrected, corrected_low, corrected_high: share corrected for the classifier's errors, and
+        its interval, in [0, 1]; None if not known.
+      is_counted: whether the part was counted without a classifier. If so, the raw and corrected
+        shares are equal.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Share:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether there is a corrected share."""
+        """Whether the corrected share is known."""
         return self.corrected is not None
 
     @property
@@ -78,7 +79,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Period:
-    """What the run covers. `days` counts the days with at least one released figure."""
+    """The days covered by the run. `days` counts those with at least one released figure."""
 
     conversations: int
     days: int
@@ -91,15 +92,15 @@ class Period:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether nothing was withheld. Then a missing figure is a true zero."""
+        """Whether nothing was withheld. If so, a missing figure is a true zero."""
         return self.min_users == 1 and self.min_conversations == 1
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Drift. Each released pair is a share of its opening.
+    """The drift from opening to closing types. Each released pair is a share of its opening.
 
-    `withheld` is the number of conversations that are in no released pair.
+    `withheld` is the number of conversations that do not belong to any released pair.
     """
 
     pairs: Mapping[tuple[str, str], Share]
@@ -113,7 +114,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of a breakdown."""
+    """The figures of one value of a breakdown."""
 
     name: str
     conversations: int
@@ -124,7 +125,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The values of a breakdown, largest first, and the conversations in withheld values."""
+    """The values of a breakdown, largest first, and the number of conversations withheld."""
 
     name: str
     label: str
@@ -135,7 +136,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Day:
-    """A UTC day; a figure is None if it was not released."""
+    """The figures of one UTC day; a figure is None if it was not released."""
 
     day: date
     conversations: int | None
@@ -144,7 +145,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often the classifier erred on a value, over conversations with known labels."""
+    """The classifier's errors on one value, measured on conversations with known labels."""
 
     facet: str
     value: str
@@ -157,7 +158,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class FacetShares:
-    """The shares of a facet that has no fixed section."""
+    """The shares of a facet that has no section of its own in the report."""
 
     facet: Facet
     shares: Sequence[Share]

@@ -1,8 +1,8 @@
 """Renders the report, a single HTML file, and the lines of the terminal's summary.
 
-The page is a Jinja2 template with autoescaping, because values of breakdowns, file names and
-reasons come from outside. It has no script, and its policy forbids scripts, requests and foreign
-styles.
+The page is rendered from a Jinja2 template with autoescaping, because values of breakdowns, file
+names and reasons are untrusted. It has no scripts, and its content security policy forbids scripts,
+requests and external styles.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ REPORT_FILE: Final = "report.html"
 
 _TEMPLATES: Final = "templates"
 _SHOWN_VALUES: Final = 8
-"""Number of values of a breakdown that the page shows before the reader asks for more."""
+"""Number of values of a breakdown that are shown until the reader asks for more."""
 
 _NO_CORRECTION: Final = "\N{EN DASH}"
-"""Text in place of a corrected share that does not exist."""
+"""Text that is shown if there is no corrected share."""
 
 _HOUR_MARKS: Final = (0, 6, 12, 18, 23)
 
@@ -78,9 +78,9 @@ def write_report(folder: Path) -> Path:
     """Writes the report of a run into its folder, and returns the report's path.
 
     Args:
-      folder: contains the run's database and, optionally, its `run.json`.
+      folder: the folder with the run's database and, optionally, its `run.json`.
 
-    Guarantees: an existing report is replaced completely or not at all.
+    An existing report is either replaced completely or left unchanged.
 
     Raises:
       InputError: if the folder has no database, or its `run.json` can't be read.
@@ -246,7 +246,7 @@ def _both(share: Share, words: Wording) -> tuple[str, str, str, str]:
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
-    """Writes how many conversations with a value were found, and how many false alarms it had."""
+    """Writes the numbers of correctly found conversations and of false alarms for a value."""
     name = rate.facet if rate.value == ALL else rate.value
     return (
         readable(name),
@@ -295,7 +295,7 @@ def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
 
 
 def _about(figures: Figures, run: Run) -> list[tuple[str, str]]:
-    """Returns the facts about the run. Leaves out those that are not known."""
+    """Returns the known facts about the run, each with its label."""
     period = figures.period
     classifiers = list(period.classifier_versions) if period else []
     said = [

@@ -37,7 +37,7 @@ LENGTH_BREAKDOWN: Final = "length"
 
 
 MAX_BREAKDOWN_VALUES: Final = 200
-"""The report lists at most so many values of a breakdown; the database has the others."""
+"""Maximum number of values that the report lists for a breakdown. The database has all values."""
 
 
 _OVERALL: Final = "granularity = 'period' AND breakdown = 'overall'"
@@ -53,7 +53,7 @@ _IN_SECTIONS: Final = frozenset((
     "all", "type", "use", "length", "long", "sentiment", "pushback", "pushback_reason",
     "drift", "drift_long",
 ))  # fmt: skip
-"""Facets with a section in the report; all others are listed in `more`."""
+"""Facets that have their own section in the report; all others are listed in `more`."""
 
 
 Row = Mapping[str, Any]
@@ -75,7 +75,7 @@ def read_figures(folder: Path) -> Figures:
 class _Reader:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        # Computed once, because the view joins all windows even if a query needs only a few.
+        # Materialized, because the view joins all windows even if a query needs only a few.
         connection.execute(
             "CREATE TEMP TABLE reported AS FROM ratios WHERE granularity = 'period' "
             "OR (granularity = 'day' AND breakdown = 'overall' AND facet = 'use')"
@@ -159,7 +159,7 @@ class _Reader:
         )
 
     def _unpaired(self, facet: str, whole: str) -> int:
-        """Returns how many conversations are in no released pair of a drift facet."""
+        """Returns the number of conversations that are not in any released pair of a drift facet."""
         ((total, paired),) = self._tuples(
             f"SELECT sum(conversations) FILTER (facet = '{whole}' AND facet_value = 'all'), "
             f"sum(conversations) FILTER (facet = '{facet}') FROM cells WHERE {_OVERALL}"
@@ -227,7 +227,7 @@ class _Ratios:
             self._rows[row["facet"], row["facet_value"], row["whole_facet"]] = row
 
     def share(self, facet: str, name: str, whole: str | None = None) -> Share:
-        """Returns a value's share of `whole`; by default, of its usual whole."""
+        """Returns a value's share of `whole`, or of the facet's usual denominator if it is None."""
         row = self._rows.get((facet, name, whole or _whole_facet(facet, name)))
         if row is None:
             return Share(name, conversations=0) if self._is_exhaustive else Share(name)

@@ -1,4 +1,4 @@
-"""What is said of the run itself: its input, settings, versions and ledger."""
+"""Reads the facts about the run itself: its input, settings, versions and ledger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SYNTHESISED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What `run.json` says about the run. What it does not say is empty."""
+    """The contents of `run.json`. Fields that are missing from the file are empty."""
 
     inputs: Sequence[str]
     started_at: str
@@ -68,13 +68,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger as the report shows it: records read, by outcome, and by reason."""
+    """The ledger for the report: the number of records read, by outcome and by reason."""
 
     read: int
     fates: Sequence[tuple[str, int]]
     reasons: Sequence[tuple[str, int]]
     others: Sequence[tuple[str, str, int]]
-    """Values that became `other`: breakdown, why, and how many."""
+    """The breakdown, reason and number of the values that became `other`."""
 
     @classmethod
     def of(cls, entries: Sequence[tuple[str, str, int]]) -> Ledger | None:
@@ -97,12 +97,12 @@ class Ledger:
 
     @property
     def missing(self) -> int:
-        """Records read minus records with an outcome; 0 if the ledger balances."""
+        """The number of records read that have no outcome; 0 if the ledger balances."""
         return self.read - sum(records for _, records in self.fates)
 
 
 def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the leaves of nested mappings, each under its path."""
+    """Yields each value in nested mappings with the path that leads to it."""
     for key, inner in value.items():
         name = f"{path} \N{MIDDLE DOT} {key}" if path else str(key)
         if isinstance(inner, Mapping):
@@ -114,7 +114,7 @@ def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str
 
 
 def _setting(name: str, value: str) -> tuple[str, str]:
-    """Writes a setting. A unit at the end of its name moves to the value."""
+    """Formats a setting. A unit at the end of the name is moved to the value."""
     if name.endswith("_s"):
         seconds = float(value)
         hours, rest = divmod(seconds, 3600)

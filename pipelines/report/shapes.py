@@ -1,4 +1,4 @@
-"""What a template needs to draw: bars, columns, points, and where they lie."""
+"""The shapes that the templates draw, such as bars, columns and points, with their positions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: where it ends, its interval, and the text beside it. A position of None is not drawn.
+    """A bar: its end, its interval and its text. A position of None is not drawn.
 
-    The true length of an open bar may be more than is drawn. A quiet bar is only for comparison.
-    The note gives the raw share of a corrected bar, or says that the bar shows a raw share.
+    The true length of an open bar may be greater than the drawn length. A quiet bar is only for
+    comparison. The note gives the raw share if the bar shows a corrected share; otherwise it says
+    that the bar shows a raw share.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of a scale."""
+    """A mark on a scale."""
 
     at: float
     text: str
@@ -36,7 +37,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars on one scale; `zero` is the position of its zero."""
+    """Bars that share a scale; `zero` is the position of zero on the scale."""
 
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
@@ -57,7 +58,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns on one scale; `marks` are drawn below them, and `ticks` beside them."""
+    """Columns that share a scale; `marks` are drawn below the columns, and `ticks` beside them."""
 
     columns: Sequence[Column]
     ticks: Sequence[Tick]
@@ -66,7 +67,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a line."""
+    """A point on a line."""
 
     at: float
     height: float
@@ -77,7 +78,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A line with gaps, its 95 % band, and its scale. `runs` are the stretches between gaps."""
+    """A line with its 95 % band and its scale. `runs` are the parts of the line between gaps."""
 
     runs: Sequence[Sequence[Point]]
     ticks: Sequence[Tick]
@@ -98,7 +99,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Grid:
-    """The drift matrix, with a row per opening type."""
+    """The drift matrix, with one row for each opening type."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[tuple[str, Sequence[Pair]]]

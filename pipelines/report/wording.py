@@ -1,4 +1,4 @@
-"""Figures as words: shares, intervals, counts and names."""
+"""Formats shares, intervals, counts and names as text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES: Final[Mapping[str, str]] = {
 
 
 class Wording:
-    """Writes figures as words, and says so if a figure was withheld."""
+    """Formats figures as text, including those that were withheld."""
 
     def __init__(self, period: Period | None) -> None:
         self._min_users = period.min_users if period else 0
@@ -33,7 +33,7 @@ class Wording:
 
     @property
     def withheld(self) -> str:
-        """The text in place of a withheld figure."""
+        """The text that stands for a withheld figure."""
         if self._min_users > 1:
             return f"fewer than {self._min_users} users"
         return "not published"
@@ -43,14 +43,14 @@ class Wording:
         return self.withheld if conversations is None else f"{conversations:,}"
 
     def share(self, share: Share) -> str:
-        """Writes a share as per cent, and marks a lower bound."""
+        """Writes a share as a percentage, and marks it if it is a lower bound."""
         if share.share is None:
-            # If there is a count but no share, the whole was withheld.
+            # If there is a count but no share, the denominator was withheld.
             return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
         return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
 
     def beside(self, share: Share) -> str:
-        """Writes the note beside the best estimate: the raw share, or that the estimate is raw."""
+        """Writes the note for the best estimate: the raw share, or `raw` if the estimate is raw."""
         if share.share is None or share.is_counted:
             return ""
         return f"raw {self.share(share)}" if share.is_corrected else "raw"
@@ -62,14 +62,14 @@ class Wording:
         return "none" if change.conversations == 0 else self.withheld
 
     def counts(self, share: Share) -> str:
-        """Writes the counts of a share: its part and its whole."""
+        """Writes a share as two counts, e.g. `12 of 345`."""
         if not share.conversations or share.whole is None:
             return ""
         return f"{share.conversations:,} of {share.whole:,}"
 
 
 def percent(share: float) -> str:
-    """Writes a share in [0, 1] as per cent, with about three digits."""
+    """Writes a share in [0, 1] as a percentage with about three digits."""
     value = share * 100
     if 0 < value < 0.01:
         return "<0.01%"
@@ -100,5 +100,5 @@ def points_interval(change: Change) -> str:
 
 
 def readable(name: str) -> str:
-    """Writes a label in words. A name that is not one of ours keeps its own words."""
+    """Writes a label in plain words. Names that the project did not define keep their words."""
     return _NAMES.get(name, name.replace("_", " ").capitalize())

@@ -1,4 +1,4 @@
-"""Makes up conversations whose every measure is known in advance."""
+"""Generates artificial conversations for which every measure is known in advance."""
 
 from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate

@@ -1,4 +1,4 @@
-"""Damages copies of events. Each copy comes with the reason why it must be refused."""
+"""Damages copies of events, and tells the reason for which each copy must be refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.wire.validate import MAX_ID_BYTES, SCHEMA_VERSION
 Event = dict[str, Any]
 
 _AHEAD_US: Final = 10 * 60 * 1_000_000
-"""Twice what `wire.Limits` accepts."""
+"""Twice the size that `wire.Limits` accepts."""
 _YEAR_1970_US: Final = 1_000
 _YEAR_2103_US: Final = 4_200_000_000_000_000
 
@@ -35,7 +35,7 @@ _MIX: Final = Mix(dict.fromkeys(_FAULTS, 1.0))
 
 
 def damage(event: Event, event_id: str, random: Random) -> tuple[Event, Reason]:
-    """Returns a copy of an event with a new id and one fault, and the reason to expect for it."""
+    """Returns a copy of an event with a new id and one fault, and the expected reason."""
     reason, field, value = _MIX.pick(random)
     if value is None:
         value = event["published_at_us"] + _AHEAD_US

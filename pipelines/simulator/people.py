@@ -1,4 +1,4 @@
-"""Draws the users of a simulation, and what their events say about them."""
+"""Draws the users of a simulation, and the attributes that their events state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.simulator.chance import Mix
 from schemas.breakdowns import ATTRIBUTES
 
 USERS_PER_CONVERSATION: Final = 0.8
-"""Size of the pool that users are drawn from. Some users in the pool are never drawn."""
+"""Size of the pool from which users are drawn. Some users in the pool are never drawn."""
 
 _HIDDEN_USER: Final = 0.03
 _HIDDEN_ATTRIBUTE: Final = 0.04
@@ -34,7 +34,7 @@ _LANGUAGE_TAGS: Final = {
 
 
 class Speaker(NamedTuple):
-    """What the events of a conversation say about its user.
+    """The user of a conversation, as described in its events.
 
     Attributes:
       user: pseudonymous id; None if the events do not name the user.
@@ -54,8 +54,8 @@ class People:
         self._pool = max(1, int(conversations * USERS_PER_CONVERSATION))
         self._share_chinese = share_chinese
         self._seed = seed
-        # A user keeps country, language and plan. The cache suffices for busy users, who return
-        # soon; most others are drawn once.
+        # A user always has the same country, language and plan. The cache is large enough for busy
+        # users, who return soon; most others are drawn once.
         self._traits = lru_cache(maxsize=65_536)(self._draw_traits)
 
     def draw(self, random: Random) -> Speaker:

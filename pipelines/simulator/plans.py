@@ -1,7 +1,8 @@
-"""Plans threads: what each is about, its length, its change of mood, and any pushback.
+"""Plans the topic, length, change of mood and pushback of each thread.
 
-The shares here are the project's own guesses. Together they resemble what the study says in words
-(docs/metrics.md). The study gives its figures by type only as pictures, so they are not copied.
+The shares in this module are guesses. Together they resemble the results that the study states in
+its text (docs/metrics.md). The study shows its figures by type only in charts, so those figures are
+not copied.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ _COMES_FROM: Final[Mapping[str, Mix[str]]] = {
 }
 
 _LENGTH: Final = {True: (1.5, 1.05), False: (0.95, 0.9)}
-"""Log-normal mean and deviation of the human messages: the medians are 4.5 if the conversation is
-affective, else 2.6."""
+"""Log-normal mean and deviation of the number of human messages. The median is 4.5 if the
+conversation is affective, otherwise 2.6."""
 _LENGTH_OF: Final = {
     "companionship": (2.1, 1.1),
     "romantic_roleplay": (2.3, 1.0),
@@ -57,15 +58,15 @@ _LENGTH_OF: Final = {
 }
 _BOUNDARY_EVERY: Final = 2_000
 _BOUNDARIES: Final = {499: 49, 999: 50, 1499: 51, 1999: 0}
-"""Threads of a round that get a length next to a definition's limit. With 0, only the assistant
-speaks."""
+"""Threads of each round whose length is set close to a limit in a definition. If the length is 0,
+only the assistant speaks."""
 
 _MOOD: Final = {
     True: Mix({-2: 15, -1: 40, 0: 35, 1: 8, 2: 2}),
     False: Mix({-1: 10, 0: 80, 1: 9, 2: 1}),
 }
 _RISE: Final = {True: Mix({-1: 12, 0: 48, 1: 28, 2: 12}), False: Mix({-1: 8, 0: 80, 1: 12})}
-"""How many half points the mood moves over the conversation."""
+"""Change of the mood over the conversation, in half points."""
 _NOISE: Final = Mix({-1: 12, 0: 76, 1: 12})
 
 _PUSHES_BACK: Final = {True: 0.08, False: 0.02}
@@ -87,7 +88,7 @@ _MODEL: Final = ATTRIBUTES.index("model")
 
 
 class Arc(NamedTuple):
-    """The course of a conversation: the opening kind before message `turn`, then the closing."""
+    """The kinds of a conversation: the opening kind before message `turn`, then the closing kind."""
 
     opening: str
     closing: str
@@ -173,12 +174,12 @@ class Planner:
         opening = (_COMES_FROM[closing] if is_affective else _OTHERWISE).pick(random)
         turn = 1 + int(random.random() * (human_messages - 1))
         if is_affective and random.random() < 0.2:
-            # Some drift the other way: they open as affective and close as something else.
+            # Some drift the other way: they open as affective and close as a different kind.
             opening, closing = closing, opening
         return Arc(opening, closing, human_messages, turn)
 
     def _draw_pushback(self, arc: Arc) -> dict[int, str]:
-        """Returns the pushback reasons by position of the human message that gets the pushback."""
+        """Maps the positions of human messages that get pushback to the reasons for it."""
         random = self._random
         is_affective = arc.closing in AFFECTIVE_TYPES
         if random.random() >= _PUSHES_BACK[is_affective]:
@@ -190,7 +191,7 @@ class Planner:
         }
 
     def _draw_pause_us(self) -> int:
-        """Returns how long the human is silent; never long enough to end the conversation."""
+        """Returns how long the human is silent, which is too short to end the conversation."""
         random = self._random
         if random.random() < _PAUSES:
             if random.random() < 0.02:
@@ -225,7 +226,7 @@ class Planner:
         )  # fmt: skip
 
     def _change_model(self, messages: list[PlannedMessage]) -> None:
-        """Draws a model for the second half of a thread. It may be the same one again."""
+        """Draws a model for the second half of a thread. It may be the same model."""
         model = MODELS.pick(self._random)
         for position in range(len(messages) // 2 + 1, len(messages)):
             attributes = list(messages[position].attributes)

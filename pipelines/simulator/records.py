@@ -1,4 +1,4 @@
-"""What the simulator knows about a message before it becomes an event."""
+"""The simulator's record of a message before it becomes an event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class PlannedMessage(NamedTuple):
 
     Attributes:
       sent_at_us: microseconds since the epoch; unique within a thread.
-      is_human: whether the human speaks, not the assistant.
+      is_human: whether the message is from the human, rather than from the assistant.
       kind: one of `labels.TYPES`, or of `labels.USES` except `affective`. An assistant's message
         has the kind of the message that it answers.
       half_points: sentiment of a human message in half points, -2..2; 0 for the assistant.
@@ -18,7 +18,7 @@ class PlannedMessage(NamedTuple):
       user: pseudonymous id; None if the event does not name the user.
       attributes: values of `breakdowns.ATTRIBUTES`; None for each that the event does not state.
       language: language of the text, `en` or `zh`.
-      text: the message itself.
+      text: text of the message.
     """
 
     sent_at_us: int

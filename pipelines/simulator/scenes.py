@@ -1,4 +1,4 @@
-"""The texts: either prose written for this project, or codes that name the planned label."""
+"""Provides message texts: either prose from the project's own corpus, or codes for labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLOSING: Final = "closing"
 _ANY_KIND: Final = "any"
 
 LABEL: Final = "label"
-"""Every code begins with this. Colons separate its parts."""
+"""The prefix of every code. The parts of a code are separated by colons."""
 PUSHBACK: Final = "pushback"
 REPLY: Final = "reply"
 
@@ -26,12 +26,12 @@ def human_code(kind: str, half_points: int) -> str:
 
 
 def assistant_code(pushback_reason: str | None) -> str:
-    """Returns the code for an assistant message; without a reason it is a plain reply."""
+    """Returns the code for an assistant message; if the reason is None, for a plain reply."""
     return f"{LABEL}:{PUSHBACK}:{pushback_reason}" if pushback_reason else f"{LABEL}:{REPLY}"
 
 
 class Scenes:
-    """The written messages, by language, role, kind, stage and sentiment."""
+    """The texts of the project's own corpus, by language, role, kind, stage and sentiment."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._human: dict[tuple[str, str, str], dict[int, list[str]]] = {}
@@ -43,7 +43,7 @@ class Scenes:
             else:
                 where = (row["lang"], row["kind"], row["pushback_reason"])
                 self._assistant.setdefault(where, []).append(row["text"])
-        # Not every mood has a text: each place keeps the nearest mood that has one.
+        # Some moods have no text. For those, the nearest mood that has a text is used.
         self._nearest = {
             where: [
                 min(moods, key=lambda mood: (abs(mood - wanted), mood)) for wanted in range(-2, 3)
@@ -52,11 +52,19 @@ class Scenes:
         }
 
     def half_points(self, language: str, kind: str, stage: str, wanted: int) -> int:
-        """Returns the sentiment, of those with a text, that is nearest to the wanted one, -2..2."""
+        """Returns the sentiment nearest to `wanted` (-2..2) for which there is a text."""
         return self._nearest[language, kind, stage][wanted + 2]
 
     def human(self, language: str, kind: str, stage: str, half_points: int, variant: int) -> str:
-        """Returns a human message. Take `half_points` from that method; `variant` is any number."""
+        """Returns a human message.
+
+        Args:
+          language: `en` or `zh`.
+          kind: kind of the message.
+          stage: stage of the conversation.
+          half_points: a sentiment that was returned by the method `half_points`.
+          variant: any number; it selects one of the texts.
+        """
         texts = self._human[language, kind, stage][half_points]
         return texts[variant % len(texts)]
 
@@ -69,7 +77,7 @@ class Scenes:
 
 @cache
 def load_scenes() -> Scenes:
-    """Reads the scenes that come with the package."""
+    """Reads the corpus that is shipped with the package."""
     folder = resources.files("pipelines.simulator")
     lines = [
         line

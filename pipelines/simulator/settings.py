@@ -12,25 +12,28 @@ _SHARES = ("share_affective", "share_chinese", "duplicates", "late", "malformed"
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationSettings:
-    """Says how many conversations to make up, and how. Equal settings give equal events.
+    """The settings of a simulation. The same settings always give the same events.
 
     Attributes:
-      conversations: number of threads. A thread that resumes after the gap is two conversations.
-      seed: seed of everything random.
-      start: no conversation starts before this instant; must carry a time zone.
+      conversations: number of threads. A thread that resumes after `session_gap` is counted as two
+        conversations.
+      seed: seed for all random choices.
+      start: the earliest time at which a conversation may start; must have a time zone.
       days: every thread starts within this many days of `start`, but may last longer.
-      share_affective: share of the conversations planned with an affective type at either end. The
-        default is the study's share (docs/metrics.md). With it, as in the study, companionship and
-        romantic roleplay stay below 0.5 % together, and romantic roleplay below 0.1 %.
-      share_chinese: share of the users who write Chinese; the others write English.
-      duplicates: events sent again, as a fraction of the messages.
-      late: extra messages published too late to count, as a fraction of the messages.
-      malformed: extra damaged events, as a fraction of the messages.
+      share_affective: share of the conversations that are planned to open or close with an
+        affective type. The default is the share in the study (docs/metrics.md). With the default,
+        as in the study, companionship and romantic roleplay together stay below 0.5 %, and romantic
+        roleplay stays below 0.1 %.
+      share_chinese: share of the users who write in Chinese; the others write in English.
+      duplicates: number of events that are sent again, as a fraction of the messages.
+      late: number of extra messages that are published too late to be counted, as a fraction of the
+        messages.
+      malformed: number of extra damaged events, as a fraction of the messages.
       allowed_lateness: an event is late if it is published more than this after it was sent. Use
         the job's setting; otherwise the counts differ.
       session_gap: a longer silence ends a conversation. Use the job's setting.
-      max_conversations_per_user: at most this many of a user's conversations count on the day that
-        they start. Use the job's setting.
+      max_conversations_per_user: at most this many of a user's conversations are counted on the day
+        on which they start. Use the job's setting.
       labelled_text: whether texts are codes that name the planned label, instead of prose.
     """
 

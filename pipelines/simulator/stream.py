@@ -1,4 +1,4 @@
-"""Makes the events of a simulation, in the order of publishing."""
+"""Generates the events of a simulation, in the order in which they are published."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _WEEKEND: Final = 0.8
 """Activity on a Saturday or Sunday, as a fraction of a weekday's."""
 _HAS_SYSTEM_TURN: Final = 0.05
 _INTRUDER: Final = "companionship"
-"""Kind of the late messages. It is rare, so a late message counted by mistake is easy to see."""
+"""Kind of the late messages. It is rare, so late messages are noticed if they are counted."""
 
 
 def simulate(settings: SimulationSettings, truth: Truth | None = None) -> Iterator[Event]:
     """Yields events, as dicts of the archive's fields, in the order of `published_at_us`.
 
-    Keeps in memory only events whose publish time is still to come.
+    Only events that have yet to be published are kept in memory.
 
     Args:
       settings: the settings of the simulation.
-      truth: is updated along the way, and complete once the last event is yielded.
+      truth: is updated during the iteration, and is complete after the last event.
     """
     random = Random(settings.seed)
     scenes = load_scenes()
@@ -61,7 +61,7 @@ def simulate(settings: SimulationSettings, truth: Truth | None = None) -> Iterat
 
 
 def _hours(settings: SimulationSettings) -> Iterator[tuple[int, int]]:
-    """Yields each hour's start and how many threads open in it. All threads open in some hour."""
+    """Yields the start of each hour and the number of threads that open in it."""
     starts = [settings.start_us + hour * _HOUR_US for hour in range(settings.days * 24)]
     weights = [_activity(start_us) for start_us in starts]
     total, so_far, given = sum(weights), 0.0, 0
@@ -73,7 +73,7 @@ def _hours(settings: SimulationSettings) -> Iterator[tuple[int, int]]:
 
 
 def _activity(at_us: int) -> float:
-    """Returns how busy an hour is: a wave over the day, and less at weekends."""
+    """Returns the activity in an hour. It rises and falls over the day, and is less at weekends."""
     day, hour = divmod(at_us // _HOUR_US, 24)
     wave = 1 - 0.75 * math.cos((hour - _QUIETEST_HOUR) / 24 * math.tau)
     is_weekend = (day + 3) % 7 >= 5  # Day 0 of the epoch was a Thursday.
@@ -85,7 +85,7 @@ def _instants(random: Random, hour_us: int, count: int) -> list[int]:
 
 
 class _Post:
-    """Turns planned messages into events, and yields each when its publish time comes."""
+    """Turns planned messages into events, and yields the events in the order of publishing."""
 
     def __init__(
         self, settings: SimulationSettings, random: Random, scenes: Scenes, truth: Truth | None
@@ -99,7 +99,7 @@ class _Post:
         self._posted = 0
 
     def take(self, number: int, thread: Sequence[PlannedMessage]) -> None:
-        """Posts each message of a thread, and any duplicate, late or damaged event beside it."""
+        """Posts each message of a thread, and its duplicate, late or damaged events, if any."""
         settings, random = self._settings, self._random
         thread_id = f"c{settings.seed}-{number:07}"
         if self._truth is not None:
@@ -119,7 +119,7 @@ class _Post:
                 self._post(damaged, "dead_letter", reason)
 
     def publish_before(self, end_us: int) -> Iterator[Event]:
-        """Yields the events published before an hour's end. All earlier threads must be taken."""
+        """Yields the events published before `end_us`. All earlier threads must have been taken."""
         end = end_us // _HOUR_US
         for hour in sorted(hour for hour in self._waiting if hour < end):
             # The second field, a counter, keeps events with equal times in the order of posting.
@@ -141,13 +141,13 @@ class _Post:
 
     def _post_system_turn(self, thread_id: str, first: PlannedMessage) -> None:
         event = _event(thread_id, f"{thread_id}-s", None, first)
-        # Sent 0.1 s before the first message: shows that a system turn starts no conversation.
+        # Sent 0.1 s before the first message, to check that system turns don't start a conversation.
         event |= {"role": "SYSTEM", "text": "", "sent_at_us": first.sent_at_us - 100_000}
         event["published_at_us"] = first.sent_at_us + self._draw_lag_us() // 2
         self._post(event, "system_turn")
 
     def _draw_lag_us(self) -> int:
-        """Returns the delay from sending to publishing. A few events take all the allowed time."""
+        """Returns the delay from sending to publishing. A few events take the maximum time."""
         random = self._random
         luck = random.random()
         if luck < 0.97:
@@ -157,7 +157,7 @@ class _Post:
         return self._lateness_us if luck > 0.9998 else int(random.random() * self._lateness_us)
 
     def _repeat(self, event: Event) -> Event:
-        """Returns the event as it is published a second time, within the allowed lateness."""
+        """Returns a copy of the event that is published again, within the allowed lateness."""
         published_at_us: int = event["published_at_us"]
         span_us = event["sent_at_us"] + self._lateness_us - published_at_us
         if self._random.random() < 0.8:
@@ -166,7 +166,7 @@ class _Post:
         return {**event, "published_at_us": again_at_us}
 
     def _intrude(self, event: Event, message: PlannedMessage) -> Event:
-        """Returns an extra message of the conversation that is published too late to count."""
+        """Returns an extra message of the conversation that is published too late to be counted."""
         half_points = self._scenes.half_points(message.language, _INTRUDER, MIDDLE, 2)
         if self._settings.labelled_text:
             text = human_code(_INTRUDER, half_points)

@@ -1,8 +1,8 @@
-"""Computes what the tables must contain for a simulation, from its plan alone.
+"""Computes the expected contents of the tables from the plan of a simulation.
 
-Implements the definitions a second time, without `transforms`, so one mistake can't be in both.
-It uses the planned labels. A real classifier is measured against it; a `LabelReader` must match
-it exactly.
+The definitions are implemented a second time, without `transforms`, so that a mistake is unlikely
+to be in both. The expected contents are based on the planned labels. They are used to measure a
+real classifier, and must be matched exactly by a `LabelReader`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _LONG_OVER: Final = 50
 _MIN_FOR_CHANGE: Final = 6
 _BINS: Final = {1: "0-1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
                 100: "51-100", 200: "101-200"}  # fmt: skip
-"""Names of the bins, by the highest number of human messages in each."""
+"""The name of each length bin, by the largest number of human messages in it."""
 _SAID_BY_LENGTH: Final = {"overall": ("length",), "length": ("length", "long", "drift_long")}
-"""Facets left out of a breakdown, because cells of the breakdown `length` give the same numbers."""
+"""Facets that a breakdown omits, because the breakdown `length` gives the same numbers."""
 
 
 class CellName(NamedTuple):
-    """Names a cell as the table `aggregates` does; `window_start_us` is in microseconds."""
+    """The key of a cell in the table `aggregates`; `window_start_us` is in microseconds."""
 
     granularity: str
     window_start_us: int
@@ -54,7 +54,7 @@ class CellName(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """The sums of a cell. Only the facet `sentiment` has changes; they are in sixths of a point."""
+    """The sums of a cell. Changes, in sixths of a point, are only for the facet `sentiment`."""
 
     conversations: int
     users: int
@@ -63,13 +63,13 @@ class Sums(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """The truth about a conversation, in the terms of the tables.
+    """The true labels of a conversation, as the tables name them.
 
     Attributes:
       started_at_us: time of its first message, microseconds since the epoch.
-      user: user of the conversation; None if no message names one.
+      user: id of the user; None if no message states it.
       breakdowns: breakdown and value, from `overall` to `length`.
-      facets: facet and value of each slice that it is in.
+      facets: each facet and value for which the conversation is counted.
       change_sixths: sentiment change in sixths of a point; 0 if undefined.
     """
 
@@ -89,7 +89,7 @@ class _Ranked(NamedTuple):
 class Truth:
     """Adds up the expected cells and the expected ledger.
 
-    A day is summed when it is closed, because its distinct users are not known before.
+    A day is summed only when it is closed, because its distinct users are not known earlier.
     """
 
     def __init__(self, session_gap_us: int, max_conversations_per_user: int = 100) -> None:
@@ -103,12 +103,12 @@ class Truth:
     def add_thread(
         self, conversation_id: str, messages: Sequence[PlannedMessage], *, tells_language: bool
     ) -> None:
-        """Adds the messages of one conversation id.
+        """Adds all messages that have the same conversation id.
 
         Args:
           conversation_id: as in the events.
-          messages: at least one, in time order, without duplicates or late messages.
-          tells_language: whether the text shows the language if no event states it.
+          messages: one or more messages in time order, with no duplicates or late messages.
+          tells_language: whether the language is detected from the text if no event states it.
 
         Raises:
           ValueError: if the day on which a conversation starts is closed.
@@ -125,12 +125,12 @@ class Truth:
             by_user.setdefault(conversation.user, []).append(ranked)
 
     def record(self, account: str, reason: str = "") -> None:
-        """Counts one published event, and the account of the ledger that it must end in."""
+        """Counts one published event under the ledger account in which it is expected."""
         self._ledger["read", ""] += 1
         self._ledger[account, str(reason)] += 1
 
     def close_before(self, instant_us: int) -> None:
-        """Sums the days that end by this instant. No conversation can be added to them later."""
+        """Sums the days that end by this instant. They then accept no more conversations."""
         self._closed_before_us = max(self._closed_before_us, instant_us // _DAY_US * _DAY_US)
         for day_us in [day for day in self._open if day < self._closed_before_us]:
             for user, ranked in self._open.pop(day_us).items():
@@ -149,7 +149,7 @@ class Truth:
         return dict(self._ledger)
 
     def _sum(self, conversations: Sequence[Conversation], *, has_user: bool) -> None:
-        """Adds a day's conversations of one user, or those without a known user."""
+        """Adds the conversations of one day that are from one user, or from unknown users."""
         met: set[tuple[object, ...]] = set()
         for conversation in conversations:
             change = conversation.change_sixths
@@ -167,7 +167,7 @@ class Truth:
 
 
 def split_at_gaps(messages: Sequence[PlannedMessage], gap_us: int) -> list[list[PlannedMessage]]:
-    """Splits a thread at each silence longer than the gap."""
+    """Splits a thread at each silence that is longer than `gap_us`."""
     spans: list[list[PlannedMessage]] = [[]]
     for message in messages:
         if spans[-1] and message.sent_at_us - spans[-1][-1].sent_at_us > gap_us:
@@ -177,7 +177,7 @@ def split_at_gaps(messages: Sequence[PlannedMessage], gap_us: int) -> list[list[
 
 
 def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Conversation:
-    """Returns the truth about a conversation, from its messages in time order."""
+    """Returns the true labels of a conversation, given its messages in time order."""
     human = [message for message in messages if message.is_human]
     count = len(human)
     opening = _end_type([m.kind for m in human[:_ENDS]], count, latest=False)
@@ -215,10 +215,10 @@ def length_bin(human_messages: int) -> str:
 
 
 def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str:
-    """Returns the most frequent type among an end's messages; `none` counts as a type.
+    """Returns the most frequent type in the opening or closing; `none` counts as a type.
 
-    On a tie the earliest wins; at the closing, the latest. A roleplay too short to count becomes
-    `none`.
+    If types are tied, the earliest wins in the opening, and the latest wins in the closing. A
+    roleplay that is too short to count becomes `none`.
     """
     types = [kind if kind in TYPES else NO_TYPE for kind in kinds]
     if latest:
@@ -231,9 +231,9 @@ def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str
 
 
 def _use_of(opening: str, closing: str, human: Sequence[PlannedMessage]) -> str:
-    """Returns `affective` if an end has an affective type, else the most frequent use.
+    """Returns `affective` if the opening or closing is affective, else the most frequent use.
 
-    On a tie the first in `USES` wins.
+    If uses are tied, the first in `USES` wins.
     """
     if opening in AFFECTIVE_TYPES or closing in AFFECTIVE_TYPES:
         return AFFECTIVE
@@ -252,7 +252,7 @@ def _facets(
     has_change: bool,
     reasons: tuple[str, ...],
 ) -> tuple[tuple[str, str], ...]:
-    """Returns every facet and value that such a conversation counts in."""
+    """Returns every facet and value for which the conversation is counted."""
     types = [name for name in TYPES if name in (opening, closing)]
     groups = [ALL, *([AFFECTIVE] if use == AFFECTIVE else []), *types]
     drift = f"{opening}>{closing}"
@@ -276,7 +276,7 @@ def _reported(facets: tuple[tuple[str, str], ...], breakdown: str) -> tuple[tupl
 
 
 def _rank_of(conversation_id: str) -> bytes:
-    """Returns what orders the conversations of a user: those of the smallest ranks count."""
+    """Returns a conversation's rank; a user's conversations with the smallest ranks count."""
     hashed = blake2b(conversation_id.encode(), digest_size=16).digest()
     return blake2b(hashed, digest_size=8, person=b"user-day-limit").digest()
 

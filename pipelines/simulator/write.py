@@ -1,4 +1,4 @@
-"""Writes a simulation to a folder: the archive, and what the tables must contain for it."""
+"""Writes a simulation to a folder: the archive, and the expected contents of the tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENTS: Final = "events-{:05}.avro"
 TRUTH: Final = "truth.parquet"
 LEDGER: Final = "ledger.json"
 EVENTS_PER_FILE: Final = 1_000_000
-"""Small enough for several files to be read in parallel, large enough to be worth opening."""
+"""Events in a file: few enough to read several files in parallel, without many small files."""
 
 _CELLS_PER_GROUP: Final = 100_000
 _TRUTH_SCHEMA: Final = pa.schema(
@@ -43,13 +43,13 @@ _TRUTH_SCHEMA: Final = pa.schema(
 
 
 class SimulationSummary(msgspec.Struct, frozen=True):
-    """What a simulation wrote.
+    """A summary of the files that a simulation wrote.
 
     Attributes:
       events: number of events in all files.
       files: names of the archive files, in the order of publishing.
       cells: number of rows in `truth.parquet`.
-      ledger: expected number of records by account; dead letters are `dead_letter:reason`.
+      ledger: expected number of records by account; dead letters have keys `dead_letter:reason`.
     """
 
     events: int
@@ -69,7 +69,8 @@ def write_simulation(
     Replaces an earlier simulation in the folder.
 
     Raises:
-      InputError: if the folder has archives that are not from a simulation; the two would mix.
+      InputError: if the folder has archives that are not from a simulation, because the simulated and
+        real archives would be mixed.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def write_simulation(
 
 
 def _clear(folder: Path) -> None:
-    """Removes an earlier simulation, which is marked as made up, and no other files."""
+    """Removes only the files of an earlier simulation, which are marked as simulated."""
     old = sorted(folder.glob("*.avro"))
     for path in old:
         if "text" not in read_archive_metadata(path).get(SYNTHESISED, "").split(","):

@@ -119,7 +119,7 @@ def is_in_range(instant_us: int | None) -> bool:
 
 
 def id_or_none(value: str | None) -> str | None:
-    """Returns an id, or None if it could be a sentence, because dead letters must contain no text."""
+    """Returns an id, or None if it may be a sentence, because dead letters contain no text."""
     return value if value and _LOOKS_LIKE_AN_ID.fullmatch(value) else None
 
 

@@ -15,8 +15,8 @@ from schemas.breakdowns import ATTRIBUTES, OTHER, RESERVED, STATED, UNKNOWN, Kin
 from schemas.countries import COUNTRIES
 
 AllowedValues = frozenset[tuple[str, str]]
-"""The operator's lists, as pairs of a breakdown and an allowed value. A breakdown that has no pair is
-not restricted."""
+"""The operator's lists, as pairs of a breakdown and an allowed value. A breakdown
+without any pair is not restricted."""
 
 ANY_VALUE: Final[AllowedValues] = frozenset()
 
