@@ -159,7 +159,7 @@ class _Reader:
         )
 
     def _unpaired(self, facet: str, whole: str) -> int:
-        """Returns the number of conversations that are not in any released pair of a drift facet."""
+        """Returns the number of conversations that are in no released pair of a drift facet."""
         ((total, paired),) = self._tuples(
             f"SELECT sum(conversations) FILTER (facet = '{whole}' AND facet_value = 'all'), "
             f"sum(conversations) FILTER (facet = '{facet}') FROM cells WHERE {_OVERALL}"

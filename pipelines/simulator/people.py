@@ -10,12 +10,12 @@ from pipelines.simulator.chance import Mix
 from schemas.breakdowns import ATTRIBUTES
 
 USERS_PER_CONVERSATION: Final = 0.8
-"""Size of the pool from which users are drawn. Some users in the pool are never drawn."""
+"""Size of the pool from which users are drawn, per conversation. Some are never drawn."""
 
 _HIDDEN_USER: Final = 0.03
 _HIDDEN_ATTRIBUTE: Final = 0.04
 _HIDDEN_LANGUAGE: Final = 0.5
-"""Few clients know the language in which a user types."""
+"""Share of the users whose events do not state the language, because few clients know it."""
 
 _PLATFORMS: Final = Mix({"web": 52, "ios": 22, "android": 18, "desktop": 6, "api": 2})
 _PLANS: Final = Mix({"free": 71, "pro": 22, "team": 5, "enterprise": 2})

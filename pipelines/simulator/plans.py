@@ -88,7 +88,7 @@ _MODEL: Final = ATTRIBUTES.index("model")
 
 
 class Arc(NamedTuple):
-    """The kinds of a conversation: the opening kind before message `turn`, then the closing kind."""
+    """The kinds of a conversation: the opening kind until message `turn`, then the closing one."""
 
     opening: str
     closing: str

@@ -141,7 +141,7 @@ class _Post:
 
     def _post_system_turn(self, thread_id: str, first: PlannedMessage) -> None:
         event = _event(thread_id, f"{thread_id}-s", None, first)
-        # Sent 0.1 s before the first message, to check that system turns don't start a conversation.
+        # Sent 0.1 s before the first message, to test that it does not start a conversation.
         event |= {"role": "SYSTEM", "text": "", "sent_at_us": first.sent_at_us - 100_000}
         event["published_at_us"] = first.sent_at_us + self._draw_lag_us() // 2
         self._post(event, "system_turn")

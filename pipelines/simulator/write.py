@@ -69,8 +69,8 @@ def write_simulation(
     Replaces an earlier simulation in the folder.
 
     Raises:
-      InputError: if the folder has archives that are not from a simulation, because the simulated and
-        real archives would be mixed.
+      InputError: if the folder has archives that are not from a simulation, because they would be
+        mixed with the simulated ones.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Classifiers of messages and conversations. They use NumPy, and no Beam."""
+"""Classifiers of messages and conversations. They use NumPy, but not Beam."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides about a conversation from the packed scores of its human messages.
+"""Judges conversations from the packed scores of their human messages.
 
 The gate and each type have a logit, a weighted sum of five pooled figures: the mean of the opening
 (first three messages), of the closing (last three) and of all messages, the mean of the two highest
@@ -35,10 +35,10 @@ from transforms.classifiers.interface import (
 )
 
 EDGE_MESSAGES: Final = 3
-"""How many messages are the opening, and how many the closing (docs/metrics.md)."""
+"""Number of messages in the opening, and also in the closing (docs/metrics.md)."""
 
 GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
-"""The columns that a conversation has a logit for: the gate and the types."""
+"""The score columns for which a conversation has a logit: the gate and the types."""
 
 LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
 """Numbers of human messages at which the length figure rises by 1.
@@ -47,7 +47,7 @@ The figure is close to log2, but exact on every machine.
 """
 
 PRIOR: Final = 0.03
-"""The share of affective conversations that the gate is calibrated for; the study found 2.9 %."""
+"""Share of affective conversations for which the gate is calibrated; the study found 2.9 %."""
 
 FIGURES: Final = 6
 """Number of pooled figures of a conversation; the last is a constant 1 for the bias."""
@@ -63,8 +63,8 @@ _SILENT: Final = NO_LOGIT * LOGIT_UNIT
 class ConversationHead:
     """Holds the weights and thresholds that judge a conversation.
 
-    The gate's logit is calibrated: it gives the right probability if a share `PRIOR` of all
-    conversations is affective. The logits of the affective types assume that the conversation is
+    The gate's logit is calibrated: it gives the right probability if the share of affective
+    conversations is `PRIOR`. The logits of the affective types assume that the conversation is
     affective.
 
     Attributes:
@@ -73,7 +73,7 @@ class ConversationHead:
         language_shift: float64 (languages,), added to the gate's logit of a conversation in each
             language of `labels.LANGUAGES`. So one threshold means the same in every language.
         edge_threshold: the lowest gate logit at which an opening or closing has an affective type.
-        alert_threshold: the lowest gate logit at which a single conversation may be pointed at.
+        alert_threshold: the lowest gate logit at which a single conversation may be singled out.
     """
 
     weights: NDArray[np.float64]
@@ -89,7 +89,7 @@ class ConversationHead:
         pushback: NDArray[np.bool_],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges conversations as `Classifier.judge` does, but `pushback` is already decided."""
+        """Judges conversations like `Classifier.judge`, but `pushback` is already decided."""
         first, last = starts[:-1], starts[1:]
         language = _choose_language(scores, starts)
         shift = self.language_shift[language]
@@ -122,7 +122,10 @@ class ConversationHead:
         human_messages: NDArray[np.int64],
         shift: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Returns float64 (b, 7), gate then types; without messages both have the lowest logit."""
+        """Returns the logits of gate and types, float64 (b, 7).
+
+        A conversation without messages has the lowest logits.
+        """
         figures = pool(scores, first, last, human_messages)
         logits = np.zeros(figures.shape[1:])
         for figure, weight in zip(figures, self.weights.T, strict=True):
@@ -142,7 +145,8 @@ class ConversationHead:
         """Picks the type of each conversation's opening or closing, or `NO_INDEX`.
 
         If the conversation is affective and the edge is past the gate, the edge takes its strongest
-        affective type, however weak. It has no type if the conversation may not have that one.
+        affective type, even if that type is weak. It has no type if that type is not allowed in the
+        conversation.
         """
         found = self.logits(scores, first, last, last - first, shift)
         logits = found[:, 1:] - self.thresholds[1:]
@@ -202,7 +206,7 @@ def _sum(
 def _mean_of_top_two(
     values: NDArray[np.int8], first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Averages each column's two highest values, or takes the only one."""
+    """Averages the two highest values of each column, or takes the value if there is only one."""
     result = np.zeros((len(first), values.shape[1]))
     full = np.flatnonzero(last > first)
     if not len(full):
@@ -226,7 +230,7 @@ def _concatenate(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[n
 
 
 def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Returns which types each conversation may have by docs/metrics.md, as bool (b, 6)."""
+    """Returns the types that docs/metrics.md allows for each conversation, as bool (b, 6)."""
     allowed = np.ones((len(affective), len(TYPES)), np.bool_)
     allowed[:, :_AFFECTIVE_COUNT] = affective[:, None]
     long_enough = human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES
@@ -238,7 +242,7 @@ def _allow(affective: NDArray[np.bool_], human_messages: NDArray[np.int64]) -> N
 def _choose_use(
     scores: NDArray[np.int8], starts: NDArray[np.int64], affective: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Picks "affective" where the gate is open, else the use with the highest sum of logits."""
+    """Picks "affective" if the gate is passed, otherwise the use with the highest sum of logits."""
     sums = _sum(scores[:, USE_COLUMNS], starts[:-1], starts[1:])[:, 1:]
     use: NDArray[np.int8] = (sums.argmax(axis=1) + 1).astype(np.int8)
     use[starts[:-1] == starts[1:]] = _OTHER_USE
@@ -247,7 +251,7 @@ def _choose_use(
 
 
 def _choose_language(scores: NDArray[np.int8], starts: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Picks the most common known language; on a tie the first of `labels.LANGUAGES` wins."""
+    """Picks the most common known language; in a tie, the first in `labels.LANGUAGES` wins."""
     spoken = scores[:, LANGUAGE, None] == np.arange(1, len(LANGUAGES), dtype=np.int8)
     counts = _sum(spoken, starts[:-1], starts[1:])
     return np.where(counts.any(axis=1), counts.argmax(axis=1) + 1, 0).astype(np.int8)

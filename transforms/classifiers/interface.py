@@ -1,4 +1,4 @@
-"""What a classifier takes and returns: a row of scores per message, a judgement per conversation.
+"""The interface of classifiers: a row of scores per message, and a judgement per conversation.
 
 `score` is the last step that sees a message's text. It returns one row of `WIDTH` int8 numbers per
 message, small enough to keep in a conversation's state. So `judge` needs no text. It can decide
@@ -45,10 +45,10 @@ REASON: Final = PUSHBACK + 1
 WIDTH: Final = REASON + 1
 
 LOGIT_UNIT: Final = 0.125
-"""One step of a stored logit. An int8 then reaches ±15.9, more certainty than anybody needs."""
+"""One step of a stored logit. With an int8, logits reach ±15.9, which is more than enough."""
 
 NO_LOGIT: Final = -128
-"""The stored logit where there is nothing to score.
+"""The stored logit if there is nothing to score.
 
 Examples are the pushback of a human message and of a conversation without assistant messages.
 """
@@ -59,17 +59,18 @@ NO_INDEX: Final = -1
 
 @dataclass(frozen=True)
 class Judgements:
-    """Holds the decisions about `b` conversations, one entry each, in the order given.
+    """Holds the decisions about `b` conversations, in the order in which they were given.
 
     Attributes:
-        affective_logit: float64 (b,); `probability` turns it into a share.
+        affective_logit: float64 (b,); `probability` turns it into a probability.
         type_logits: float64 (b, 6), in the order of `labels.TYPES`.
-        affective: bool (b,), whether it counts as affective. The threshold makes corrected shares
-            precise.
-        alert: bool (b,), whether this is sure enough to point at the single conversation.
+        affective: bool (b,), whether the conversation counts as affective. The threshold is chosen
+            so that corrected shares are precise.
+        alert: bool (b,), whether the conversation is affective with enough certainty to single it
+            out.
         types: uint8 (b,), bit k is set if the conversation has type k of `labels.TYPES`.
-        use: int8 (b,), an index into `labels.USES`. It is 0, "affective", exactly where `affective`
-            is set.
+        use: int8 (b,), an index into `labels.USES`. It is 0 ("affective") if and only if
+            `affective` is set.
         opening_type: int8 (b,), the type of the first three human messages, as an index into
             `labels.TYPES` or `NO_INDEX`.
         closing_type: int8 (b,), the same for the last three human messages.
@@ -92,13 +93,13 @@ class Judgements:
 class Classifier(Protocol):
     """Scores messages and judges conversations.
 
-    Guarantees: deterministic, and independent of the batch to the bit. Row i of a batch equals the
-    row that its text gets alone. So retries, other bundles and backfills agree.
+    The results are deterministic, and do not depend on the batch: each row is exactly the same as if
+    its text were scored alone. So retries, different bundles and backfills give the same results.
     """
 
     @property
     def version(self) -> str:
-        """Names the weights. Every table row that they lead to states this version."""
+        """The version of the weights. It is stated in every table row that depends on them."""
         ...
 
     @property
@@ -133,7 +134,7 @@ class Classifier(Protocol):
 
 
 def probability(logit: float) -> float:
-    """Turns a conversation's logit into a probability, for display only: decisions use logits."""
+    """Turns a conversation's logit into a probability for display. Decisions are based on logits."""
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     grown = math.exp(logit)

@@ -1,4 +1,7 @@
-"""Scores messages: the text goes in, small numbers and hashes come out. No Beam here."""
+"""Scores messages: turns their texts into small numbers, and their ids into hashes.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _SHORT_HASH_BYTES: Final = 8
 
 
 def score_messages(messages: Sequence[Message], classifier: Classifier) -> list[ScoredMessage]:
-    """Scores messages, in order."""
+    """Returns the scored messages, in the same order."""
     is_human = np.fromiter((m.is_human for m in messages), np.bool_, len(messages))
     rows = classifier.score([m.text for m in messages], is_human)
     width = rows.shape[1]

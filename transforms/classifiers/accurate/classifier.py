@@ -1,15 +1,16 @@
-"""The accurate mode: a sentence encoder reads some messages a second time.
+"""The accurate classifier: some messages are scored again with a sentence encoder.
 
 The default classifier scores every message. If a human message's affective logit reaches `gate`, a
 network scores it again from the vector of Google's Universal Sentence Encoder (multilingual,
-version 3, Apache-2.0). That network tells the types apart better. The gate is for single messages,
-not for conversations, because a message's text must not outlive its scoring.
+version 3, Apache-2.0). That network tells the types apart better. The gate applies to
+single messages, not to conversations, because the text of a message must not be kept after scoring.
 
-The extra `accurate` installs the encoder. It needs no internet access and no library except NumPy.
-Each message that it reads takes about a hundred times as long as in the default mode.
+The encoder is installed with the extra `accurate`. It needs no internet access, and no library
+except NumPy. Each message that it reads takes about a hundred times as long as in the default mode.
 
-The encoder computes in float32, one message at a time. So a row depends only on its message, but
-another machine may round differently. The default classifier gives the same bits on every machine.
+The encoder computes in float32, one message at a time. So a row of scores depends only on its
+message, but different machines may round differently. The default classifier gives exactly the same
+results on every machine.
 """
 
 from __future__ import annotations
@@ -45,25 +46,25 @@ LENGTH: Final = 400.0
 
 HEAD_CHARS: Final = 300
 TAIL_CHARS: Final = 100
-"""How much of a long text the sentence encoder reads. It was made for sentences, not pages."""
+"""How much of a long text the sentence encoder reads. It is meant for short texts."""
 
 
 def clip(text: str) -> str:
-    """Cuts a text to what the sentence encoder reads, and replaces lone surrogates and NULs."""
+    """Cuts a text to its ends for the sentence encoder, and replaces lone surrogates and NULs."""
     whole = len(text) <= HEAD_CHARS + TAIL_CHARS
     ends = text if whole else f"{text[:HEAD_CHARS]} {text[-TAIL_CHARS:]}"
     return ends.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
 
 
 def whole_numbers(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rounds unit vectors, float32 (n, 512), to the whole numbers that a network takes."""
+    """Converts unit vectors, float32 (n, 512), to whole numbers as input for a network."""
     rounded: NDArray[np.float32] = np.clip(np.rint(vectors * LENGTH), -TOP, TOP)
     return rounded.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class AccurateClassifier:
-    """Scores messages like `base`, and those that pass the gate with a sentence encoder.
+    """Scores messages with `base`, and again with a sentence encoder if they pass the gate.
 
     Attributes:
         base: the default classifier.
@@ -71,7 +72,7 @@ class AccurateClassifier:
         network: scores gate, types, uses and sentiment from that vector.
         sentiment_cuts: float64 (4,), the logits between the five steps of sentiment.
         head: judges conversations.
-        gate: the lowest stored affective logit at which a message is read again.
+        gate: the lowest stored affective logit at which a message is scored again.
     """
 
     base: NgramClassifier
@@ -83,12 +84,12 @@ class AccurateClassifier:
 
     @property
     def version(self) -> str:
-        """Names the weights of both models, which are in one file."""
+        """The version of the weights of both models, which are in one file."""
         return VERSION_PREFIX + self.base.version
 
     @property
     def pushback_threshold(self) -> int:
-        """Returns the base's threshold, because assistant messages are not read again."""
+        """The threshold of `base`, because assistant messages are not scored again."""
         return self.base.pushback_threshold
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:

@@ -1,6 +1,6 @@
 """The default classifier: hashed n-grams, one encoder for both roles, and a network for each role.
 
-No score depends on the batch; `encoder` and `network` say why.
+Scores do not depend on the batch, as explained in `encoder` and `network`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class NgramClassifier:
     """Scores messages with an encoder and two networks, and judges conversations with a small head.
 
     Attributes:
-        version: names the content of the model file.
+        version: identifies the contents of the model file.
         encoder: turns a text of either role into a vector.
         human: scores gate, types, uses and sentiment of human messages.
         assistant: scores pushback and its reasons in assistant messages.
@@ -121,7 +121,7 @@ def _quantise(logits: NDArray[np.float64]) -> NDArray[np.int8]:
 
 
 def load(source: IO[bytes]) -> NgramClassifier:
-    """Reads a model file that `training.train` wrote."""
+    """Loads a model file that was written by `training.train`."""
     return build(read_arrays(source))
 
 

@@ -2,9 +2,9 @@
 
 Each bucket of the hash table holds a small vector. A text's vector is the sum over its features,
 scaled to a fixed length. So only its direction matters: a long text is not more certain because it
-is long. Common words have short vectors and weigh little. The table was fitted to the vectors that
-a sentence encoder gives the same texts (`training.encoder`). So it knows the meaning of words in
-ten languages that no labelled text contains.
+is long. Common words have short vectors and weigh little. The table was fitted to the
+vectors that a sentence encoder gives for the same texts (`training.encoder`). So it also knows the
+meaning of words, in ten languages, that do not occur in any labelled text.
 
 Sums are integers, and scaling is one float64 operation per element. So the bits of a vector do not
 depend on the batch.
@@ -28,7 +28,7 @@ LENGTH: Final = 180.0
 
 @dataclass(frozen=True)
 class Encoder:
-    """Holds the table.
+    """Encodes texts as vectors, with a table of weights.
 
     Attributes:
         packed: uint64 (2 ** `features.BUCKET_BITS`, words), from `lanes.pack`.
@@ -41,7 +41,7 @@ class Encoder:
     def encode(self, read: Extract) -> NDArray[np.float32]:
         """Returns whole numbers from -127 to 127, float32 (n, dimensions).
 
-        A text without features that the table knows gets a vector of zeros.
+        The vector is zero if the text has no features that are in the table.
         """
         sums = np.zeros((len(read.lengths), LANES * self.packed.shape[1]), np.int64)
         for family in read.families:

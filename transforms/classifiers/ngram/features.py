@@ -9,8 +9,8 @@ A message has four kinds of features:
 - its tokens: words, single CJK characters, and single symbols such as `?`, a bracket or an emoji;
 - its pairs of neighbouring tokens, where the first token pairs with the beginning;
 - its triples of CJK characters;
-- runs of `CHARACTER_GRAMS` characters inside words of an alphabet, edges included. They make up for
-  typing errors and inflection.
+- runs of `CHARACTER_GRAMS` characters in words of an alphabet, including the edges of the word.
+  They make the classifier less sensitive to typing errors and inflection.
 
 Case is folded, compatibility forms are unified, and every digit counts as 0.
 
@@ -72,7 +72,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Extract:
-    """Holds what was read from `n` texts.
+    """Holds the features, scripts and lengths of `n` texts.
 
     Attributes:
         families: the features; a message may have none.
@@ -86,7 +86,7 @@ class Extract:
 
 
 def chunks(texts: Sequence[str]) -> Iterator[tuple[slice, Extract]]:
-    """Yields the features of `texts` in pieces of bounded size, each with its slice of `texts`."""
+    """Yields the features of `texts` in chunks of limited size, each with its slice of `texts`."""
     clipped = [_clip(text) for text in texts]
     begin = size = 0
     for index, text in enumerate(clipped):

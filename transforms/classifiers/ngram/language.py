@@ -1,6 +1,6 @@
-"""Identifies a message's language, by its script where that is enough, else by its common words.
+"""Identifies a message's language by its script or, in Latin script, by its common words.
 
-Only languages in Latin script need the vote of their words. Words are compared by the hash that
+Each common word is a vote for its language. Words are compared by the hash that
 `features` gave them, so the vote costs one gather per word. A tie, or no vote, gives `und`. A wrong
 language would put the message into a wrong cell, while `und` is counted as undetermined.
 """
@@ -20,18 +20,18 @@ from schemas.labels import LANGUAGES
 from transforms.classifiers.ngram.features import BUCKET_BITS, Extract, extract
 
 _SCRIPT_SHARE: Final = 4
-"""A script decides if at least one in so many characters belongs to it.
+"""A script decides the language if at least one in this many characters belongs to it.
 
-So a few quoted foreign words do not decide.
+So a few quoted foreign words do not decide the language.
 """
 
 VOTERS: Final = ("en", "es", "pt", "fr", "de")
-"""Languages told apart by their words."""
+"""Languages that are identified by their words."""
 
 _LANE_BITS: Final = 12
 
 WORDS_FILE: Final = "words.json"
-"""Common words by language: a list written by hand, and what `training.words` adds to it."""
+"""Common words by language: a manual list, and the words added by `training.words`."""
 
 Ballots = NDArray[np.uint64]
 """The votes of each bucket, in one lane of 12 bits per language."""
