@@ -15,7 +15,7 @@ USERS_PER_CONVERSATION: Final = 0.8
 _HIDDEN_USER: Final = 0.03
 _HIDDEN_ATTRIBUTE: Final = 0.04
 _HIDDEN_LANGUAGE: Final = 0.5
-"""Share of the users whose events do not state the language, because few clients know it."""
+"""Share of the conversations that do not state the language, because few clients know it."""
 
 _PLATFORMS: Final = Mix({"web": 52, "ios": 22, "android": 18, "desktop": 6, "api": 2})
 _PLANS: Final = Mix({"free": 71, "pro": 22, "team": 5, "enterprise": 2})

@@ -93,8 +93,8 @@ class Judgements:
 class Classifier(Protocol):
     """Scores messages and judges conversations.
 
-    The results are deterministic, and do not depend on the batch: each row is exactly the same as if
-    its text were scored alone. So retries, different bundles and backfills give the same results.
+    The results are deterministic, and do not depend on the batch: each row is exactly the same as
+    if its text were scored alone. So retries, different bundles and backfills give the same results.
     """
 
     @property
@@ -134,7 +134,7 @@ class Classifier(Protocol):
 
 
 def probability(logit: float) -> float:
-    """Turns a conversation's logit into a probability for display. Decisions are based on logits."""
+    """Turns a conversation's logit into a probability for display. Decisions use the logits."""
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     grown = math.exp(logit)

@@ -1,8 +1,8 @@
 """A network with one hidden layer that gives exactly the same results in any batch.
 
 Vectors, weights and hidden activations are whole numbers from -127 to 127, stored as float32. Their
-matrix products stay below 2 ** 24, where float32 is exact. So the results do not depend on the order
-of addition or on the library. All other arithmetic is float64, one element at a time.
+matrix products stay below 2 ** 24, where float32 is exact. So the results do not depend on the
+order of addition or on the library. All other arithmetic is float64, one element at a time.
 """
 
 from __future__ import annotations

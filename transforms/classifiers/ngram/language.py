@@ -1,8 +1,8 @@
 """Identifies a message's language by its script or, in Latin script, by its common words.
 
-Each common word is a vote for its language. Words are compared by the hash that
-`features` gave them, so the vote costs one gather per word. A tie, or no vote, gives `und`. A wrong
-language would put the message into a wrong cell, while `und` is counted as undetermined.
+Each common word is a vote for its language. Words are compared by their hashes from `features`, so
+the vote costs one gather per word. If there is a tie or no vote, the result is `und`, which is
+counted as undetermined. A wrong language would put the message into a wrong cell.
 """
 
 from __future__ import annotations
