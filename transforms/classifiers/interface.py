@@ -94,7 +94,7 @@ class Classifier(Protocol):
     """Scores messages and judges conversations.
 
     The results are deterministic, and do not depend on the batch: each row is exactly the same as
-    if its text were scored alone. So retries, different bundles and backfills give the same results.
+    if its text were scored alone. So retries, other bundles and backfills give the same results.
     """
 
     @property
