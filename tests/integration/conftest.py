@@ -1,4 +1,4 @@
-"""The BigQuery emulator, which several modules use."""
+"""Starts the BigQuery emulator, which several test modules share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROJECT: Final = "undertone-local"
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
-    """Runs the BigQuery emulator with a dataset of all tables and views; this takes seconds."""
+    """Runs the BigQuery emulator with a dataset of all tables and views; starting takes seconds."""
     with ExitStack() as stack:
         running = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
         emulator = have(lambda: stack.enter_context(running))

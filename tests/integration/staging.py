@@ -1,7 +1,7 @@
-"""Stages a job for Dataflow on this machine, and reads back what Dataflow would get.
+"""Stages a job for Dataflow on this machine, and reads back what was staged.
 
-Cloud Storage is an emulator. A launch also asks Google for a token from the machine's metadata, and
-for the running job of a name. A double answers these requests.
+An emulator replaces Cloud Storage. A launch also asks Google's servers for an access token, and for
+the running job with a given name. A double answers both requests.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PRODUCTION: Final = (
     "--no_use_public_ips",
     "--labels=app=undertone",
     "--labels=version=0-1-0",
-    # Without it, Beam stages a list of the launching machine's packages, with their paths.
+    # Without this option, Beam stages a list of the local packages, including their paths.
     "--experiments=disable_logging_submission_environment",
 )
 """The flags of a launch in production, except those that say where to stage."""
@@ -58,10 +58,10 @@ PRODUCTION: Final = (
 
 @dataclass(frozen=True)
 class Staged:
-    """What a launch hands to Dataflow.
+    """The request and the files that a launch hands to Dataflow.
 
     Attributes:
-      job: the job request, or its template.
+      job: the job request, or the template of a job.
       pipeline: the graph that the workers load.
       files: the content of each staged file by its name, including the graph.
     """
@@ -83,24 +83,24 @@ class Staged:
         return options
 
     def request_bytes(self) -> int:
-        """Returns the size of the request in bytes."""
+        """Returns the size of the job request in bytes."""
         return len(json.dumps(self.job).encode())
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The emulated Cloud Storage, and the double for Google's other services."""
+    """The emulator of Cloud Storage, and the double for Google's other services."""
 
     storage: str
     google_port: int
 
     @property
     def dataflow(self) -> str:
-        """The double's address in the form that Beam takes for Dataflow's: a name and a port."""
+        """The double's host and port, in the form in which Beam takes Dataflow's address."""
         return f"http://localhost:{self.google_port}"
 
     def put(self, name: str, content: bytes) -> None:
-        """Puts an object into the bucket."""
+        """Uploads an object into the bucket."""
         address = f"{self.storage}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name="
         with urlopen(Request(address + quote(name, ""), data=content, method="POST")):
             pass
@@ -108,7 +108,7 @@ class Cloud:
     def stage(
         self, name: str, module: str, *flags: str, environment: Mapping[str, str] | None = None
     ) -> Staged:
-        """Runs a module as a launch does, and reads back what it staged under the name."""
+        """Launches a module's job under this name, and reads back the files that it staged."""
         folder = f"gs://{BUCKET}/{name}"
         ran = self.launch(
             module, *flags,
@@ -124,7 +124,7 @@ class Cloud:
     def launch(
         self, module: str, *flags: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a module in a process of its own, where the emulator and the double are Google."""
+        """Runs a module in its own process, where emulator and double replace Google."""
         host = f"{LOOPBACK}:{self.google_port}"
         ours = {
             "STORAGE_EMULATOR_HOST": self.storage,
@@ -153,7 +153,7 @@ class Cloud:
 
 @contextmanager
 def serving_cloud() -> Iterator[Cloud]:
-    """Serves Cloud Storage from memory, and the double, both on free ports."""
+    """Serves the in-memory Cloud Storage and the double, each on a free port."""
     port = free_port()
     storage = create_server(LOOPBACK, port, in_memory=True, default_bucket=BUCKET)
     storage.start()
@@ -169,7 +169,7 @@ def serving_cloud() -> Iterator[Cloud]:
 
 
 class _Google(BaseHTTPRequestHandler):
-    """Answers like the metadata server of a cloud machine, and lists one running Dataflow job."""
+    """Answers like a cloud machine's metadata server, and lists one running Dataflow job."""
 
     def do_GET(self) -> None:
         content = json.dumps(self._answer()).encode()
@@ -180,14 +180,14 @@ class _Google(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so.
-        del format, args  # The default prints a line on standard error for every request.
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class uses this name.
+        del format, args  # The base class prints a line on standard error for every request.
 
     def _answer(self) -> Mapping[str, Any]:
         if "/token" in self.path:
             return {"access_token": "none", "expires_in": 3600, "token_type": "Bearer"}
         if "/service-accounts/" in self.path:
-            # Not an e-mail address: with one, Google's library would ask the internet for regions.
+            # With an e-mail address here, Google's library would request regions from the internet.
             return {"email": "launcher", "scopes": []}
         if self.path.split("?")[0].endswith("/jobs"):
             job = {"id": JOB_ID, "name": JOB_NAME, "currentState": "JOB_STATE_RUNNING"}

@@ -1,4 +1,4 @@
-"""`undertone create` on a dataset that exists already."""
+"""`undertone create` on a dataset that already exists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINDINGS = [{"role": "roles/bigquery.dataViewer", "members": {"group:analysts@ex
 
 
 def make_earlier(dataset: Dataset) -> bigquery.Table:
-    """Gives the view the SQL of an earlier version, and analysts the right to read it."""
+    """Gives the view the SQL of an earlier version, and gives analysts read access to it."""
     client = dataset.client()
     view = client.get_table(f"{dataset}.{VIEW}")
     view.view_query, view.description = "SELECT 1 AS share", "Earlier."
@@ -25,7 +25,7 @@ def make_earlier(dataset: Dataset) -> bigquery.Table:
 
 
 def test_a_view_is_updated_in_place(dataset: Dataset) -> None:
-    """A changed view gets the SQL of this version, and its readers keep their access."""
+    """A changed view gets this version's SQL, and its readers keep their access."""
     earlier = make_earlier(dataset)
     create_dataset(dataset)
     client = dataset.client()
@@ -37,7 +37,7 @@ def test_a_view_is_updated_in_place(dataset: Dataset) -> None:
 
 
 def test_an_unchanged_view_is_left_alone(dataset: Dataset) -> None:
-    """A second `create` of the same version changes no view."""
+    """If `create` is repeated with the same version, it changes no view."""
     client = dataset.client()
     before = client.get_table(f"{dataset}.{VIEW}")
     create_dataset(dataset)

@@ -1,4 +1,4 @@
-"""Status and dead letters with the emulators of Pub/Sub and BigQuery."""
+"""The commands for status and dead letters, with the emulators of Pub/Sub and BigQuery."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ LONG: Final = "x" * 2000
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Runs the local cloud."""
+    """Runs the emulators with the resources that `undertone` creates."""
     with ExitStack() as stack:
         running = local_cloud(tmp_path_factory.mktemp("cloud"))
         yield have(lambda: stack.enter_context(running))
 
 
 def undertone(cloud: LocalCloud, *argv: str) -> None:
-    """Runs a command on the cloud's dataset, and asserts that it succeeds."""
+    """Runs a command on the emulated dataset, and asserts that it succeeds."""
     where = [f"--dataset={cloud.dataset}", f"--bigquery_url={cloud.dataset.url}"]
     assert main([*argv, *where]) == 0
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Returns the printed lines, with single spaces between words."""
+    """Returns the printed lines, with repeated spaces reduced to one."""
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -65,7 +65,7 @@ def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -
 
 
 def taken(cloud: LocalCloud, count: int) -> list[Any]:
-    """Takes `count` messages from the job's subscription, and asserts that there are no more."""
+    """Pulls `count` messages from the job's subscription, and asserts that no more are left."""
     messages: list[Any] = []
     until_s = time.monotonic() + PATIENCE_S
     while len(messages) < count and time.monotonic() < until_s:
@@ -76,7 +76,7 @@ def taken(cloud: LocalCloud, count: int) -> list[Any]:
 
 
 def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], list[DeadLetter]]:
-    """Returns the ids of the events that the job accepts, and the dead letters of the others."""
+    """Returns the ids of the accepted events, and the dead letters of the refused ones."""
     limits = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=max_event_bytes)
     ids: set[str] = set()
     letters: list[DeadLetter] = []
@@ -89,7 +89,7 @@ def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], li
 
 
 def test_the_local_subscription_has_no_policies(cloud: LocalCloud) -> None:
-    """As in a deployment, only the job takes messages off its subscription."""
+    """As in a deployment, only the job pulls messages from its subscription."""
     with subscriber() as reader:
         found = reader.get_subscription(subscription=cloud.names.subscription)
     assert not found.dead_letter_policy.dead_letter_topic
@@ -99,7 +99,7 @@ def test_the_local_subscription_has_no_policies(cloud: LocalCloud) -> None:
 def test_oversize_events_come_back_once_the_limit_is_raised(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each redrive with a larger limit publishes the refused events again."""
+    """Each redrive with the raised limit publishes the events that now fit."""
     now_us = time.time_ns() // 1000
     rows = [
         avro_event(event_id="fine", sent_at_us=now_us),
@@ -136,7 +136,7 @@ def test_oversize_events_come_back_once_the_limit_is_raised(
 def test_a_refused_row_is_inserted_again(
     cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A row that its table now takes is in the view once; a bad row is refused again."""
+    """A row that its table now accepts is in the view once; a bad row is refused again."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     bad = good | {"records": None}
     letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
@@ -153,7 +153,7 @@ def test_a_refused_row_is_inserted_again(
 def test_bigquery_and_a_folder_show_the_same(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Equal tables give an equal status and equal lists, in BigQuery as in a run's folder."""
+    """Equal tables give the same status and lists in BigQuery as in the folder of a local run."""
     letters = [
         DeadLetter("decode", "undecodable", source, None, None, None, at_us, 9, sha256 * 64)
         for source, at_us, sha256 in (("s", MONDAY_US, "a"), ("s", None, "b"), ("t", 1, "c"))
@@ -179,7 +179,7 @@ def test_bigquery_and_a_folder_show_the_same(
 def test_creating_again_lists_tables_and_views(
     cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`create` on an existing dataset succeeds, and prints all tables and views."""
+    """On a dataset that already exists, `create` succeeds and prints all tables and views."""
     undertone(cloud, "create")
     text = capsys.readouterr().out
     assert str(cloud.dataset) in text

@@ -1,4 +1,4 @@
-"""Publishing to Google's Pub/Sub emulator, and decoding what a subscription gives back."""
+"""Publishing to Google's Pub/Sub emulator, and decoding the messages that come back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest) -> str:
-    """Makes a topic for one test, with a subscription of the same name."""
+    """Creates a topic for one test, with a subscription of the same name."""
     name = f"t-{abs(hash(request.node.name))}"
     path = f"{PROJECT}/topics/{name}"
     PublisherClient().create_topic(name=path)
@@ -48,12 +48,12 @@ def topic(request: pytest.FixtureRequest) -> str:
 
 
 def subscription_of(topic: str) -> str:
-    """Returns the name of a topic's subscription."""
+    """Returns the name of the topic's subscription."""
     return topic.replace("/topics/", "/subscriptions/")
 
 
 def pulled(topic: str, count: int) -> list[Any]:
-    """Pulls and acknowledges `count` messages, and asserts that there are no more."""
+    """Pulls and acknowledges `count` messages, and asserts that no more are left."""
     client = SubscriberClient()
     name = subscription_of(topic)
     messages: list[Any] = []
@@ -76,7 +76,7 @@ def send(topic: str, *inputs: Path, flags: Sequence[str] = ()) -> None:
 
 
 def decoded(chunks: Iterable[PayloadChunk]) -> tuple[list[Message], list[DeadLetter], Any]:
-    """Decodes chunks; returns messages, dead letters and the ledger's counts."""
+    """Decodes chunks; returns the messages, the dead letters and the ledger's counts."""
     messages: list[Message] = []
     letters: list[DeadLetter] = []
     counts: Counter[tuple[str, str]] = Counter()
@@ -89,7 +89,7 @@ def decoded(chunks: Iterable[PayloadChunk]) -> tuple[list[Message], list[DeadLet
 
 
 def as_beam_reads(messages: Iterable[Any]) -> Iterator[PayloadChunk]:
-    """Yields messages in chunks, as `ReadPubSub` does."""
+    """Yields messages in chunks, in the same way as `ReadPubSub`."""
     return chunks_of_messages([PubsubMessage._from_message(each) for each in messages], "s")
 
 
@@ -97,7 +97,7 @@ def as_beam_reads(messages: Iterable[Any]) -> Iterator[PayloadChunk]:
 def test_pubsub_gives_the_same_messages_as_the_archive(
     encoding: str, topic: str, tmp_path: Path
 ) -> None:
-    """Messages, dead letters and counts by reason are the same through Pub/Sub as from the archive.
+    """Pub/Sub and the archive give the same messages, dead letters and counts by reason.
 
     Some events are late, damaged or repeated, and all are published long after they happened.
     """
@@ -119,7 +119,7 @@ def test_pubsub_gives_the_same_messages_as_the_archive(
 
 
 def _about_event(letter: DeadLetter) -> tuple[Any, ...]:
-    """Returns the fields of a dead letter that describe the event, not its payload."""
+    """Returns the fields of a dead letter that describe the event, without its payload."""
     return (
         letter.reason, letter.event_id, letter.conversation_id, letter.sent_at_us,
         letter.published_at_us,
@@ -127,7 +127,7 @@ def _about_event(letter: DeadLetter) -> tuple[Any, ...]:
 
 
 def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
-    """Every kind of record arrives with its bytes and attributes, in the order of the files."""
+    """Records of every kind arrive with their bytes and attributes, in the order of the files."""
     write_archive(tmp_path / "a.avro", [avro_event(published_at_us=MONDAY_US + 1)])
     line = json_event(text="日本")
     (tmp_path / "b.jsonl").write_bytes(line + b"\n" + b"\xff{\n")
@@ -153,7 +153,7 @@ def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
 def test_a_missing_topic_is_an_error(
     topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For a topic that does not exist, the error names the topic in one sentence."""
+    """If the topic does not exist, one sentence says so and names the topic."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     argv = ["publish", f"--topic={topic}-2", f"--input={tmp_path / 'a.avro'}"]
     assert main(argv) == 2
@@ -163,7 +163,7 @@ def test_a_missing_topic_is_an_error(
 
 
 def test_the_rate_is_kept(topic: str, tmp_path: Path) -> None:
-    """At 2,000 messages a second, 1,000 messages take half a second."""
+    """At 2,000 messages per second, publishing 1,000 messages takes half a second."""
     write_archive(tmp_path / "a.avro", [avro_event(event_id=str(i)) for i in range(1000)])
     started_s = time.monotonic()
     send(topic, tmp_path / "a.avro", flags=["--rate=2000"])

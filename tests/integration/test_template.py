@@ -1,4 +1,7 @@
-"""What a launch hands to Dataflow: jobs are compiled offline, with the flags of production."""
+"""The files and the request that a launch hands to Dataflow.
+
+The tests launch each job offline, with the flags of production.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,7 @@ BEAMS_OWN_SHUFFLES: Final = {
 
 
 class Flow(NamedTuple):
-    """A staged graph, and the context that finds its coders."""
+    """A staged graph, with the context that looks up its coders."""
 
     staged: Staged
     context: PipelineContext
@@ -107,13 +110,13 @@ class Flow(NamedTuple):
         return cls(staged, PipelineContext(staged.pipeline.components))
 
     def graph(self) -> Graph:
-        """Returns the graph in the form of the golden files."""
+        """Returns the graph in the format of the golden files."""
         return describe_built(self.staged.pipeline.components, self.context)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Serves the emulator and the double, with an archive of six weeks in the bucket."""
+    """Serves the emulator and the double; the bucket has an archive of six weeks."""
     file = write_avro(tmp_path_factory.mktemp("archive") / "a.avro", [avro_event(text=SAID)])
     with serving_cloud() as served:
         for number in range(PATTERNS):
@@ -124,7 +127,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the temporary folder of the first launches."""
+    """Returns the temporary folder that the first launches use."""
     return tmp_path_factory.mktemp("scratch")
 
 
@@ -146,7 +149,7 @@ def backfill(cloud: Cloud, scratch: Path) -> Flow:
 
 @pytest.fixture(params=["stream", "backfill"])
 def flow(request: pytest.FixtureRequest) -> Flow:
-    """Returns each job in turn."""
+    """Returns each of the two jobs in turn."""
     found: Flow = request.getfixturevalue(request.param)
     return found
 
@@ -165,19 +168,19 @@ def test_a_second_launch_gives_the_same_graph(
 
 
 def test_only_steps_that_keep_nothing_have_unstable_names(stream: Flow) -> None:
-    """A step with state or input that an update keeps has none of `UNSTABLE` in its name."""
+    """If an update keeps a step's state or input, its name has no part listed in `UNSTABLE`."""
     unstable = {label: said for label, said in stream.graph().items() if UNSTABLE.search(label)}
     assert [label for label, said in unstable.items() if said.keys() - {"urn", "outputs"}] == []
 
 
 def test_no_name_of_ours_has_a_line_or_an_address(flow: Flow) -> None:
-    """If a name contains a line of a file, the file is Beam's."""
+    """A step's name may contain a line number or an address only if the step is Beam's."""
     by_line = [label for label in flow.graph() if re.search(r"\.py:\d+|0x[0-9a-f]+", label)]
     assert [label for label in by_line if not BEAMS_OWN_LINES.search(label)] == []
 
 
 def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
-    """The staged graph has the golden file's names, and each could replace the other."""
+    """The staged graph has the same names as the golden file, and either can replace the other."""
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     staged = stream.graph()
     assert staged.keys() == golden.keys()
@@ -186,7 +189,7 @@ def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
 
 
 def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
-    """Yields each step's name with each coder for data that it shuffles, sums or keeps in state."""
+    """Yields each step's name with each coder of the data that it shuffles, sums or keeps."""
     parts = flow.staged.pipeline.components
     groupings = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
 
@@ -209,14 +212,14 @@ def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(coder: Any) -> Iterator[Any]:
-    """Yields a coder and all coders inside it."""
+    """Yields a coder and all coders nested in it."""
     yield coder
     for part in coder._get_component_coders():
         yield from parts_of(part)
 
 
 def pickled(flow: Flow) -> set[str]:
-    """Returns the steps that shuffle, sum or keep data with a pickling coder."""
+    """Returns the steps that pickle data that they shuffle, sum or keep in state."""
     found = list(kept(flow))
     assert len(found) > 8
     return {
@@ -225,20 +228,20 @@ def pickled(flow: Flow) -> set[str]:
 
 
 def test_nothing_is_pickled_at_a_shuffle_or_in_state(flow: Flow) -> None:
-    """Keys, values, sums and states have explicit coders, except in Beam's few small shuffles."""
+    """Keys, values, sums and states have explicit coders, except in a few small steps of Beam."""
     ours = [x for x in pickled(flow) if not any(re.match(own, x) for own in BEAMS_OWN_SHUFFLES)]
     assert ours == []
 
 
 def test_the_exceptions_for_beam_are_needed(stream: Flow, backfill: Flow) -> None:
-    """Some step needs each exception in `BEAMS_OWN_SHUFFLES`."""
+    """Every exception in `BEAMS_OWN_SHUFFLES` is used by at least one step."""
     labels = pickled(stream) | pickled(backfill)
     needless = [x for x in BEAMS_OWN_SHUFFLES if not any(re.match(x, each) for each in labels)]
     assert needless == []
 
 
 def test_the_stream_is_a_streaming_job(stream: Flow) -> None:
-    """Dataflow gets a streaming job on the streaming engine, and its workers know it."""
+    """Dataflow gets a streaming job on Streaming Engine, and its workers are told so."""
     staged = stream.staged
     assert staged.job["type"] == "JOB_TYPE_STREAMING"
     assert staged.environment["version"]["job_type"] == "FNAPI_STREAMING"
@@ -251,7 +254,7 @@ def test_the_stream_is_a_streaming_job(stream: Flow) -> None:
 
 
 def test_the_backfill_is_a_batch_job(backfill: Flow) -> None:
-    """Dataflow gets a batch job without the streaming engine and without unbounded data."""
+    """Dataflow gets a batch job without Streaming Engine and without unbounded data."""
     staged = backfill.staged
     assert staged.job["type"] == "JOB_TYPE_BATCH"
     assert staged.environment["version"]["job_type"] == "FNAPI_BATCH"
@@ -261,7 +264,7 @@ def test_the_backfill_is_a_batch_job(backfill: Flow) -> None:
 
 
 def test_the_workers_are_as_the_flags_say(flow: Flow) -> None:
-    """The job has the account, machine type, number of workers, network and labels of the flags."""
+    """The flags set the job's account, machine type, workers, network and labels."""
     (pool,) = flow.staged.environment["workerPools"]
     assert flow.staged.environment["serviceAccountEmail"] == (
         "worker@my-project.iam.gserviceaccount.com"
@@ -273,7 +276,7 @@ def test_the_workers_are_as_the_flags_say(flow: Flow) -> None:
 
 
 def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
-    """Every step runs in the image, and workers install and load nothing else except the graph."""
+    """Every step runs in the image, and workers install and load nothing else but the graph."""
     (pool,) = flow.staged.environment["workerPools"]
     assert [each["containerImage"] for each in pool["sdkHarnessContainerImages"]] == [IMAGE]
     assert pool["workerHarnessContainerImage"] == IMAGE
@@ -288,7 +291,7 @@ def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
 
 
 def unpacked(packed: bytes) -> bytes:
-    """Returns the bytes and everything packed inside them, as Beam packs pickled objects."""
+    """Returns the bytes, and all data that Beam packed inside them."""
     found = [packed]
     for match in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", packed):
         for expand in (bz2.decompress, zlib.decompress):
@@ -301,11 +304,11 @@ def unpacked(packed: bytes) -> bytes:
 
 
 def test_no_text_secret_or_path_is_staged(flow: Flow, scratch: Path) -> None:
-    """No conversation's text, environment secret or path of the launching machine is staged."""
+    """No conversation text, environment secret or local path is staged."""
     staged = b"\n".join([unpacked(file) for file in flow.staged.files.values()])
     staged += json.dumps(flow.staged.job).encode()
     beam_folder = str(Path(beam.__file__).parent).encode()
-    # Beam's own lambdas contain the path of their file. Finding it proves that we look deep enough.
+    # Beam's own lambdas contain the path of their file. Finding it shows that we look deep enough.
     assert beam_folder in staged
     rest = staged.replace(beam_folder, b"")
     leaked = [x for x in (SAID, SECRET, str(ROOT), str(scratch)) if x.encode() in rest]
@@ -313,14 +316,14 @@ def test_no_text_secret_or_path_is_staged(flow: Flow, scratch: Path) -> None:
 
 
 def test_forty_patterns_are_far_from_dataflows_limit(flow: Flow) -> None:
-    """Request and graph together are less than a fifth of Dataflow's limit."""
+    """With forty patterns, request and graph together stay below a fifth of Dataflow's limit."""
     assert flow.staged.request_bytes() + flow.staged.pipeline.ByteSize() < REQUEST_BYTES / 5
     assert len(flow.staged.pipeline.components.transforms) < 1_000
 
 
 @pytest.mark.parametrize("mapping", [MAPPING.read_text("utf-8"), '{"Older/Step": "Score"}'])
 def test_an_update_replaces_the_running_job(cloud: Cloud, mapping: str, tmp_path: Path) -> None:
-    """The request names the running job of that name, and the old names of renamed steps."""
+    """The request names the job that it replaces, and the old names of renamed steps."""
     flags = ("--update", f"--transform_name_mapping={mapping}")
     staged = cloud.stage(
         tmp_path.name, "pipelines.stream", *PRODUCTION, *STREAM_FLAGS, *flags,
@@ -331,7 +334,7 @@ def test_an_update_replaces_the_running_job(cloud: Cloud, mapping: str, tmp_path
 
 
 def test_without_an_image_the_package_is_staged(cloud: Cloud, tmp_path: Path) -> None:
-    """On Beam's own image, a worker installs the source distribution, byte for byte as built."""
+    """With Beam's own image, workers install the source distribution exactly as it was built."""
     sdist = build_sdist(tmp_path)
     flags = [flag for flag in PRODUCTION if not flag.startswith("--sdk_container_image")]
     staged = cloud.stage(

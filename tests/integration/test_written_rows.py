@@ -30,7 +30,8 @@ LETTERS: Final = (
 def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
     """Writes events through the stream's sinks; returns the job's counters by name.
 
-    The input is bounded, because Beam's in-process streaming runner loses counts of later bundles.
+    The input is bounded, because Beam's in-process streaming runner loses the counts of all bundles
+    after the first.
     """
     pipeline = beam.Pipeline(runner=FnApiRunner())
     payloads = pipeline | "Chunks" >> beam.Create([chunk(events)], reshuffle=False)
@@ -46,7 +47,7 @@ def counters_of(result: Any) -> dict[str, int]:
 
 
 def rows_of(dataset: Dataset) -> dict[str, int]:
-    """Returns the number of rows in each table that every job writes."""
+    """Returns the row count of each table that every job writes."""
     names = ("aggregates", "dead_letters", "ledger")
     found = {
         name: query(dataset, f"SELECT COUNT(*) AS n FROM `{{dataset}}.{name}`") for name in names
@@ -55,7 +56,7 @@ def rows_of(dataset: Dataset) -> dict[str, int]:
 
 
 def test_a_stream_counts_the_rows_that_bigquery_took(dataset: Dataset) -> None:
-    """Each table's counter of written rows is the number of rows that the table gained."""
+    """For each table, the counter of written rows equals the number of rows that were added."""
     before = rows_of(dataset)
     counters = stream(dataset, [said("1", 0), said("2", 5, role="x")])
     for table, rows in rows_of(dataset).items():
@@ -63,7 +64,7 @@ def test_a_stream_counts_the_rows_that_bigquery_took(dataset: Dataset) -> None:
 
 
 def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
-    """In a request with one good and one bad row, only the good one counts as written."""
+    """If a request has one good row and one bad row, only the good row counts as written."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     client = InsertClient(dataset, 20.0)
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -80,7 +81,7 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
 
 
 def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
-    """Each dead letter that the stream wrote has the run, the origin and the clock's time."""
+    """Each dead letter from the stream has the run, the origin and the time of writing."""
     stream(dataset, [said("named", 5, role="x")])
     rows = query(dataset, f"{LETTERS} WHERE event_id = 'named'")
     assert rows == [{"run": EXACT.revision, "origin": "stream", "ingested_us": EXACT.clock()}]
@@ -89,7 +90,7 @@ def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
 def test_a_repeated_backfill_writes_its_dead_letters_again(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    """Two backfills write the same dead letter, each with the run of its own ledger."""
+    """Two backfills write the same dead letter, each with the run id of its own ledger."""
     archive = write_avro(tmp_path / "a.avro", [avro_event(), avro_event(event_id="e1", role="CAT")])
     flags = [
         "--from=2025-06-02", "--to=2025-06-02", f"--input={archive}", f"--dataset={dataset}",

@@ -1,4 +1,4 @@
-"""The command line as its users see it: tables, reports and one-sentence errors."""
+"""The command line as users see it: tables, reports and one-sentence errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR_US = 3_600_000_000
 
 
 def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
-    """Runs the job over files and returns its output folder."""
+    """Runs the local job over files and returns its output folder."""
     folder = tmp_path / "run"
     flags = [f"--input={path}" for path in inputs] + ["--own_data"] * own_data
     assert main(["run", *flags, f"--output={folder}"]) == 0
@@ -34,14 +34,14 @@ def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
 
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Queries a run's database."""
+    """Queries the database of a run."""
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
         rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
         return rows
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Runs a command that must fail with one sentence, and returns the sentence."""
+    """Runs a command that must fail with a one-sentence error, and returns that sentence."""
     assert main(argv) == 2
     lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("undertone:")]
     assert "Traceback" not in "".join(lines)
@@ -65,7 +65,7 @@ def test_a_simulation_becomes_a_report(tmp_path: Path) -> None:
 
 
 def test_a_report_is_written_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`report` writes a deleted report again from the folder of its run."""
+    """`report` recreates a deleted report from the run's folder."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     folder = run(tmp_path, archive)
@@ -78,7 +78,7 @@ def test_a_report_is_written_again(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_run_replaces_only_another_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second run replaces the first. A folder with other files is refused and left alone."""
+    """A second run replaces the first, but a folder with other files is refused and unchanged."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     run(tmp_path, archive)
@@ -91,7 +91,7 @@ def test_a_run_replaces_only_another_run(
 
 
 def test_a_run_keeps_other_files_in_its_folder(tmp_path: Path) -> None:
-    """Notes beside a run's report are still there after the next run."""
+    """Other files in a run's folder, such as notes, are still there after the next run."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     notes = run(tmp_path, archive) / "notes.txt"
@@ -101,7 +101,7 @@ def test_a_run_keeps_other_files_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pattern without a folder finds files, and a file name with brackets is not a pattern."""
+    """A pattern without a folder finds files; brackets in an existing file's name are literal."""
     write_archive(tmp_path / "a [1] of 2.avro", [avro_event()])
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--input=*.avro", "--output=one", "--own_data"]) == 0
@@ -126,7 +126,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def canary_inputs(folder: Path) -> Iterator[Path]:
-    """Yields one file of each format. Good and bad events hold the canary in their text."""
+    """Yields one file per format; good and bad events have the canary in their text."""
     text = f"my secret is {CANARY}"
     events = [
         *(avro_event(event_id=f"ok{i}", text=text) for i in range(9)),
@@ -147,7 +147,7 @@ def canary_inputs(folder: Path) -> Iterator[Path]:
 def test_no_text_in_any_output(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A run does not write, log or print the canary."""
+    """A run never writes, logs or prints the canary."""
     caplog.set_level(logging.DEBUG)
     folder = run(tmp_path, *canary_inputs(tmp_path))
     ((dead,),) = query(folder, "select count(*) from dead_letters")
@@ -163,7 +163,7 @@ def test_no_text_in_any_output(
 def test_no_text_in_a_failing_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A run over a truncated archive fails with one sentence without text, and leaves no folder."""
+    """A run over a truncated archive fails with one sentence, quotes no text, leaves no folder."""
     caplog.set_level(logging.DEBUG)
     whole, cut = tmp_path / "whole.avro", tmp_path / "cut.avro"
     write_archive(whole, [avro_event(event_id=str(i), text=CANARY * 40) for i in range(50)])
@@ -193,7 +193,7 @@ def test_no_text_in_a_failing_run(
 def test_a_wrong_flag_is_one_sentence(
     flag: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error for a wrong flag shows its value and says what is allowed."""
+    """The error for a wrong flag shows the given value and says what is allowed."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     flags = [f"--output={tmp_path / 'run'}", f"--input={archive}", flag]
@@ -201,7 +201,7 @@ def test_a_wrong_flag_is_one_sentence(
 
 
 def test_a_very_long_conversation_is_counted(tmp_path: Path) -> None:
-    """All 100,000 messages of one conversation are in the ledger, and the conversation is long."""
+    """All 100,000 messages of one conversation are in the ledger, and it counts as long."""
     archive = tmp_path / "a.avro"
     start_us = avro_event()["sent_at_us"]
     events = (
@@ -224,7 +224,7 @@ def test_a_very_long_conversation_is_counted(tmp_path: Path) -> None:
 
 
 def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
-    """The counts of the real conversations equal those of a short script without the job's code."""
+    """For real conversations, the job counts the same as a short script without its code."""
     chats = shared_data.require(shared_data.REAL)
     lengths: Counter[int] = Counter()
     with gzip.open(chats, "rt", encoding="utf-8") as lines:
@@ -251,7 +251,7 @@ def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
 
 
 def test_classify_counts_the_human_messages(tmp_path: Path) -> None:
-    """`classify` counts as many human messages in each real conversation as the file has."""
+    """For each real conversation, `classify` reports the file's number of human messages."""
     chats = shared_data.require(shared_data.REAL)
     plain = tmp_path / "chats.jsonl"
     plain.write_bytes(gzip.decompress(chats.read_bytes()))
@@ -284,7 +284,7 @@ def test_classify_writes_the_expected_keys(tmp_path: Path) -> None:
 def test_an_output_is_not_written_over_its_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`classify` and `import` refuse to overwrite the file that they read."""
+    """`classify` and `import` refuse to overwrite their input file."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     for command in ("classify", "import"):
@@ -293,7 +293,7 @@ def test_an_output_is_not_written_over_its_input(
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If the output's folder does not exist, the error is one sentence with its path."""
+    """If the output folder does not exist, a one-sentence error gives its path."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     output = tmp_path / "nowhere" / "out.jsonl"
@@ -301,7 +301,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If a line is not a conversation, the error shows its number but not its text."""
+    """If a line is not a conversation, the error gives its number and does not quote its text."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text(f'{{"id": 1, "turns": []}}\n{{"turns": "{CANARY}"}}\n')
     answer = sentence(capsys, "classify", str(chats), f"--output={tmp_path / 'out.jsonl'}")
@@ -313,7 +313,7 @@ def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_classify_refuses_a_wrong_prior(
     prior: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error for a wrong prior is one sentence that shows it."""
+    """A wrong prior is refused with one sentence that shows the given value."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text('{"id": 1, "turns": []}\n')
     flags = [f"--output={tmp_path / 'out.jsonl'}", f"--prior={prior}"]
@@ -321,7 +321,7 @@ def test_classify_refuses_a_wrong_prior(
 
 
 def test_one_run_reads_avro_and_json_lines(tmp_path: Path) -> None:
-    """A conversation with one message in each of two files counts as one of two messages."""
+    """If two files each have one message of a conversation, it counts once, with two messages."""
     write_archive(tmp_path / "a.avro", [said("1", 0, text="hello")])
     write_json_lines(tmp_path / "b.jsonl", [said("2", 60, text="again")])
     folder = run(tmp_path, tmp_path / "a.avro", tmp_path / "b.jsonl")
@@ -330,7 +330,7 @@ def test_one_run_reads_avro_and_json_lines(tmp_path: Path) -> None:
 
 
 def test_a_large_input_uses_all_cores() -> None:
-    """A large input uses all cores, but the user's choice of runner or workers comes first."""
+    """A large input uses all cores, unless the user chooses a runner or a number of workers."""
     large = 1_000_000_000
     chosen = ["--direct_num_workers=1"]
     assert local_flags([], 1_000) == []

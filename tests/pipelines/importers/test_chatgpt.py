@@ -1,4 +1,4 @@
-"""ChatGPT exports."""
+"""Imports of ChatGPT exports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ T = 1_748_822_400.5
 def node(
     parent: str | None, role: str | None, *parts: Any, at: float | None = None, **other: Any
 ) -> dict[str, Any]:
-    """Returns a node of a mapping. Without a role it has no message. Its children don't matter."""
+    """Returns a mapping's node, which has a message only if a role is given.
+
+    The importer does not use the node's children.
+    """
     if role is None:
         return {"parent": parent, "children": [], "message": None}
     content = {"content_type": other.pop("content_type", "text"), "parts": list(parts)}
@@ -53,7 +56,7 @@ EDITED = {
 
 
 def test_the_shown_branch_is_read(tmp_path: Path) -> None:
-    """Only messages from the root to the current node are read, not those that an edit replaced."""
+    """Only messages on the path from the root to the current node are read, not edited versions."""
     question, answer = imported(tmp_path, EDITED, "a2")
     assert (question["text"], question["role"]) == ("second try", "HUMAN")
     assert (answer["text"], answer["role"], answer["model"]) == (
@@ -65,7 +68,7 @@ def test_the_shown_branch_is_read(tmp_path: Path) -> None:
 
 
 def test_without_a_current_node_the_deepest_latest_leaf_is_taken(tmp_path: Path) -> None:
-    """The deeper branch is read; of two equally deep ones, the later."""
+    """The deepest branch is read; if two are equally deep, the later one is."""
     assert texts(imported(tmp_path, EDITED)) == ["second try", "second answer"]
     early = EDITED | {"b1": node("q1", "assistant", "an earlier answer", at=T)}
     assert texts(imported(tmp_path, early)) == ["second try", "second answer"]
@@ -92,7 +95,7 @@ def test_only_messages_shown_to_the_user_are_read(tmp_path: Path) -> None:
 
 
 def test_parts_that_are_not_text_are_ignored(tmp_path: Path) -> None:
-    """Text parts are joined; a message with only an image becomes empty."""
+    """Text parts are joined; a message that has only an image becomes empty."""
     image = {"content_type": "image_asset_pointer", "width": 1}
     mapping = {
         "1": node(None, "user", "look", image, "here", content_type="multimodal_text"),
@@ -102,7 +105,7 @@ def test_parts_that_are_not_text_are_ignored(tmp_path: Path) -> None:
 
 
 def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
-    """The first message takes the conversation's time; if that is missing too, the time is 0."""
+    """The first message gets the conversation's time, or 0 if that is missing too."""
     mapping = {"1": node(None, "user", "a"), "2": node("1", "assistant", "b")}
     first, second = imported(tmp_path, mapping, "2")
     assert first["sent_at_us"] == 1_748_822_400_500_000
@@ -112,13 +115,13 @@ def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("current", [None, "a", "b"])
 def test_a_circle_is_read_once(tmp_path: Path, current: str | None) -> None:
-    """Each node of a circular mapping is read once, whichever node is current."""
+    """If a mapping is circular, each node is read once, whichever node is current."""
     circle = {"a": node("b", "user", "x", at=T), "b": node("a", "assistant", "y", at=T + 1)}
     assert sorted(texts(imported(tmp_path, circle, current))) == ["x", "y"]
 
 
 def test_odd_mappings_are_read_as_far_as_they_go(tmp_path: Path) -> None:
-    """An empty mapping, a missing parent and a tail that leads into a circle do no harm."""
+    """An empty mapping, a missing parent and a branch that leads into a circle cause no error."""
     assert imported(tmp_path, {}) == []
     assert texts(imported(tmp_path, {"a": node("gone", "user", "x")})) == ["x"]
     tail = {"a": node("a", "user", "x"), "b": node("a", "user", "y"), "c": node("b", "user", "z")}
@@ -126,13 +129,13 @@ def test_odd_mappings_are_read_as_far_as_they_go(tmp_path: Path) -> None:
 
 
 def test_a_long_conversation_is_read_quickly(tmp_path: Path) -> None:
-    """Each of twenty thousand messages without a current node is visited once."""
+    """Without a current node, each of twenty thousand messages is visited only once."""
     chain = {str(n): node(str(n - 1), "user", str(n)) for n in range(20_000)}
     assert len(imported(tmp_path, chain)) == 20_000
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The error names the place and repeats no text."""
+    """The error says where the unexpected structure is, and quotes no text."""
     mapping = {"1": {"parent": None, "message": {"author": "secret", "content": {"parts": []}}}}
     with pytest.raises(InputError, match="shape of an export") as error:
         imported(tmp_path, mapping)

@@ -1,4 +1,4 @@
-"""Files with one conversation per line."""
+"""Imports of files with one conversation per line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY_US = 86_400_000_000
 
 
 def chat(id_: str | None = None, *texts: str, **other: Any) -> dict[str, Any]:
-    """Returns a conversation with alternating turns, starting with the human."""
+    """Returns a conversation with alternating turns; the human speaks first."""
     turns = [
         {"role": "assistant" if index % 2 else "human", "text": text}
         for index, text in enumerate(texts or ("hi", "hello"))
@@ -37,7 +37,7 @@ def imported(tmp_path: Path, *lines: Any, **arguments: Any) -> list[dict[str, An
 
 
 def test_a_line_becomes_a_conversation(tmp_path: Path) -> None:
-    """Turns become events in order, `source` the platform, and `lang` the language if stated."""
+    """Turns become events in order, with `source` as platform and `lang` as language if present."""
     first, second = imported(tmp_path, chat("a", "hi", "", lang="en", label="x"))
     assert (first["role"], second["role"]) == ("HUMAN", "ASSISTANT")
     assert (first["text"], second["text"]) == ("hi", "")
@@ -46,7 +46,7 @@ def test_a_line_becomes_a_conversation(tmp_path: Path) -> None:
 
 
 def test_other_names_of_roles_are_understood(tmp_path: Path) -> None:
-    """`user` means human; system turns keep their role."""
+    """The role `user` means human; system turns keep their role."""
     turns = [{"role": role, "text": "x"} for role in ("system", "user", "assistant")]
     events = imported(tmp_path, {"id": 7, "turns": turns})
     assert [event["role"] for event in events] == ["SYSTEM", "HUMAN", "ASSISTANT"]
@@ -54,7 +54,7 @@ def test_other_names_of_roles_are_understood(tmp_path: Path) -> None:
 
 
 def test_every_line_is_a_separate_conversation(tmp_path: Path) -> None:
-    """The line number makes a repeated or missing id unique."""
+    """If an id is repeated or missing, the line number makes it unique."""
     events = imported(tmp_path, chat("a"), "", chat("a"), chat())
     ids = list(dict.fromkeys(event["conversation_id"] for event in events))
     assert ids == ["a", "a:line3", "line4"]
@@ -62,14 +62,14 @@ def test_every_line_is_a_separate_conversation(tmp_path: Path) -> None:
 
 
 def test_long_ids_are_hashed(tmp_path: Path) -> None:
-    """An id that is too long is hashed, so its event is not refused."""
+    """An id that is too long is hashed, so that its event is accepted."""
     events = imported(tmp_path, chat("x" * 300), chat("x" * 300), chat("x" * 300 + "y"))
     assert len({event["conversation_id"] for event in events}) == 3
     assert max(len(event["event_id"]) for event in events) <= 256
 
 
 def test_times_are_made_up_within_the_days(tmp_path: Path) -> None:
-    """Conversations start within the days, and pauses are far shorter than the session gap."""
+    """Conversations start within the given days, and pauses are far shorter than the gap."""
     events = imported(tmp_path, *[chat(str(n), *"abcdefgh") for n in range(300)], days=3)
     starts = [event["sent_at_us"] for event in events if event["message_index"] == 0]
     assert min(starts) >= START_US
@@ -88,7 +88,7 @@ def test_made_up_values_depend_on_the_seed_alone(tmp_path: Path) -> None:
 
 
 def test_users_are_made_up_skewed_and_marked(tmp_path: Path) -> None:
-    """Most users have one or two conversations, a few have many; their ids are marked synthetic."""
+    """Most users have one or two conversations, a few have many; ids are marked synthetic."""
     lines = [chat(str(n), "hi") for n in range(2_000)]
     users = Counter(e["user_id"] for e in imported(tmp_path, *lines, users_per_conversation=0.5))
     assert all(user.startswith("synthetic-") for user in users)
@@ -105,7 +105,7 @@ def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
 
 
 def test_gzip_is_recognised_by_content(tmp_path: Path) -> None:
-    """A gzipped file is read under any name."""
+    """A gzipped file is read whatever its name is."""
     path = tmp_path / "chats"
     path.write_bytes(gzip.compress(json.dumps(chat("a")).encode()))
     assert detect(path) == "chats"
@@ -127,14 +127,14 @@ def test_gzip_is_recognised_by_content(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_of_another_shape_is_named(tmp_path: Path, line: str) -> None:
-    """The error gives the line's number and repeats nothing of its content."""
+    """If a line has an unexpected structure, the error gives its number and quotes nothing."""
     with pytest.raises(InputError, match="Line 2 of ") as error:
         imported(tmp_path, chat("a"), line)
     assert "secret" not in str(error.value)
 
 
 def test_arguments_out_of_range_are_input_errors(tmp_path: Path) -> None:
-    """Values from the command line are checked."""
+    """Values from the command line that are out of range are input errors."""
     for wrong in ({"days": 0}, {"users_per_conversation": 0}, {"start": datetime(2026, 1, 1)}):
         with pytest.raises(InputError, match="must"):
             imported(tmp_path, chat("a"), **wrong)

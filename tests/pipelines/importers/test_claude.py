@@ -1,4 +1,4 @@
-"""Claude exports."""
+"""Imports of Claude exports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def message(sender: str, text: str, at: str | None, **other: Any) -> dict[str, Any]:
-    """Returns a message as the export writes it."""
+    """Returns a message in the format of the export."""
     return {
         "uuid": f"m-{sender}-{at}", "sender": sender, "text": text, "created_at": at,
         "attachments": [], "files": [], **other,
@@ -25,7 +25,7 @@ def message(sender: str, text: str, at: str | None, **other: Any) -> dict[str, A
 
 
 def conversation(*messages: dict[str, Any], **other: Any) -> dict[str, Any]:
-    """Returns a conversation as the export writes it."""
+    """Returns a conversation in the format of the export."""
     return {
         "uuid": "c-1", "name": "A title", "created_at": "2025-06-01T23:59:59Z",
         "chat_messages": list(messages), **other,
@@ -47,12 +47,12 @@ def written(tmp_path: Path, *conversations: dict[str, Any]) -> Path:
 
 
 def imported(path: Path) -> list[dict[str, Any]]:
-    """Imports an export without naming its kind."""
+    """Imports an export and lets the importer detect its kind."""
     return list(import_events(path, start=START))
 
 
 def test_messages_become_events(tmp_path: Path) -> None:
-    """Events keep the export's sender, text and time; nothing is made up."""
+    """Events keep the export's sender, text and time, and no field is made up."""
     path = written(tmp_path, TALK)
     first, second = imported(path)
     assert (first["role"], first["text"]) == ("HUMAN", "hi")
@@ -64,7 +64,7 @@ def test_messages_become_events(tmp_path: Path) -> None:
 
 
 def test_the_account_is_a_pseudonym(tmp_path: Path) -> None:
-    """The user id is a hash of the account, or `self` if there is none."""
+    """The user id is a hash of the account; without an account it is `self`."""
     first, *_, last = imported(written(tmp_path, TALK, TALK | {"account": None, "uuid": "c-2"}))
     assert first["user_id"].startswith("claude-")
     assert "someone" not in first["user_id"]
@@ -72,7 +72,7 @@ def test_the_account_is_a_pseudonym(tmp_path: Path) -> None:
 
 
 def test_an_empty_text_is_taken_from_the_content(tmp_path: Path) -> None:
-    """The text blocks of the content are joined; thoughts and tools are left out."""
+    """If the text is empty, the text blocks are joined; thoughts and tools are left out."""
     content = [
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "one"},
@@ -85,7 +85,7 @@ def test_an_empty_text_is_taken_from_the_content(tmp_path: Path) -> None:
 
 
 def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
-    """The first message takes the conversation's time; each next one adds a second."""
+    """The first message gets the conversation's time; each later one is a second after the last."""
     talk = conversation(message("human", "a", None), message("assistant", "b", None))
     first, second = imported(written(tmp_path, talk))
     assert first["sent_at_us"] == 1_748_822_399_000_000
@@ -111,7 +111,7 @@ def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The error names the place and repeats no text."""
+    """The error says where the unexpected structure is, and quotes no text."""
     at = "2025-06-02T00:00:00Z"
     wrong = [
         conversation(message("narrator", "secret", at)),

@@ -1,4 +1,4 @@
-"""Exports are told apart by their content."""
+"""The kind of an export is detected from its content."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from schemas.failures import InputError
     ],
 )
 def test_the_first_conversation_decides(tmp_path: Path, content: str, kind: str) -> None:
-    """The kind follows from the first conversation, and nothing after it is read."""
+    """The first conversation shows the kind, and nothing after it is read."""
     path = tmp_path / "export"
     path.write_text(content, "utf-8")
     assert detect(path) == kind
 
 
 def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
-    """Reading goes on until the first conversation is complete, even across a split character."""
+    """Reading continues to the end of the first conversation, even across a split character."""
     messages = [{"sender": "human", "text": "é" * 100_001}]
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps([{"chat_messages": messages}], ensure_ascii=False), "utf-8")
@@ -41,7 +41,7 @@ def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
     "content", ["", "[]", "[1]", "{}", "hello", '[{"a": 1}]', "[[", "\x00\x01"]
 )
 def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
-    """Any other content is refused with an error that names the file."""
+    """Any other content is refused, and the error names the file."""
     path = tmp_path / "export.json"
     path.write_text(content, "utf-8")
     with pytest.raises(InputError, match=r"export\.json"):
@@ -49,7 +49,7 @@ def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
 
 
 def test_missing_and_broken_files_are_input_errors(tmp_path: Path) -> None:
-    """Missing files, folders and zip files without conversations, and bad JSON differ in error."""
+    """Each has its own error: missing files, folders or zips without conversations, bad JSON."""
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("users.json", "[]")
     for name, sentence in (

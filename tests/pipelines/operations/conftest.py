@@ -1,4 +1,4 @@
-"""Fixtures of the tests of operations."""
+"""Fixtures for the tests of operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.pipelines.operations.pubsub_server import PubSub
 
 @pytest.fixture
 def pubsub(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSub]:
-    """Serves Pub/Sub on a free port; the client library takes it for the emulator."""
+    """Serves Pub/Sub on a free port; the client library treats it as the emulator."""
     server = PubSub()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
     yield server

@@ -18,7 +18,7 @@ TOPIC: Final = "projects/my-project/topics/events"
 
 
 class PubSub:
-    """A Pub/Sub server that first answers with `refusals`, then takes what is published."""
+    """A Pub/Sub server that first answers with `refusals`, and then accepts messages."""
 
     def __init__(self) -> None:
         self.requests: list[list[Any]] = []
@@ -42,16 +42,16 @@ class PubSub:
         return PublishResponse(message_ids=map(str, range(len(request.messages))))
 
     def sent(self) -> list[tuple[bytes, dict[str, str]]]:
-        """Returns data and attributes of the messages that came, in their order."""
+        """Returns the data and attributes of the received messages, in order."""
         return [(m.data, dict(m.attributes)) for request in self.requests for m in request]
 
     def stop(self) -> None:
-        """Ends the server."""
+        """Stops the server."""
         self._server.stop(1).wait()
 
 
 class Clock:
-    """A clock that moves only when it sleeps."""
+    """A clock that moves only when `sleep` is called."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -61,13 +61,13 @@ class Clock:
         return self.now_s
 
     def sleep(self, seconds: float) -> None:
-        """Moves the clock on."""
+        """Moves the clock forward."""
         self.slept.append(seconds)
         self.now_s += seconds
 
 
 def archive(path: Path, events: int, **fields: Any) -> Path:
-    """Writes an archive of events a second apart."""
+    """Writes an archive of events that are one second apart."""
     rows = [
         avro_event(event_id=f"e{i}", sent_at_us=MONDAY_US + i * SECOND_US, **fields)
         for i in range(events)
@@ -76,6 +76,6 @@ def archive(path: Path, events: int, **fields: Any) -> Path:
 
 
 def ids(pubsub: PubSub) -> list[str]:
-    """Returns the event ids of the messages that came, all protobuf, in their order."""
+    """Returns the event ids of the received messages, in order; all must be protobuf."""
     read = [read_event(Encoding.PROTOBUF, data, None, LIMITS) for data, _ in pubsub.sent()]
     return [each.event_id for each in read if isinstance(each, Message)]

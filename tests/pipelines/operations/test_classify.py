@@ -1,4 +1,4 @@
-"""Single conversations, classified by a stand-in whose every number is written here."""
+"""Classifying single conversations, with a stand-in classifier that has fixed outputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COACHING_AND_ROLEPLAY = 1 << TYPES.index("coaching") | 1 << TYPES.index("rolepla
 
 @dataclass(frozen=True)
 class Fixed:
-    """Judges all conversations alike; the text of a human message is its language's code."""
+    """Judges all conversations alike; a human message's text is the code of its language."""
 
     logit: float = 0.0
     alert: bool = False
@@ -67,7 +67,7 @@ class Fixed:
 
 
 def said_in(*languages: str) -> list[Conversation]:
-    """Returns a conversation of one message for each language."""
+    """Returns one conversation per language, each with a single message."""
     return [
         msgspec.convert({"id": code, "turns": [{"role": "human", "text": code}]}, Conversation)
         for code in languages
@@ -75,39 +75,39 @@ def said_in(*languages: str) -> list[Conversation]:
 
 
 def answers(classifier: Fixed, *languages: str, prior: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Classifies a conversation in each language, at the stated prior."""
+    """Classifies one conversation per language with this prior."""
     return list(classify(said_in(*languages), classifier, prior_shifts(prior)))
 
 
 def odds(share: float) -> float:
-    """Returns the odds of a share."""
+    """Returns the odds that correspond to a share."""
     return share / (1 - share)
 
 
 @pytest.mark.parametrize("alert", [False, True])
 def test_alert_is_the_classifiers_decision(alert: bool) -> None:
-    """`alert` is what the classifier decides, and `affective` is a probability."""
+    """`alert` is the classifier's decision, and `affective` is a probability."""
     (answer,) = answers(Fixed(alert=alert), "en")
     assert answer["alert"] is alert
     assert answer["affective"] == 0.5
 
 
 def test_no_prior_leaves_the_probability() -> None:
-    """Without a prior, or with that of the calibration, the probability is the logit's own."""
+    """Without a prior, or with the calibration's prior, the logit's probability is unchanged."""
     plain = list(classify(said_in("en"), Fixed(logit=1.0)))
     assert plain[0]["affective"] == 0.7311
     assert answers(Fixed(logit=1.0), "en", prior=[str(PRIOR)]) == plain
 
 
 def test_a_prior_shifts_the_odds() -> None:
-    """A prior multiplies the odds by its own odds over those of the calibration."""
+    """A prior multiplies the odds by the ratio of its odds to the calibration's odds."""
     (answer,) = answers(Fixed(logit=0.0), "en", prior=["0.01"])
     expected = odds(0.01) / odds(PRIOR)
     assert answer["affective"] == pytest.approx(expected / (1 + expected), abs=5e-5)
 
 
 def test_a_prior_changes_affective_types_only() -> None:
-    """Affective types change with the probability of being affective; roleplay does not."""
+    """Affective types change with the probability of affective use; roleplay does not change."""
     (answer,) = answers(Fixed(logit=0.0), "en", prior=["0.2"])
     assert answer["types"].pop("roleplay") == 0.5
     expected = pytest.approx(answer["affective"] / 2, abs=1e-4)
@@ -116,7 +116,7 @@ def test_a_prior_changes_affective_types_only() -> None:
 
 
 def test_a_prior_changes_no_decision() -> None:
-    """Labels, use and alert are the same at any prior."""
+    """Labels, use and alert are the same with any prior."""
     decided = ("labels", "use", "alert", "opening_type", "closing_type")
     for alert in (False, True):
         low, high = (answers(Fixed(alert=alert), "en", prior=[p])[0] for p in ("1e-9", "0.999"))
@@ -128,7 +128,7 @@ def test_a_prior_changes_no_decision() -> None:
 
 @pytest.mark.parametrize("prior", [["zh=0.005", "0.3"], ["0.3", "zh=0.005"]])
 def test_a_language_has_its_own_prior(prior: Sequence[str]) -> None:
-    """A language's prior overrides that of all languages, in either order, and only for it."""
+    """In either order, a language's own prior overrides the general one for that language only."""
     shares = [answer["affective"] for answer in answers(Fixed(), "en", "zh", "und", prior=prior)]
     low, high = odds(0.005) / odds(PRIOR), odds(0.3) / odds(PRIOR)
     expected = [ratio / (1 + ratio) for ratio in (high, low, high)]
@@ -136,14 +136,14 @@ def test_a_language_has_its_own_prior(prior: Sequence[str]) -> None:
 
 
 def test_a_language_without_a_prior_does_not_change() -> None:
-    """A prior of one language does not change the others."""
+    """A prior for one language does not change the results in others."""
     english, chinese = answers(Fixed(logit=1.0), "en", "zh", prior=["zh=0.005"])
     assert english["affective"] == 0.7311 > chinese["affective"]
 
 
 @pytest.mark.parametrize("word", ["0", "1", "-0.1", "3%", "nan", "inf", "", "zh=", "zh=2", "zh"])
 def test_a_prior_must_be_a_share(word: str) -> None:
-    """A value that is not between 0 and 1 is refused and shown."""
+    """A value that is not between 0 and 1 is refused, and the error shows it."""
     with pytest.raises(InputError, match=f"between 0 and 1, got {word}; use e.g. 0.01"):
         prior_shifts([word])
 
@@ -159,6 +159,6 @@ def test_a_prior_names_a_known_language(word: str) -> None:
 
 @pytest.mark.parametrize("words", [["0.1", "0.2"], ["zh=0.1", "en=0.1", "zh=0.1"]])
 def test_two_priors_of_one_language_are_refused(words: Sequence[str]) -> None:
-    """A language may have only one prior, so that it is clear which counts."""
+    """Two priors for one language are refused, because it is unclear which should apply."""
     with pytest.raises(InputError, match="is the second prior for"):
         prior_shifts(words)

@@ -1,4 +1,4 @@
-"""Dead letters are listed, found in an archive, and published again if that helps."""
+"""Dead letters are listed, found in an archive, and published again if that can help."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ RUN: Final = MONDAY_US
 
 
 def refused(encoding: Encoding, rows: Iterable[Any], source: str = "s") -> list[DeadLetter]:
-    """Returns the dead letters that the job left of rows."""
+    """Returns the dead letters that the job writes for these rows."""
     return decode_chunk(PayloadChunk(encoding, list(rows), None, source), THEN)[1]
 
 
 def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
-    """Returns the dead letters of the messages published so far, and forgets these."""
+    """Returns the dead letters for the messages published so far, and clears these messages."""
     sent = pubsub.sent()
     pubsub.requests.clear()
     return [
@@ -61,12 +61,12 @@ def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
 
 
 def folder_of(folder: Path, letters: Iterable[DeadLetter]) -> Path:
-    """Builds the database of a run that left these dead letters; returns its folder."""
+    """Builds the database of a run with these dead letters; returns its folder."""
     return folder_of_rows(folder, as_written(letters))
 
 
 def folder_of_rows(folder: Path, rows: Iterable[DeadLetterRow]) -> Path:
-    """Builds a database with these rows of dead letters; returns its folder."""
+    """Builds a database with these dead-letter rows; returns its folder."""
     write_table(folder, DEAD_LETTERS, rows)
     build_database(folder)
     return folder
@@ -82,11 +82,11 @@ def redriven(
     return redrive(query, reason, patterns, TOPIC, limits, lambda: NOW_US, **options)
 
 
-# What is listed.
+# Tests of the lists.
 
 
 def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
-    """A group has its letters, its distinct payloads, and its first and last publish time."""
+    """Each group counts letters and distinct payloads, with first and last publish time."""
     letters = [
         DeadLetter("decode", "oversize", "s", None, None, None, MONDAY_US + n, 9, sha256 * 64)
         for n, sha256 in enumerate("aabc")
@@ -100,7 +100,7 @@ def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
 
 
 def test_a_list_of_one_reason_with_few_examples(tmp_path: Path) -> None:
-    """A list has only the reason asked for, and at most as many examples as asked for."""
+    """A list can be limited to one reason and to a number of examples."""
     letters = refused(Encoding.JSON, [b"{", b"[", json_event(text=LONG), b"!"])
     query = partial(query_run, folder_of(tmp_path, letters))
     (group,) = list_groups(query, "undecodable", 2)
@@ -112,7 +112,7 @@ def test_a_list_of_one_reason_with_few_examples(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The list shows ids, size and the start of the SHA-256, but nothing that was said."""
+    """The list shows ids, size and the start of the SHA-256, but no message text."""
     rows = [json_event(text=SECRET, role=SECRET), json_event(event_id=SECRET, sent_at_us=None)]
     letters = refused(Encoding.JSON, rows)
     assert main(["dead-letters", "list", str(folder_of(tmp_path, letters))]) == 0
@@ -133,7 +133,7 @@ def nights(folder: Path) -> Path:
 
 
 def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> None:
-    """A group says how many letters each run wrote and when, the latest run first."""
+    """A group lists its runs, latest first, with each run's number of letters and its time."""
     query = partial(query_run, nights(tmp_path))
     (group,) = list_groups(query)
     assert (group.letters, group.payloads, group.runs) == (8, 2, 4)
@@ -149,7 +149,7 @@ def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> N
 def test_the_command_lists_the_latest_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The list shows as many runs as asked for and counts earlier ones, or shows one run."""
+    """The list shows the given number of runs and counts earlier ones, or shows a single run."""
     folder = str(nights(tmp_path))
     assert main(["dead-letters", "list", folder, "--limit=2"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -165,20 +165,20 @@ def test_the_command_lists_the_latest_runs(
 
 
 def test_letters_older_than_the_columns_are_listed() -> None:
-    """Rows that are older than the columns that `create` added name no run."""
+    """Rows written before `create` added the run columns are listed without a run."""
     written = (Written(None, None, 2, None),)
     group = Group("decode", "late", "s", 2, 2, 0, None, None, written, ())
     assert group_lines([group])[2].split() == [NOTHING, NOTHING, NOTHING, "2"]
 
 
 def test_nothing_to_list(tmp_path: Path) -> None:
-    """The list of an empty table says that there are none."""
+    """For an empty table, the list says that there are no dead letters."""
     assert group_lines(list_groups(partial(query_run, folder_of(tmp_path, [])))) == [
         "no dead letters"
     ]
 
 
-# What is published again.
+# Tests of publishing again.
 
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
@@ -186,7 +186,7 @@ def test_nothing_to_list(tmp_path: Path) -> None:
 def test_a_refused_message_is_published_as_before(
     before: str, asked: str, pubsub: PubSub, tmp_path: Path
 ) -> None:
-    """A refused message keeps its encoding, whatever encoding is asked for."""
+    """A refused message keeps its encoding, even if a different one is requested."""
     rows = [avro_event(event_id=f"e{n}", text=LONG if n % 2 else "hello") for n in range(6)]
     archive = write_avro(tmp_path / "a.avro", rows)
     publish([str(archive)], TOPIC, Publishing(encoding=before))
@@ -199,7 +199,7 @@ def test_a_refused_message_is_published_as_before(
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
 def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
-    """Both payloads of the event are found; it is published once, in the encoding asked for."""
+    """The event's two payloads are both found; it is published once, in the requested encoding."""
     archive = write_avro(tmp_path / "a.avro", [avro_event(text=LONG)])
     for before in ("protobuf", "json"):
         publish([str(archive)], TOPIC, Publishing(encoding=before))
@@ -213,7 +213,7 @@ def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path
 def test_a_row_that_a_backfill_refused_is_published(
     asked: str, pubsub: PubSub, tmp_path: Path
 ) -> None:
-    """The row is known by the hash of its fields, and gets the encoding asked for."""
+    """The row is found by the hash of its fields and published in the requested encoding."""
     rows = [avro_event(text=LONG, published_at_us=MONDAY_US + 5), avro_event(event_id="e1")]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows[:1]), encoding=asked)
@@ -224,7 +224,7 @@ def test_a_row_that_a_backfill_refused_is_published(
 
 
 def test_archived_messages_and_lines_are_published(pubsub: PubSub, tmp_path: Path) -> None:
-    """Messages and lines of JSON are known by their bytes, with or without the line end."""
+    """Messages and JSON lines are found by their bytes, with or without the line end."""
     data = [json_event(event_id=f"e{n}", text=LONG) for n in range(3)]
     rows = [envelope(data[0], "application/json", MONDAY_US + 7), envelope(b"{")]
     write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
@@ -236,7 +236,7 @@ def test_archived_messages_and_lines_are_published(pubsub: PubSub, tmp_path: Pat
 
 
 def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) -> None:
-    """Each payload is decoded as the job would decode it today; failures count by reason."""
+    """Payloads that the job would still refuse are not published; they are counted by reason."""
     rows = [
         avro_event(event_id="fine", text=LONG),
         avro_event(event_id="larger", text=LONG * 3),
@@ -254,7 +254,7 @@ def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) 
 
 
 def test_payloads_that_the_archive_lacks_are_counted(pubsub: PubSub, tmp_path: Path) -> None:
-    """Missing payloads are counted, and dead letters of another reason are left alone."""
+    """Missing payloads are counted, and dead letters with a different reason are not touched."""
     rows = [avro_event(text=LONG), avro_event(event_id="e1", role="CAT")]
     write_avro(tmp_path / "a.avro", rows)
     lost = [json_event(event_id="lost", text=LONG)]
@@ -272,7 +272,7 @@ def test_payloads_that_the_archive_lacks_are_counted(pubsub: PubSub, tmp_path: P
 
 
 def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
-    """A payload that an archive repeats is published once, from its first copy in time."""
+    """If an archive repeats a payload, it is published once, from the earliest copy."""
     data = json_event(text=LONG)
     times = [MONDAY_US + 49 * HOUR_US, MONDAY_US + 1, MONDAY_US + 2]
     rows = [envelope(data, "application/json", at_us) for at_us in times]
@@ -285,7 +285,7 @@ def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
-    """A dry run gives the same counts, and says what would be published."""
+    """A dry run gives the same counts, and says how many messages would be published."""
     rows = [avro_event(text=LONG), avro_event(event_id="e1", text=LONG * 3)]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows), dry_run=True)
@@ -297,13 +297,13 @@ def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
-    """If nothing was refused for the reason, no archive is read."""
+    """If there are no dead letters with this reason, no archive is read."""
     query = partial(query_run, folder_of(tmp_path, []))
     done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
     assert done == RedriveResult(0)
 
 
-# What publishing does not fix.
+# Tests of letters that publishing does not fix.
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
 def test_an_impossible_redrive_is_one_sentence(
     flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is refused in one sentence, before BigQuery gets a query."""
+    """An impossible redrive is refused in one sentence, before any query is sent to BigQuery."""
     assert main(["dead-letters", "redrive", "--dataset=my-project.undertone", *flags]) == 2
     error = capsys.readouterr().err
     assert said in error
@@ -333,7 +333,7 @@ def test_an_impossible_redrive_is_one_sentence(
 
 
 def test_an_unknown_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """The list of reasons is closed, and no other text reaches the query."""
+    """Only known reasons are accepted, so no other text reaches the query."""
     with pytest.raises(SystemExit):
         main(["dead-letters", "list", "folder", "--reason=x' OR TRUE"])
     assert "invalid choice" in capsys.readouterr().err
@@ -342,7 +342,7 @@ def test_an_unknown_reason_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_row_of_an_unknown_table_is_refused_again(tmp_path: Path) -> None:
-    """Rows go only into the job's own tables, and a dry run inserts nothing."""
+    """Only the job's own tables receive rows, and a dry run inserts nothing."""
     reason = str(Reason.REFUSED_BY_TABLE)
     letters = [
         DeadLetter("write", reason, table, None, None, None, None, 9, "0" * 64, '{"a": 1}')

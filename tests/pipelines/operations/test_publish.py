@@ -23,7 +23,7 @@ from tests.schemas.payloads import (
     write_avro,
 )
 
-# What is sent.
+# Tests of the messages that are sent.
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_mixed_encodings_are_drawn_by_the_seed(tmp_path: Path, pubsub: PubSub) -
     assert min(Counter(drawn[:200]).values()) > 50
 
 
-# In which order.
+# Tests of their order.
 
 
 def test_events_come_in_the_order_of_the_archive(tmp_path: Path, pubsub: PubSub) -> None:
@@ -168,7 +168,7 @@ def test_a_share_of_messages_is_repeated_soon() -> None:
     assert 0 < max(last[number] - first[number] for number in last) <= 1200
 
 
-# At which pace.
+# Tests of their pace.
 
 
 def at_pace(instants: list[int | None], **pace: float) -> list[float]:
