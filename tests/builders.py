@@ -1,7 +1,7 @@
 """Builders of messages, events and summaries, and Hypothesis strategies that draw hard cases.
 
-Times are seconds after `MONDAY_US`. Every default is valid, so a test gives only the values that
-matter to it.
+Times are seconds after `MONDAY_US`. All defaults are valid, so a test sets only the values
+that it needs.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ GAP_US: Final = 24 * HOUR_US
 
 NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
 _ABSENT: Final = -40
-"""Packed logit of a label that a message does not have; +40 if it has it. Both are 5 logits."""
+"""Packed logit (eighths) of a label that is absent, and its negative if present: 5 logits."""
 
 
 def event_hash(event: str | int) -> bytes:
-    """Returns the 8-byte hash that `score` puts in place of an event id."""
+    """Returns the 8-byte hash with which `score` replaces an event id."""
     return hashlib.blake2b(str(event).encode(), digest_size=8).digest()
 
 
 def user_hash(user: str) -> str:
-    """Returns the 16 hex digits that `score` puts in place of a user id; empty stays empty."""
+    """Returns the 16 hex digits with which `score` replaces a user id; empty stays empty."""
     return hashlib.blake2b(user.encode(), digest_size=8).hexdigest() if user else ""
 
 
 def human_scores(
     types: Iterable[str] = (), use: str = "other", sentiment: int = 0, language: int = 0
 ) -> bytes:
-    """Returns the packed row of a human message. It is affective if one of its types is.
+    """Returns the packed scores of a human message, affective if one of its types is affective.
 
     Args:
       types: names of its types.
@@ -82,7 +82,7 @@ def human_scores(
 
 
 def assistant_scores(pushback: int = NO_LOGIT + 1, reason: int = 0) -> bytes:
-    """Returns the packed row of an assistant's message: pushback logit in eighths, reason index."""
+    """Returns an assistant message's packed scores: pushback logit in eighths, reason index."""
     return np.array([pushback, reason], np.int8).tobytes()
 
 
@@ -182,7 +182,7 @@ def summary(
     reasons: int = 0,
     **attributes: str,
 ) -> ConversationSummary:
-    """Builds a summary whose fields fit each other.
+    """Builds a summary with consistent fields.
 
     Args:
       user: id of the user; empty if there is no user.
@@ -192,7 +192,8 @@ def summary(
       human_messages: number of human messages.
       opening: name of the opening type, or None.
       closing: name of the closing type, or None.
-      change: sentiment change in sixths, 1 by default. Below six human messages there is no change.
+      change: sentiment change in sixths, 1 by default. With fewer than six human messages it is
+        missing.
       reasons: bit mask of pushback reasons.
       attributes: values of `ATTRIBUTES`, `unknown` by default.
     """
@@ -215,9 +216,9 @@ def summary(
 
 
 class PlainReader:
-    """A classifier with few rules: it reads only the signs of the messages' logits.
+    """A classifier with a few simple rules that use only the signs of the messages' logits.
 
-    A conversation is affective if any of its messages is, and has the types that any message has.
+    A conversation is affective if any of its messages is, and has all types of its messages.
     Its opening type comes from the first three messages, its closing type from the last three. Two
     definitions apply: a conversation that is not affective has no affective type, and one with
     fewer than four human messages has no roleplay type.
@@ -227,7 +228,7 @@ class PlainReader:
     pushback_threshold = 0
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Scores a text by its words: names of types and uses, and `no` for pushback."""
+        """Scores a text by its words, which are names of types or uses, or `no` for pushback."""
         rows = np.zeros((len(texts), WIDTH), np.int8)
         for row, text, is_human in zip(rows, texts, human, strict=True):
             words = set(text.split())
@@ -247,7 +248,7 @@ class PlainReader:
         pushback: NDArray[np.int8],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges one conversation after the other."""
+        """Judges each conversation separately."""
         judged = [
             self._judge_one(scores[start:end], count)
             for start, end, count in zip(starts, starts[1:], human_messages.tolist(), strict=False)
@@ -296,11 +297,11 @@ class PlainReader:
 
 
 def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[ScoredMessage]:
-    """Draws a message of one conversation, with one of `events` event ids.
+    """Draws a message of a single conversation, with one of `events` event ids.
 
-    Because there are few ids, they collide: the same event comes again with another time, role or
-    scores. There are also few times, on `spans` days, and up to two microseconds apart. So gaps of
-    exactly the session gap, and of a microsecond more, occur.
+    Because there are few ids, they collide: the same event is repeated with a different time, role
+    or scores. The times are also few: they are on `spans` days, and up to two microseconds apart.
+    Therefore some gaps equal the session gap, and some are a microsecond longer.
     """
     at_us = st.builds(
         lambda span, second, offset: span * GAP_US + second * SECOND_US + offset,
@@ -329,7 +330,7 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
 def conversations(
     draw: st.DrawFn, max_size: int = 20, events: int = 12, spans: int = 1
 ) -> list[ScoredMessage]:
-    """Draws messages with one conversation id, some of them exact or conflicting duplicates."""
+    """Draws messages with the same conversation id; some are exact or conflicting duplicates."""
     drawn = draw(st.lists(scored_messages(events, spans), min_size=1, max_size=max_size))
     again = draw(st.lists(st.sampled_from(drawn), max_size=4))
     return draw(st.permutations(drawn + again))
@@ -337,7 +338,7 @@ def conversations(
 
 @st.composite
 def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[ScoredMessage]]:
-    """Draws a split of messages into lists, in any order; some lists come twice."""
+    """Draws a split of messages into lists, in any order; some lists occur twice."""
     shares = draw(st.integers(1, 4))
     parts: list[list[ScoredMessage]] = [[] for _ in range(shares)]
     for each in draw(st.permutations(list(messages))):
@@ -348,7 +349,7 @@ def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[Scor
 
 @st.composite
 def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSummary:
-    """Draws a summary from few users, hours and values, so that summaries share cells."""
+    """Draws a summary; there are few users, hours and values, so that summaries share cells."""
     types = draw(st.sets(st.sampled_from(TYPES[:3]), max_size=2))
     edges = [None, *types]
     return summary(
@@ -367,7 +368,7 @@ def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSu
 
 
 def busy_day(conversations: int, seed: int) -> list[ConversationSummary]:
-    """Makes many summaries of one day, like those that `summaries` draws but faster.
+    """Makes many summaries of one day, similar to those from `summaries`, but faster.
 
     There are half as many users as conversations, and a few conversations without a user. Types,
     drifts and lengths are uneven. So there are cells just below, at and just above a small

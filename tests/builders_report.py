@@ -1,4 +1,4 @@
-"""Builds runs for tests of views and report, from rows by hand or a seeded run of the real code."""
+"""Builds runs for tests of views and report, from single rows or a seeded run of the real code."""
 
 from __future__ import annotations
 
@@ -86,7 +86,10 @@ def rate(
     value: str = "affective",
     **other: Any,
 ) -> ClassifierRate:
-    """Builds a rate. `found` is (hits, positives), `wrong` is (false alarms, negatives)."""
+    """Builds a rate.
+
+    `found` is (hits, positives), `wrong` is (false alarms, negatives).
+    """
     fields: dict[str, Any] = {
         "classifier_version": "test-1",
         "language": "all",
@@ -102,7 +105,7 @@ def rate(
 
 
 def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -> None:
-    """Writes records into the Parquet file of a table, as a run does."""
+    """Writes records into the Parquet file of a table, in the same way as a run."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     rows = [table.row(record) for record in records]
     file = folder / "tables" / f"{table.name}-00000-of-00001.parquet"
@@ -110,7 +113,7 @@ def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -
 
 
 def query(folder: Path, sql: str) -> list[dict[str, Any]]:
-    """Runs a query on the folder's database, and returns a dict per row."""
+    """Runs a query on the folder's database, and returns one dict per row."""
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
         cursor = connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
@@ -118,7 +121,7 @@ def query(folder: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def database_of(folder: Path, *rows: AggregateRow, rates: Iterable[ClassifierRate] = ()) -> Path:
-    """Builds the database of a run that released these rows, and returns the folder."""
+    """Builds the database of a run that released these rows, and returns its folder."""
     write_table(folder, AGGREGATES, rows)
     write_table(folder, CLASSIFIER_RATES, rates)
     build_database(folder)
@@ -128,7 +131,7 @@ def database_of(folder: Path, *rows: AggregateRow, rates: Iterable[ClassifierRat
 def simulated_rows(
     seed: int, days: int, conversations_a_day: int, thresholds: Thresholds
 ) -> list[AggregateRow]:
-    """Releases the days of a made-up assistant: 8 % affective, 11 % at weekends."""
+    """Releases the days of a made-up assistant: 8 % affective use, 11 % at weekends."""
     rng = np.random.default_rng(seed)
     stamp = RowStamp(thresholds, METRICS_VERSION, "linear-3", BATCH)
     rows = []
@@ -149,7 +152,7 @@ def simulated_rows(
 def write_run(
     folder: Path, rows: Iterable[AggregateRow], metadata: Mapping[str, Any] | None = None
 ) -> Path:
-    """Writes a whole run (tables, database and `run.json`), and returns the folder."""
+    """Writes a complete run (tables, database and `run.json`), and returns its folder."""
     write_table(folder, DEAD_LETTERS, as_written(dead_letters()))
     write_table(folder, LEDGER, LEDGER_ENTRIES)
     database_of(folder, *rows)
@@ -184,12 +187,12 @@ METADATA: Mapping[str, Any] = {
 def as_written(
     letters: Iterable[DeadLetter], run: int = 1, origin: str = BATCH, ingested_at_us: int = 2
 ) -> list[DeadLetterRow]:
-    """Returns dead letters as one run writes them."""
+    """Returns dead letters as rows that a run writes."""
     return [DeadLetterRow.of(letter, run, origin, ingested_at_us) for letter in letters]
 
 
 def dead_letters() -> list[DeadLetter]:
-    """Builds the dead letters that `LEDGER_ENTRIES` counts."""
+    """Builds the dead letters that are counted in `LEDGER_ENTRIES`."""
     reasons = ["invalid_role"] * 31 + ["missing_sent_at"] * 17
     return [
         DeadLetter("decode", reason, "events.avro", f"e{i}", None, None, None, 200, "0" * 64)

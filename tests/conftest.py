@@ -1,4 +1,4 @@
-"""Hooks for all tests: groups that one worker runs, and a note on the tests that are left out."""
+"""Hooks for all tests: they group tests for one xdist worker, and list tests left out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers xdist's marker, which is unknown if xdist is switched off."""
+    """Registers xdist's marker, which pytest does not know if xdist is switched off."""
     config.addinivalue_line("markers", "xdist_group(name): run by one worker, which sets up once")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Passes each test's group to xdist's scheduler, which reads it from the end of the name.
+    """Makes xdist's scheduler see each test's group, which it reads at the end of the name.
 
-    xdist 3.8 writes that name to an attribute that pytest 9.2 no longer reads. Without this hook
-    the marker would do nothing.
+    xdist 3.8 writes the name with the group to an attribute that pytest 9.2 no longer reads.
+    Without this hook the marker would have no effect.
     """
     for item in items:
         named: Any = item
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Names the tests that run only on request."""
+    """Lists the tests that run only on request."""
     if config.option.markexpr == "not live and not cluster":
         terminalreporter.write_line(
             "left out: tests/live, which needs Java 17, Maven, the Google Cloud CLI with its "

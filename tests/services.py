@@ -1,4 +1,4 @@
-"""Skips a test if the machine does not have a service that the test needs."""
+"""Skips tests that need a service that this machine cannot run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from deploy.local.processes import ServiceError
 
 
 def have(make: Callable[[], Any]) -> Any:
-    """Returns what `make` makes, or skips the test if the machine lacks a program or the network.
+    """Returns the result of `make`; skips the test if a program or the network is missing.
 
-    In CI the test fails instead. A failed install fails everywhere.
+    In CI the test fails instead. If an installation fails, the test fails on every machine.
     """
     try:
         return make()

@@ -1,4 +1,4 @@
-"""Real conversations for development. They are not part of the project and may be missing."""
+"""Real conversations for development, which are not part of the project and may be missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REAL = FOLDER / "real" / "dev.jsonl.gz"
 
 
 def require(path: Path) -> Path:
-    """Returns the path. If it is missing, this skips the test, or fails it in CI."""
+    """Returns the path. If it does not exist, the test is skipped, or fails in CI."""
     if not path.exists():
         reason = f"{path} is missing; set UNDERTONE_DATA to a data folder that has it"
         if os.environ.get("CI") == "true":

@@ -53,7 +53,7 @@ PRODUCTION: Final = (
     # Without this option, Beam stages a list of the local packages, including their paths.
     "--experiments=disable_logging_submission_environment",
 )
-"""The flags of a launch in production, except those that say where to stage."""
+"""The flags of a launch in production, except those for the place of staging."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ STREAM_FLAGS: Final = (
 )
 FIRST_FILE: Final = date(2026, 1, 1)
 PATTERNS: Final = 41
-"""Number of patterns, one per day: a backfill of thirty days also reads the days around them."""
+"""The number of daily patterns. A backfill of thirty days also reads the days around them."""
 
 BACKFILL_FLAGS: Final = (
     "--job_name=undertone-backfill",
@@ -71,13 +71,13 @@ REQUEST_BYTES: Final = 10_000_000
 """Dataflow's limit for a job request, from which it also makes its own copy of the graph."""
 
 UNSTABLE: Final = re.compile(r"\.py:\d+|0x[0-9a-f]+|[0-9a-f]{8}|\d(?=/|$)")
-"""Finds in a name: a line of a file, an address, a random id, or a number that ends a part."""
+"""Finds a line number, an address, a random id, or a number at the end of a part of a name."""
 
 BEAMS_OWN_LINES: Final = re.compile(
     r"FlatMap\(<lambda at core\.py:\d+>\)$"  # Of `beam.Create`.
     r"|/BigQueryBatchFileLoads/Map\(<lambda at bigquery_file_loads\.py:\d+>\)$"
 )
-"""Names that contain a line of Beam's own files; they change only with Beam's version."""
+"""Names that contain a line number of Beam's own files. They change only with Beam's version."""
 
 PICKLERS: Final = (
     coders.FastPrimitivesCoder,
@@ -95,7 +95,7 @@ BEAMS_OWN_SHUFFLES: Final = {
     "Ledger/(SumAccounts|GatherAccounts)":
         "in a backfill, one number per account and bundle: a few dozen in the end",
 }  # fmt: skip
-"""The shuffles where Beam's own transforms pickle, and why that costs little."""
+"""The shuffles of Beam's own transforms that use pickling, and why the cost is small."""
 
 
 class Flow(NamedTuple):

@@ -1,4 +1,4 @@
-"""Runs the programs as real processes, and interrupts them."""
+"""Runs the programs as real processes, and can interrupt them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def started(
 
     Args:
       argv: the arguments of `python`.
-      folder: its working folder; its temporary files go into the folder `temporary` there.
-      file_size_bytes: the largest file that it may write.
-      streams: arguments of Popen, if standard output and error are not to be read.
+      folder: its working folder; temporary files go into the subfolder `temporary`.
+      file_size_bytes: the size of the largest file that it may write.
+      streams: arguments of Popen that replace the pipes for standard output and error.
     """
     temporary = folder / "temporary"
     temporary.mkdir(exist_ok=True)
 
     def in_child() -> None:
-        # A test that runs in the background ignores SIGINT, and so would its children.
+        # A test in the background ignores SIGINT, and child processes inherit that.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if file_size_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_bytes, file_size_bytes))
@@ -52,7 +52,7 @@ def started(
 
 
 def finished(argv: Sequence[str], folder: Path, **options: Any) -> tuple[int, list[str]]:
-    """Runs a program to its end; returns its exit code and the lines of standard error."""
+    """Runs a program until it ends; returns its exit code and the lines of standard error."""
     with started(argv, folder, **options) as process:
         _, errors = process.communicate(timeout=_PATIENCE_S)
         return process.returncode, errors.splitlines()
@@ -75,7 +75,7 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
 
 
 def await_line(process: subprocess.Popen[str], end: str) -> None:
-    """Waits until standard error has a line with this end."""
+    """Waits until a line of standard error ends with this text."""
     assert process.stderr
     for line in process.stderr:
         if line.rstrip().endswith(end):
@@ -84,7 +84,7 @@ def await_line(process: subprocess.Popen[str], end: str) -> None:
 
 
 def await_true(is_met: Callable[[], bool]) -> None:
-    """Waits until a condition is met."""
+    """Waits until the condition is true."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while not is_met():
         assert time.monotonic() < deadline_s

@@ -1,4 +1,4 @@
-"""Runs the real graph in tests, and replaces only its edges."""
+"""Runs the real graph in tests; only its sources and sinks are replaced."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from transforms.policies import Clock
 from transforms.publishing.suppression import Thresholds
 
 Counts = tuple[int, int, int | None, int | None]
-"""Conversations, users, sum of sentiment changes, sum of their squares."""
+"""Conversations, users, the sum of sentiment changes, and the sum of their squares."""
 
 _COLLECTED: Final[defaultdict[str, list[Any]]] = defaultdict(list)
 
 KEPT: Final[list[str]] = []
-"""The sinks that rows came to, as `keep` noted them."""
+"""The sinks that rows have reached, as recorded by `keep`."""
 
 FIRING_S: Final = 5
 
@@ -51,13 +51,15 @@ EXACT: Final = Settings(
     load_classifier=LabelReader,
     classifier_version=LabelReader.version,
     revision=1,
-    clock=stopped_at(4_102_444_800_000_000),  # 2100, after every timeline, so none ends in a drain.
+    clock=stopped_at(
+        4_102_444_800_000_000
+    ),  # The year 2100 is after every timeline, so that none ends in a drain.
 )
 """Settings under which every cell is published and every label is known."""
 
 
 class Result:
-    """The outputs of a run of the graph."""
+    """The outputs of one run of the graph."""
 
     def __init__(self, collected: Mapping[str, list[Any]]) -> None:
         self.rows: list[AggregateRow] = collected["aggregates"]
@@ -66,10 +68,10 @@ class Result:
         self.rates: list[ClassifierRate] = collected["rates"]
         self.grown_long: list[LongConversation] = collected["grown_long"]
         self.order: list[str] = collected["order"]
-        """The order in which elements came: `payloads`, or the name of an output."""
+        """The order in which elements arrived: each is `payloads` or the name of an output."""
 
     def cells(self) -> dict[tuple[Any, ...], Counts]:
-        """Returns the current cells: the last revisions in the last snapshot of each day."""
+        """Returns the current cells: for each day, the last revision in the last snapshot."""
         snapshots: defaultdict[int, int] = defaultdict(int)
         for row in self.rows:
             day_us = day_of(row.window_start_us)
@@ -86,7 +88,7 @@ class Result:
         }  # fmt: skip
 
     def accounts(self) -> dict[tuple[str, str], int]:
-        """Returns the number of records of each account and reason."""
+        """Returns the number of records for each account and reason."""
         newest = sorted(self.ledger, key=lambda total: total.revision)
         return {(t.account, t.reason): t.records for t in newest if t.records}
 
@@ -115,9 +117,9 @@ def run_unbounded(
     """Runs the graph over a timeline, firing after each step.
 
     Args:
-      timeline: lists or chunks of events that arrive together, and instants in seconds to which
+      timeline: lists or chunks of events that arrive together, or instants in seconds to which
         the watermark advances.
-      settings: how to count.
+      settings: the settings of counting.
     """
     stream = TestStream()
     for step in timeline:
@@ -126,7 +128,9 @@ def run_unbounded(
         else:
             stream.add_elements([step if isinstance(step, PayloadChunk) else chunk(step)])
         stream.advance_processing_time(4 * FIRING_S)
-    for _ in range(3):  # A firing feeds the next step, whose own timer fires a period later.
+    for _ in range(
+        3
+    ):  # The output of a firing reaches the next step, whose own timer fires one period later.
         stream.advance_processing_time(4 * FIRING_S)
     stream.advance_watermark_to_infinity()
     return run_stream(stream, settings)
@@ -154,7 +158,7 @@ def _run(
 
 
 def keep(_: Any, name: str) -> None:
-    """Notes that a row came to the sink of this name."""
+    """Records that a row reached the sink with this name."""
     KEPT.append(name)
 
 

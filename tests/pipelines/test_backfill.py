@@ -1,4 +1,4 @@
-"""Tests the graph of a backfill: its days come out as if everything had been counted."""
+"""Tests the graph of a backfill: its days are counted as in a run over all data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPEN: Final = ["--min_users=1", "--min_conversations=1"]
 
 
 class _Keep(beam.PTransform[Any, Any]):
-    """Stands in for BigQuery, and notes the table of each row."""
+    """Replaces BigQuery, and records the table of each row."""
 
     Method = WriteToBigQuery.Method
 
@@ -45,7 +45,7 @@ GAP: Final = EXACT.session_gap
 
 
 def said(conversation: str, *hours: int) -> list[dict[str, Any]]:
-    """Returns messages of one conversation, at hours counted from Monday, 00:00."""
+    """Returns messages of one conversation; `hours` are counted from Monday, 00:00."""
     return [
         avro_event(
             event_id=f"{conversation}-{hour}",
@@ -59,7 +59,7 @@ def said(conversation: str, *hours: int) -> list[dict[str, Any]]:
 
 
 def asked(last: date = TUESDAY, margin: timedelta = timedelta(days=7), **more: int) -> DayRange:
-    """Returns a range that begins on Tuesday."""
+    """Returns a range of days that begins on Tuesday."""
     return DayRange.of(TUESDAY, last, GAP, margin, **more)
 
 
@@ -74,7 +74,7 @@ EVENTS: Final = [
 
 
 def test_a_day_is_counted_as_in_a_run_over_everything() -> None:
-    """A backfill writes the rows that such a run writes for its days, and no others."""
+    """For its days, a backfill writes the same rows as a run over all data, and no others."""
     everything = run_bounded([chunk(EVENTS)])
     only = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked()))
     of_tuesday = [r for r in everything.rows if day_of(r.window_start_us) == MONDAY_US + DAY_US]
@@ -97,14 +97,14 @@ def test_every_record_and_conversation_is_accounted_for() -> None:
 
 
 def test_conversations_that_may_go_on_are_counted() -> None:
-    """A conversation that ends close to the end of reading is counted by its day."""
+    """A conversation that may continue after the end of reading is counted by its day."""
     short = asked(margin=timedelta(hours=24))
     accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=short)).accounts()
     assert accounts["open_at_end", "2025-06-03"] == 1
 
 
 def test_a_day_without_conversations_is_released() -> None:
-    """It has a row that withdraws everything the stream said about it."""
+    """A day without conversations has a row that withdraws all counts of the stream."""
     last = TUESDAY + timedelta(days=1)
     settings = replace(EXACT, asked=asked(last))
     rows = run_bounded([chunk(said("stays", 30))], settings).rows
@@ -128,7 +128,7 @@ def test_a_day_without_conversations_is_released() -> None:
 def test_a_wrong_flag_is_one_sentence(
     flags: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says what is wrong and what to do, before anything is read or written."""
+    """Before anything is read or written, the error says what is wrong and what to do."""
     archive = write_avro(tmp_path / "a.avro", said("stays", 30))
     given = [*NOWHERE, f"--input={archive}", *flags]
     assert exit_code_of(lambda: backfill.run(given)) == 2
@@ -138,7 +138,7 @@ def test_a_wrong_flag_is_one_sentence(
 def test_the_archive_is_listed_once_for_all_jobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One listing serves the start of the archive, the days that are done, and every job."""
+    """A single listing gives the archive's start, the finished days, and the files of every job."""
     folders = [tmp_path / f"2025/06/{day:02}" for day in range(2, 8)]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Tests when the stream forgets a conversation and closes a day, by clocks that disagree."""
+"""Tests when the stream forgets a conversation and closes a day if clocks disagree."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def again(event: dict[str, Any], at_s: float) -> PayloadChunk:
 
 
 def test_a_day_past_its_life_changes_no_more() -> None:
-    """What comes for it then writes no row, and the ledger says how many conversations it was."""
+    """Later messages for such a day write no row, and the ledger counts their conversations."""
     days = EXACT.firings.conversation_life.days + 2
     old, new = said("2", 60, "d"), said("3", days * DAY_S, "e")
     before = run_unbounded([[said("1", 0)]])
@@ -46,7 +46,7 @@ def test_a_day_past_its_life_changes_no_more() -> None:
 
 
 def test_an_event_that_claims_a_future_publish_time_is_refused() -> None:
-    """One of ten messages of a conversation says that it is published in 40 days, as it is said."""
+    """A message that claims a publish time 40 days ahead is refused; the nine others count."""
     ahead_s = 40 * DAY_S
     timeline = [received(said(str(i), i * HOUR_S), i * HOUR_S) for i in range(9)]
     future = received(said("future", ahead_s), 3 * HOUR_S, **original_publish_time(ahead_s))
@@ -60,7 +60,10 @@ def test_an_event_that_claims_a_future_publish_time_is_refused() -> None:
 
 
 def test_revisions_of_a_closed_day_are_counted() -> None:
-    """A conversation of a message every 14 hours grows long after its day is closed."""
+    """If a conversation grows after its day is closed, the ledger counts its revisions.
+
+    The conversation gets a message every 14 hours, and becomes long only after the closing.
+    """
     every_s = 14 * HOUR_S
     events = [said(str(i), i * every_s) for i in range(55)]
     closed_s = (EXACT.firings.conversation_life.days + 1) * DAY_S + HOUR_S
@@ -75,7 +78,7 @@ def test_revisions_of_a_closed_day_are_counted() -> None:
 
 
 def test_a_clock_that_runs_ahead_makes_nothing_be_forgotten_early() -> None:
-    """A message five minutes ahead leaves the span that a message at the edge of its life joins."""
+    """A message five minutes ahead does not drop a span that another message may still join."""
     last_s = GAP_S + LIFE_S
     first, ahead = said("1", 1), said("3", last_s + SKEW_S)
     edge = said("2", GAP_S)
@@ -86,7 +89,7 @@ def test_a_clock_that_runs_ahead_makes_nothing_be_forgotten_early() -> None:
 
 @pytest.mark.parametrize("ahead_s", [0, SKEW_S - 1])
 def test_a_watermark_that_runs_ahead_makes_nothing_be_forgotten_early(ahead_s: int) -> None:
-    """Senders' clocks may lead the watermark; spans, users and days are kept that much longer."""
+    """Clocks may differ from the watermark; spans, users and days are kept longer by that."""
     last_s = GAP_S + LIFE_S
     first, edge = said("1", 0), said("2", GAP_S)
     result = run_unbounded([received(first, 0), START_S + last_s + ahead_s, again(edge, last_s)])
@@ -97,7 +100,7 @@ def test_a_watermark_that_runs_ahead_makes_nothing_be_forgotten_early(ahead_s: i
 
 
 def test_the_last_message_of_a_day_is_counted_behind_a_watermark_that_runs_ahead() -> None:
-    """A day is closed when no message of it can be accepted any more."""
+    """A day is closed only when none of its messages can still be accepted."""
     at_s = DAY_S - 1
     event = said("2", at_s, "d")
     watermark_s = START_S + at_s + LIFE_S + SKEW_S

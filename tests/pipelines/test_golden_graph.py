@@ -1,4 +1,4 @@
-"""Tests that the graph changes only on purpose, because an update needs a graph like the old."""
+"""Tests that the graph changes only on purpose, because an update needs a compatible graph."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.golden.graphs import ADVICE, FOLDER, GRAPHS, Graph, describe, differe
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_graph_is_the_golden_one(name: str) -> None:
-    """The labels, coders, windowing, states and timers of every step are those of the file."""
+    """Every step has the labels, coders, windowing, states and timers in the golden file."""
     golden = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     problem = difference(golden, GRAPHS[name]())
     assert problem is None, problem
 
 
 def small(label: str = "Double", type_: type = int) -> Graph:
-    """Returns the graph of a pipeline of two steps."""
+    """Returns the graph of a small pipeline with two steps."""
     pipeline = beam.Pipeline()
     numbers = pipeline | "Numbers" >> beam.Create([1], reshuffle=False)
     _ = numbers | label >> beam.Map(abs).with_output_types(type_)
@@ -27,7 +27,7 @@ def small(label: str = "Double", type_: type = int) -> Graph:
 
 
 def test_a_renamed_step_is_named() -> None:
-    """The sentence has the old label, the new label, and what to do if the change was meant."""
+    """The sentence gives the old label, the new label, and the remedy if the change was meant."""
     assert difference(small(), small()) is None
     assert difference(small(), small("Twice")) == (
         f"the graph changed: Double is gone; Twice is new; {ADVICE}"
@@ -35,7 +35,7 @@ def test_a_renamed_step_is_named() -> None:
 
 
 def test_a_changed_coder_is_named() -> None:
-    """The sentence has the step, its old output and its new output."""
+    """The sentence names the step, its old output and its new output."""
     assert difference(small(), small(type_=str)) == (
         "the graph changed: Double had {'None': 'VarInt in GlobalWindows'}, "
         f"now {{'None': 'StrUtf8 in GlobalWindows'}}; {ADVICE}"
@@ -43,7 +43,7 @@ def test_a_changed_coder_is_named() -> None:
 
 
 def test_only_the_first_few_changes_are_named() -> None:
-    """Any number of changes is one sentence."""
+    """However many changes there are, the error is one sentence."""
     problem = str(difference(small(), {}, most=2))
     assert problem.startswith("the graph changed: Double is gone; Numbers is gone; and ")
     assert "\n" not in problem
@@ -51,6 +51,6 @@ def test_only_the_first_few_changes_are_named() -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_writing_a_golden_graph_gives_its_file(name: str) -> None:
-    """What was read is written in the same form, so that a diff shows only what changed."""
+    """A golden file is rewritten without changes, so that a diff shows only real changes."""
     written = (FOLDER / name).read_text(encoding="utf-8")
     assert text_of(json.loads(written)) == written

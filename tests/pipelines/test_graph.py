@@ -46,14 +46,14 @@ def unbounded() -> beam.Pipeline:
 
 
 def parts_of(coder: Any) -> Iterator[Any]:
-    """Yields a coder and the coders that it is made of."""
+    """Yields a coder and all coders nested in it."""
     yield coder
     for part in coder._get_component_coders():
         yield from parts_of(part)
 
 
 def grouped(pipeline: beam.Pipeline) -> dict[str, Any]:
-    """Returns the coder of the input of each grouping or stateful step."""
+    """Returns the coder for the input of each grouping or stateful step."""
     found: dict[str, Any] = {}
 
     class Visitor(beam.pipeline.PipelineVisitor):
@@ -71,7 +71,7 @@ def grouped(pipeline: beam.Pipeline) -> dict[str, Any]:
 
 @pytest.mark.parametrize("build", [bounded, unbounded])
 def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
-    """Every key and value that crosses a shuffle or meets state has an explicit coder."""
+    """Every key and value that is shuffled or kept in state has an explicit coder."""
     ours = {
         label: coder
         for label, coder in grouped(build()).items()
@@ -89,7 +89,7 @@ def test_nothing_of_ours_is_pickled_at_a_shuffle(build: Any) -> None:
 
 @pytest.mark.parametrize("build", [bounded, unbounded])
 def test_keys_have_deterministic_coders(build: Any) -> None:
-    """Equal keys have equal bytes, otherwise groups would fall apart."""
+    """Equal keys have equal bytes; otherwise one group would become several."""
     for label, coder in grouped(build()).items():
         if not label.startswith(("Chunks/", "Ledger/GatherAccounts/")):
             assert coder.key_coder().is_deterministic(), label
@@ -97,7 +97,7 @@ def test_keys_have_deterministic_coders(build: Any) -> None:
 
 @pytest.mark.parametrize("build", [bounded, unbounded])
 def test_every_step_has_a_label(build: Any) -> None:
-    """No label comes from a lambda's line in its file: a moved line would rename the step."""
+    """No label has the line number of a lambda, because a moved line would rename the step."""
     labels: list[str] = []
 
     class Visitor(beam.pipeline.PipelineVisitor):
@@ -111,7 +111,7 @@ def test_every_step_has_a_label(build: Any) -> None:
 
 
 def test_both_mains_build(tmp_path: Path) -> None:
-    """Both deployments build from their flags, including the writes to BigQuery."""
+    """Both deployed jobs can be built from their flags, including the writes to BigQuery."""
     archive = write_avro(tmp_path / "a.avro", [avro_event()])
     day = date(2026, 6, 1)
     later = replace(EXACT, revision=start_of(day) + 30 * DAY_US)
@@ -127,7 +127,7 @@ def test_both_mains_build(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run", [run_bounded, run_unbounded])
 def test_the_rates_are_written_with_the_tables(run: Any) -> None:
-    """Both jobs write the rates of their classifier once, or nothing if it has none."""
+    """Both jobs write their classifier's rates once, or nothing if it has no rates."""
     rates = (Rate("all", "use", "affective", 14, 28, 34, 1573),)
     written = run([], replace(EXACT, rates=rates)).rates
     assert written == [
@@ -137,7 +137,7 @@ def test_the_rates_are_written_with_the_tables(run: Any) -> None:
 
 
 def test_an_empty_input_gives_empty_tables() -> None:
-    """A run over nothing publishes nothing, and its ledger balances."""
+    """A run over empty input publishes nothing, and its ledger balances."""
     result = run_bounded([chunk([])])
     assert result.rows == []
     assert sum(result.accounts().values()) == 0

@@ -1,4 +1,4 @@
-"""Tests which conversations are reported as grown long, and when."""
+"""Tests which conversations are reported as having grown long, and when."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.pipelines.timelines import HOUR_S, said
 
 
 def told(result: Result) -> list[tuple[str, int]]:
-    """Returns the conversations told of as grown long, with the messages that they had by then."""
+    """Returns the conversations reported as grown long, with their number of messages then."""
     return sorted((g.conversation, g.human_messages) for g in result.grown_long)
 
 
 def hashed(conversation: str) -> str:
-    """Returns the hash under which a conversation is told of."""
+    """Returns the hash that stands for a conversation in these reports."""
     return blake2b(conversation.encode(), digest_size=16).hexdigest()
 
 
 def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:
-    """A firing period after the 51st message came it is told of, and not before."""
+    """It is reported one firing period after its 51st message, and not earlier."""
     stream = test_stream.TestStream()
     stream.add_elements([chunk([said(str(i), i) for i in range(50)])])
     stream.advance_processing_time(4 * FIRING_S)
@@ -35,7 +35,7 @@ def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:
 
 
 def test_a_conversation_that_grows_long_is_told_once() -> None:
-    """Not by more messages, by an earlier one or by the same ones; 50 do not tell."""
+    """More messages, earlier ones or repeated ones give no second report; 50 give none."""
     events = [said(str(i), 60 - i) for i in range(53)]
     short = [said(f"s{i}", i, "short") for i in range(50)]
     other = [said(f"o{i}", i, "other") for i in range(60)]
@@ -47,7 +47,10 @@ def test_a_conversation_that_grows_long_is_told_once() -> None:
 
 @pytest.mark.parametrize(("each", "in_all"), [(25, [51]), (51, [51, 51])])
 def test_a_bridge_between_two_conversations(each: int, in_all: list[int]) -> None:
-    """Two that are long only together are told of once; two that were told of, not again."""
+    """If two conversations become long by merging, that is reported once.
+
+    If both were reported before, the merged conversation is not reported again.
+    """
     first = [said(f"a{i}", i) for i in range(each)]
     second = [said(f"b{i}", 40 * HOUR_S + i) for i in range(each)]
     bridge = said("bridge", 20 * HOUR_S)

@@ -1,4 +1,4 @@
-"""Tests that the ledger accounts for every record, in the stream as in the batch run."""
+"""Tests that the ledger accounts for every record, in the stream and in the batch run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from transforms.counting.ledger import imbalance
 
 
 def test_conversations_over_the_limit_are_in_the_ledger() -> None:
-    """Of a shared user the limit counts; the rest is counted by day, and those of nobody count."""
+    """Conversations over a user's limit are counted by day; without a user there is no limit."""
     shared = [said(f"s{i}", 60 * i, f"s{i}", user_id="guest") for i in range(7)]
     nobody = [said(f"n{i}", 60 * i, f"n{i}", user_id=None) for i in range(5)]
     limited = replace(EXACT, max_conversations_per_user=3)
@@ -38,7 +38,7 @@ def test_conversations_over_the_limit_are_in_the_ledger() -> None:
 
 
 def one_of_every_fate() -> list[dict[str, Any]]:
-    """Returns events of every account: among them a conversation too long to hold each message."""
+    """Returns events for every account, including a conversation too long to keep whole."""
     days_later = said("late", 0, published_at_us=(START_S + 3 * DAY_S) * 1_000_000)
     refused = [said("r1", 1, role="ROBOT"), said("r2", 2, role="ROBOT"), said("", 3)]
     system = said("s", 9, role="SYSTEM")
@@ -48,7 +48,7 @@ def one_of_every_fate() -> list[dict[str, Any]]:
 
 
 def test_every_account_of_the_ledger_ends_as_the_batch_run_s() -> None:
-    """Each fate, conversation and tallying is counted once, by reason, however it arrives."""
+    """In any arrival, each record, conversation and tally is counted once, by reason."""
     events = one_of_every_fate()
     steps = [events[:100], events[50:], events[:2]]
     streamed = run_unbounded(steps)
@@ -62,7 +62,7 @@ def test_every_account_of_the_ledger_ends_as_the_batch_run_s() -> None:
 
 
 def test_the_last_revision_of_a_run_is_its_whole_ledger() -> None:
-    """Every account met so far stands once in the last revision, and all are of one run."""
+    """The last revision has every account once, and all accounts are from one run."""
     events = one_of_every_fate()
     clocked = replace(EXACT, clock=wall_clock_us)
     result = run_unbounded([events[:5], events[5:]], clocked)
@@ -74,12 +74,12 @@ def test_the_last_revision_of_a_run_is_its_whole_ledger() -> None:
 
 
 def open_at_drain(result: Result) -> dict[str, int]:
-    """Returns the conversations open at the end, by day."""
+    """Returns the number of conversations open at the end, by day."""
     return {day: n for (account, day), n in result.accounts().items() if account == "open_at_drain"}
 
 
 def test_a_drain_counts_the_conversations_that_are_open() -> None:
-    """By the day they started; what the gap has closed by the clock is not among them."""
+    """Open conversations are counted by the day they began; those already closed are left out."""
     gap = int(EXACT.session_gap.total_seconds())
     now_s = DAY_S + 3 * HOUR_S
     events = [said("1", DAY_S - 60), said("2", DAY_S + 60), said("3", DAY_S, "d"),
@@ -91,7 +91,7 @@ def test_a_drain_counts_the_conversations_that_are_open() -> None:
 
 
 def test_a_drain_takes_in_what_has_not_fired() -> None:
-    """What came in the last firing period joins what was published, and is open once."""
+    """Messages of the last firing period join the published ones, and are open only once."""
     first, last = [said("1", 0), said("2", 5, "d")], [said("3", 10), said("4", 15, "e")]
     stream = test_stream.TestStream().add_elements([chunk(first)])
     for _ in range(4):

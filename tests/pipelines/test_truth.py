@@ -1,4 +1,4 @@
-"""Tests the job against a simulator that knows the truth and shares no code with `transforms`."""
+"""Tests the job against a simulator with known results and no code from `transforms`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,15 @@ SETTINGS: Final = SimulationSettings(
 )
 ORDERS: Final = 200
 WHOLE_ORDERS: Final = 8
-"""Orders that check the whole archive. Each other order checks a random tenth of the conversations,
-so each conversation is checked in some twenty orders."""
+"""The number of orders that check the whole archive.
+
+Each other order checks a random tenth of the conversations, so that each conversation is checked in
+some twenty orders."""
 ROWS_A_CHUNK: Final = 2048
 
 
 class Simulated(NamedTuple):
-    """A simulation, its truth, and its messages as the job scores them."""
+    """A simulation, its expected results, and its messages as the job scores them."""
 
     events: list[dict[str, Any]]
     cells: dict[tuple[Any, ...], Counts]
@@ -53,7 +55,7 @@ class Simulated(NamedTuple):
 
 @cache
 def simulated() -> Simulated:
-    """Returns the simulation, which is made once per process."""
+    """Returns the simulation, which is generated once per process."""
     truth = Truth(EXACT.gap_us)
     events = [dict(event) for event in simulate(SETTINGS, truth)]
     cells = {
@@ -73,7 +75,7 @@ def _counts(facet: str, sums: Any) -> Counts:
 
 
 def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Span]]:
-    """Folds the messages in this order, chunk by chunk, as the bounded job does."""
+    """Folds the messages in this order, chunk by chunk, in the same way as the bounded job."""
     partials: defaultdict[bytes, list[Span]] = defaultdict(list)
     for start in range(0, len(messages), ROWS_A_CHUNK):
         for key, partial in fold_chunk(messages[start : start + ROWS_A_CHUNK], EXACT.gap_us):
@@ -83,12 +85,12 @@ def folded(messages: list[ScoredMessage]) -> dict[bytes, list[Span]]:
 
 @cache
 def reference() -> dict[bytes, tuple[Any, ...]]:
-    """Returns the states of the messages in the order of publishing."""
+    """Returns the states after folding the messages in the order of publishing."""
     return spans_of(folded(simulated().scored))
 
 
 def spans_of(partials: dict[bytes, list[Span]]) -> dict[bytes, tuple[Any, ...]]:
-    """Merges spans into the states of each conversation id."""
+    """Merges spans into the states for each conversation id."""
     return {
         key: tuple(span.state for span in merge_spans(parts, EXACT.gap_us))
         for key, parts in partials.items()
@@ -96,7 +98,7 @@ def spans_of(partials: dict[bytes, list[Span]]) -> dict[bytes, tuple[Any, ...]]:
 
 
 def test_the_states_add_up_to_the_truth() -> None:
-    """The cells that are made of the states equal the simulator's, every one."""
+    """All cells computed from the states equal the simulator's cells."""
     summaries = summarize([s for spans in reference().values() for s in spans], LabelReader())
     by_user: defaultdict[Any, list[ConversationSummary]] = defaultdict(list)
     for number, summary in enumerate(summaries):
@@ -115,7 +117,7 @@ def test_the_states_add_up_to_the_truth() -> None:
 
 
 def test_the_ledger_is_the_truth() -> None:
-    """Every record has the outcome that the simulator gave it."""
+    """Every record has the outcome that the simulator expects."""
     outcomes = defaultdict(int, simulated().outcomes_at_door)
     for parts in folded(simulated().scored).values():
         for outcome, records in outcomes_of(merge_spans(parts, EXACT.gap_us)).items():
@@ -126,7 +128,7 @@ def test_the_ledger_is_the_truth() -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_any_order_gives_the_same_states(part: int) -> None:
-    """The states, and so all counts, are the same in random orders of arrival."""
+    """In any order of arrival, the states are the same, and therefore all counts."""
     for order in range(part, ORDERS, 4):
         chance = random.Random(order)
         keys = sorted(reference())
@@ -139,7 +141,7 @@ def test_any_order_gives_the_same_states(part: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_graph_publishes_the_truth(seed: int) -> None:
-    """The real graph publishes the truth from an archive in random order and chunks."""
+    """From an archive in random order and chunks, the real graph publishes the expected cells."""
     events = list(simulated().events)
     random.Random(seed).shuffle(events)
     starts = range(0, len(events), 1500)

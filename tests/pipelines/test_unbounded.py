@@ -1,4 +1,4 @@
-"""Timelines: however events arrive at the stream, its tables end as the batch run's."""
+"""Timelines: however events arrive, the stream's tables end up as in the batch run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_messages_on_time() -> None:
 
 
 def test_growth_revises_what_was_published() -> None:
-    """A conversation that grows leaves the shorter length's cell and enters the longer one's."""
+    """A conversation that grows moves from the cell of its old length to that of its new one."""
     cells = ends_as_batch([[said(str(i), 60 * i)] for i in range(5)])
     lengths = {c[3]: n[0] for c, n in cells.items() if c[1:3] == ("day", "length")}
     assert lengths == {"4-5": 1}
@@ -42,7 +42,7 @@ def test_growth_past_fifty_after_the_first_publication() -> None:
 
 
 def test_late_message_behind_the_watermark() -> None:
-    """A message behind the watermark but within the allowed lateness is counted."""
+    """A message later than the watermark but within the allowed lateness is counted."""
     late = said("late", 30, published_at_us=(START_S + 40 * HOUR_S) * 1_000_000)
     cells = ends_as_batch([[said("1", 0)], 40 * HOUR_S, [late]])
     assert {c[3] for c in cells if c[1:3] == ("day", "length")} == {"2"}
@@ -58,7 +58,7 @@ def test_too_late_message_is_accounted_for() -> None:
 
 
 def test_gap_begins_a_new_conversation() -> None:
-    """A message more than the gap after the last begins another; one exactly at it does not."""
+    """A message more than the gap after the last begins a conversation; at the gap it does not."""
     gap = int(EXACT.session_gap.total_seconds())
     same = ends_as_batch([[said("1", 0)], [said("2", gap)]])
     assert sum(n[0] for c, n in same.items() if c[1:5] == ("day", "overall", "all", "all")) == 1
@@ -67,7 +67,7 @@ def test_gap_begins_a_new_conversation() -> None:
 
 
 def test_late_message_merges_two_published_conversations() -> None:
-    """A late event between two conversations makes them one, and a duplicate changes nothing."""
+    """A late event joins the two conversations around it; a duplicate changes nothing."""
     bridge = said("2", 20 * HOUR_S, published_at_us=(START_S + 41 * HOUR_S) * 1_000_000)
     cells = ends_as_batch(
         [[said("1", 0)], [said("3", 40 * HOUR_S)], 40 * HOUR_S, [bridge], [bridge], 90 * HOUR_S]
@@ -76,7 +76,7 @@ def test_late_message_merges_two_published_conversations() -> None:
 
 
 def test_changing_type_moves_the_user() -> None:
-    """A user whose only coaching conversation turns out otherwise leaves that cell."""
+    """If a user's only coaching conversation changes its type, the user leaves that cell."""
     timeline: list[list[dict[str, Any]] | int] = [
         [said("1", 60, kind="coaching")],
         [said("2", 10, kind="technical"), said("3", 20, kind="technical")],
@@ -86,14 +86,14 @@ def test_changing_type_moves_the_user() -> None:
 
 
 def test_conversations_without_a_user() -> None:
-    """Conversations of no user are counted, without a user, on both roads."""
+    """Conversations without a user are counted, in the stream and in the batch run."""
     cells = ends_as_batch([[said("1", 0, user_id=None)], [said("2", 5, "d", user_id=None)]])
     day = (START_S * 1_000_000, "day", "overall", "all", "all", "all")
     assert cells[day][:2] == (2, 0)
 
 
 def contradicted(event: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    """Returns a copy of an event that says something else of itself."""
+    """Returns a copy of an event that contradicts the original."""
     at_us = event["sent_at_us"] + chance.randrange(-20, 20) * HOUR_S * 1_000_000
     changes: list[dict[str, Any]] = [
         {"sent_at_us": at_us, "published_at_us": at_us}, {"role": "ASSISTANT"},
@@ -104,7 +104,7 @@ def contradicted(event: dict[str, Any], chance: random.Random) -> dict[str, Any]
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_arrival_ends_as_the_batch(seed: int) -> None:
-    """Random events in random order, repeated, contradicted and split, end as the batch run."""
+    """Random events that are reordered, repeated or contradicted end up as in the batch run."""
     chance = random.Random(seed)
     kinds = ("coaching", "counseling", "companionship", "roleplay", "technical", "work")
     events = [
@@ -125,7 +125,7 @@ def test_any_arrival_ends_as_the_batch(seed: int) -> None:
 
 @pytest.mark.parametrize("first", ["HUMAN", "ASSISTANT"])
 def test_an_event_of_two_roles_is_one_human_message(first: str) -> None:
-    """Either copy may come first; the other one is a duplicate."""
+    """Whichever copy comes first, the other one is a duplicate."""
     copies = [said("1", 0, role=role) for role in ("HUMAN", "ASSISTANT")]
     if first == "ASSISTANT":
         copies.reverse()
@@ -142,7 +142,7 @@ def test_an_event_of_two_roles_is_one_human_message(first: str) -> None:
 
 
 def test_a_copy_at_another_time_is_one_message_and_extends_the_conversation() -> None:
-    """A retry with a time 20 hours later joins a message 40 hours later, and counts once."""
+    """A copy dated 20 hours later joins the messages at 0 and 40 hours, and counts once."""
     events = [said("1", 0), said("2", 40 * HOUR_S)]
     assert run_unbounded([events]).accounts()["conversation", ""] == 2
     for timeline in ([*events, said("1", 20 * HOUR_S)], [said("1", 20 * HOUR_S), *events]):
@@ -155,7 +155,7 @@ def test_a_copy_at_another_time_is_one_message_and_extends_the_conversation() ->
 
 
 def test_a_copy_beyond_the_gap_is_a_message_of_another_conversation() -> None:
-    """A retry with a time two days later counts in a conversation of its own."""
+    """A copy with a time two days later counts in a conversation of its own."""
     steps = [[said("1", 0)], [said("1", 48 * HOUR_S)]]
     ends_as_batch(steps)
     assert run_unbounded(steps).accounts()["counted", ""] == 2
@@ -163,7 +163,7 @@ def test_a_copy_beyond_the_gap_is_a_message_of_another_conversation() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_users_over_the_limit_end_as_the_batch(seed: int) -> None:
-    """However conversations of few users arrive, merge and move, the same two of a user count."""
+    """However conversations arrive, merge or move, the same two of each user are counted."""
     chance = random.Random(seed)
     kinds = ("coaching", "companionship", "technical", "work")
     events = [

@@ -1,4 +1,4 @@
-"""Tests that a new version takes over a running job, or says beforehand what it would lose."""
+"""Tests that a new version takes over a running job, or says in advance what would be lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.golden.update_rules import (
 
 
 class Shape(NamedTuple):
-    """What may change in a small job from one release to the next."""
+    """The parts of a small job that may change from one release to the next."""
 
     remember: str = "Remember"
     state: str = "seen"
@@ -59,7 +59,7 @@ def job(**changes: Any) -> Graph:
 
 
 def remembering(shape: Shape) -> beam.DoFn:
-    """Returns a stateful DoFn with the state and the timer of a shape."""
+    """Returns a stateful DoFn with the state and timer that a shape describes."""
 
     class RememberFn(beam.DoFn):
         SEEN = ReadModifyWriteStateSpec(shape.state, shape.coder)
@@ -81,7 +81,7 @@ def remembering(shape: Shape) -> beam.DoFn:
 
 
 def test_the_stream_takes_over_a_job_of_the_last_release() -> None:
-    """An update loses nothing that the last release keeps in a running job."""
+    """An update loses no data that the last release keeps in a running job."""
     release = last_release()
     if release is None:
         pytest.skip("no release is frozen yet; python -m tests.golden.write_graph --release")
@@ -91,7 +91,7 @@ def test_the_stream_takes_over_a_job_of_the_last_release() -> None:
 
 
 def test_the_golden_stream_takes_over_itself() -> None:
-    """An unchanged graph loses nothing, and an empty one loses every state."""
+    """An update to an unchanged graph loses nothing; an update to an empty one loses all states."""
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     assert refusal(golden, golden, {}) is None
     problem = str(refusal(golden, {}, {}, most=1000))
@@ -134,27 +134,27 @@ def test_what_would_be_lost_is_named(changes: dict[str, Any], words: str) -> Non
 
 @pytest.mark.parametrize("changes", [{}, {"tidies": True}])
 def test_a_step_without_state_may_come_and_go(changes: dict[str, Any]) -> None:
-    """A step without state may be new, removed or renamed."""
+    """A step without state may be added, removed or renamed."""
     assert refusal(job(), job(**changes), {}) is None
     assert refusal(job(**changes), job(), {}) is None
 
 
 def test_a_new_state_may_be_added() -> None:
-    """A step with an additional state takes over the states that it had."""
+    """If a state is added to a step, its existing states are kept."""
     graph: Any = copy.deepcopy(job())
     graph["Remember"]["states"]["more"] = "bag_state_spec of Bytes"
     assert refusal(job(), graph, {}) is None
 
 
 def test_a_changed_accumulator_is_named() -> None:
-    """The sums of a combine must be read in the form in which they were written."""
+    """The sums of a combine must be read in the format in which they were written."""
     graph: Any = copy.deepcopy(job())
     graph["Sum"]["accumulator"] = "Bytes"
     assert "Sum had accumulator" in str(refusal(job(), graph, {}))
 
 
 def test_a_mapped_step_takes_over_its_state() -> None:
-    """A rename in the mapping loses nothing, unless the step has changed as well."""
+    """A rename with a mapping loses nothing, unless the step has changed in other ways too."""
     mapping = {"Remember": "Recall"}
     assert refusal(job(), job(remember="Recall"), mapping) is None
     problem = refusal(job(), job(remember="Recall", coder=BytesCoder()), mapping)
@@ -162,13 +162,13 @@ def test_a_mapped_step_takes_over_its_state() -> None:
 
 
 def test_a_mapping_to_nothing_loses_the_state() -> None:
-    """With an empty new name Dataflow takes the update, and the state of the step is lost."""
+    """Dataflow accepts a mapping to an empty name, but the step's state is lost."""
     problem = str(refusal(job(), job(remember="Recall"), {"Remember": ""}))
     assert "Remember is gone, and with it" in problem
 
 
 def test_a_mapping_of_unknown_steps_is_named() -> None:
-    """Dataflow would refuse a mapping that outlived its release."""
+    """A mapping that names steps from an old release is refused, as Dataflow would refuse it."""
     assert refusal(job(), job(), {"Older": "Window", "Window": "Newer"}) == (
         "a running job can't be updated: the mapping renames Older, which is not in the release; "
         "the mapping renames Window to Newer, which is not in the new graph; "
@@ -177,14 +177,14 @@ def test_a_mapping_of_unknown_steps_is_named() -> None:
 
 
 def test_only_the_first_few_losses_are_named() -> None:
-    """Any number of losses is one sentence."""
+    """However many losses there are, the error is one sentence."""
     problem = str(refusal(job(), {}, {}, most=1))
     assert problem.count(" is gone") == 1
     assert "; and " in problem
 
 
 def test_releases_are_ordered_by_number(tmp_path: Path) -> None:
-    """0.10.0 comes after 0.9.0, and without a release the last one is None."""
+    """0.10.0 is later than 0.9.0; without any release, the last release is None."""
     assert last_release(tmp_path) is None
     for version in ("0.10.0", "0.9.0"):
         freeze(job(), version, tmp_path)
@@ -192,7 +192,7 @@ def test_releases_are_ordered_by_number(tmp_path: Path) -> None:
 
 
 def test_a_release_is_not_frozen_with_another_graph(tmp_path: Path) -> None:
-    """The same graph may be frozen again. Another one needs a new version."""
+    """The same graph may be frozen again, but a different one needs a new version."""
     file = freeze(job(), "0.1.0", tmp_path)
     assert freeze(job(), "0.1.0", tmp_path) == file
     with pytest.raises(SystemExit, match="raise the version"):
@@ -201,7 +201,7 @@ def test_a_release_is_not_frozen_with_another_graph(tmp_path: Path) -> None:
 
 
 def test_a_release_has_the_version_of_the_package(tmp_path: Path) -> None:
-    """The version is that of `setup.py`, which the job, its templates and its image share."""
+    """The version is from `setup.py`, which the job, its templates and its image share."""
     setup = tmp_path / "setup.py"
     setup.write_text('setup(\n    name="undertone",\n    version="1.20.3",\n)\n', "utf-8")
     assert version_of(setup) == "1.20.3"
@@ -209,7 +209,7 @@ def test_a_release_has_the_version_of_the_package(tmp_path: Path) -> None:
 
 
 def test_the_mapping_maps_labels_to_labels() -> None:
-    """The runbook passes the mapping to an update in the form that Beam takes."""
+    """The mapping is in Beam's format, so that the runbook can pass it to an update."""
     for old, new in read_mapping().items():
         assert old
         assert isinstance(new, str)

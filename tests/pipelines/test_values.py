@@ -1,4 +1,4 @@
-"""Tests the whole job with a client that sends impossible values of a breakdown."""
+"""Tests the whole job with a client that sends impossible values for a breakdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONLY_WEB: Final = replace(EXACT, values=frozenset(parse_allowed("platform=web"))
 
 
 def of_platforms(build: str) -> list[dict[str, Any]]:
-    """Returns conversations of one message each, every one with its own platform."""
+    """Returns conversations of one message each, all with different platforms."""
     return [
         avro_event(
             event_id=f"e{number}",
@@ -58,7 +58,7 @@ def test_build_numbers_become_one_value(build: str, settings: Any, why: str) -> 
 
 
 def test_the_flag_reaches_tables_ledger_and_report(tmp_path: Path) -> None:
-    """A value that `--values` leaves out is `other` in the tables; ledger and report count it."""
+    """A value not in `--values` is `other` in the tables; ledger and report count it."""
     events = [
         avro_event(event_id=f"e{n}", conversation_id=f"c{n}", platform=platform)
         for n, platform in enumerate(("web", "WEB", "kiosk", CANARY))

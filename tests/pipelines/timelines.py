@@ -1,4 +1,4 @@
-"""Builds timelines of events for the stream, and reads what a run of one gave."""
+"""Builds timelines of events for the stream, and reads the results of running them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 def said(
     event: str, at_s: float, conversation: str = "c", kind: str = "coaching", **fields: Any
 ) -> dict[str, Any]:
-    """Returns the event of a labelled human message, `at_s` seconds into the timeline."""
+    """Returns the event of a human message with labels, `at_s` seconds into the timeline."""
     at_us = round((START_S + at_s) * 1_000_000)
     return {
         "event_id": event,
@@ -40,7 +40,7 @@ def said(
 
 
 def received(event: dict[str, Any], at_s: float, **attributes: str) -> PayloadChunk:
-    """Returns an event as Pub/Sub hands it over, published `at_s` seconds into the timeline."""
+    """Returns an event as Pub/Sub delivers it, published `at_s` seconds into the timeline."""
     data = encoded(Encoding.PROTOBUF, **event)
     published_at = datetime.fromtimestamp(START_S, UTC) + timedelta(seconds=at_s)
     return next(
@@ -49,14 +49,14 @@ def received(event: dict[str, Any], at_s: float, **attributes: str) -> PayloadCh
 
 
 def original_publish_time(at_s: float) -> dict[str, str]:
-    """Returns the attribute of an event that claims to be published first at that time."""
+    """Returns the attribute with which an event claims this time as its first publish time."""
     return {"original-publish-time": str(round((START_S + at_s) * 1_000_000))}
 
 
 def ends_as_batch(
     timeline: Sequence[list[dict[str, Any]] | int], settings: Settings = EXACT
 ) -> dict[tuple[Any, ...], Any]:
-    """Runs a timeline both ways, asserts that cells and ledger agree, and returns the cells."""
+    """Runs a timeline as stream and as batch; asserts equal cells and ledgers; returns cells."""
     steps = [step if isinstance(step, list) else START_S + step for step in timeline]
     streamed = run_unbounded(steps, settings)
     batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)], settings)
@@ -67,12 +67,12 @@ def ends_as_batch(
 
 
 def conversations(cells: dict[tuple[Any, ...], Any], facet: str, value: str) -> int:
-    """Returns the conversations of a facet on the first day, overall."""
+    """Returns the number of conversations with a facet's value, on the first day, overall."""
     cell = (START_S * 1_000_000, "day", "overall", "all", facet, value)
     return int(cells.get(cell, (0,))[0])
 
 
 def last_revision(result: Result) -> list[LedgerTotal]:
-    """Returns the totals under the largest revision."""
+    """Returns the totals of the largest revision."""
     newest = max(total.revision for total in result.ledger)
     return [total for total in result.ledger if total.revision == newest]

@@ -35,7 +35,7 @@ from tests.schemas.payloads import (
 from transforms.conversation.messages import decode_chunk
 
 THEN: Final = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=1000)
-"""The limits of the job that left the dead letters."""
+"""The limits of the job that wrote the dead letters."""
 TODAY: Final = Limits(
     allowed_lateness_us=48 * HOUR_US, max_event_bytes=4000, max_age_us=28 * 24 * HOUR_US
 )

@@ -1,4 +1,4 @@
-"""What a backfill reads, leaves out and refuses, on files in folders by day."""
+"""The files that a backfill reads, leaves out or refuses, in an archive with folders by day."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS: Final = replace(EXACT, revision=NOW_US)
 
 
 def archive(folder: Path, days: Sequence[int]) -> str:
-    """Writes one file into the folder of each day, counted from Monday; returns the pattern."""
+    """Writes one file into each day's folder; days count from Monday. Returns the pattern."""
     for offset in days:
         day = MONDAY + offset * DAY
         path = folder / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}" / "12_00_00Z.avro"
@@ -44,7 +44,7 @@ def archive(folder: Path, days: Sequence[int]) -> str:
 
 
 def planned(pattern: str, first: int = 0, last: int = 0, **more: Any) -> Plan:
-    """Plans days counted from Monday."""
+    """Plans a range of days; days are numbers counted from Monday."""
     margin = more.pop("margin", timedelta(days=2))
     settings = more.pop("settings", SETTINGS)
     days = MONDAY + first * DAY, MONDAY + last * DAY
@@ -57,7 +57,7 @@ def days_read(made: Plan) -> list[str]:
 
 
 def test_the_days_around_are_read_too(tmp_path: Path) -> None:
-    """It reads the session gap and some minutes before, margin and allowed lateness after."""
+    """A plan reads the gap and some minutes before the day; margin and lateness after it."""
     made = planned(archive(tmp_path, range(-9, 12)))
     assert days_read(made) == ["05/31", *(f"06/{day:02}" for day in range(1, 8))]
     assert made.files == 8
@@ -69,7 +69,7 @@ def test_the_days_around_are_read_too(tmp_path: Path) -> None:
 
 
 def test_hours_are_read_if_the_pattern_names_them(tmp_path: Path) -> None:
-    """With %H a plan looks only for the hours that it needs."""
+    """If the pattern has %H, a plan searches only the hours that it needs."""
     for hour in (22, 23):
         path = tmp_path / "2025" / "05" / "31" / f"{hour}_10_00Z.avro"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def test_hours_are_read_if_the_pattern_names_them(tmp_path: Path) -> None:
 
 
 def test_a_pattern_without_a_time_is_read_whole(tmp_path: Path) -> None:
-    """Every day is then counted from all files of the pattern."""
+    """Without a time in the pattern, every day is counted from all files."""
     write_avro(tmp_path / "a.avro", [avro_event()])
     made = planned(str(tmp_path / "*.avro"), 0, 1)
     assert made.inputs == (str(tmp_path / "*.avro"),)
@@ -88,7 +88,7 @@ def test_a_pattern_without_a_time_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_day_without_files_is_refused(tmp_path: Path) -> None:
-    """A gap in the archive is not taken for a day without conversations, unless asked for."""
+    """A day without files is an error, unless empty days are allowed."""
     pattern = archive(tmp_path, [0, 2])
     with pytest.raises(InputError, match="there is no file for 2025-06-03"):
         planned(pattern, 0, 2)
@@ -97,20 +97,20 @@ def test_a_day_without_files_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("may_be_empty", [False, True])
 def test_an_archive_without_files_is_refused(tmp_path: Path, may_be_empty: bool) -> None:
-    """Even if days may be empty, an archive without any file is a wrong path."""
+    """Even if empty days are allowed, an archive without any file is taken for a wrong path."""
     with pytest.raises(InputError, match="no file"):
         planned(str(tmp_path / "%Y" / "%m" / "%d" / "*.avro"), may_be_empty=may_be_empty)
 
 
 @pytest.mark.parametrize("pattern", ["a/%Y/*.avro", "a/%Y/%m/%d/%M.avro", "a/100%/x.avro"])
 def test_a_pattern_with_other_fields_is_refused(pattern: str) -> None:
-    """A pattern names a time by year, month, day and perhaps hour."""
+    """A pattern may have only year, month, day and optionally hour."""
     with pytest.raises(InputError, match="must name the time of its files by %Y, %m, %d"):
         planned(pattern)
 
 
 def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path) -> None:
-    """A day has the same files and the same hash, alone or in a range."""
+    """A day has the same files and the same hash, whether planned alone or in a range."""
     pattern = archive(tmp_path, range(-9, 12))
     alone, (_, among, _) = planned(pattern, 1, 1).days, planned(pattern, 0, 2).days
     assert alone == (among,)
@@ -118,7 +118,7 @@ def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path)
 
 
 def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
-    """A new file that the day is counted from, or another setting, makes it undone."""
+    """A done day must be counted again after a new file in its span or a changed setting."""
     pattern = archive(tmp_path, range(-2, 12))
     made = planned(pattern)
     done = {(day.day_us, day.inputs_sha256, day.settings) for day in made.days}
@@ -131,7 +131,7 @@ def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
 
 
 def test_a_file_outside_the_margin_changes_nothing(tmp_path: Path) -> None:
-    """A file from after margin and lateness belongs to other days."""
+    """A file later than margin and lateness belongs to other days."""
     pattern = archive(tmp_path, range(-2, 12))
     before = planned(pattern).days
     write_avro(tmp_path / "2025" / "06" / "09" / "late.avro", [avro_event()])
@@ -143,19 +143,19 @@ def test_a_file_outside_the_margin_changes_nothing(tmp_path: Path) -> None:
     [("2025-06-02", MONDAY), ("1d", MONDAY + 39 * DAY), ("0d", MONDAY + 40 * DAY)],
 )
 def test_a_day_is_a_date_or_so_many_days_ago(text: str, expected: date) -> None:
-    """A date and a number of days ago are both in UTC."""
+    """A day may be a date or a number of days ago; both are in UTC."""
     assert day_of_text(text, NOW_US + 23 * HOUR_US) == expected
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2025-13-01", "7", "-1d", "99999d", ""])
 def test_another_word_is_not_a_day(text: str) -> None:
-    """The error shows the word and gives examples."""
+    """If a word is not a day, the error shows it and gives examples."""
     with pytest.raises(ValueError, match="is not a day; write it as 2026-11-22, or as 7d"):
         day_of_text(text, NOW_US)
 
 
 def test_a_day_that_is_not_over_is_refused() -> None:
-    """A day is refused until the archive has all of it."""
+    """A day is refused until its archive is complete."""
     end_us = start_of(MONDAY) + DAY_US
     with pytest.raises(InputError, match=r"2025-06-02 is not over.*backfill up to 2025-06-01"):
         check_is_over(MONDAY, end_us + 60_000_000)
@@ -163,7 +163,7 @@ def test_a_day_that_is_not_over_is_refused() -> None:
 
 
 def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
-    """It shows days, what they replace, files, sizes, the work and its price."""
+    """A dry run shows the days, the rows that they replace, files, sizes, work and price."""
     made = planned(archive(tmp_path, range(-2, 12)), 0, 1)
     lines = plan_lines([made], {MONDAY: ("stream", NOW_US)})
     assert [line.split()[:2] for line in lines[1:3]] == [
@@ -177,7 +177,7 @@ def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
 
 
 def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path) -> None:
-    """A job reads only what its days need, even if more was listed."""
+    """Each job reads only the files that its days need, even if more files were listed."""
     pattern = archive(tmp_path, range(-9, 12))
     days = MONDAY + DAY, MONDAY + 2 * DAY
     whole = list_archive([pattern], MONDAY - 5 * DAY, MONDAY + 8 * DAY, SETTINGS, 2 * DAY)
@@ -185,7 +185,7 @@ def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path)
 
 
 def test_days_before_the_archive_are_left_out(tmp_path: Path) -> None:
-    """The first day is that of the earliest file, but within the range asked for."""
+    """The first day is that of the earliest file, limited to the requested range."""
     pattern = archive(tmp_path, [1, 2])
 
     def found(first: date, last: date) -> date:

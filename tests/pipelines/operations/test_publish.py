@@ -1,4 +1,4 @@
-"""Publishing an archive: what is sent, in which order and at which pace."""
+"""Publishing an archive: the messages that are sent, their order and their pace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.schemas.payloads import (
 def test_a_row_of_an_archive_is_sent_as_asked(
     encoding: str, content_type: str, tmp_path: Path, pubsub: PubSub
 ) -> None:
-    """An event is sent in the encoding asked for, with its content type and both times."""
+    """An event is sent in the requested encoding, with its content type and both times."""
     row = avro_event(sent_at_us=MONDAY_US + 1_999, published_at_us=MONDAY_US + 2_500)
     path = write_avro(tmp_path / "a.avro", [row])
     assert publish([str(path)], TOPIC, Publishing(encoding)) == 1
@@ -49,7 +49,7 @@ def test_a_row_of_an_archive_is_sent_as_asked(
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_lines_of_json_are_sent_as_they_are(name: str, tmp_path: Path, pubsub: PubSub) -> None:
-    """A line that is not blank is sent without its line end, even if it is not an event."""
+    """Every line that is not blank is sent without its line end, even if it is not an event."""
     line = json_event(published_at_us=MONDAY_US + 5)
     content = line + b"\r\n\n" + b'{"text": \n' + b"\xff\n" + json_event(sent_at_us=None)
     pack = gzip.compress if name.endswith(".gz") else bytes
@@ -66,7 +66,7 @@ def test_lines_of_json_are_sent_as_they_are(name: str, tmp_path: Path, pubsub: P
 
 
 def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) -> None:
-    """Data and attributes stay; a missing event time or first publish time is added."""
+    """Data and attributes are unchanged; a missing event time or first publish time is added."""
     protobuf = encoded(Encoding.PROTOBUF)
     rows = [envelope(protobuf, None, MONDAY_US + 9), envelope(b"<x/>", "text/xml")]
     own = {"sent-at-ms": "1", "original-publish-time": "2", "topic": "t", "retry": ""}
@@ -90,7 +90,7 @@ def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) ->
 
 
 def test_an_event_without_a_time_has_no_attributes_of_time(tmp_path: Path, pubsub: PubSub) -> None:
-    """The sent time replaces a missing publish time; without either no time is added."""
+    """The time of sending replaces a missing publish time; without either, no time is added."""
     row = avro_event(event_id="", sent_at_us=0)
     publish([str(write_avro(tmp_path / "a.avro", [row]))], TOPIC)
     (tmp_path / "b.jsonl").write_bytes(json_event(sent_at_us=None))
@@ -102,7 +102,7 @@ def test_an_event_without_a_time_has_no_attributes_of_time(tmp_path: Path, pubsu
 
 
 def test_mixed_encodings_are_drawn_by_the_seed(tmp_path: Path, pubsub: PubSub) -> None:
-    """About half of the events go in each encoding; the seed decides which."""
+    """Each event gets one of the two encodings with equal chance; the seed decides which."""
     path = str(archive(tmp_path / "a.avro", 200))
     for seed in (1, 1, 2):
         publish([path], TOPIC, Publishing("mixed", seed=seed))
@@ -115,7 +115,7 @@ def test_mixed_encodings_are_drawn_by_the_seed(tmp_path: Path, pubsub: PubSub) -
 
 
 def test_events_come_in_the_order_of_the_archive(tmp_path: Path, pubsub: PubSub) -> None:
-    """Patterns go in their order, files by name, and records as in the file, in many requests."""
+    """Patterns keep their order, files go by name, and records go in the order of their file."""
     for name, first in (("b", 0), ("c", 1200), ("a", 2400)):
         rows = [avro_event(event_id=f"e{first + i}") for i in range(1200)]
         write_avro(tmp_path / f"{name}.avro", rows, rows_a_block=500)
@@ -126,14 +126,14 @@ def test_events_come_in_the_order_of_the_archive(tmp_path: Path, pubsub: PubSub)
 
 
 def test_requests_are_bounded_in_bytes(tmp_path: Path, pubsub: PubSub) -> None:
-    """A request has few large events; an event that is larger than a request goes alone."""
+    """A request has only a few large events; an event larger than a request is sent alone."""
     rows = [avro_event(text="x" * size) for size in (600_000, 600_000, 3_000_000, 9, 9)]
     publish([str(write_avro(tmp_path / "a.avro", rows))], TOPIC)
     assert [len(request) for request in pubsub.requests] == [1, 1, 1, 2]
 
 
 def test_a_file_of_no_events_publishes_none(tmp_path: Path, pubsub: PubSub) -> None:
-    """Empty files make neither an error nor a request."""
+    """Empty files cause neither an error nor a request."""
     (tmp_path / "b.jsonl").touch()
     (tmp_path / "c.jsonl.gz").touch()
     write_avro(tmp_path / "a.avro", [])
@@ -146,7 +146,7 @@ def test_a_file_of_no_events_publishes_none(tmp_path: Path, pubsub: PubSub) -> N
 def test_repeated_messages_follow_their_first(
     share: float, copies: int, tmp_path: Path, pubsub: PubSub
 ) -> None:
-    """The given share of messages comes twice, and first copies keep their order."""
+    """The given share of messages is sent twice, and the first copies keep their order."""
     path = archive(tmp_path / "a.avro", 50)
     assert publish([str(path)], TOPIC, Publishing(repeat_share=share)) == 50 * copies
     came = ids(pubsub)
@@ -155,7 +155,7 @@ def test_repeated_messages_follow_their_first(
 
 
 def test_a_share_of_messages_is_repeated_soon() -> None:
-    """A tenth of the messages comes again soon after; the seed decides which."""
+    """A tenth of the messages is soon repeated; the seed decides which messages."""
     messages = [Outgoing(i, None) for i in range(5000)]
     once, again = (
         [each.message for each in _repeated(messages, Publishing(repeat_share=0.1, seed=3))]
@@ -172,7 +172,7 @@ def test_a_share_of_messages_is_repeated_soon() -> None:
 
 
 def at_pace(instants: list[int | None], **pace: float) -> list[float]:
-    """Returns when messages with these instants leave, in seconds from the start."""
+    """Returns the seconds from the start at which messages with these instants are sent."""
     clock = Clock()
     left = []
     by = _Pace(pace.get("rate"), pace.get("speed_up"))
@@ -186,7 +186,7 @@ def at_pace(instants: list[int | None], **pace: float) -> list[float]:
 
 @pytest.mark.parametrize("rate", [1, 10, 2000, 50_000])
 def test_no_second_has_more_messages_than_the_rate(rate: int) -> None:
-    """The rate is reached, and no second exceeds it by more than a burst of 50 ms."""
+    """The rate is reached, and in no second is it exceeded by more than a burst of 50 ms."""
     left = at_pace([None] * 5000, rate=rate)
     spans = [after - before for before, after in zip(left, left[rate:], strict=False)]
     assert all(span >= 0.949 for span in spans)
@@ -194,21 +194,21 @@ def test_no_second_has_more_messages_than_the_rate(rate: int) -> None:
 
 
 def test_a_stall_is_not_made_up_for() -> None:
-    """After the reader or the server stalls, messages keep to the rate."""
+    """After the reader or the server stalls, messages are sent at the rate and no faster."""
     pace = _Pace(rate=100, speed_up=None)
     pace.due_s(None, 0.0)
     assert sum(pace.due_s(None, 60.0) <= 60.0 for _ in range(1000)) <= 7
 
 
 def test_messages_are_spaced_as_they_were() -> None:
-    """At sixty times the speed a gap of an hour is a minute; earlier messages do not wait."""
+    """At sixty times the speed, an hour's gap lasts a minute; earlier messages do not wait."""
     hour_us = 3600 * SECOND_US
     instants = [MONDAY_US, MONDAY_US + hour_us, MONDAY_US + 5, None, MONDAY_US + 2 * hour_us]
     assert at_pace(instants, speed_up=60) == pytest.approx([0, 60, 60, 60, 120])
 
 
 def test_pauses_send_what_is_there_first(tmp_path: Path, pubsub: PubSub) -> None:
-    """A message does not wait in a request for a message that is due later."""
+    """A message that is due now does not wait in a request for a message that is due later."""
     clock = Clock()
     path = archive(tmp_path / "a.avro", 3)
     publishing = Publishing(speed_up=0.5)
@@ -218,7 +218,7 @@ def test_pauses_send_what_is_there_first(tmp_path: Path, pubsub: PubSub) -> None
 
 
 def test_pauses_are_fewer_than_messages(tmp_path: Path, pubsub: PubSub) -> None:
-    """At a high rate there are some fifty pauses a second, not one per message."""
+    """At a high rate there are about fifty pauses per second, not one per message."""
     clock = Clock()
     path = archive(tmp_path / "a.avro", 1000)
     publish([str(path)], TOPIC, Publishing(rate=2000), clock=clock, sleep=clock.sleep)
@@ -228,7 +228,7 @@ def test_pauses_are_fewer_than_messages(tmp_path: Path, pubsub: PubSub) -> None:
 
 
 def test_impossible_instants_cause_no_pause(tmp_path: Path, pubsub: PubSub) -> None:
-    """Neither a broken event time nor a future one makes publishing wait for years."""
+    """Neither a broken event time nor one in the future makes publishing wait for years."""
     clock = Clock()
     year_us = 365 * 86_400 * SECOND_US
     rows = [
@@ -246,7 +246,7 @@ def test_impossible_instants_cause_no_pause(tmp_path: Path, pubsub: PubSub) -> N
 def test_the_command_says_how_many(
     tmp_path: Path, pubsub: PubSub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command publishes, and says how many messages to which topic."""
+    """The command publishes, and prints the number of messages and the topic."""
     (tmp_path / "b.jsonl").write_bytes(json_event())
     path = archive(tmp_path / "a.avro", 3)
     flags = [f"--input={path}", f"--input={tmp_path / 'b.jsonl'}", f"--topic={TOPIC}"]

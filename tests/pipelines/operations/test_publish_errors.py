@@ -1,4 +1,4 @@
-"""Publishing that fails: one sentence for each failure, and nothing quoted or lost."""
+"""Publishing that fails: each failure is one sentence that quotes no text; nothing is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.schemas.payloads import (
 
 
 def test_an_attribute_that_is_not_utf8_is_an_input_error(tmp_path: Path, pubsub: PubSub) -> None:
-    """A damaged archive of messages gives one sentence, not a traceback."""
+    """A damaged archive of messages is reported in one sentence, without a traceback."""
     row = envelope(b"", None) | {"attributes": {"a": "@@@@"}}
     path = write_avro(tmp_path / "a.avro", [row], ENVELOPE_SCHEMA)
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
@@ -43,7 +43,7 @@ def test_an_attribute_that_is_not_utf8_is_an_input_error(tmp_path: Path, pubsub:
 def test_a_refusal_is_one_sentence(
     code: grpc.StatusCode, sentence: str, tmp_path: Path, pubsub: PubSub
 ) -> None:
-    """If the server refuses for good, publishing ends at once with the reason."""
+    """If the server refuses for good, publishing ends at once and gives the reason."""
     path = archive(tmp_path / "a.avro", 5)
     pubsub.refusals = [code]
     with pytest.raises(InputError, match=sentence):
@@ -51,7 +51,7 @@ def test_a_refusal_is_one_sentence(
 
 
 def test_what_was_published_before_a_failure_is_said(tmp_path: Path, pubsub: PubSub) -> None:
-    """The error says how many messages were published before it."""
+    """The error gives the number of messages that were published before it."""
     clock = Clock()
 
     def sleep(seconds: float) -> None:
@@ -66,7 +66,7 @@ def test_what_was_published_before_a_failure_is_said(tmp_path: Path, pubsub: Pub
 
 
 def test_a_passing_failure_is_tried_again(tmp_path: Path, pubsub: PubSub) -> None:
-    """If the server fails for a moment, no message is lost and the order is kept."""
+    """If the server fails only briefly, no message is lost and the order is kept."""
     pubsub.refusals = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL]
     assert publish([str(archive(tmp_path / "a.avro", 5))], TOPIC) == 5
     assert ids(pubsub) == [f"e{i}" for i in range(5)]
@@ -75,7 +75,7 @@ def test_a_passing_failure_is_tried_again(tmp_path: Path, pubsub: PubSub) -> Non
 def test_a_server_that_can_not_be_reached_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If no server answers, publishing gives up after a while and says where it tried."""
+    """If no server answers, publishing gives up after a while and says which address it tried."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     monkeypatch.setattr("pipelines.operations.publish._RETRY", _RETRY.with_timeout(0.2))
     path = archive(tmp_path / "a.avro", 1)
@@ -98,7 +98,7 @@ def test_a_server_that_can_not_be_reached_is_one_sentence(
 def test_a_wrong_flag_is_one_sentence(
     flag: str, sentence: str, tmp_path: Path, pubsub: PubSub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong flag is answered before anything is published."""
+    """A wrong flag is reported before anything is published."""
     path = archive(tmp_path / "a.avro", 1)
     assert main(["publish", f"--input={path}", f"--topic={TOPIC}", flag]) == 2
     assert sentence in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_a_wrong_flag_is_one_sentence(
 
 
 def test_a_damaged_archive_quotes_no_text(tmp_path: Path, pubsub: PubSub) -> None:
-    """An archive that is cut short gives the same sentence as in a run."""
+    """For a truncated archive, publishing gives the same sentence as a run."""
     path = archive(tmp_path / "a.avro", 50, text=SECRET)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match="damaged or cut short") as caught:
@@ -118,7 +118,7 @@ def test_a_damaged_archive_quotes_no_text(tmp_path: Path, pubsub: PubSub) -> Non
 def test_a_message_larger_than_pubsub_takes_is_an_input_error(
     tmp_path: Path, pubsub: PubSub
 ) -> None:
-    """An event above ten megabytes ends publishing with one sentence; it is not left out."""
+    """An event above ten megabytes stops publishing with one sentence; it is not skipped."""
     rows = [avro_event(), avro_event(text=SECRET * 300_000), avro_event()]
     path = write_avro(tmp_path / "a.avro", rows)
     with pytest.raises(InputError, match=r"message 2 has .* more than the 10,000,000") as caught:

@@ -1,4 +1,4 @@
-"""Runs over inputs of another kind end with a sentence and an exit code other than 0."""
+"""A run over unsuitable input ends with one sentence and an exit code other than 0."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], source: Path) -> tuple[int, str]:
 def test_a_file_of_conversations_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file of conversations is refused before the run, with the command that imports it."""
+    """A file of conversations is refused before the run; the error gives the import command."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text(f"{json.dumps(CHAT)}\n" * 3)
     code, sentence = run(capsys, chats)
@@ -39,7 +39,7 @@ def test_a_file_of_conversations_is_refused(
 def test_a_run_that_refuses_most_records_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It ends with code 3, the counts and the main reasons, and still writes its report."""
+    """The run ends with code 3, the counts and the main reasons, but still writes its report."""
     events = [avro_event(event_id="1"), avro_event(event_id=""), avro_event(event_id="2", **LATE)]
     write_archive(tmp_path / "a.avro", [*events, avro_event(event_id="")])
     code, sentence = run(capsys, tmp_path / "a.avro")
@@ -54,6 +54,6 @@ def test_a_run_that_refuses_most_records_fails(
 def test_a_run_that_refuses_half_of_its_records_succeeds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only a share above one half is a failure."""
+    """A run fails only if it refuses more than half of its records."""
     write_archive(tmp_path / "a.avro", [avro_event(event_id="1"), avro_event(event_id="")])
     assert run(capsys, tmp_path / "a.avro")[0] == 0

@@ -1,4 +1,4 @@
-"""The status of a job, read from the tables in a run's folder."""
+"""The status of a job, as read from the tables in a run's folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BALANCED: Final = (
 def ledger(
     accounts: Iterable[tuple[str, str, int]], run: int = RUN, revision: int = RUN
 ) -> list[LedgerTotal]:
-    """Builds the totals of a run; a repeated account is a later revision."""
+    """Builds the ledger totals of a run; a repeated account becomes a later revision."""
     return [
         LedgerTotal(run, account, reason, records, revision + place)
         for place, (account, reason, records) in enumerate(accounts)
@@ -57,14 +57,14 @@ def status_of(
     letters: Iterable[DeadLetter] = (),
     **options: Any,
 ) -> Status:
-    """Reads the status of a run with these rows, a day after it began."""
+    """Reads the status of a run with these rows, one day after its start."""
     write_table(folder, LEDGER, totals)
     write_table(folder, DEAD_LETTERS, as_written(letters))
     return read_status(partial(query_run, database_of(folder, *rows)), NOW_US, **options)
 
 
 def test_records_without_an_outcome_are_under_way(tmp_path: Path) -> None:
-    """Records under way are those read minus all outcomes; the ledger does not balance yet."""
+    """Records without an outcome are under way; the ledger does not balance yet."""
     accounts = [("read", "", 12), *BALANCED[1:5], ("conversation", "", 7), ("tallied", "", 4)]
     (run,) = status_of(tmp_path, ledger(accounts)).runs
     assert (run.under_way, run.conversations_under_way) == (3, 3)
@@ -73,7 +73,7 @@ def test_records_without_an_outcome_are_under_way(tmp_path: Path) -> None:
 
 
 def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
-    """The newest run of each origin is shown, the newest of these first."""
+    """The newest run of each origin is shown, with the newest run first."""
     old, new = ledger(BALANCED, RUN), ledger(BALANCED, RUN + 1)
     batch = [msgspec.structs.replace(t, origin=BATCH) for t in ledger(BALANCED, RUN + 2)]
     runs = status_of(tmp_path, [*old, *new, *batch]).runs
@@ -92,7 +92,7 @@ def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
-    """If records are missing, the sentence of a failing run is below the ledger."""
+    """If records are missing, the sentence of a failed run is shown below the ledger."""
     text = "\n".join(status_lines(status_of(tmp_path, ledger([("read", "", 5), *BALANCED[1:]]))))
     assert "the ledger does not balance: read 5, but counted 5" in text
     assert "the ledger balances" not in text
@@ -100,7 +100,7 @@ def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> None:
-    """Older revisions of a total, and older runs, are left out unless asked for."""
+    """Older revisions of a total and older runs are left out unless they are requested."""
     old = ledger([("read", "", 77), ("counted", "", 77)], run=RUN - 1)
     new = ledger([("read", "", 1), ("read", "", 2), ("counted", "", 2)])
     (run,) = status_of(tmp_path, [*new, *old]).runs
@@ -111,7 +111,7 @@ def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> N
 
 
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
-    """The error names the newest run, or says that there is none."""
+    """The error names the newest run, or says that no run exists."""
     with pytest.raises(InputError, match=f"run 5 is not in the ledger; the newest run is {RUN}"):
         status_of(tmp_path, ledger(BALANCED), run=5)
     with pytest.raises(InputError, match="the ledger has no runs yet"):
@@ -119,7 +119,7 @@ def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
-    """Notes explain conversations past their life or cut by a drain, with their days."""
+    """Notes explain conversations past their life or cut by a drain, and give their days."""
     accounts = [
         *BALANCED[:5], ("conversation", "", 6), ("tallied", "", 4), ("past_life", "", 2),
         ("open_at_drain", "2025-06-01", 1), ("open_at_drain", "2025-06-02", 1200),
@@ -138,7 +138,7 @@ def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
 
 
 def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
-    """Notes explain conversations over the limit, and those of them that a backfill counts."""
+    """Notes explain conversations over the limit, and say which of them a backfill counts."""
     accounts = [
         *BALANCED[:5], ("conversation", "", 9), ("tallied", "", 4),
         ("over_user_limit", "2025-06-01", 5), ("limit_shortfall", "2025-06-01", 1),
@@ -151,13 +151,13 @@ def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
 
 
 def test_nothing_to_explain(tmp_path: Path) -> None:
-    """A total of zero needs no note."""
+    """If a total is zero, it has no note."""
     (run,) = status_of(tmp_path, ledger([*BALANCED, ("past_life", "", 0)])).runs
     assert run.notes() == []
 
 
 def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
-    """Rows of an older snapshot do not count, even if their revision is newer."""
+    """Rows from an older snapshot do not count, even if they have a newer revision."""
     rows = [
         row(99, snapshot=1, revision=9),
         row(20, snapshot=2, revision=3),
@@ -171,7 +171,7 @@ def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
 
 
 def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
-    """A day whose cells were all withdrawn is shown without a count."""
+    """If all cells of a day were withdrawn, the day is shown without a count."""
     status = status_of(tmp_path, rows=[row(20), row(None, revision=2)])
     (day,) = status.days
     assert (day.revision, day.cells, day.conversations) == (2, 0, None)
@@ -179,7 +179,7 @@ def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
 
 
 def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
-    """The seven newest days are shown, the newest first."""
+    """The seven newest days are shown, newest first."""
     rows = [row(20 + n, window_start_us=MONDAY_US + n * DAY_US) for n in range(9)]
     days = status_of(tmp_path, rows=rows).days
     assert [day.conversations for day in days] == [28, 27, 26, 25, 24, 23, 22]
@@ -187,7 +187,7 @@ def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
 
 
 def test_dead_letters_by_reason(tmp_path: Path) -> None:
-    """The most frequent reason comes first; a letter written twice is one payload of one run."""
+    """The most frequent reason is first; a letter written twice is one payload of one run."""
     letters = [letter("late"), letter("oversize", "1"), letter("oversize", "1")]
     status = status_of(tmp_path, letters=letters)
     assert [(x.reason, x.letters, x.payloads, x.runs) for x in status.dead_letters] == [
@@ -196,7 +196,7 @@ def test_dead_letters_by_reason(tmp_path: Path) -> None:
 
 
 def test_lag_is_since_the_last_write(tmp_path: Path) -> None:
-    """Ledger and aggregates each say when they were last written, and how long ago."""
+    """For ledger and aggregates, the status says when each was last written and how long ago."""
     status = status_of(
         tmp_path,
         ledger([("read", "", 0)], revision=NOW_US - 90 * SECOND_US),
@@ -211,7 +211,7 @@ def test_lag_is_since_the_last_write(tmp_path: Path) -> None:
 
 
 def test_an_empty_dataset(tmp_path: Path) -> None:
-    """Tables without rows have a status too."""
+    """The status of empty tables can be shown too."""
     status = status_of(tmp_path)
     lines = status_lines(status)
     assert "no run has written a ledger yet" in lines
@@ -226,18 +226,18 @@ def test_an_empty_dataset(tmp_path: Path) -> None:
      (86_400 * 3 + 7200, "3 d 2 h")],
 )  # fmt: skip
 def test_how_long_ago(seconds: float, said: str) -> None:
-    """A lag is written in at most two units, and a negative lag as 0 s."""
+    """A lag has at most two units, and a negative lag is shown as 0 s."""
     assert ago(NOW_US, NOW_US - round(seconds * SECOND_US)) == said
 
 
 def test_an_instant_outside_the_calendar() -> None:
-    """A dead letter may have any publish time; outside the calendar it is shown as a number."""
+    """A publish time outside the calendar is shown as a number."""
     assert at(2**62) == str(2**62)
     assert at(None) == ago(NOW_US, None) == "–"
 
 
 def test_columns_line_up() -> None:
-    """Names are left-aligned and figures right-aligned."""
+    """Names are left-aligned and numbers right-aligned."""
     assert aligned([("a", "bb", "1"), ("aa", "b", "10")], names=2) == ["a   bb   1", "aa  b   10"]
 
 
@@ -276,7 +276,7 @@ def test_wrong_flags_are_one_sentence(
 
 
 def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
-    """A file that is not a database is named."""
+    """If the database file is not a database, the error names it."""
     (tmp_path / "undertone.duckdb").write_bytes(b"no database at all" * 1000)
     with pytest.raises(InputError, match=r"undertone\.duckdb can't be read"):
         query_run(tmp_path, "SELECT 1")

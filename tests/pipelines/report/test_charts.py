@@ -1,4 +1,4 @@
-"""Figures become words and geometry."""
+"""Tests of the charts: numbers become text and coordinates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_shares_are_written_as_per_cent(share: float, text: str) -> None:
 
 @pytest.mark.parametrize(("change", "text"), [(0.2, "+0.20"), (-0.2, "−0.20"), (-0.001, "0.00")])
 def test_changes_are_written_with_their_sign(change: float, text: str) -> None:
-    """A change has a plus or a true minus sign, and zero has no sign."""
+    """A change has a plus sign or a true minus sign; zero has no sign."""
     assert points(change) == text
 
 
@@ -53,20 +53,20 @@ def test_bars_share_one_scale_within_the_drawing() -> None:
 
 
 def test_ticks_are_round() -> None:
-    """A scale has a few round ticks, from zero up to its end."""
+    """A scale has a few round ticks from zero to its end."""
     ticks = share_bars([Share("a", 43, 1000, 0.043, 0.03, 0.06)], WORDS).ticks
     assert [tick.text for tick in ticks] == ["0%", "2%", "4%", "6%"]
     assert all(0 <= tick.at <= 100 for tick in ticks)
 
 
 def test_lower_bound_is_open() -> None:
-    """A lower bound is drawn without an interval, because its upper end is not known."""
+    """A lower bound is drawn without an interval, because its upper end is unknown."""
     (bar,) = share_bars([Share("a", 4, 9, 0.4, 0.3, None, is_lower_bound=True)], WORDS).bars
     assert (bar.text, bar.is_open, bar.low) == ("≥\u00a040.0%", True, None)
 
 
 def test_changes_are_drawn_around_the_middle() -> None:
-    """Zero change is in the middle, worse is to its left, and better to its right."""
+    """No change is in the middle, a worse mood to the left, a better mood to the right."""
     changes = [Change("a", 20, -0.1, -0.2, 0.0, 0.5), Change("b", 20, 0.1, 0.0, 0.2, 0.5)]
     worse, better = change_bars(changes, WORDS).bars
     assert (worse.high, better.low) == (50, 50)
@@ -83,7 +83,7 @@ def test_long_begins_after_fifty() -> None:
 
 
 def test_line_breaks_at_a_withheld_day() -> None:
-    """A day without a share leaves a gap, not a straight line across."""
+    """On a day without a share, the line has a gap."""
     known, gap = Share("affective", 5, 50, 0.1, 0.05, 0.2), Share("affective")
     days = [Day(date(2025, 6, n), 50, s) for n, s in ((2, known), (3, gap), (4, known))]
     assert [len(run) for run in day_series(days, WORDS).runs] == [1, 1]
@@ -106,13 +106,13 @@ def test_a_bar_without_an_upper_end_draws_no_interval() -> None:
 
 
 def test_counted_shares_are_not_called_raw() -> None:
-    """A share counted without a classifier has no note, because raw and corrected are equal."""
+    """If no classifier is involved, raw and corrected share are equal and no note is shown."""
     share = Share("all", 40, 100, 0.4, 0.3, 0.5, corrected=0.4, is_counted=True)
     assert WORDS.beside(share) == ""
 
 
 def test_either_all_days_are_corrected_or_none() -> None:
-    """A line never mixes raw and corrected days."""
+    """A line never mixes raw days and corrected days."""
     raw = Share("affective", 5, 50, 0.1, 0.05, 0.2)
     fixed = Share("affective", 5, 50, 0.1, 0.05, 0.2, corrected=0.3, corrected_low=0.2,
                   corrected_high=0.4)  # fmt: skip
@@ -125,7 +125,7 @@ def test_either_all_days_are_corrected_or_none() -> None:
 
 
 def test_drift_frames_the_headline_pairs() -> None:
-    """Coaching or counseling to companionship is framed, whether released or not."""
+    """The cells from coaching and counseling to companionship have a frame, even if withheld."""
     grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)
     framed = [pair.title for _, row in grid.rows for pair in row if pair.is_headline]
     assert framed == [

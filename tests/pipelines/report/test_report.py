@@ -1,4 +1,4 @@
-"""The report shows what the database says, and text from outside can't run in it."""
+"""The report shows the database's figures, and text from outside cannot run as code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_page_loads_nothing(simulated: Path) -> None:
-    """The page has no script and no outside address, and its policy forbids both."""
+    """The page has no script and no external address, and its policy forbids both."""
     path = write_report(simulated)
     page = _Page(path)
     assert page.open == []
@@ -86,7 +86,7 @@ def test_page_has_no_inline_styles_or_handlers(simulated: Path) -> None:
 
 
 def test_links_have_targets(simulated: Path) -> None:
-    """Each link within the page has a target, and no id is used twice."""
+    """Each link within the page has a target, and every id is unique."""
     attributes = _Page(write_report(simulated)).attributes
     ids = [value for name, value in attributes if name == "id"]
     targets = {v[1:] for k, v in attributes if k == "href" and v and v.startswith("#")}
@@ -95,14 +95,14 @@ def test_links_have_targets(simulated: Path) -> None:
 
 
 def test_drawings_have_titles(simulated: Path) -> None:
-    """Each drawing has a title; screen readers skip drawings that only decorate."""
+    """Each drawing has a title; screen readers skip purely decorative drawings."""
     html = write_report(simulated).read_text("utf-8")
     assert html.count('role="img"') > 40
     assert not re.findall(r'<svg[^>]*role="img"[^>]*>\s*<(?!title)', html)
 
 
 def test_hostile_value_is_shown_as_text(tmp_path: Path) -> None:
-    """Markup in a breakdown's value, a file name or a setting is shown as text, not run."""
+    """Markup in a breakdown's value, file name or setting is shown as text."""
     platform = {"breakdown": "platform", "breakdown_value": HOSTILE}
     metadata = {"inputs": [HOSTILE], "settings": {HOSTILE: HOSTILE}}
     metadata["classifier"] = {"version": HOSTILE, "measured": {HOSTILE: HOSTILE}}
@@ -112,7 +112,7 @@ def test_hostile_value_is_shown_as_text(tmp_path: Path) -> None:
 
 
 def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
-    """The headline gives the share, interval, counts and days, and says that the share is raw."""
+    """The headline gives share, interval, counts and days, and says that the share is raw."""
     folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
     text = _Page(write_report(folder)).text
     assert "10.0% of all conversations were affective" in text
@@ -123,7 +123,7 @@ def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
 
 
 def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> None:
-    """The headline is the corrected share with its interval; the raw share is beside it."""
+    """The headline is the corrected share with its interval, with the raw share beside it."""
     rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
     text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
     assert "24.1% of all conversations were affective" in text
@@ -135,7 +135,7 @@ def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> N
 
 
 def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
-    """Bars and values give the raw share beside the corrected one, or say that they are raw."""
+    """Bars and values show the raw share beside the corrected one, or say that they are raw."""
     web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
     cells = [(1000, "all", "all"), (200, "use", "affective"), (50, "type", "coaching")]
     rows = [row(*cell, **of) for cell in cells for of in (web, {})]
@@ -154,7 +154,7 @@ def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
 
 
 def test_summary_has_both_shares_if_there_are_rates(tmp_path: Path) -> None:
-    """The terminal's lines show the corrected share, then the raw one."""
+    """The summary in the terminal shows the corrected share, and then the raw share."""
     rows = [row(1000), row(200, "use", "affective")]
     lines = summary_lines(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
     assert lines[2].split() == ["corrected", "95%", "interval", "raw", "95%", "interval",
@@ -163,7 +163,7 @@ def test_summary_has_both_shares_if_there_are_rates(tmp_path: Path) -> None:
 
 
 def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
-    """A figure that was not released is shown as fewer users than the threshold."""
+    """A withheld figure is not shown as zero, but as fewer users than the threshold."""
     folder = database_of(tmp_path, row(100, min_users=23))
     page = _Page(write_report(folder))
     assert "Coaching fewer than 23 users" in page.text
@@ -173,7 +173,7 @@ def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
 
 
 def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
-    """With thresholds of 1 a missing figure is "none", and the report says it is not anonymous."""
+    """With thresholds of 1 a missing figure is "none", and the report warns: not anonymous."""
     folder = database_of(tmp_path, row(3, min_users=1, min_conversations=1))
     text = _Page(write_report(folder)).text
     assert "Coaching none" in text
@@ -182,20 +182,20 @@ def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
 
 
 def test_partly_withheld_figure_is_a_lower_bound(tmp_path: Path) -> None:
-    """A figure released on only one of two days is marked as a lower bound."""
+    """A figure that was released on only one of two days is marked as a lower bound."""
     both = [row(100), row(100, window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, *both, row(20, "type", "coaching"))
     assert "Coaching ≥ 10.0%" in _Page(write_report(folder)).text
 
 
 def test_count_without_whole_has_no_share(tmp_path: Path) -> None:
-    """If only the whole was withheld, the report says that the share is not known."""
+    """If only the denominator was withheld, the report says that the share is unknown."""
     folder = database_of(tmp_path, row(100), row(20, "long", "coaching"))
     assert "Coaching share not known" in _Page(write_report(folder)).text
 
 
 def test_drift_counts_withheld_pairs(tmp_path: Path) -> None:
-    """The number of conversations in withheld pairs is below the matrix."""
+    """The number of conversations in withheld pairs is shown below the matrix."""
     pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
     text = _Page(write_report(folder)).text
@@ -204,14 +204,14 @@ def test_drift_counts_withheld_pairs(tmp_path: Path) -> None:
 
 
 def test_made_up_fields_are_admitted(tmp_path: Path) -> None:
-    """A notice before all figures names made-up times and users."""
+    """If times and users are made up, a notice above all figures says so."""
     metadata = dict(METADATA, synthesised=["sent_at_us", "user_id"])
     text = _Page(write_report(write_run(tmp_path, [row(50)], metadata))).text
     assert 0 < text.index("gives no times") < text.index("names no users") < text.index("raw share")
 
 
 def test_ledger_balances_or_says_so(tmp_path: Path) -> None:
-    """If the outcomes don't add up to the records read, the report gives the difference."""
+    """If the outcomes do not add up to the records read, the report shows the difference."""
     folder = write_run(tmp_path, [row(50)])
     assert "The outcomes add up" in _Page(write_report(folder)).text
     lost = [
@@ -235,7 +235,7 @@ def test_empty_run_renders(tmp_path: Path) -> None:
 
 
 def test_summary_is_aligned(simulated: Path) -> None:
-    """The terminal's lines form a table with its figures right-aligned below their heads."""
+    """The summary in the terminal is a table; figures are right-aligned under their headings."""
     head, *lines = summary_lines(simulated)[2:]
     assert lines[0].startswith("all conversations ")
     assert lines[1].startswith("affective ")
@@ -245,14 +245,14 @@ def test_summary_is_aligned(simulated: Path) -> None:
 
 
 def test_folder_without_database_is_refused(tmp_path: Path) -> None:
-    """The error names a folder that is not a run."""
+    """A folder that is not a run is refused, and the error names it."""
     with pytest.raises(InputError, match=re.escape(tmp_path.name)):
         write_report(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_broken_metadata_is_refused(content: str, tmp_path: Path) -> None:
-    """A `run.json` that is not a JSON object is an input error that names the file."""
+    """If `run.json` is not a JSON object, the error is an input error that names the file."""
     folder = database_of(tmp_path)
     (folder / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"run\.json"):

@@ -1,4 +1,4 @@
-"""`LabelReader`, the double of a classifier that reads the simulator's codes."""
+"""`LabelReader`, a double for the classifier that reads the simulator's codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transforms.classifiers.interface import (
 
 
 def test_scores_match_the_code() -> None:
-    """The type, sentiment and reason that a code names get a certain score."""
+    """The type, sentiment and reason that a code names get a score of certainty."""
     texts = [human_code("coaching", -2), assistant_code("sexual"), assistant_code(None)]
     human, pushback, reply = LabelReader().score(texts, np.array([True, False, False]))
     assert human[FIRST_TYPE + TYPES.index("coaching")] == SURE
@@ -30,14 +30,14 @@ def test_scores_match_the_code() -> None:
 
 
 def test_prose_is_refused() -> None:
-    """A text that is not a code is an error, and the error does not repeat the text."""
+    """A text that is not a code is an error that does not quote the text."""
     with pytest.raises(ValueError, match="no label") as error:
         LabelReader().score(["I feel so alone: really"], np.array([True]))
     assert "alone" not in str(error.value)
 
 
 def test_judging_does_not_depend_on_the_batch() -> None:
-    """Conversations judged together get the same labels as alone; one without messages is other."""
+    """Labels are the same for a conversation alone or in a batch; without messages it is other."""
     reader = LabelReader()
     texts = [human_code("technical", 0), human_code("coaching", 0)]
     rows = reader.score(texts, np.array([True, True]))[:, :PUSHBACK]

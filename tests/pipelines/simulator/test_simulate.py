@@ -1,4 +1,4 @@
-"""The events that the simulator makes."""
+"""The events that the simulator generates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAULTY = replace(SMALL, conversations=1_000, duplicates=0.1, late=0.1, malformed
 
 
 def truth_of(settings: SimulationSettings) -> Truth:
-    """Returns the complete truth of a simulation."""
+    """Returns the complete expected results of a simulation."""
     truth = Truth(settings.session_gap_us)
     for _ in simulate(settings, truth):
         pass
@@ -30,7 +30,7 @@ def truth_of(settings: SimulationSettings) -> Truth:
 
 
 def overall_days(truth: Truth, facet: str) -> Counter[str]:
-    """Returns the number of conversations on all days by value of a facet."""
+    """Returns the number of conversations over all days for each value of a facet."""
     counts: Counter[str] = Counter()
     for name, sums in truth.cells():
         if (name.granularity, name.breakdown, name.facet) == ("day", "overall", facet):
@@ -39,19 +39,19 @@ def overall_days(truth: Truth, facet: str) -> Counter[str]:
 
 
 def human_messages(events: list[dict[str, Any]]) -> Counter[str]:
-    """Returns the number of human messages by conversation id."""
+    """Returns the number of human messages for each conversation id."""
     return Counter(e["conversation_id"] for e in events if e["role"] == "HUMAN")
 
 
 def test_equal_settings_give_equal_events() -> None:
-    """A simulation depends only on its settings, which include the seed."""
+    """A simulation depends only on its settings, including the seed."""
     once = list(simulate(FAULTY))
     assert once == list(simulate(FAULTY))
     assert once != list(simulate(replace(FAULTY, seed=1)))
 
 
 def test_events_come_in_the_order_of_publishing() -> None:
-    """Duplicate, late and damaged events stand at their own publish time."""
+    """Duplicate, late and damaged events come in the order of their own publish times."""
     published = [event["published_at_us"] for event in simulate(FAULTY)]
     assert published == sorted(published)
 
@@ -62,7 +62,7 @@ def test_collecting_the_truth_does_not_change_the_events() -> None:
 
 
 def test_prose_has_the_same_labels_as_codes() -> None:
-    """Codes and prose differ in the texts only; all facets have the same counts."""
+    """Codes and prose differ only in the texts; all facets have the same counts."""
     codes, prose = list(simulate(SMALL)), list(simulate(replace(SMALL, labelled_text=False)))
     assert [{**e, "text": ""} for e in codes] == [{**e, "text": ""} for e in prose]
     facets = ("type", "use", "sentiment", "pushback_reason", "drift")
@@ -72,7 +72,7 @@ def test_prose_has_the_same_labels_as_codes() -> None:
 
 
 def test_shares_match_the_study() -> None:
-    """About 2.9 % are affective; few are companionship, and hardly any romantic roleplay."""
+    """About 2.9 % are affective, few are companionship, and almost none is romantic roleplay."""
     truth = truth_of(replace(SMALL, conversations=12_000))
     total = overall_days(truth, "all")["all"]
     types = overall_days(truth, "type")
@@ -84,14 +84,14 @@ def test_shares_match_the_study() -> None:
 
 
 def test_the_share_of_affective_can_be_set() -> None:
-    """A test of rare types can ask for a higher share."""
+    """A test of rare types can request a higher share."""
     truth = truth_of(replace(SMALL, share_affective=0.5))
     share = overall_days(truth, "use")["affective"] / overall_days(truth, "all")["all"]
     assert share == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_mood_rises_a_little() -> None:
-    """The sum of the changes is above zero, as in the study."""
+    """As in the study, the sum of the sentiment changes is above zero."""
     cells = truth_of(replace(SMALL, conversations=4_000, share_affective=0.6)).cells()
     sixths = [
         sums.sentiment_change_sixths
@@ -109,7 +109,7 @@ def test_lengths_next_to_every_boundary_occur() -> None:
 
 
 def test_conversations_start_within_the_days_asked_for() -> None:
-    """Each thread starts in [start, start + days), and some hours are busier than others."""
+    """Threads start in [start, start + days), more of them in some hours than in others."""
     first: dict[str, int] = {}
     for event in simulate(SMALL):
         at_us = event["sent_at_us"]
@@ -123,7 +123,7 @@ def test_conversations_start_within_the_days_asked_for() -> None:
 
 
 def test_some_silences_equal_the_gap_and_some_exceed_it() -> None:
-    """A silence of exactly the gap stays within a conversation; a longer one separates two."""
+    """A silence that equals the gap stays within a conversation; a longer one separates two."""
     times: defaultdict[str, list[int]] = defaultdict(list)
     for event in simulate(replace(SMALL, conversations=6_000)):
         times[event["conversation_id"]].append(event["sent_at_us"])
@@ -134,7 +134,7 @@ def test_some_silences_equal_the_gap_and_some_exceed_it() -> None:
 
 
 def test_few_users_come_often() -> None:
-    """Most users have one or two conversations; some user has at least 20."""
+    """Most users have one or two conversations; at least one user has 20 or more."""
     pairs = {(e["user_id"], e["conversation_id"]) for e in simulate(SMALL) if e["user_id"]}
     conversations = Counter(user for user, _ in pairs)
     few = sum(1 for count in conversations.values() if count <= 2)
@@ -143,7 +143,7 @@ def test_few_users_come_often() -> None:
 
 
 def test_a_share_of_the_users_writes_chinese() -> None:
-    """`share_chinese` is the share of users with Chinese messages."""
+    """`share_chinese` is the share of users who write Chinese messages."""
     languages: defaultdict[str, set[bool]] = defaultdict(set)
     for event in simulate(replace(SMALL, share_chinese=0.3, labelled_text=False)):
         if event["user_id"] and event["role"] != "SYSTEM":
@@ -154,7 +154,7 @@ def test_a_share_of_the_users_writes_chinese() -> None:
 
 
 def test_every_event_ends_in_the_expected_account() -> None:
-    """Decoding counts late, system and damaged events as the truth's ledger does."""
+    """Decoding counts late, system and damaged events exactly as the expected ledger does."""
     limits = Limits(allowed_lateness_us=FAULTY.allowed_lateness_us)
     met: Counter[tuple[str, str]] = Counter()
     seen: set[str] = set()
@@ -175,7 +175,7 @@ def test_every_event_ends_in_the_expected_account() -> None:
 
 
 def test_a_duplicate_differs_only_in_its_publish_time() -> None:
-    """A repeated event is the same event, published within the allowed lateness."""
+    """A repeated event is identical, and is published again within the allowed lateness."""
     settings = replace(SMALL, conversations=200, duplicates=1.0)
     by_id: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in simulate(settings):
@@ -205,5 +205,5 @@ def test_bad_settings_are_refused_with_their_value(changed: dict[str, Any], sent
 
 
 def test_no_conversations_give_no_events() -> None:
-    """A simulation of 0 conversations yields no events."""
+    """A simulation of 0 conversations gives no events."""
     assert list(simulate(replace(SMALL, conversations=0))) == []

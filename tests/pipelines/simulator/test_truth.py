@@ -1,4 +1,4 @@
-"""The truth of a simulation follows docs/metrics.md and equals what the job computes."""
+"""The simulator's expected results follow docs/metrics.md and equal the job's results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ from transforms.facets.registry import SLICES
 def human(
     index: int, kind: str = "technical", half_points: int = 0, **stated: str
 ) -> PlannedMessage:
-    """Returns a human message `index` minutes into Monday; `stated` gives user and attributes."""
+    """Returns a human message at `index` minutes into Monday.
+
+    `stated` gives the user and the attributes.
+    """
     return PlannedMessage(
         MONDAY_US + index * 60 * SECOND_US,
         True,
@@ -53,31 +56,31 @@ def human(
 
 
 def described(*kinds: str, tells_language: bool = False) -> Conversation:
-    """Describes a conversation of human messages of these kinds."""
+    """Describes a conversation whose human messages have these kinds."""
     messages = [human(index, kind) for index, kind in enumerate(kinds)]
     return describe(messages, tells_language=tells_language)
 
 
 def values(conversation: Conversation, facet: str) -> list[str]:
-    """Returns the values of a facet that the conversation counts in."""
+    """Returns the values of a facet under which the conversation is counted."""
     return [value for name, value in conversation.facets if name == facet]
 
 
 def test_long_is_more_than_fifty() -> None:
-    """A conversation with 50 human messages is not long; one with 51 is."""
+    """A conversation with 50 human messages is not long; one with 51 messages is."""
     assert values(described(*["coaching"] * 50), "long") == []
     assert values(described(*["coaching"] * 51), "long") == ["all", "affective", "coaching"]
 
 
 def test_roleplay_counts_from_four_messages() -> None:
-    """Three messages of romantic roleplay give no type and are not affective; four are."""
+    """Three messages of romantic roleplay give no type and are not affective; four do and are."""
     assert values(described(*["romantic_roleplay"] * 3), "type") == []
     assert values(described(*["romantic_roleplay"] * 3), "use") == ["leisure"]
     assert values(described(*["romantic_roleplay"] * 4), "use") == ["affective"]
 
 
 def test_the_most_frequent_type_of_an_end_wins() -> None:
-    """On a tie the earliest type is the opening and the latest the closing."""
+    """On a tie, the earliest type is the opening and the latest type the closing."""
     pair = described("coaching", "counseling")
     assert values(pair, "drift") == ["coaching>counseling"]
     outvoted = described("coaching", "technical", "work", "work", "companionship", "companionship")
@@ -86,7 +89,7 @@ def test_the_most_frequent_type_of_an_end_wins() -> None:
 
 
 def test_change_needs_six_messages() -> None:
-    """The change is the sum of the last three minus that of the first three, in sixths."""
+    """The change is the sum of the last three minus the sum of the first three, in sixths."""
     moods = (-2, -1, -1, 0, 1, 2)
     messages = [human(index, "coaching", mood) for index, mood in enumerate(moods)]
     six = describe(messages, tells_language=False)
@@ -105,7 +108,7 @@ def test_a_silence_of_exactly_the_gap_does_not_split() -> None:
 
 
 def test_the_earliest_stated_value_is_used() -> None:
-    """If the first message states no user or attribute, the next message that does counts."""
+    """The user and each attribute come from the first message that states them."""
     messages = [human(0), human(1, user="u1", language="en-GB", plan="pro"), human(2, plan="free")]
     conversation = describe(messages, tells_language=False)
     assert conversation.user == "u1"
@@ -115,13 +118,13 @@ def test_the_earliest_stated_value_is_used() -> None:
 
 
 def test_an_unstated_language_is_known_from_prose_only() -> None:
-    """The truth tells an unstated language from prose; from codes it is unknown."""
+    """An unstated language is detected in prose; with codes it is unknown."""
     assert ("language", "unknown") in described("work").breakdowns
     assert ("language", "en") in described("work", tells_language=True).breakdowns
 
 
 def test_a_user_counts_once_in_a_window() -> None:
-    """Two conversations of a user in an hour count as two conversations and one user."""
+    """If a user has two conversations within an hour, they count as two, and the user as one."""
     truth = Truth(GAP_US)
     for conversation in ("a", "b"):
         truth.add_thread(conversation, [human(0, user="u1")], tells_language=False)
@@ -131,7 +134,7 @@ def test_a_user_counts_once_in_a_window() -> None:
 
 
 def test_a_closed_day_accepts_no_conversation() -> None:
-    """Adding to a day already summed is an error, because its users would be counted twice."""
+    """After a day is summed, adding to it is an error: its users would be counted twice."""
     truth = Truth(GAP_US)
     truth.close_before(MONDAY_US + 24 * HOUR_US)
     with pytest.raises(ValueError, match="closed"):
@@ -139,7 +142,7 @@ def test_a_closed_day_accepts_no_conversation() -> None:
 
 
 def test_length_bins_end_where_definitions_do() -> None:
-    """No bin spans the limits at 6 and 51 messages."""
+    """No bin includes both sides of the limits at 6 and 51 messages."""
     lengths = (0, 1, 3, 4, 5, 6, 10, 50, 51, 200, 201)
     names = ["0-1", "0-1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
     assert [length_bin(length) for length in lengths] == names

@@ -1,4 +1,4 @@
-"""A simulation is written to disk."""
+"""A simulation is written to files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS = SimulationSettings(
 
 
 def test_files_contain_the_events_in_order(tmp_path: Path) -> None:
-    """The files in order give all events, and their metadata names the made-up fields."""
+    """The files in order have all events, and their metadata lists the made-up fields."""
     summary = write_simulation(tmp_path, SETTINGS, events_per_file=200)
     read = [event for name in summary.files for event in read_events(tmp_path / name)]
     assert read == list(simulate(SETTINGS))
@@ -30,7 +30,7 @@ def test_files_contain_the_events_in_order(tmp_path: Path) -> None:
 
 
 def test_truth_and_ledger_are_written_too(tmp_path: Path) -> None:
-    """`truth.parquet` has a row per cell; `ledger.json` has the expected ledger."""
+    """`truth.parquet` has one row per cell; `ledger.json` has the expected ledger."""
     summary = write_simulation(tmp_path, SETTINGS)
     truth = Truth(SETTINGS.session_gap_us)
     assert len(list(simulate(SETTINGS, truth))) == summary.events
@@ -49,7 +49,7 @@ def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
 
 
 def test_archives_from_elsewhere_are_left_alone(tmp_path: Path) -> None:
-    """A folder with other archives is refused; they would be read as part of the simulation."""
+    """A folder with other archives is refused; a run would read them as simulated events."""
     write_archive(tmp_path / "mine.avro", [], metadata={SYNTHESISED: "user_id"})
     with pytest.raises(InputError, match=r"mine\.avro is not from a simulation"):
         write_simulation(tmp_path, SETTINGS)

@@ -1,4 +1,4 @@
-"""The local database is built from the tables that a run wrote, and is replaced as a whole."""
+"""The local database is built from a run's tables, and always replaced as a whole."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.builders_report import LEDGER_ENTRIES, database_of, query, row, write
 
 
 def test_missing_files_give_empty_tables(tmp_path: Path) -> None:
-    """A run without any Parquet file still has all tables."""
+    """The database of a run without Parquet files still has all tables."""
     path = build_database(tmp_path)
     assert path == tmp_path / "undertone.duckdb"
     assert [query(tmp_path, f"FROM {table.name}") for table in TABLES] == [[]] * len(TABLES)
 
 
 def test_rows_come_from_every_file_of_a_table(tmp_path: Path) -> None:
-    """All shards of a table are read, including an empty one, in a folder of any name."""
+    """All shards of a table are read, including empty ones, whatever the folder's name."""
     folder = tmp_path / "run [1] *"
     write_table(folder, LEDGER, LEDGER_ENTRIES)
     shard = folder / "tables" / "ledger-00000-of-00001.parquet"
@@ -31,7 +31,7 @@ def test_rows_come_from_every_file_of_a_table(tmp_path: Path) -> None:
 
 
 def test_columns_are_explained(tmp_path: Path) -> None:
-    """Tables, columns and views carry their descriptions into the database."""
+    """The database has the descriptions of tables, columns and views."""
     folder = database_of(tmp_path)
     found = query(folder, "SELECT column_name, comment FROM duckdb_columns() WHERE NOT internal "
                           "AND table_name = 'dead_letters'")  # fmt: skip
@@ -43,7 +43,7 @@ def test_columns_are_explained(tmp_path: Path) -> None:
 
 
 def test_instants_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An instant is stored as UTC without a zone, whatever the machine's zone."""
+    """An instant is stored in UTC without a zone, whatever the machine's time zone."""
     monkeypatch.setenv("TZ", "America/Los_Angeles")
     folder = database_of(tmp_path, row(20))
     (found,) = query(folder, "SELECT typeof(window_start) AS t, window_start::VARCHAR AS at "
@@ -52,7 +52,7 @@ def test_instants_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_rebuilding_replaces_the_database(tmp_path: Path) -> None:
-    """Building again gives the new rows only and leaves nothing else behind."""
+    """A rebuilt database has only the new rows, and no temporary files are left."""
     database_of(tmp_path, row(20))
     folder = database_of(tmp_path, row(30))
     assert [r["conversations"] for r in query(folder, "FROM aggregates")] == [30]
@@ -70,7 +70,7 @@ def test_a_broken_file_is_named_and_the_database_is_kept(content: bytes, tmp_pat
 
 
 def test_file_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A file that lacks a column of its table is refused with the column's name."""
+    """If a file lacks a column of its table, it is refused and the error names the column."""
     write_table(tmp_path, LEDGER, LEDGER_ENTRIES)
     shard = tmp_path / "tables" / "ledger-00000-of-00001.parquet"
     shard.rename(shard.with_name(f"{AGGREGATES.name}-00000-of-00001.parquet"))

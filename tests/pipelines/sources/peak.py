@@ -1,4 +1,4 @@
-"""Reads files and writes the outcome of each as a line of JSON; see `test_bombs`."""
+"""Reads files and writes the outcome of each as a JSON line; used by `test_bombs`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from transforms.conversation.messages import decode_chunk
 
 
 def peak_mb() -> int:
-    """Returns the most memory that this process has taken, in megabytes."""
+    """Returns the peak memory of this process in megabytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # `getrusage` starts with the peak of the process that started this one.
+        # The value from `getrusage` would include the peak of the parent process.
         (peak,) = (s for s in status.read_text().splitlines() if s.startswith("VmHWM"))
         return int(peak.split()[1]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
 
 
 def read(path: str) -> dict[str, Any]:
-    """Reads and decodes a file as a job does."""
+    """Reads and decodes a file in the same way as a job."""
     is_avro = path.endswith(".avro")
     source = AvroSource(path) if is_avro else JsonLinesSource(path, splittable=False)
     letters: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Builders of files of events, and readers of them without a runner."""
+"""Builds files of events, and reads them without a runner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def events(count: int, **fields: Any) -> list[dict[str, Any]]:
 
 
 def read_avro(path: Path | str) -> list[PayloadChunk]:
-    """Reads an Avro file from end to end, unsplit."""
+    """Reads an Avro file from start to end, without splitting it."""
     chunks: list[PayloadChunk] = read_from_source(AvroSource(str(path)), None, None)
     return chunks
 
@@ -34,11 +34,11 @@ def rows_of(chunks: Iterable[PayloadChunk]) -> list[Any]:
 
 
 def read_lines(path: Path, content: bytes) -> list[bytes]:
-    """Writes a JSON Lines file and returns the rows read from it."""
+    """Writes a JSON Lines file and returns the rows that are read from it."""
     path.write_bytes(content)
     return rows_of(read_from_source(JsonLinesSource(str(path), splittable=False), None, None))
 
 
 def header_bytes(archive: bytes | bytearray) -> int:
-    """Returns where the first block begins: after the first sync marker."""
+    """Returns the offset of the first block, which is after the first sync marker."""
     return archive.index(archive[-16:]) + 16

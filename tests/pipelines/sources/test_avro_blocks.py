@@ -1,4 +1,4 @@
-"""Avro blocks: every event is a row, and damage is an error, never a silent loss."""
+"""Avro blocks: every event becomes a row, and damage is an error, never a silent loss."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from transforms.conversation.messages import decode_chunk
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])
 def test_reads_events_of_every_codec(codec: str, tmp_path: Path) -> None:
-    """Each event of an archive is a row, and its source is the file's base name."""
+    """Each event of an archive becomes a row whose source is the file's base name."""
     rows = events(10, text=SECRET)
     path = write_avro(tmp_path / "a.avro", rows, rows_a_block=3, codec=codec)
     assert read_avro(path) == [PayloadChunk(Encoding.AVRO, rows, None, "a.avro")]
 
 
 def test_reads_events_of_zstandard(tmp_path: Path) -> None:
-    """The codec that fastavro can read only with another library is read too."""
+    """Zstandard, which fastavro reads only with an additional library, is supported too."""
     plain = write_avro(tmp_path / "a.avro", events(3)).read_bytes()
     content = plain[header_bytes(plain) + 3 : -16]  # After the count and two bytes of size.
     path = avro_file(
@@ -46,7 +46,7 @@ def test_reads_events_of_zstandard(tmp_path: Path) -> None:
 
 
 def test_another_codec_is_an_input_error(tmp_path: Path) -> None:
-    """The error names the codecs that can be read, and does not quote the file."""
+    """An unsupported codec is refused; the error lists the supported ones and quotes nothing."""
     path = avro_file(tmp_path / "a.avro", schema_with(), 1, b"x", SECRET)
     with pytest.raises(InputError, match="a codec other than null, snappy, deflate") as caught:
         read_avro(path)
@@ -54,7 +54,7 @@ def test_another_codec_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_a_block_of_many_events_comes_in_several_chunks(tmp_path: Path) -> None:
-    """A chunk is bounded even if all events of the file are in one block."""
+    """A chunk has a limited number of rows, even if all events of a file are in one block."""
     count = 9 * ROWS_A_CHUNK
     path = write_avro(tmp_path / "a.avro", events(count, text=""), codec="deflate")
     chunks = read_avro(path)
@@ -63,7 +63,7 @@ def test_a_block_of_many_events_comes_in_several_chunks(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_no_events_gives_nothing(tmp_path: Path) -> None:
-    """A header without blocks is an empty archive and not an error."""
+    """A header without blocks is an empty archive, not an error."""
     assert read_avro(write_avro(tmp_path / "a.avro", [])) == []
 
 
@@ -78,7 +78,7 @@ def test_an_older_archive_without_optional_fields_is_read(tmp_path: Path) -> Non
 
 
 def test_a_chunk_of_large_messages_stays_in_some_megabytes(tmp_path: Path) -> None:
-    """Chunks are bounded in bytes, not in rows alone, or a worker runs out of memory."""
+    """Chunks are limited in bytes as well as in rows, so that a worker has enough memory."""
     path = write_avro(
         tmp_path / "a.avro", events(24, text="x" * 1_000_000), rows_a_block=1, codec="deflate"
     )
@@ -100,7 +100,7 @@ def test_ten_megabytes_become_a_dead_letter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["event_id", "conversation_id", "user_id", "text", "role"])
 def test_bytes_that_are_not_utf8_cost_one_record(field: str, tmp_path: Path) -> None:
-    """A string of invalid bytes is a dead letter; its neighbours in the block are read."""
+    """A string with invalid bytes becomes a dead letter; other records in the block are read."""
     rows = [avro_event(), avro_event(**{field: "@@@@"}), avro_event()]
     path = write_avro(tmp_path / "a.avro", rows)
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
@@ -109,7 +109,7 @@ def test_bytes_that_are_not_utf8_cost_one_record(field: str, tmp_path: Path) -> 
 
 
 def test_a_breakdown_of_bytes_that_are_not_utf8_is_other(tmp_path: Path) -> None:
-    """A breakdown of invalid bytes becomes `other`, and its record counts."""
+    """If a breakdown's value has invalid bytes, it becomes `other`, and its record counts."""
     path = write_avro(tmp_path / "a.avro", [avro_event(plan="@@@@")])
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
     ((message,), letters, _) = decode_chunk(read_avro(path)[0], LIMITS)
@@ -118,7 +118,7 @@ def test_a_breakdown_of_bytes_that_are_not_utf8_is_other(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])
 def test_a_file_cut_anywhere_is_an_input_error(codec: str, tmp_path: Path) -> None:
-    """A file cut within a block is refused; one cut between blocks is a shorter, whole file."""
+    """A file cut within a block is refused; one cut between blocks is a valid, shorter file."""
     path = write_avro(tmp_path / "a.avro", events(6, text=SECRET), rows_a_block=2, codec=codec)
     archive = path.read_bytes()
     marker = archive[-16:]
@@ -134,7 +134,7 @@ def test_a_file_cut_anywhere_is_an_input_error(codec: str, tmp_path: Path) -> No
 
 
 def test_a_file_cut_between_blocks_is_read_up_to_there(tmp_path: Path) -> None:
-    """Avro can't tell such a file from a whole one, so the events before the cut are read."""
+    """Avro cannot tell such a file from a complete one, so the events before the cut are read."""
     path = write_avro(tmp_path / "a.avro", events(6), rows_a_block=2)
     archive = path.read_bytes()
     path.write_bytes(archive[: archive.index(archive[-16:], header_bytes(archive)) + 16])
@@ -142,7 +142,7 @@ def test_a_file_cut_between_blocks_is_read_up_to_there(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_within_a_blocks_count_is_an_input_error(tmp_path: Path) -> None:
-    """A last block with only the first byte of its two-byte count is not ignored."""
+    """If only the first byte of the last block's two-byte count is left, the file is refused."""
     path = write_avro(tmp_path / "a.avro", events(200))
     archive = path.read_bytes()
     path.write_bytes(archive[: header_bytes(archive) + 1])
@@ -170,7 +170,7 @@ def test_a_huge_length_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_the_error_names_the_damaged_file_and_the_place(tmp_path: Path) -> None:
-    """The error says which file is damaged, where, and what to do."""
+    """The error says which file is damaged, where the damage is, and what to do."""
     path = write_avro(tmp_path / "a.avro", events(4, text=SECRET), rows_a_block=2)
     archive = path.read_bytes()
     path.write_bytes(archive[:-20])

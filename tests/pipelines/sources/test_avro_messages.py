@@ -1,4 +1,4 @@
-"""Avro archives of Pub/Sub messages: payloads are read with their encoding and publish time."""
+"""Avro archives of Pub/Sub messages: payloads keep their encoding and publish time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.schemas.payloads import ENVELOPE_SCHEMA, LATENESS_US, encoded, envelo
 
 
 def test_an_envelope_is_opened_by_its_content_type(tmp_path: Path) -> None:
-    """The payloads of an archive of Pub/Sub messages come with their encoding and publish time."""
+    """Payloads from an archive of Pub/Sub messages have their encoding and publish time."""
     protobuf, late = encoded(Encoding.PROTOBUF), MONDAY_US + LATENESS_US + 1
     rows = [
         envelope(LINE, "application/json", MONDAY_US + 1),
@@ -35,7 +35,7 @@ def test_an_envelope_is_opened_by_its_content_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("year", [2001, 2025, 2039, 2040, 2069, 2099])
 def test_publish_times_are_exact(year: int, tmp_path: Path) -> None:
-    """A publish time in any year keeps its microseconds, which the bound of lateness needs."""
+    """Publish times of any year are exact to the microsecond, as the lateness limit requires."""
     start_us = int(dt.datetime(year, 6, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
     times = [start_us + offset * 7_919 + offset for offset in range(300)]
     rows = [envelope(b"", None, each) for each in times]
@@ -50,7 +50,7 @@ def _envelope_schema(field: str, type_: Any) -> dict[str, Any]:
 
 
 def test_a_publish_time_that_is_a_plain_number_is_refused_or_read(tmp_path: Path) -> None:
-    """A publish time without its logical type does not crash."""
+    """A publish time without its logical type causes no crash."""
     schema = _envelope_schema("publish_time", "long")
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
     try:
@@ -60,7 +60,7 @@ def test_a_publish_time_that_is_a_plain_number_is_refused_or_read(tmp_path: Path
 
 
 def test_a_publish_time_outside_the_calendar_is_an_input_error(tmp_path: Path) -> None:
-    """A file with a publish time in the year 292,277 is damaged."""
+    """A file with a publish time in the year 292,277 is refused as damaged."""
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, None, 2**63 - 1)], ENVELOPE_SCHEMA)
     with pytest.raises(InputError):
         read_avro(path)
@@ -87,7 +87,7 @@ def test_an_envelope_without_attributes_holds_protobuf(tmp_path: Path) -> None:
 def test_attributes_that_are_not_a_map_of_strings_are_an_input_error(
     type_: Any, attributes: Any, tmp_path: Path
 ) -> None:
-    """An archive whose attributes can't state a content type is not one of Pub/Sub."""
+    """An archive whose attributes cannot state a content type is not from Pub/Sub."""
     row = {**envelope(LINE), "attributes": attributes}
     path = write_avro(tmp_path / "a.avro", [row], _envelope_schema("attributes", type_))
     with pytest.raises(InputError, match=r"a\.avro holds records of schema"):
@@ -98,7 +98,7 @@ def test_attributes_that_are_not_a_map_of_strings_are_an_input_error(
     "values", ["string", {"type": "string", "avro.java.string": "String"}, ["null", "string"]]
 )
 def test_attributes_of_any_string_name_the_content_type(values: Any, tmp_path: Path) -> None:
-    """Attributes of every kind of string are read."""
+    """Attributes are read whichever of Avro's string types they have."""
     schema = _envelope_schema("attributes", {"type": "map", "values": values})
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
     assert [chunk.encoding for chunk in read_avro(path)] == [Encoding.JSON]

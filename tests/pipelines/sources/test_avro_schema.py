@@ -1,4 +1,4 @@
-"""Avro schemas: events and Pub/Sub messages are read, everything else is refused."""
+"""Avro schemas: events and Pub/Sub messages are read, all other records are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from transforms.conversation.messages import decode_chunk
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_avro_is_an_input_error(content: bytes, tmp_path: Path) -> None:
-    """A file of another kind is named in one sentence."""
+    """If a file is not Avro, the error names it in one sentence."""
     path = tmp_path / "a.avro"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^a\.avro is not an Avro file"):
@@ -39,7 +39,7 @@ def test_a_file_that_is_not_avro_is_an_input_error(content: bytes, tmp_path: Pat
 
 
 def test_an_empty_file_is_an_input_error(tmp_path: Path) -> None:
-    """A file that was cut at its first byte is not taken for an archive without events."""
+    """A file without any bytes is refused; it is not taken for an archive without events."""
     (tmp_path / "a.avro").touch()
     with pytest.raises(InputError):
         ReadAvro(str(tmp_path / "a.avro"))
@@ -62,7 +62,7 @@ def test_an_empty_file_is_an_input_error(tmp_path: Path) -> None:
 def test_a_field_of_the_wrong_type_is_an_input_error(
     types: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
-    """The error names the wrong fields of the schema, before it reads any rows."""
+    """The error names the fields with wrong types, before any rows are read."""
     path = write_avro(tmp_path / "a.avro", [], schema_with(**types))
     path.write_bytes(path.read_bytes() + b"\x02\x02x")
     with pytest.raises(InputError, match=f"whose {named} is missing or has the wrong type"):
@@ -82,7 +82,7 @@ def test_a_field_of_the_wrong_type_is_an_input_error(
 def test_a_logical_type_is_refused_or_understood(
     types: dict[str, Any], fields: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The decoder never gets the object that fastavro makes of a logical type."""
+    """Values that fastavro converts for a logical type never reach the decoder."""
     path = write_avro(tmp_path / "a.avro", [avro_event(**fields)], schema_with(**types))
     try:
         chunks = read_avro(path)
@@ -105,7 +105,7 @@ def test_a_logical_type_is_refused_or_understood(
 def test_records_of_another_schema_are_an_input_error(
     schema: Any, row: Any, tmp_path: Path
 ) -> None:
-    """A file of other records is refused and not quoted."""
+    """A file with other records is refused, and the error quotes nothing."""
     with pytest.raises(InputError, match=r"conversation_event\.avsc") as caught:
         read_avro(write_avro(tmp_path / "a.avro", [row], schema))
     assert not betrays_secret(*chain_of(caught.value))
@@ -124,7 +124,7 @@ _NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type"
     ids=["union", "array", "map"],
 )
 def test_a_recursive_schema_is_an_input_error(type_: Any, extra: Any, tmp_path: Path) -> None:
-    """Such rows may be nested without end, and at some thousands of levels fastavro crashes."""
+    """Rows of such records may be nested without limit; some thousand levels crash fastavro."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
@@ -133,7 +133,7 @@ def test_a_recursive_schema_is_an_input_error(type_: Any, extra: Any, tmp_path: 
 
 
 def test_records_used_twice_do_not_contain_themselves(tmp_path: Path) -> None:
-    """Two fields that share a record type are skipped, even if the type is named `record`."""
+    """Two fields that use the same record type are skipped, even if its name is `record`."""
     schema = schema_with()
     point = {"type": "record", "name": "record", "fields": [{"name": "x", "type": "int"}]}
     schema["fields"] += [{"name": "from", "type": point}, {"name": "to", "type": "record"}]
@@ -165,7 +165,7 @@ _LABELS: Final = {
     ids=["labels", "struct", "map", "enum", "decimal", "null"],
 )
 def test_a_field_that_is_not_an_events_is_skipped(type_: Any, extra: Any, tmp_path: Path) -> None:
-    """Other columns of a table that BigQuery exported are neither kept nor refused."""
+    """Additional columns in a table exported from BigQuery are skipped, and cause no error."""
     schema = schema_with()
     schema["fields"].insert(3, {"name": "extra", "type": type_})
     rows = [{**event, "extra": extra} for event in events(3)]
@@ -173,7 +173,7 @@ def test_a_field_that_is_not_an_events_is_skipped(type_: Any, extra: Any, tmp_pa
 
 
 def test_a_plain_field_that_is_not_an_events_is_kept(tmp_path: Path) -> None:
-    """A column of text or numbers costs less to keep than to skip."""
+    """An additional column of text or numbers is kept, because skipping it costs more."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": ["null", "long"]})
     rows = [{**event, "extra": 3} for event in events(2)]
@@ -185,7 +185,7 @@ def test_a_plain_field_that_is_not_an_events_is_kept(tmp_path: Path) -> None:
 def test_a_required_field_that_is_only_null_is_refused(
     field: str, type_: Any, tmp_path: Path
 ) -> None:
-    """Such a field never has a value, so no record of the file is an event."""
+    """Such a field never has a value, so no record of the file can be an event."""
     schema = schema_with(**{field: type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), field: None}], schema)
     with pytest.raises(InputError, match=f"whose {field} is missing"):
@@ -194,7 +194,7 @@ def test_a_required_field_that_is_only_null_is_refused(
 
 @pytest.mark.parametrize("name", ["null", "int"])
 def test_a_record_named_like_a_simple_type_hides_no_cost(name: str, tmp_path: Path) -> None:
-    """The cost of a simple type does not depend on a record with the same name."""
+    """The cost of a simple type does not change if a record has the same name."""
     wide = [{"name": f"f{index}", "type": "long"} for index in range(99)]
     schema = schema_with()
     schema["fields"] += [
@@ -206,7 +206,7 @@ def test_a_record_named_like_a_simple_type_hides_no_cost(name: str, tmp_path: Pa
 
 
 def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> None:
-    """A schema that is nested too deeply for a parser is an error and not a crash."""
+    """If a schema is nested too deeply for a parser, it is an error and not a crash."""
     schema = b'{"type":"array","items":' * 5_000
     path = tmp_path / "a.avro"
     path.write_bytes(b"Obj\x01\x02\x16avro.schema" + varint(2 * len(schema)) + schema + bytes(17))
@@ -215,7 +215,7 @@ def test_a_schema_nested_thousands_deep_is_an_input_error(tmp_path: Path) -> Non
 
 
 def test_a_header_that_runs_into_the_events_is_not_quoted(tmp_path: Path) -> None:
-    """If a damaged schema contains what was said, neither the error nor its cause quotes it."""
+    """If a damaged schema includes message text, neither the error nor its cause quotes it."""
     path = write_avro(tmp_path / "a.avro", events(1))
     said = SECRET.encode() + b"\xff"
     archive = path.read_bytes()

@@ -1,4 +1,4 @@
-"""However an Avro file is split, each record is read once."""
+"""However an Avro file is split, each record is read exactly once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.schemas.payloads import event_ids, schema_with, write_avro
 @pytest.mark.parametrize("bundle_bytes", [1, 17, 100, 333, 1_000, 4_096, 1 << 30])
 @pytest.mark.parametrize("codec", ["null", "snappy"])
 def test_every_split_reads_each_record_once(codec: str, bundle_bytes: int, tmp_path: Path) -> None:
-    """However small the bundles, each event is in exactly one of them."""
+    """However small the bundles are, each event is in exactly one of them."""
     path = write_avro(tmp_path / "a.avro", events(60), rows_a_block=4, codec=codec)
     found: list[Any] = []
     for bundle in AvroSource(str(path)).split(bundle_bytes):
@@ -33,7 +33,7 @@ def test_every_split_reads_each_record_once(codec: str, bundle_bytes: int, tmp_p
 
 
 def test_every_pair_of_ranges_reads_each_record_once(tmp_path: Path) -> None:
-    """A file split at any byte, even within a marker or the header, gives each event once."""
+    """If a file is split at any byte, even in a marker or the header, each event is read once."""
     path = write_avro(tmp_path / "a.avro", events(9), rows_a_block=3)
     size = path.stat().st_size
     source = AvroSource(str(path))
@@ -45,7 +45,7 @@ def test_every_pair_of_ranges_reads_each_record_once(tmp_path: Path) -> None:
 
 @pytest.fixture(name="full_blocks", scope="module")
 def _full_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive in which every block makes its own chunk, however it is split."""
+    """Returns an archive in which every block becomes its own chunk, however it is split."""
     path = tmp_path_factory.mktemp("blocks") / "a.avro"
     rows = [{"event_id": f"e{i}", **_TINY} for i in range(3 * ROWS_A_CHUNK)]
     schema = schema_with(
@@ -61,7 +61,7 @@ _TINY: Final = {"conversation_id": "c", "role": "HUMAN", "text": "", "sent_at_us
 
 
 def test_split_sources_equal_the_whole(full_blocks: Path) -> None:
-    """Beam's own check: the bundles of a split together equal the source, read twice or once."""
+    """Beam's own check: the bundles of a split together equal the unsplit source, on every read."""
     source = AvroSource(str(full_blocks))
     bundles = [(b.source, b.start_position, b.stop_position) for b in source.split(10_000)]
     assert len(bundles) > 1
@@ -78,7 +78,7 @@ def test_a_source_that_is_split_while_it_is_read_loses_nothing(full_blocks: Path
 def test_a_source_that_is_split_within_a_block_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A block that gives several chunks stays whole: a split takes effect after it."""
+    """A block that gives several chunks is not divided: the split takes effect after it."""
     monkeypatch.setattr("pipelines.sources.avro_blocks._MAX_ROWS_A_CHUNK", 256)
     path = write_avro(tmp_path / "a.avro", events(1536), rows_a_block=512)
     assert [len(chunk.rows) for chunk in read_avro(path)] == [256] * 6
@@ -88,7 +88,7 @@ def test_a_source_that_is_split_within_a_block_loses_nothing(
 
 @pytest.mark.parametrize("last_bytes", [1, 5, 15])
 def test_a_range_without_a_marker_can_report_its_progress(last_bytes: int, tmp_path: Path) -> None:
-    """The last bundle of a cut file is empty, and still tells a runner what is left of it."""
+    """The last bundle of a cut file is empty, and can still report its remaining work."""
     path = write_avro(tmp_path / "a.avro", events(3))
     size = path.stat().st_size
     source = next(iter(AvroSource(str(path)).split(1 << 40))).source

@@ -1,4 +1,4 @@
-"""Patterns of files: the ending decides how a file is read, and a missing file is named."""
+"""Patterns of files: the ending decides how a file is read, and missing files are named."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.schemas.payloads import SECRET, betrays_secret, chain_of, write_avro
 def test_a_pattern_without_files_is_an_input_error(
     read: type[ReadAvro | ReadJsonLines], name: str, tmp_path: Path
 ) -> None:
-    """A pattern that matches nothing fails at construction, and the error names it."""
+    """If a pattern matches no file, construction fails with an error that names the pattern."""
     with pytest.raises(InputError, match=str(tmp_path)):
         read(str(tmp_path / name))
 
 
 def test_read_avro_reads_every_file_of_a_pattern(tmp_path: Path) -> None:
-    """A runner reads the events of all matching files, with the name of their file."""
+    """On a runner, the events of all matching files are read, each with the name of its file."""
     for name in ("a.avro", "b.avro"):
         write_avro(tmp_path / name, events(3), rows_a_block=1)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -45,7 +45,7 @@ def _sourced(chunk: PayloadChunk) -> list[tuple[str, str]]:
 
 
 def test_read_json_lines_reads_on_a_runner(tmp_path: Path) -> None:
-    """A runner reads the lines of plain and of packed files."""
+    """On a runner, the lines of plain and compressed files are read."""
     (tmp_path / "a.json").write_bytes(LINE + b"\n")
     (tmp_path / "b.json.gz").write_bytes(gzip.compress(LINE + b"\n" + LINE))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -57,7 +57,7 @@ def test_read_json_lines_reads_on_a_runner(tmp_path: Path) -> None:
 def test_a_failing_run_quotes_no_text(
     cut: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If a file is damaged, neither the run's error nor any log line quotes text."""
+    """If a file is damaged, neither the run's error nor any log line quotes its text."""
     path = write_avro(tmp_path / "a.avro", events(9, text=SECRET), rows_a_block=3)
     path.write_bytes(path.read_bytes()[:-cut])
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -80,6 +80,6 @@ def test_read_files_reads_each_pattern_by_its_ending(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.avro", "missing.jsonl", "missing.jsonl.gz", "a.csv"])
 def test_read_files_refuses_missing_files_and_unknown_endings(name: str, tmp_path: Path) -> None:
-    """A pattern that can't be read fails at construction, and the error names it."""
+    """If a pattern cannot be read, construction fails with an error that names the pattern."""
     with pytest.raises(InputError, match=re.escape(name)):
         ReadFiles([str(tmp_path / name)])

@@ -1,4 +1,4 @@
-"""JSON Lines: each line is a row, and a file that is cut short is an error."""
+"""JSON Lines: each line becomes a row, and a truncated file is an error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from transforms.conversation.messages import decode_chunk
     ids=["plain", "no newline at the end", "crlf", "blank lines", "bom", "bom and crlf"],
 )
 def test_lines_are_events_however_they_end(content: bytes, tmp_path: Path) -> None:
-    """Each line that is not blank is an event, with any line end and any byte order mark."""
+    """Each line that is not blank is an event, with any line end or byte order mark."""
     rows = read_lines(tmp_path / "a.json", content)
     messages, letters, _ = decode_chunk(PayloadChunk(Encoding.JSON, rows, None, "a"), LIMITS)
     assert (len(messages), letters) == (2, [])
@@ -49,7 +49,7 @@ def test_a_file_without_lines_gives_nothing(content: bytes, tmp_path: Path) -> N
 
 
 def test_lines_come_in_chunks_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
-    """A chunk is full at a number of rows, or at a number of bytes if the rows are large."""
+    """A chunk is full at a number of rows, or earlier if the rows are large."""
     many = [LINE] * (ROWS_A_CHUNK + 1)
     path = tmp_path / "a.json"
     path.write_bytes(b"\n".join(many) + b"\n" + b"\n".join([b"x" * 3_000_000] * 5))
@@ -58,7 +58,7 @@ def test_lines_come_in_chunks_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
 
 
 def test_a_long_line_costs_one_record(tmp_path: Path) -> None:
-    """A line of some megabytes is a dead letter; the lines around it are read."""
+    """A line of some megabytes becomes a dead letter; the lines around it are read."""
     rows = read_lines(tmp_path / "a.json", LINE + b"\n" + b"x" * 16_000_000 + b"\n" + LINE)
     chunk = PayloadChunk(Encoding.JSON, rows, None, "a")
     messages, letters, _ = decode_chunk(chunk, LIMITS)
@@ -66,7 +66,7 @@ def test_a_long_line_costs_one_record(tmp_path: Path) -> None:
 
 
 def test_a_longer_line_is_an_input_error(tmp_path: Path) -> None:
-    """The error says which line it is, counting blank ones, and does not quote it."""
+    """The error gives the line number, counts blank lines too, and does not quote the line."""
     said = SECRET.encode() * 400_000
     with pytest.raises(InputError, match=r"line 3 of a\.json has more than") as caught:
         read_lines(tmp_path / "a.json", LINE + b"\n\n" + said)
@@ -85,7 +85,7 @@ _MANY: Final = b"".join(json_event(event_id=f"e{i}", text=SECRET) + b"\n" for i 
 
 @pytest.mark.parametrize("suffix", _PACK)
 def test_packed_lines_are_read(suffix: str, tmp_path: Path) -> None:
-    """A file packed in one piece, or in several one after another, gives all its lines."""
+    """All lines of a compressed file are read, whether it has one compressed part or several."""
     pack = _PACK[suffix]
     assert len(read_lines(tmp_path / f"a.json.{suffix}", pack(_MANY))) == 3000
     assert len(read_lines(tmp_path / f"b.json.{suffix}", pack(_MANY) + pack(_MANY))) == 6000
@@ -94,7 +94,7 @@ def test_packed_lines_are_read(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", _PACK)
 @pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9, 1.0])
 def test_a_cut_packed_file_is_an_input_error(suffix: str, kept: float, tmp_path: Path) -> None:
-    """A packed file that is cut short is an error, even if all its lines are there."""
+    """A truncated compressed file is an error, even if all its lines are there."""
     packed = _PACK[suffix](_MANY)
     size = min(max(4, int(len(packed) * kept)), len(packed) - 1)
     with pytest.raises(InputError, match="damaged or cut short") as caught:
@@ -106,14 +106,14 @@ def test_a_cut_packed_file_is_an_input_error(suffix: str, kept: float, tmp_path:
 def test_a_file_that_is_not_packed_as_it_is_named_is_an_input_error(
     suffix: str, tmp_path: Path
 ) -> None:
-    """Plain lines in a file with a packed file's name are refused and not quoted."""
+    """If plain lines are in a file named as compressed, it is refused and nothing is quoted."""
     with pytest.raises(InputError, match="damaged or cut short") as caught:
         read_lines(tmp_path / f"a.json.{suffix}", _MANY)
     assert not betrays_secret(*chain_of(caught.value))
 
 
 def test_a_gz_with_a_wrong_checksum_is_an_input_error(tmp_path: Path) -> None:
-    """A file with a wrong checksum is damaged."""
+    """A file with a wrong checksum is refused as damaged."""
     packed = bytearray(gzip.compress(_MANY))
     packed[-6] ^= 1
     with pytest.raises(InputError, match="damaged"):

@@ -29,7 +29,7 @@ from tests.schemas.payloads import (
 from transforms.conversation.messages import decode_chunk
 
 LATER_US: Final = MONDAY_US + 2 * LATENESS_US
-"""When an event of Monday is published again: too late to count."""
+"""The time when an event of Monday is published again, which is too late to count."""
 
 
 def _published(data: bytes, content_type: str | None, at_us: int | None) -> PubsubMessage:
@@ -41,7 +41,7 @@ def _published(data: bytes, content_type: str | None, at_us: int | None) -> Pubs
 
 
 def test_pubsub_messages_are_gathered_by_encoding() -> None:
-    """Each message of a batch is in the chunk of its encoding, with its publish time or None."""
+    """Each message of a batch is in the chunk for its encoding, with its publish time or None."""
     chunks = list(
         chunks_of_messages(
             [
@@ -76,7 +76,7 @@ def test_pubsub_publish_times_are_exact(offset_us: int) -> None:
 def test_a_chunk_is_bounded_in_messages_and_bytes(
     messages: int, size_bytes: int, most: int
 ) -> None:
-    """The messages of a bundle make one chunk, or several if one would be too large."""
+    """The messages of a bundle become one chunk, or several if one chunk would be too large."""
     data = b"x" * size_bytes
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         given = pipeline | beam.Create([messages]) | beam.FlatMap(_repeated, data)
@@ -90,16 +90,16 @@ def _repeated(messages: int, data: bytes) -> list[PubsubMessage]:
 
 
 def test_a_message_without_attributes_is_protobuf() -> None:
-    """A publisher that sets no attribute at all sends protobuf."""
+    """If a publisher sends no attributes, the payload is taken for protobuf."""
     chunk = next(chunks_of_messages([PubsubMessage(b"a", None)], "s"))
     assert chunk.encoding == Encoding.PROTOBUF
 
 
-# Messages that are published again.
+# Tests of messages that are published again.
 
 
 def republished(original: str | None, at_us: int | None = LATER_US) -> PubsubMessage:
-    """Builds a message that was published at `at_us`, and perhaps first at `original`."""
+    """Builds a message published at `at_us`; `original` is its first publish time, if any."""
     attributes = {} if original is None else {"original-publish-time": original}
     published_at = None
     if at_us is not None:
@@ -122,7 +122,7 @@ _ORIGINALS: Final = pytest.mark.parametrize(
 def test_a_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int
 ) -> None:
-    """The attribute moves the publish time back, never forward; other text is ignored."""
+    """The attribute can make the publish time earlier, never later; invalid values are ignored."""
     chunk = next(chunks_of_messages([republished(original)], "s"))
     assert chunk.published_at_us == [published_at_us]
 
@@ -131,7 +131,7 @@ def test_a_message_is_as_old_as_its_first_publication(
 def test_an_archived_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int, tmp_path: Path
 ) -> None:
-    """The attribute counts in an archive of Pub/Sub messages too."""
+    """The attribute also counts in an archive of Pub/Sub messages."""
     row = envelope(b"", None, LATER_US)
     row["attributes"] = {} if original is None else {"original-publish-time": original}
     chunks = read_avro(write_avro(tmp_path / "a.avro", [row], ENVELOPE_SCHEMA))
@@ -139,12 +139,12 @@ def test_an_archived_message_is_as_old_as_its_first_publication(
 
 
 def test_the_attribute_counts_if_a_source_gives_no_publish_time() -> None:
-    """A runner that passes no publish time still passes the attributes."""
+    """If a runner passes no publish time, the attribute still counts."""
     assert next(chunks_of_messages([republished("7", None)], "s")).published_at_us == [7]
 
 
 def test_original_publish_times_ahead_are_counted() -> None:
-    """A metric counts the messages whose original publish time is after their own."""
+    """A metric counts the messages whose original publish time is later than their own."""
     ahead_us = (LATER_US - 1, LATER_US, LATER_US + 1, LATER_US + HOUR_US)
     messages = [republished(str(at_us)) for at_us in ahead_us] + [republished(None)]
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -162,7 +162,7 @@ def test_original_publish_times_ahead_are_counted() -> None:
 
 
 def test_an_event_published_again_is_not_late() -> None:
-    """An event that was in time when it was first published counts when it comes again."""
+    """If an event was in time when it was first published, it counts when it is published again."""
     chunks = chunks_of_messages([republished(str(MONDAY_US)), republished(None)], "s")
     messages, letters, _ = decode_chunk(next(chunks), LIMITS)
     assert (len(messages), [letter.reason for letter in letters]) == (1, ["late"])

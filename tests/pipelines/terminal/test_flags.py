@@ -1,4 +1,4 @@
-"""Flags with dashes where they are spelled with underscores."""
+"""Flags may be written with dashes instead of underscores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMANDS = (
 
 
 def test_only_names_of_flags_change() -> None:
-    """Values, other words and what follows a lone `--` stay as they are."""
+    """Values, other words and all words after a lone `--` do not change."""
     given = ["dead-letters", "--dry-run", "--input-x=a-b--c", "-x-y", "--", "--own-data"]
     expected = ["dead-letters", "--dry_run", "--input_x=a-b--c", "-x-y", "--", "--own-data"]
     assert underscored(given) == expected
@@ -30,7 +30,7 @@ def test_only_names_of_flags_change() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_flag_of_a_command(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """No flag of a command is spelled with a dash, so each can be given with dashes."""
+    """No flag of a command has a dash in its name, so each can be written with dashes."""
     with pytest.raises(SystemExit):
         main([*command, "--help"])
     flags = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", capsys.readouterr().out))
@@ -40,28 +40,28 @@ def test_every_flag_of_a_command(command: list[str], capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("parser", [stream.parser(), backfill.parser()], ids=["stream", "backfill"])
 def test_every_flag_of_a_main(parser: argparse.ArgumentParser) -> None:
-    """No flag of the deployed jobs is spelled with a dash."""
+    """No flag of the deployed jobs has a dash in its name."""
     flags = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", parser.format_help()))
     for flag in flags:
         assert underscored([flag.replace("_", "-")]) == [flag]
 
 
 def test_dashes_in_a_run(tmp_path: Path) -> None:
-    """A run takes its own flags and Beam's with dashes."""
+    """A run accepts dashes in its own flags and in Beam's."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     flags = ["--own-data", "--session-gap=2h", "--direct-num-workers=1"]
     assert main(["run", f"--input={tmp_path}/a.avro", f"--output={tmp_path}/run", *flags]) == 0
 
 
 def test_dashes_in_the_stream() -> None:
-    """The stream takes dashes: what is wrong is the value."""
+    """The stream accepts a flag with dashes, and reports only its wrong value."""
     flags = ["--subscription=projects/p/subscriptions/s", "--dataset=p.d"]
     with pytest.raises(InputError, match="max_event_bytes must be at least 1024, got 1"):
         stream.run([*flags, "--max-event-bytes=1"])
 
 
 def test_dashes_in_a_backfill() -> None:
-    """A backfill takes dashes: what is wrong is the value."""
+    """A backfill accepts a flag with dashes, and reports only its wrong value."""
     flags = ["--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d"]
     with pytest.raises(InputError, match="max_event_bytes must be at least 1024, got 1"):
         backfill.run([*flags, "--max-event-bytes=1"])

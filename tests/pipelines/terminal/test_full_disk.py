@@ -1,6 +1,6 @@
-"""A full disk in real programs: one sentence that says which disk, and no file half written.
+"""On a full disk, programs end with one sentence that names the disk; no file is half written.
 
-A limit on the size of files replaces the full disk, because the system reports both alike.
+The tests limit the size of files, because the system reports that like a full disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processi
 
 @contextmanager
 def file_size(most_bytes: int) -> Iterator[None]:
-    """Limits the files of this process."""
+    """Limits the size of the files that this process may write."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
     try:
@@ -52,7 +52,7 @@ def file_size(most_bytes: int) -> Iterator[None]:
 def test_a_full_disk_is_one_sentence(
     command: tuple[str, ...], size_bytes: int, place: str, tmp_path: Path
 ) -> None:
-    """Each command that writes names what it could not write, and what to do."""
+    """Each command that writes says which output it could not write, and what to do."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     chat = '{"id": 1, "turns": [{"role": "human", "text": "hello"}]}\n'
     (tmp_path / "chats.jsonl").write_text(chat * 5000)
@@ -66,7 +66,7 @@ def test_a_full_disk_is_one_sentence(
 
 @pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
 def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """A run whose temporary folder is full names TMPDIR, even if a worker process noticed it."""
+    """If a run's temporary folder is full, the error names TMPDIR, also with worker processes."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     argv = ["-m", "pipelines.commands.program", "run", "--input=a.avro", "--output=out", *flags]
     code, lines = finished(argv, tmp_path, file_size_bytes=1000)
@@ -77,7 +77,7 @@ def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None
 
 
 def test_a_full_standard_output(tmp_path: Path) -> None:
-    """A program that can't print its output ends with one sentence too."""
+    """If a program cannot print its output, it ends with one sentence."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}"]) == 0

@@ -1,4 +1,4 @@
-"""Ctrl-C pressed in real programs: one sentence, exit code 130, and nothing left behind."""
+"""Ctrl-C in real programs gives one sentence and exit code 130, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SENTENCE: Final = "undertone: interrupted"
 
 
 def leftovers(folder: Path, group: int) -> list[str]:
-    """Returns what an interrupted program left: files, and processes of its group."""
+    """Returns the files that an interrupted program left, and its processes that still run."""
     files = [path.name for path in folder.iterdir() if path.name not in {"a.avro", "temporary"}]
     files += [path.name for path in (folder / "temporary").iterdir()]
     try:
@@ -48,7 +48,7 @@ def leftovers(folder: Path, group: int) -> list[str]:
 def test_ctrl_c_while_modules_are_imported(
     program: tuple[str, ...], module: str, tmp_path: Path
 ) -> None:
-    """Each program answers Ctrl-C in one sentence while it imports its modules."""
+    """While it imports its modules, each program answers Ctrl-C with one sentence."""
     process = started(["-X", "importtime", "-m", *program], tmp_path)
     await_line(process, f" {module}")
     assert interrupted(process) == (130, [SENTENCE])
@@ -56,7 +56,7 @@ def test_ctrl_c_while_modules_are_imported(
 
 @pytest.mark.parametrize("flags", [(), TWO_PROCESSES], ids=["one process", "two processes"])
 def test_ctrl_c_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> None:
-    """A run that has just said what it reads leaves no file behind."""
+    """A run that is interrupted at its start leaves no file behind."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     process = started(["-m", *RUN, *flags], tmp_path)
     await_line(process, "reading a.avro …")
@@ -66,7 +66,7 @@ def test_ctrl_c_while_a_run_begins(flags: tuple[str, ...], tmp_path: Path) -> No
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_while_workers_start(workers: int, tmp_path: Path) -> None:
-    """No worker process prints a traceback or outlives the program."""
+    """No worker process prints a traceback or keeps running after the program ends."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     process = started(["-m", *RUN, *TWO_PROCESSES], tmp_path)
     await_line(process, "reading a.avro …")
@@ -76,7 +76,7 @@ def test_ctrl_c_while_workers_start(workers: int, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_workers_work(tmp_path: Path) -> None:
-    """A run in the middle of its input ends at once."""
+    """If a run is interrupted in the middle of its input, it ends at once."""
     events = [avro_event(event_id=str(i), conversation_id=str(i)) for i in range(20_000)]
     write_archive(tmp_path / "a.avro", events)
     again = ["--input=a.avro"] * 50
