@@ -151,7 +151,7 @@ def message(
 
 
 def avro_event(**fields: Any) -> dict[str, Any]:
-    """Builds a valid archived event, as fastavro reads it; `fields` replace the defaults."""
+    """Builds a valid event in the form that fastavro reads; `fields` replace the defaults."""
     event: dict[str, Any] = {
         "event_id": "e0",
         "conversation_id": "c0",

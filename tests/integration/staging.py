@@ -72,7 +72,7 @@ class Staged:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """The job's settings for Dataflow's service."""
+        """The settings of the job for the Dataflow service."""
         environment: Mapping[str, Any] = self.job["environment"]
         return environment
 

@@ -57,7 +57,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -> None:
-    """Writes records as the streaming job does."""
+    """Writes records in the same way as the streaming job."""
     rows = [table.bigquery_row(record) for record in records]
     client = InsertClient(cloud.dataset, PATIENCE_S)
     ids = [f"{time.monotonic_ns()}-{n}" for n in range(len(rows))]

@@ -31,7 +31,7 @@ LIMITS: Final = Limits(allowed_lateness_us=48 * HOUR_US)
 
 @pytest.fixture(scope="module", autouse=True)
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs the emulator; every client in these tests uses it."""
+    """Runs the emulator, which every client in these tests uses."""
     with ExitStack() as stack:
         have(lambda: stack.enter_context(pubsub(tmp_path_factory.mktemp("pubsub"))))
         yield

@@ -157,7 +157,7 @@ def flow(request: pytest.FixtureRequest) -> Flow:
 def test_a_second_launch_gives_the_same_graph(
     cloud: Cloud, flow: Flow, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Another hash seed and another temporary folder change no name, coder, window or state."""
+    """A different hash seed and temporary folder change no name, coder, window or state."""
     name = request.node.callspec.params["flow"]
     flags = STREAM_FLAGS if name == "stream" else BACKFILL_FLAGS
     environment = {"PYTHONHASHSEED": "2", "TMPDIR": str(tmp_path)}

@@ -23,7 +23,7 @@ _PAUSE_S: Final = 0.02
 def started(
     argv: Sequence[str], folder: Path, *, file_size_bytes: int | None = None, **streams: Any
 ) -> subprocess.Popen[str]:
-    """Starts a program in a process group of its own.
+    """Starts a program in its own process group.
 
     Args:
       argv: the arguments of `python`.

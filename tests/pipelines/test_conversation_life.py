@@ -33,7 +33,7 @@ def again(event: dict[str, Any], at_s: float) -> PayloadChunk:
 
 
 def test_a_day_past_its_life_changes_no_more() -> None:
-    """Later messages for such a day write no row, and the ledger counts their conversations."""
+    """Messages for a day past its life write no row; the ledger counts their conversations."""
     days = EXACT.firings.conversation_life.days + 2
     old, new = said("2", 60, "d"), said("3", days * DAY_S, "e")
     before = run_unbounded([[said("1", 0)]])

@@ -1,4 +1,4 @@
-"""Tests the shape of the graph: the coders at its shuffles, and the labels of its steps."""
+"""Tests the coders at the shuffles of the graph, and the labels of its steps."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def hashed(conversation: str) -> str:
 
 
 def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:
-    """It is reported one firing period after its 51st message, and not earlier."""
+    """A conversation is reported one firing period after its 51st message, and not earlier."""
     stream = test_stream.TestStream()
     stream.add_elements([chunk([said(str(i), i) for i in range(50)])])
     stream.advance_processing_time(4 * FIRING_S)

@@ -147,7 +147,7 @@ def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
 
 
 def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
-    """If fewer are counted than false alarms alone should give, the headline says so."""
+    """If the count is below the expected number of false alarms, the headline says so."""
     rows = [row(100_000), row(50, "use", "affective")]
     folder = database_of(tmp_path, *rows, rates=[rate((80, 100), (90, 900))])
     assert "the measured rates do not fit these conversations" in _Page(write_report(folder)).text

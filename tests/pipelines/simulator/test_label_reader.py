@@ -19,7 +19,7 @@ from transforms.classifiers.interface import (
 
 
 def test_scores_match_the_code() -> None:
-    """The type, sentiment and reason that a code names get a score of certainty."""
+    """The type, sentiment and reason named by a code are scored as certain."""
     texts = [human_code("coaching", -2), assistant_code("sexual"), assistant_code(None)]
     human, pushback, reply = LabelReader().score(texts, np.array([True, False, False]))
     assert human[FIRST_TYPE + TYPES.index("coaching")] == SURE
@@ -37,7 +37,7 @@ def test_prose_is_refused() -> None:
 
 
 def test_judging_does_not_depend_on_the_batch() -> None:
-    """Labels are the same for a conversation alone or in a batch; without messages it is other."""
+    """A conversation has the same labels alone or in a batch; without messages it is `other`."""
     reader = LabelReader()
     texts = [human_code("technical", 0), human_code("coaching", 0)]
     rows = reader.score(texts, np.array([True, True]))[:, :PUSHBACK]

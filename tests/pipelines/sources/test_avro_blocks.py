@@ -134,7 +134,7 @@ def test_a_file_cut_anywhere_is_an_input_error(codec: str, tmp_path: Path) -> No
 
 
 def test_a_file_cut_between_blocks_is_read_up_to_there(tmp_path: Path) -> None:
-    """Avro cannot tell such a file from a complete one, so the events before the cut are read."""
+    """Avro cannot detect a cut between blocks, so the events before the cut are read."""
     path = write_avro(tmp_path / "a.avro", events(6), rows_a_block=2)
     archive = path.read_bytes()
     path.write_bytes(archive[: archive.index(archive[-16:], header_bytes(archive)) + 16])

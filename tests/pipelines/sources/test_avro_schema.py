@@ -124,7 +124,7 @@ _NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type"
     ids=["union", "array", "map"],
 )
 def test_a_recursive_schema_is_an_input_error(type_: Any, extra: Any, tmp_path: Path) -> None:
-    """Rows of such records may be nested without limit; some thousand levels crash fastavro."""
+    """Rows of recursive records have no limit of depth; some thousand levels crash fastavro."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
@@ -185,7 +185,7 @@ def test_a_plain_field_that_is_not_an_events_is_kept(tmp_path: Path) -> None:
 def test_a_required_field_that_is_only_null_is_refused(
     field: str, type_: Any, tmp_path: Path
 ) -> None:
-    """Such a field never has a value, so no record of the file can be an event."""
+    """A field that is always null has no value, so no record of the file can be an event."""
     schema = schema_with(**{field: type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), field: None}], schema)
     with pytest.raises(InputError, match=f"whose {field} is missing"):

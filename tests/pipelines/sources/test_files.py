@@ -69,7 +69,7 @@ def test_a_failing_run_quotes_no_text(
 
 
 def test_read_files_reads_each_pattern_by_its_ending(tmp_path: Path) -> None:
-    """Patterns of Avro and of JSON Lines are read together."""
+    """Patterns for Avro and JSON Lines files can be read together."""
     write_avro(tmp_path / "a.avro", events(2))
     (tmp_path / "b.jsonl").write_bytes(LINE)
     patterns = [str(tmp_path / name) for name in ("*.avro", "*.jsonl")]
