@@ -26,13 +26,13 @@ _TIMEOUT_S: Final = 240
 
 @dataclass(frozen=True)
 class Checkout:
-    """The sources, in a folder of their own."""
+    """A copy of the sources in a separate folder."""
 
     folder: Path
 
     @classmethod
     def copied_to(cls, folder: Path) -> Checkout:
-        """Copies the sources, without what was built from them."""
+        """Copies the sources, but not the files that were built from them."""
         unwanted = shutil.ignore_patterns("__pycache__", "node_modules", "*.egg-info")
         for name in _COPIED:
             shutil.copytree(_ROOT / name, folder / name, ignore=unwanted)
@@ -41,7 +41,7 @@ class Checkout:
         return cls(folder)
 
     def edit(self, file: str, before: str, after: str) -> None:
-        """Replaces a text that occurs once in a file."""
+        """Replaces a text that must occur exactly once in a file."""
         path = self.folder / file
         text = path.read_text("utf-8")
         assert text.count(before) == 1, (
@@ -56,11 +56,11 @@ class Checkout:
         self._run("make", *(f"--old-file={file}" for file in ready), f"BIN={binaries}", "generate")
 
     def undertone(self, *arguments: str) -> str:
-        """Runs the command line of the copy; returns what it printed."""
+        """Runs the command line of the copy and returns its output."""
         return self._run(sys.executable, "-m", "pipelines.commands.main", *arguments)
 
     def query(self, run: str, sql: str) -> list[tuple[Any, ...]]:
-        """Queries the database of a run in the folder."""
+        """Runs a query on the database of a run in the folder."""
         with duckdb.connect(
             str(self.folder / run / "undertone.duckdb"), read_only=True
         ) as database:

@@ -1,4 +1,4 @@
-"""Shows how a contributor adds a breakdown: a field of the schema and an entry, no more."""
+"""Shows that a new breakdown needs only a field in the schema and an entry in the list."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def event(number: int, region: str | None) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Copies the sources, adds a breakdown, and runs over 60 conversations."""
+    """Copies the sources, adds a breakdown, and runs the job over 60 conversations."""
     checkout = Checkout.copied_to(tmp_path_factory.mktemp("breakdown"))
     proto = "schemas/conversation_event.proto"
     text = (checkout.folder / proto).read_text().rstrip()
@@ -45,7 +45,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted(extended: Checkout) -> None:
-    """The tables have a cell for each value, and one for the events that state none."""
+    """The tables have a cell for each value, and one for the events without a value."""
     cells = extended.query(
         "run",
         "SELECT breakdown_value, conversations FROM cells WHERE breakdown = 'region' "
@@ -62,7 +62,7 @@ def test_it_is_read_from_every_encoding(extended: Checkout) -> None:
 
 
 def test_it_is_documented_and_reported(extended: Checkout) -> None:
-    """The catalogue explains it, and the report has a table of its values."""
+    """The catalogue explains the breakdown, and the report has a table of its values."""
     catalogue = (extended.folder / "docs" / "tables.md").read_text()
     assert "| `region` | Where the service runs. |" in catalogue
     report = (extended.folder / "run" / "report.html").read_text()

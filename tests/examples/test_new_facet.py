@@ -1,4 +1,4 @@
-"""Shows how a contributor adds a facet: one new module, and nothing else by hand."""
+"""Shows that a new facet needs only one new module; everything else is generated."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def events(conversations: int, answered: int) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Copies the sources, adds a facet, and runs over 50 conversations, 30 of them answered."""
+    """Copies the sources, adds a facet, and runs the job over 50 conversations, 30 with answers."""
     checkout = Checkout.copied_to(tmp_path_factory.mktemp("facet"))
     (checkout.folder / "transforms" / "facets" / "answered.py").write_text(MODULE)
     checkout.generate()
@@ -62,7 +62,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
-    """The tables have the facet's cells, and the view of shares divides them by all."""
+    """The tables have the facet's cells, and `shares` divides them by all conversations."""
     shares = extended.query(
         "run",
         "SELECT facet_value, conversations, raw_share, corrected_share FROM ratios "
@@ -72,7 +72,7 @@ def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
 
 
 def test_it_is_protected(extended: Checkout) -> None:
-    """A value with fewer than 15 users is withheld, and so is the value that gives it away."""
+    """A value with fewer than 15 users is withheld, and so is the value that would reveal it."""
     (extended.folder / "few.jsonl").write_text(events(50, answered=45))
     extended.undertone("run", "--input=few.jsonl", "--output=few", "--direct_num_workers=1")
     shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")
@@ -80,7 +80,7 @@ def test_it_is_protected(extended: Checkout) -> None:
 
 
 def test_it_is_documented_and_reported(extended: Checkout) -> None:
-    """The catalogue and the view of facets explain it, and the report shows it."""
+    """The catalogue and the view `facets` explain the facet, and the report shows it."""
     catalogue = (extended.folder / "docs" / "tables.md").read_text()
     assert "| `answered` | Whether the assistant ever answered. |" in catalogue
     view = (extended.folder / "schemas" / "views" / "facets.sql").read_text()

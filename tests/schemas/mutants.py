@@ -1,4 +1,4 @@
-"""Mutants: valid events with hostile changes, in every encoding, from a seeded generator.
+"""Generates mutants from a seed: valid events with hostile changes, in every encoding.
 
 A mutant may have hostile values in some fields. Some of its parts may be doubled, dropped, shuffled
 or inserted, and some of its bytes may be damaged. Each contains `CANARY`.
@@ -79,12 +79,12 @@ _VALUES_OF: Final[Mapping[Encoding, Mapping[str, Sequence[Any]]]] = {
 
 
 def betrays_canary(*things: object) -> bool:
-    """Tells whether the string or the repr of any of the things contains a piece of `CANARY`."""
+    """Returns whether the string or the repr of any argument contains a piece of `CANARY`."""
     return any(_FRAGMENT.search(f"{thing} {thing!r}") for thing in things)
 
 
 def mutants(encoding: Encoding, seed: int, count: int) -> Iterator[Any]:
-    """Yields `count` mutants; if they are bytes, first one event cut at each of its bytes."""
+    """Yields `count` mutants. For bytes, the first ones are one event cut at each of its bytes."""
     rng = random.Random(f"{encoding} {seed}")
     left = count
     if encoding != Encoding.AVRO:
@@ -97,7 +97,7 @@ def mutants(encoding: Encoding, seed: int, count: int) -> Iterator[Any]:
 
 
 def varint(value: int) -> bytes:
-    """Encodes a varint, of any length."""
+    """Encodes a number of any size as a varint."""
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)
@@ -107,7 +107,7 @@ def varint(value: int) -> bytes:
 
 
 def tag(number: int, wire_type: int) -> bytes:
-    """Encodes the tag of a protobuf field, even of an impossible one."""
+    """Encodes the tag of a protobuf field, even if such a field cannot exist."""
     return varint(number << 3 | wire_type)
 
 
@@ -147,7 +147,7 @@ def _fields(rng: random.Random, encoding: Encoding, hostile: int) -> dict[str, A
 
 
 def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
-    """Doubles, drops or shuffles parts, or, twice as often, inserts an odd one."""
+    """Doubles, drops or shuffles parts, or inserts an odd one, which is twice as likely."""
     at = rng.randrange(len(parts))
     match rng.randrange(5):
         case 0:
@@ -161,7 +161,7 @@ def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
 
 
 def _damage(rng: random.Random, valid: bytes) -> bytes:
-    """Flips a bit, or inserts, copies, removes or cuts off bytes; copies at most six."""
+    """Flips a bit, or inserts, copies (at most six), removes or cuts off bytes."""
     payload = bytearray(valid)
     at = rng.randrange(len(payload) + 1)
     match rng.randrange(6):

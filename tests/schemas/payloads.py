@@ -1,4 +1,4 @@
-"""Builders of payloads in every encoding, of archive files, and of damage to them."""
+"""Builds payloads in every encoding and archive files, and damages them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ENVELOPE_SCHEMA: Final[Mapping[str, Any]] = {
 
 
 def betrays_secret(*things: object) -> bool:
-    """Tells whether the string or the repr of any of the things contains a piece of `SECRET`."""
+    """Returns whether the string or the repr of any argument contains a piece of `SECRET`."""
     shown = "".join(f"{thing} {thing!r}" for thing in things)
     return any(canary in shown for canary in _CANARIES)
 
@@ -58,7 +58,7 @@ def chain_of(error: BaseException | None) -> list[object]:
 
 
 def encoded(encoding: Encoding, **fields: Any) -> Any:
-    """Builds a row of the encoding from the fields of `avro_event`; None leaves a field out."""
+    """Builds a row in the given encoding from `avro_event` fields; None leaves a field out."""
     event = avro_event(**fields)
     if encoding == Encoding.AVRO:
         return event
@@ -76,7 +76,7 @@ def json_event(**fields: Any) -> bytes:
 
 
 def schema_with(**types: Any) -> dict[str, Any]:
-    """Returns the archive schema with other types for some fields; None leaves a field out."""
+    """Returns the archive schema with some types replaced; None leaves a field out."""
     schema = copy.deepcopy(avro_schema())
     for field in schema["fields"]:
         if field["name"] in types:
@@ -114,7 +114,7 @@ def write_avro(
 def envelope(
     data: bytes, content_type: str | None = None, published_at_us: int = MONDAY_US
 ) -> dict[str, Any]:
-    """Builds a Pub/Sub message as it is archived."""
+    """Builds a Pub/Sub message in the form in which it is archived."""
     return {
         "subscription_name": "projects/p/subscriptions/s",
         "message_id": "1",
@@ -126,7 +126,7 @@ def envelope(
 
 @st.composite
 def damaged(draw: st.DrawFn, valid: bytes, first: int = 0) -> bytes:
-    """Draws damaged bytes: from `first` on, bits are flipped, or bytes inserted, cut out or off."""
+    """Draws damaged data: bits flipped, or bytes inserted, removed or cut off, from `first` on."""
     payload = bytearray(valid)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(first, max(first, len(payload) - 1)))

@@ -1,4 +1,4 @@
-"""Readers of single rows, and the bounds of what is valid."""
+"""Reads single rows, and defines the bounds of valid events."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ EACH_ENCODING = pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
 
 
 def reason_of(encoding: Encoding, row: Any, published_at_us: int | None = MONDAY_US) -> Any:
-    """Returns why a row is refused; None if it is not."""
+    """Returns the reason why a row is refused, or None if it is not refused."""
     read = read_event(encoding, row, published_at_us, LIMITS)
     return read.reason if isinstance(read, Rejection) else None
 
 
 def message_of(encoding: Encoding, row: Any, published_at_us: int | None = None) -> Message:
-    """Reads a row that must be a message."""
+    """Reads a row and asserts that it is a message."""
     read = read_event(encoding, row, published_at_us, LIMITS)
     assert isinstance(read, Message), read
     return read

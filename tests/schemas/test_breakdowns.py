@@ -1,4 +1,4 @@
-"""The list of breakdowns."""
+"""Tests the list of breakdowns."""
 
 from __future__ import annotations
 

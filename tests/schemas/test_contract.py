@@ -1,4 +1,4 @@
-"""The three descriptions of an event agree with each other and with the generated code."""
+"""Tests that the three schemas of an event agree with each other and the generated code."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def test_generated_code_is_that_of_the_proto(name: str, tmp_path: Path) -> None:
 
 
 def test_archive_has_the_fields_of_the_proto_and_the_publish_time() -> None:
-    """Avro has the protobuf's fields, in their order, and the publish time."""
+    """Avro has the protobuf's fields in the same order, and the publish time."""
     assert list(_AVRO_FIELDS) == [*_PROTO_FIELDS, "published_at_us"]
 
 
 def test_json_has_the_fields_of_the_proto_and_both_forms_of_instants() -> None:
-    """JSON has the protobuf's fields, and each instant in RFC 3339 too."""
+    """JSON has the protobuf's fields, and each instant in RFC 3339 as well."""
     instants = {"sent_at", "published_at", "published_at_us"}
     assert set(_JSON_FIELDS) == {*_PROTO_FIELDS} | instants
 
 
 def test_attributes_are_fields_everywhere() -> None:
-    """Each breakdown has a field of its name in every encoding."""
+    """Every encoding has a field with the name of each breakdown."""
     for fields in (_PROTO_FIELDS, _AVRO_FIELDS, _JSON_FIELDS):
         assert set(ATTRIBUTES) <= set(fields)
 
 
 def test_field_numbers_are_never_reused() -> None:
-    """Field numbers stay as producers have compiled them in."""
+    """Field numbers never change, because producers have compiled them into their code."""
     first = (
         "event_id", "conversation_id", "user_id", "role", "text", "sent_at_us", "platform", "plan",
         "country", "language", "model", "message_index", "schema_version",
@@ -87,5 +87,5 @@ def test_a_field_without_a_description_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_field_of_the_archive_is_described() -> None:
-    """An archive says what each of its fields means."""
+    """The schema of an archive describes each of its fields."""
     assert all(field.get("doc") for field in _AVRO_FIELDS.values())

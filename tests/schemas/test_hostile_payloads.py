@@ -1,4 +1,4 @@
-"""Hostile input: each of 200,000 mutated events is read, or is refused without being quoted."""
+"""Tests hostile input: 200,000 mutated events are read, or refused without being quoted."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def check_message(said: Message, limits: Limits, published_at_us: int | None) ->
 
 
 def check_attributes(attributes: tuple[str | None, ...]) -> None:
-    """Asserts that each value is None, `other`, or well formed and not a reserved word."""
+    """Asserts that each value is None, `other`, or a well-formed value that is not reserved."""
     assert len(attributes) == len(ATTRIBUTES)
     for name, value in zip(ATTRIBUTES, attributes, strict=True):
         if value not in {None, "other"}:
@@ -96,7 +96,7 @@ def check_attributes(attributes: tuple[str | None, ...]) -> None:
 def check_chunk(
     encoding: Encoding, rows: list[Any], published_at_us: int | None, limits: Limits
 ) -> Counter[str]:
-    """Asserts that each row has one outcome and no letter quotes it; returns rows by outcome."""
+    """Asserts that each row has one outcome and is never quoted; returns counts by outcome."""
     times = [published_at_us] * len(rows)
     messages, letters, counts = decode_chunk(PayloadChunk(encoding, rows, times, "f"), limits)
     again = decode_chunk(PayloadChunk(encoding, rows[::-1], times, "f"), limits)
@@ -125,7 +125,7 @@ def check_chunk(
 
 
 def check_mutants(encoding: Encoding, rows: Iterator[Any]) -> Counter[str]:
-    """Checks rows by chunks, every other one with a publish time; returns rows by outcome."""
+    """Checks rows in chunks, every other chunk with publish times; returns counts by outcome."""
     outcomes: Counter[str] = Counter()
     published_at_us: int | None = MONDAY_US
     while chunk := list(islice(rows, _ROWS_A_CHUNK)):
@@ -136,7 +136,7 @@ def check_mutants(encoding: Encoding, rows: Iterator[Any]) -> Counter[str]:
 
 @pytest.mark.parametrize("show", [str, ascii, str.upper, str.encode, _as_surrogates])
 def test_every_rare_word_of_the_canary_is_found(show: Callable[[str], object]) -> None:
-    """The search finds each rare word of the canary in every form that a log may show."""
+    """The search finds each rare word of the canary in every form that may appear in a log."""
     assert all(betrays_canary(show(word)) for word in CANARY.split()[:5])
     assert not betrays_canary("e-2:x/y", MONDAY_US, *Reason, None)
 
@@ -155,7 +155,7 @@ def test_mutants_are_read_or_refused(encoding: Encoding, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.usefixtures("betrayals")
 def test_mutants_under_any_content_type_are_read_or_refused(seed: int) -> None:
-    """A mutant is no more dangerous under a wrong or unknown content type."""
+    """A mutant does no harm under a wrong or unknown content type either."""
     rng = random.Random(seed)
     rows: defaultdict[Encoding, list[Any]] = defaultdict(list)
     for encoding in (Encoding.PROTOBUF, Encoding.JSON):
@@ -213,7 +213,7 @@ _AVRO_MONSTERS: Final = {
 
 
 def check_monster(encoding: Encoding, row: Any, reason: Reason) -> None:
-    """Asserts that a row is refused for its reason under the limits of a real job."""
+    """Asserts that a row is refused for the given reason under the limits of a real job."""
     limits = Limits(allowed_lateness_us=LATENESS_US)
     assert check_chunk(encoding, [row], MONDAY_US, limits) == {reason: 1}
 
@@ -221,7 +221,7 @@ def check_monster(encoding: Encoding, row: Any, reason: Reason) -> None:
 @pytest.mark.parametrize("name", _JSON_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_json_are_refused(name: str) -> None:
-    """Megabytes of one thing, or values nested 100,000 deep, become an ordinary dead letter."""
+    """Megabytes of one element, or 100,000 levels of nesting, become an ordinary dead letter."""
     value, reason = _JSON_MONSTERS[name]
     event = json_event(text=CANARY, role="robot")
     check_monster(Encoding.JSON, event[:-1] + b',"x":' + value() + b"}", reason)
@@ -230,7 +230,7 @@ def test_monsters_of_json_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _PROTOBUF_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_protobuf_are_refused(name: str) -> None:
-    """Endless groups, fields or varints, or lengths of exabytes, become an ordinary dead letter."""
+    """Endless groups, fields or varints and lengths of exabytes become ordinary dead letters."""
     more, reason = _PROTOBUF_MONSTERS[name]
     event = encoded(Encoding.PROTOBUF, text=CANARY, role=None)
     check_monster(Encoding.PROTOBUF, event + more(), reason)
@@ -239,7 +239,7 @@ def test_monsters_of_protobuf_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _AVRO_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_avro_are_refused(name: str) -> None:
-    """An archive's field that is megabytes long becomes an ordinary dead letter."""
+    """An archive row with a field of several megabytes becomes an ordinary dead letter."""
     row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
     check_monster(Encoding.AVRO, row, _AVRO_MONSTERS[name])
 
@@ -247,7 +247,7 @@ def test_monsters_of_avro_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ATTRIBUTES)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_breakdowns_are_other(name: str) -> None:
-    """A value that is megabytes long becomes `other`, and its message counts."""
+    """A breakdown's value of several megabytes becomes `other`, and its message still counts."""
     row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
     assert check_chunk(Encoding.AVRO, [row], MONDAY_US, HOSTILE_LIMITS) == {"message": 1}
 

@@ -1,4 +1,4 @@
-"""Archive rows as payloads: the wire gives the same message as the archive."""
+"""Tests archive rows as payloads: Pub/Sub gives the same message as the archive."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, Any]:
-    """Draws a row with a few random fields, which may lack some optional fields."""
+    """Draws a row in which a few fields are random and some optional fields may be missing."""
     names = draw(st.lists(st.sampled_from(list(_FIELDS)), max_size=4, unique=True))
     row = avro_event(**{name: draw(_FIELDS[name]) for name in names})
     for name in draw(st.lists(st.sampled_from(["user_id", "plan", "schema_version"]), max_size=2)):
@@ -72,13 +72,13 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def outcome(encoding: Encoding, row: Any, published_at_us: int | None = None) -> Any:
-    """Returns what is read: a message, a system turn, or the reason of a rejection."""
+    """Returns the message or the system turn that is read, or the reason for a rejection."""
     read = read_event(encoding, row, published_at_us, LIMITS)
     return read.reason if isinstance(read, Rejection) else read
 
 
 def sent(row: dict[str, Any], encoding: Encoding) -> Any:
-    """Returns what a subscriber reads when a row is published."""
+    """Returns the result of publishing a row and reading it as a subscriber."""
     payload, content_type = payload_of(row, encoding)
     return outcome(encoding_of(content_type), payload, instants_of(Encoding.AVRO, row)[1])
 
@@ -94,7 +94,7 @@ def test_the_payload_is_read_as_the_row_is(encoding: Encoding, row: dict[str, An
 @settings(deadline=None, max_examples=500)
 @given(rows())
 def test_the_rejection_of_an_ascii_row_is_the_same(row: dict[str, Any]) -> None:
-    """If all text is ASCII, the whole rejection is equal, with its ids and instants."""
+    """If all text is ASCII, the rejections are equal, including their ids and instants."""
     text = "".join(value for value in row.values() if isinstance(value, str))
     read = read_event(Encoding.AVRO, row, None, LIMITS)
     if text.isascii() and isinstance(read, Rejection):
@@ -105,7 +105,7 @@ def test_the_rejection_of_an_ascii_row_is_the_same(row: dict[str, Any]) -> None:
 
 @_BOTH
 def test_an_event_is_written_as_asked(encoding: Encoding) -> None:
-    """A valid event with every field has the encoding asked for, and is the same message."""
+    """A valid event with every field gets the requested encoding, and is the same message."""
     said = {"platform": "web", "country": "de", "language": "pt-BR", "plan": "pro", "model": "m-1"}
     row = avro_event(**said, message_index=3, published_at_us=MONDAY_US)
     payload, content_type = payload_of(row, encoding)
@@ -125,7 +125,7 @@ def test_an_event_is_written_as_asked(encoding: Encoding) -> None:
     ids=str,
 )  # fmt: skip
 def test_what_protobuf_can_not_express_is_json(fields: dict[str, Any]) -> None:
-    """An event that protobuf would change is written in JSON."""
+    """An event that protobuf would change is written as JSON."""
     assert payload_of(avro_event(**fields), Encoding.PROTOBUF)[1] == "application/json"
 
 
@@ -147,7 +147,7 @@ def test_what_protobuf_can_not_express_is_json(fields: dict[str, Any]) -> None:
 def test_text_that_is_not_utf8_is_refused_for_the_same_reason(
     encoding: Encoding, fields: dict[str, Any], reason: Reason
 ) -> None:
-    """Lone surrogates in any field give the same reason as in the archive."""
+    """Lone surrogates in any field are refused for the same reason as in the archive."""
     row = avro_event(**fields)
     assert sent(row, encoding) == outcome(Encoding.AVRO, row) == reason
 
@@ -162,20 +162,20 @@ def test_a_breakdown_that_is_not_utf8_is_other(encoding: Encoding) -> None:
 
 
 def test_a_lone_surrogate_in_a_text_is_written_as_its_bytes() -> None:
-    """A lone surrogate is written as three bytes that no reader takes for UTF-8."""
+    """A lone surrogate is written as three bytes that no reader accepts as UTF-8."""
     payload, _ = payload_of(avro_event(text="a\udcff"), Encoding.PROTOBUF)
     assert b"a\xed\xb3\xbf" in payload
 
 
 def test_the_size_limit_is_for_the_whole_payload() -> None:
-    """Only this event is read differently: its text fits the limit, but its payload does not."""
+    """An event is read differently only if its text fits the limit but its payload does not."""
     row = avro_event(text="x" * LIMITS.max_event_bytes)
     assert isinstance(outcome(Encoding.AVRO, row), Message)
     assert sent(row, Encoding.PROTOBUF) == Reason.OVERSIZE
 
 
 def test_a_role_in_lower_case_is_known() -> None:
-    """A role that the archive has in lower case is written as protobuf's."""
+    """A role in lower case in the archive is written as the role of the protobuf."""
     payload, content_type = payload_of(avro_event(role="system"), Encoding.PROTOBUF)
     assert content_type == "application/protobuf"
     assert isinstance(outcome(Encoding.PROTOBUF, payload), SystemTurn)
@@ -191,7 +191,7 @@ def test_a_role_in_lower_case_is_known() -> None:
     ],
 )  # fmt: skip
 def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int | None) -> None:
-    """Any other text in the attribute counts as missing."""
+    """If the attribute is not an int64 in decimal, it counts as missing."""
     assert instant_of(digits) == instant_us
 
 
@@ -218,5 +218,5 @@ def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int |
 def test_instants_of_any_row(
     encoding: Encoding, row: Any, instants: tuple[int | None, int | None]
 ) -> None:
-    """Sent time and publish time are read even from an invalid event, without an exception."""
+    """The sent and publish times even of an invalid event are read without an exception."""
     assert instants_of(encoding, row) == instants

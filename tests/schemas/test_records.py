@@ -1,4 +1,4 @@
-"""Records are frozen, and are encoded the same way in every process."""
+"""Tests that records are frozen, and are encoded the same way in every process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_codec_can_be_pickled() -> None:
 
 
 def test_codec_refuses_another_type() -> None:
-    """Bytes of one type are not decoded as another."""
+    """The bytes of one type are not decoded as a different type."""
     entry = StructCodec(LedgerEntry).encode(LedgerEntry("read", "", 1))
     with pytest.raises(msgspec.ValidationError):
         StructCodec(DeadLetter).decode(entry)
@@ -53,7 +53,7 @@ def test_codec_refuses_another_type() -> None:
 
 @pytest.mark.parametrize("record", _STORED)
 def test_stored_records_are_written_in_order_without_names(record: type[msgspec.Struct]) -> None:
-    """Stored records are array-like, so that fields can be added, and frozen."""
+    """Stored records are frozen, and are arrays, so that fields can be added."""
     assert record.__struct_config__.array_like
     assert record.__struct_config__.frozen
 

@@ -1,4 +1,4 @@
-"""The tables as code: columns, types and rows agree with the records."""
+"""Tests that the columns, types and rows of the tables agree with the records."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def _hints(table: Table) -> dict[str, Any]:
 
 @EACH_TABLE
 def test_columns_stand_in_the_order_of_the_fields(table: Table) -> None:
-    """Columns have the names of the record's fields; a TIMESTAMP leaves out the unit."""
+    """Columns are named like the record's fields; a TIMESTAMP leaves out the unit."""
     names = [c.name + "_us" * (c.type == "TIMESTAMP") for c in table.columns]
     assert names == [field.name for field in msgspec.structs.fields(table.record)]
 
 
 @EACH_TABLE
 def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None:
-    """REQUIRED in BigQuery and not null in Parquet are exactly the fields that can't be None."""
+    """A column is REQUIRED in BigQuery and not null in Parquet unless its field may be None."""
     optional = [types.NoneType in typing.get_args(hint) for hint in _hints(table).values()]
     modes = [field["mode"] for field in table.bigquery_schema()["fields"]]
     assert modes == ["NULLABLE" if each else "REQUIRED" for each in optional]
@@ -73,7 +73,7 @@ def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None
 
 @EACH_TABLE
 def test_column_types_are_those_of_the_fields(table: Table) -> None:
-    """In BigQuery and in Parquet a text is a STRING, a number an INT64 or an instant."""
+    """In BigQuery and Parquet, a text is a STRING, and a number is an INT64 or an instant."""
     allowed: dict[str, type] = {"STRING": str, "INT64": int, "TIMESTAMP": int}
     arrow = {"STRING": pa.string(), "INT64": pa.int64(), "TIMESTAMP": pa.timestamp("us", "UTC")}
     for column, hint, field in zip(
@@ -85,7 +85,7 @@ def test_column_types_are_those_of_the_fields(table: Table) -> None:
 
 @EACH_TABLE
 def test_everything_is_described(table: Table) -> None:
-    """The table and each of its columns say what they mean, within BigQuery's 1,024 characters."""
+    """The table and each column have a description within BigQuery's 1,024 characters."""
     assert table.description
     for field in table.bigquery_schema()["fields"]:
         assert set(field) == {"name", "type", "mode", "description"}
@@ -95,7 +95,7 @@ def test_everything_is_described(table: Table) -> None:
 @EACH_TABLE
 @pytest.mark.parametrize("records", [_FULL, _BARE], ids=["full", "bare"])
 def test_rows_go_into_json_and_parquet(table: Table, records: dict[str, msgspec.Struct]) -> None:
-    """A row keeps every value through BigQuery's JSON, and fits the Arrow schema with its nulls."""
+    """A row keeps every value in BigQuery's JSON, and fits the Arrow schema, nulls included."""
     row = table.row(records[table.name])
     sent = json.loads(json.dumps(table.bigquery_row(records[table.name]), allow_nan=False))
     assert {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} == sent
@@ -106,7 +106,7 @@ def test_rows_go_into_json_and_parquet(table: Table, records: dict[str, msgspec.
 
 
 def test_instants_become_timestamps_to_the_microsecond() -> None:
-    """The start of a window is a datetime in a row and RFC 3339 with its zone in JSON."""
+    """The start of a window is a datetime in a row, and RFC 3339 with a zone in JSON."""
     record = _FULL["aggregates"]
     assert AGGREGATES.row(record)["window_start"] == datetime(2025, 6, 2, 0, 0, 0, 1, tzinfo=UTC)
     assert AGGREGATES.bigquery_row(record)["window_start"] == "2025-06-02T00:00:00.000001+00:00"
@@ -114,7 +114,7 @@ def test_instants_become_timestamps_to_the_microsecond() -> None:
 
 @EACH_TABLE
 def test_partition_and_clusters_are_columns(table: Table) -> None:
-    """A table is partitioned by an instant and clustered by at most four columns it has."""
+    """A table is partitioned by an instant and clustered by at most four of its columns."""
     columns = {column.name: column.type for column in table.columns}
     assert len(columns) == len(table.columns)
     assert len(table.cluster_by) <= 4
@@ -123,7 +123,7 @@ def test_partition_and_clusters_are_columns(table: Table) -> None:
 
 
 def test_parameters_name_the_partition_only_where_there_is_one() -> None:
-    """The parameters have a partition only if the table has one, and clusters always."""
+    """The parameters always name clusters, but a partition only if the table has one."""
     partition = {"type": "DAY", "field": "window_start"}
     assert AGGREGATES.bigquery_parameters()["timePartitioning"] == partition
     assert "timePartitioning" not in LEDGER.bigquery_parameters()
@@ -131,6 +131,6 @@ def test_parameters_name_the_partition_only_where_there_is_one() -> None:
 
 
 def test_no_table_has_a_column_for_text() -> None:
-    """No column could contain what was said or who said it."""
+    """No column can contain the text of a message or the id of a user."""
     names = {column.name for table in TABLES for column in table.columns}
     assert not names & {"text", "payload", "content", "message", "user_id"}

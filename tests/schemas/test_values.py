@@ -1,4 +1,4 @@
-"""The values of breakdowns: what the tables show, what becomes `other`, and why."""
+"""Tests the values of breakdowns: which ones the tables show, and which become `other`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LISTED: Final = frozenset(parse_allowed("platform=web,iOS;country=de,US;language
 
 
 def cleaned(name: str, value: str | None, allowed: AllowedValues = ANY_VALUE) -> tuple[object, ...]:
-    """Returns one value as in the tables and, if it became `other`, the reason."""
+    """Returns a value as the tables show it and, if it became `other`, the reason."""
     values, others = clean_values(tuple(value if n == name else None for n in ATTRIBUTES), allowed)
     return (values[ATTRIBUTES.index(name)], *(other.removeprefix(f"{name}/") for other in others))
 
@@ -46,7 +46,7 @@ def test_a_short_name_stays_as_it_is(name: str, value: str) -> None:
      "all", "ALL", " All ", "not_published", "Not_Published", "x" * 1_000_000],
 )  # fmt: skip
 def test_what_is_not_a_short_name_is_other(name: str, value: str) -> None:
-    """A number, a sentence, an address or a word of the tables is not a name."""
+    """A number, a sentence, an address or a reserved word of the tables is not a name."""
     assert cleaned(name, value) == ("other", INVALID)
 
 
@@ -60,7 +60,7 @@ def test_every_country_has_one_spelling(code: str) -> None:
     "value", ["XX", "XK", "UK", "EU", "ZZ", "D", "DEU", "Germany", "276", "ß", "ſe", "all", "D E"]
 )
 def test_what_is_not_a_country_is_other(value: str) -> None:
-    """Only codes that ISO 3166-1 assigns are countries."""
+    """Only the codes that are assigned by ISO 3166-1 are countries."""
     assert cleaned("country", value) == ("other", INVALID)
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_a_country_is_other(value: str) -> None:
     ],
 )  # fmt: skip
 def test_a_language_counts_by_its_primary_subtag(tag: str, language: str) -> None:
-    """A well-formed tag of BCP 47, in any case and with any separator, counts as its language."""
+    """A well-formed BCP 47 tag counts as its language, in any case and with any separator."""
     assert cleaned("language", tag) == (language,)
 
 
@@ -101,7 +101,7 @@ def test_an_undetermined_language_is_none() -> None:
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_a_stated_other_is_not_counted(name: str) -> None:
-    """A stated `other` stays, and does not count as a replaced value."""
+    """If an event states `other`, it stays and does not count as a replaced value."""
     assert cleaned(name, "Other") == ("other",)
 
 
@@ -119,7 +119,7 @@ def test_a_stated_other_is_not_counted(name: str) -> None:
 def test_a_list_allows_its_values_only(
     name: str, value: str | None, expected: tuple[str | None, ...]
 ) -> None:
-    """A listed value gets the list's spelling; a breakdown without a list allows any value."""
+    """A listed value is spelled as in the list; without a list, any value is allowed."""
     assert cleaned(name, value, LISTED) == expected
 
 
@@ -146,7 +146,7 @@ def test_several_lists_are_separated_by_semicolons() -> None:
     ],
 )
 def test_a_wrong_list_is_one_sentence(text: str, sentence: str) -> None:
-    """The error shows what is wrong and says what to write."""
+    """The error shows the mistake and says what to write instead."""
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
         parse_allowed(text)
 
@@ -184,7 +184,7 @@ def test_each_replaced_value_is_counted() -> None:
 
 @pytest.mark.parametrize("padding", ["", " " * 100_000])
 def test_the_cache_of_values_stays_small(padding: str) -> None:
-    """The memory for cached values is bounded, however many long ones a producer sends."""
+    """The memory for cached values is bounded, even if a producer sends many long ones."""
     tracemalloc.start()
     for number in range(100):
         read_event(Encoding.AVRO, avro_event(platform=f"{padding}p{number}"), None, LIMITS)

@@ -1,4 +1,4 @@
-"""Valid events give the same message in every encoding, and no row raises an exception."""
+"""Tests that valid events are read the same in every encoding, and no row raises."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_encoding_gives_the_same_message(encoding: Encoding) -> None:
 
 @EACH_ENCODING
 def test_missing_values_are_none(encoding: Encoding) -> None:
-    """A user and attributes that are not stated are None, never an empty string."""
+    """A missing user or attribute is None, never an empty string."""
     read = message_of(encoding, encoded(encoding, user_id=None))
     assert (read.user_id, read.attributes) == (None, (None,) * len(ATTRIBUTES))
 
@@ -40,7 +40,7 @@ def test_missing_values_are_none(encoding: Encoding) -> None:
 @EACH_ENCODING
 @pytest.mark.parametrize(("role", "is_human"), [("HUMAN", True), ("ASSISTANT", False)])
 def test_reads_the_role(encoding: Encoding, role: str, is_human: bool) -> None:
-    """A human's message is told from an assistant's."""
+    """The role of a message is read: human or assistant."""
     assert message_of(encoding, encoded(encoding, role=role)).is_human is is_human
 
 
@@ -57,19 +57,19 @@ def test_system_turn_is_not_a_message(encoding: Encoding) -> None:
      "2025-06-01T12:00:00.000000-12:00"],
 )  # fmt: skip
 def test_json_instant_with_and_without_zone(sent_at: str) -> None:
-    """An RFC 3339 instant is read in its zone, or in UTC if it names none."""
+    """An RFC 3339 instant is read in its zone, or in UTC if it has no zone."""
     row = json_event(sent_at=sent_at, sent_at_us=None)
     assert message_of(Encoding.JSON, row).sent_at_us == MONDAY_US
 
 
 def test_json_instant_keeps_its_microseconds() -> None:
-    """Every microsecond of an RFC 3339 instant counts."""
+    """An RFC 3339 instant is read to the microsecond."""
     row = json_event(sent_at="2040-06-02T00:00:00.123457Z", sent_at_us=None)
     assert message_of(Encoding.JSON, row).sent_at_us % SECOND_US == 123_457
 
 
 def test_the_last_of_two_equal_json_keys_counts() -> None:
-    """A repeated key is read as most JSON readers do, so that producers expect the result."""
+    """The last of two equal keys is read, as in most JSON readers and as producers expect."""
     row = b'{"text":"first",' + json_event(text="second")[1:]
     assert message_of(Encoding.JSON, row).text == "second"
 
@@ -80,7 +80,7 @@ def test_json_keeps_characters_beyond_the_basic_plane() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    """An event of a producer that already sends a newer field is read."""
+    """An event with a field of a newer schema is still read."""
     assert reason_of(Encoding.JSON, json_event(mood="fine")) is None
     later = b"\xf2\x01\x04fine"  # Field 30, a string.
     assert reason_of(Encoding.PROTOBUF, encoded(Encoding.PROTOBUF) + later) is None
@@ -96,12 +96,12 @@ def test_unknown_fields_are_ignored() -> None:
     ],
 )  # fmt: skip
 def test_content_types(content_type: str | None, encoding: Encoding) -> None:
-    """A content type is read as in HTTP; a missing one means protobuf."""
+    """A content type is parsed as in HTTP; if it is missing, the payload is protobuf."""
     assert encoding_of(content_type) == encoding
 
 
 def test_size_and_hash_of_a_row() -> None:
-    """Bytes are hashed as they are; the order of a dict's keys does not matter."""
+    """Bytes are hashed unchanged; in a dict, the order of the keys does not matter."""
     assert payload_size_and_sha256(Encoding.JSON, b"abc") == (
         3,
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -114,7 +114,7 @@ def test_size_and_hash_of_a_row() -> None:
 
 
 def test_archive_schema_is_the_packaged_one() -> None:
-    """The schema comes with the package, and it is JSON."""
+    """The schema is part of the package, and it is valid JSON."""
     assert json.loads(json.dumps(avro_schema()))["name"] == "ConversationEvent"
 
 

@@ -1,4 +1,4 @@
-"""Invalid events are refused: every reason in every encoding, and the bounds of what is valid."""
+"""Tests every reason to refuse an event in every encoding, and the bounds of valid events."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_wrong_bytes_are_refused(encoding: Encoding, row: Any, reason: Reason) -
 
 
 def test_every_reason_is_reached() -> None:
-    """Every reason of the contract can occur and is tested here."""
+    """Every reason that is defined can occur and is tested here."""
     reached = {*_BY_FIELDS, *(reason for _, _, reason in _BY_BYTES), Reason.PAST_LIFE}
     assert reached == set(Reason) - {Reason.REFUSED_BY_TABLE}
 
 
 def test_an_event_past_its_life_is_refused() -> None:
-    """A live source refuses an old event, but not one at the bound; a file has no such bound."""
+    """A live source refuses an event older than the bound; a file has no such bound."""
     row, limits = encoded(Encoding.JSON), Limits(SECOND_US, max_age_us=30 * SECOND_US)
     bound_us = MONDAY_US + limits.max_age_us
     decoded = [
@@ -114,7 +114,7 @@ def test_an_event_past_its_life_is_refused() -> None:
 def test_an_event_from_the_future_is_refused_by_when_it_was_received(
     published_at_us: int | None,
 ) -> None:
-    """An event may be five minutes ahead of its receipt, whatever publish time it claims."""
+    """An event may be five minutes ahead of its receipt, regardless of its publish time."""
     row = encoded(Encoding.JSON, published_at_us=MONDAY_US)
     bound_us = MONDAY_US - FUTURE_US
     decoded = [
@@ -143,7 +143,7 @@ def test_bounds_of_time_are_valid(encoding: Encoding, lead_us: int) -> None:
 
 @EACH_ENCODING
 def test_an_event_without_a_publish_time_is_neither_late_nor_early(encoding: Encoding) -> None:
-    """Without a publish time, an event of any year is in time."""
+    """Without a publish time, an event of any year is accepted."""
     assert reason_of(encoding, encoded(encoding, sent_at_us=4_000_000_000_000_000), None) is None
 
 
@@ -192,7 +192,7 @@ def test_impossible_json_instants_are_refused(sent_at: str, reason: Reason) -> N
 
 
 def test_a_field_of_another_wire_type_is_missing() -> None:
-    """Protobuf takes a field of the wrong wire type for an unknown field."""
+    """Protobuf treats a field of the wrong wire type as an unknown field."""
     row = encoded(Encoding.PROTOBUF, role=None) + b"\x25abcd"
     assert reason_of(Encoding.PROTOBUF, row) == Reason.INVALID_ROLE
 
@@ -214,7 +214,7 @@ def test_ids_have_at_most_256_bytes(
 
 @pytest.mark.parametrize("field", ["event_id", "conversation_id", "user_id"])
 def test_an_id_that_is_not_utf8_is_refused(field: str) -> None:
-    """An id of bytes that are not UTF-8, read as lone surrogates, is refused."""
+    """An id is refused if its bytes are not UTF-8 and are therefore read as lone surrogates."""
     assert reason_of(Encoding.AVRO, avro_event(**{field: "a\udcff"})) in {
         Reason.INVALID_UTF8,
         Reason.INVALID_ID,
@@ -232,7 +232,7 @@ def test_size_limit_is_inclusive(encoding: Encoding) -> None:
 
 
 def test_size_of_text_is_counted_in_bytes() -> None:
-    """A text of few characters and many bytes is too large."""
+    """A text with few characters but too many bytes is too large."""
     text = "日" * (LIMITS.max_event_bytes // 3 + 1)
     assert reason_of(Encoding.AVRO, avro_event(text=text)) == Reason.OVERSIZE
 

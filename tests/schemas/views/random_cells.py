@@ -1,4 +1,4 @@
-"""Draws random counts and classifier rates, and gives the reference's shares for them."""
+"""Draws random counts and classifier rates, and computes the reference's shares for them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def random_day(rng: np.random.Generator) -> dict[Cell, int]:
 
 
 def random_rates(rng: np.random.Generator) -> list[ClassifierRate]:
-    """Draws measured rates. Some rest on a few conversations; a few are of a useless classifier."""
+    """Draws measured rates: some from few conversations, and a few for a useless classifier."""
     cells = [("use", u) for u in USES] + [("type", t) for t in TYPES] + [("pushback", "all")]
     rates = []
     for cell in cells + [("pushback_reason", r) for r in PUSHBACK_REASONS]:
@@ -54,7 +54,7 @@ def random_rates(rng: np.random.Generator) -> list[ClassifierRate]:
 
 
 def counts_of(rates: list[ClassifierRate]) -> dict[Cell, Counts]:
-    """Returns the rates in the reference's form."""
+    """Returns the rates in the form that the reference takes."""
     return {
         (r.facet, r.facet_value): Counts(
             r.true_positives, r.positives, r.false_positives, r.negatives
@@ -88,7 +88,7 @@ def expected(
 
 
 def whole_of(cell: Cell, whole_facet: str) -> Cell:
-    """Returns the whole of a part."""
+    """Returns the whole that a part is divided by."""
     if whole_facet == "use":
         return AFFECTIVE
     return (whole_facet, cell[1]) if whole_facet == "type" else (whole_facet, "all")

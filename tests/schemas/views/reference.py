@@ -1,7 +1,7 @@
 """Computes corrected shares in plain Python; the view `ratios` must give the same.
 
-It follows the sources, not the view: Rogan and Gladen 1978; Lang and Reiczigel 2014; the delta
-method; Zou and Donner 2008.
+It is written from the literature, not from the view: Rogan and Gladen 1978; Lang and Reiczigel
+2014; the delta method; Zou and Donner 2008.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTHING: Final[Triple] = (None, None, None)
 
 @dataclass(frozen=True)
 class Counts:
-    """What was measured of a classifier: its hits among the positives and among the negatives."""
+    """The measured counts of a classifier: its hits among the positives and the negatives."""
 
     true_positives: int
     positives: int
@@ -64,7 +64,7 @@ class Counts:
         return self.sp * (1 - self.sp) / (self.negatives + 2)
 
     def variance(self, share: float) -> float:
-        """Returns the variance that the rates add to a raw share if `share` is the true share."""
+        """Returns the variance that the rates add to a raw share, given the true `share`."""
         return share**2 * self.se_variance + (1 - share) ** 2 * self.sp_variance
 
 
@@ -93,7 +93,7 @@ def direct(hits: int, tried: int, rate: Counts) -> Triple:
 
 
 def quotient(part: int, whole: int, tried: int, rate: Counts, whole_rate: Counts) -> Triple:
-    """Corrects a share of a whole that is classified too: the quotient of two shares of all."""
+    """Corrects a share whose whole is classified too: a quotient of two corrected shares."""
     if not (rate.is_usable and whole_rate.is_usable):
         return NOTHING
     upper, _, upper_error = _direct(part, tried, rate)
@@ -109,7 +109,7 @@ def quotient(part: int, whole: int, tried: int, rate: Counts, whole_rate: Counts
 
 
 def wilson(hits: int, tried: int) -> tuple[float, float]:
-    """Returns Wilson's interval of the raw share, which covers chance only."""
+    """Returns Wilson's interval of the raw share, which covers only the chance in the counts."""
     share = hits / tried
     middle = (share + Z**2 / 2 / tried) / (1 + Z**2 / tried)
     half = math.sqrt(share * (1 - share) / tried + Z**2 / 4 / tried**2) * Z / (1 + Z**2 / tried)
@@ -119,7 +119,7 @@ def wilson(hits: int, tried: int) -> tuple[float, float]:
 def _inside(
     part: int, whole: int, alike: int, tried: int, whole_rate: Counts
 ) -> tuple[float, float, float] | None:
-    """Returns the share within the true whole, and the reach of its interval below and above."""
+    """Returns the share of the true whole, and how far its interval goes below and above."""
     if not whole_rate.is_usable:
         return None
     _, middle, error = _direct(whole, tried, whole_rate)
@@ -194,7 +194,7 @@ Cell = tuple[str, str]
 
 
 def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
-    """Adds up days. Each day gives the number of conversations in its released cells."""
+    """Adds up days. Each day is the number of conversations in each of its released cells."""
     both = [day for day in days if part in day and whole in day and day[part] <= day[whole]]
     if not both:
         alone = [day[part] for day in days if part in day]
@@ -204,7 +204,7 @@ def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
 
 
 def needed(part: Cell, whole: Cell) -> list[Cell]:
-    """Returns the cells besides part and whole that a corrected share needs."""
+    """Returns the cells that a corrected share needs in addition to part and whole."""
     if whole[0] in ("all", "long"):
         return []
     inside = part[0] in ("long", "pushback")

@@ -1,4 +1,4 @@
-"""The catalogue is up to date and complete, and its examples run."""
+"""Tests that the catalogue is up to date and complete, and that its examples run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.builders_report import database_of, row
 
 
 def test_catalogue_is_up_to_date() -> None:
-    """`docs/tables.md` equals the catalogue of today; `make generate` writes it."""
+    """`docs/tables.md` equals the catalogue that `make generate` would write."""
     assert CATALOGUE.read_text("utf-8") == catalogue()
 
 
 def test_the_view_of_facets_is_up_to_date() -> None:
-    """`facets.sql` is what the facets say today; `make generate` writes it."""
+    """`facets.sql` equals the view that `make generate` would write from the facets."""
     assert VIEW.read_text("utf-8") == facet_view()
 
 
@@ -36,7 +36,7 @@ def test_every_table_and_view_has_its_section() -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_column_is_described_in_a_sentence(view: str) -> None:
-    """Each column of each view has a description that ends as a sentence."""
+    """Each column of each view has a description that is a sentence."""
     assert view_columns(view)
     for column in view_columns(view):
         assert column.description == column_description(view, column.name)

@@ -1,4 +1,4 @@
-"""Corrected shares equal an independent reference and a known truth, and are null if unknown."""
+"""Tests corrected shares against a reference and a known truth, and where they are null."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Shares = dict[tuple[str, str, str], Triple]
 
 
 def corrected(folder: Path, where: str = "granularity = 'day'") -> Shares:
-    """Returns a run's corrected shares by facet, value and facet of the whole."""
+    """Returns the corrected shares of a run, keyed by facet, value and facet of the whole."""
     rows = query(folder, f"FROM ratios WHERE {where}")
     return {
         (r["facet"], r["facet_value"], r["whole_facet"]): (
@@ -51,7 +51,7 @@ def assert_equal(found: Shares, counts: Mapping[Cell, int], rates: Mapping[Cell,
 
 
 def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
-    """Every corrected share of 25 random days and of their period equals the reference's."""
+    """Each corrected share of 25 random days, and of all of them together, is as expected."""
     rng = np.random.default_rng(3)
     rates = random_rates(rng)
     days = [random_day(rng) for _ in range(25)]
@@ -71,7 +71,7 @@ def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
 
 
 def test_worked_example(tmp_path: Path) -> None:
-    """56 of 1,633 with rates 14/28 and 34/1,573 give 2.65 % and the interval of R package asht."""
+    """56 of 1,633 with rates 14/28 and 34/1,573 give 2.65 % and the interval of R's `asht`."""
     rows = [row(1633), row(56, *AFFECTIVE)]
     folder = database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))])
     share, low, high = corrected(folder)["use", "affective", "all"]
@@ -121,7 +121,7 @@ def test_truth_is_recovered_from_expected_counts(tmp_path: Path) -> None:
 
 
 def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
-    """Without rates, classified shares have no correction; counted shares need none."""
+    """Without rates, classified shares are not corrected, and counted shares need no rates."""
     shares = corrected(database_of(tmp_path, *expectation_rows(), row(70, "length", "2")))
     assert shares.pop(("long", "all", "all"))[0] == pytest.approx(0.11)
     assert shares.pop(("length", "2", "all"))[0] == pytest.approx(0.007)
@@ -133,19 +133,19 @@ def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
     "weak",
     [
         rate((11, 100), (10, 100)),
-        rate((0, 1), (0, 1000)),  # The shrunken rates alone would let it pass.
+        rate((0, 1), (0, 1000)),  # The test on the shrunken rates alone would accept it.
         rate((0, 0), (1, 1000)),
         rate((5, 9), (0, 0)),
     ],
 )
 def test_useless_rates_give_no_correction(weak: ClassifierRate, tmp_path: Path) -> None:
-    """Rates that hardly differ, or were measured on no conversation, give no corrected share."""
+    """If rates hardly differ or no conversation was measured, no share is corrected."""
     folder = database_of(tmp_path, row(1000), row(50, *AFFECTIVE), rates=[weak])
     assert corrected(folder) == {("use", "affective", "all"): NOTHING}
 
 
 def test_drift_is_never_corrected(tmp_path: Path) -> None:
-    """A matrix has only raw shares, even if there are rates."""
+    """The drift matrix has only raw shares, even if there are rates."""
     rows = [row(100), row(40, "type", "coaching"), row(80, "drift", "coaching>coaching")]
     rates = [rate((9, 10), (1, 100), "type", "coaching")]
     database_of(tmp_path, *rows, rates=rates)
@@ -193,7 +193,7 @@ def test_versions_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_versions_do_not_mix_within_a_share(tmp_path: Path) -> None:
-    """A part stays raw if another classifier counted its whole, e.g. after an update."""
+    """A part stays raw if its whole was counted by a different version, as after an update."""
     part = row(200, *AFFECTIVE, classifier_version="test-2")
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (10, 1000), classifier_version="test-2")]
     folder = database_of(tmp_path, row(1000), part, rates=rates)
@@ -201,7 +201,7 @@ def test_versions_do_not_mix_within_a_share(tmp_path: Path) -> None:
 
 
 def test_repeated_rates_change_nothing_and_the_latest_are_used(tmp_path: Path) -> None:
-    """Rates that several runs write count once, and the largest revision is used."""
+    """If several runs write the same rates, they are used once, with the largest revision."""
     old, new = rate((5, 10), (90, 1000)), rate((8, 10), (10, 1000), revision=7)
     folder = database_of(tmp_path, row(1000), row(200, *AFFECTIVE), rates=[new, old, new, old])
     (found,) = query(folder, "FROM ratios WHERE granularity = 'day'")
@@ -220,7 +220,7 @@ def test_a_lower_bound_stays_one(tmp_path: Path) -> None:
 
 
 def test_a_whole_that_may_be_all_false_has_no_shares_within(tmp_path: Path) -> None:
-    """If all counted conversations may be false, they have a corrected share, but none within."""
+    """If all hits may be false, their share is corrected, but not the shares within them."""
     rows = [row(1000), row(20, *AFFECTIVE), row(100, "long"), row(15, "long", "affective")]
     shares = corrected(database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))]))
     assert shares["use", "affective", "all"][:2] == (0, 0)
@@ -228,7 +228,7 @@ def test_a_whole_that_may_be_all_false_has_no_shares_within(tmp_path: Path) -> N
 
 
 def test_shares_that_need_a_withheld_count_stay_raw(tmp_path: Path) -> None:
-    """Without the number of all long conversations, long ones of a type can't be corrected."""
+    """If the number of all long conversations is withheld, those of a type stay raw."""
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != ("long", "all")]
     shares = corrected(database_of(tmp_path, *rows, rates=EXPECTATION_RATES))
     assert shares["long", "coaching", "type"] == NOTHING
@@ -237,7 +237,7 @@ def test_shares_that_need_a_withheld_count_stay_raw(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("older", [("all", "all", 800), ("long", "all", 11_000)])
 def test_inconsistent_counts_are_not_corrected(older: tuple[str, str, int], tmp_path: Path) -> None:
-    """If a stream's counts can't be from the same moment, there is no share and no error."""
+    """If a stream's counts contradict each other, there is no share, but no error either."""
     facet, value, conversations = older
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != (facet, value)]
     rows.append(row(conversations, facet, value))
@@ -246,7 +246,7 @@ def test_inconsistent_counts_are_not_corrected(older: tuple[str, str, int], tmp_
 
 
 def test_a_part_of_zero_has_no_upper_end(tmp_path: Path) -> None:
-    """A type that false alarms explain is 0 of the affective ones, and has no upper end."""
+    """A type with no more hits than false alarms is 0 % of the affective, without an upper end."""
     rows = [row(1000), row(200, *AFFECTIVE), row(15, "type", "coaching")]
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (40, 1000), "type", "coaching")]
     shares = corrected(database_of(tmp_path, *rows, rates=rates))
@@ -264,7 +264,7 @@ def test_a_part_of_zero_has_no_upper_end(tmp_path: Path) -> None:
 def test_interval_covers_the_truth(
     size: int, found: float, wrong: float, positives: int, negatives: int
 ) -> None:
-    """At a true 3 % and rates from few labels, at least 93 % of 1,000 intervals cover the truth."""
+    """At 3 % and with rates from few labels, at least 93 % of 1,000 intervals cover the truth."""
     rng = np.random.default_rng(11)
     truth, covered = 0.03, 0
     for _ in range(1000):
@@ -277,7 +277,7 @@ def test_interval_covers_the_truth(
 
 
 def test_interval_inside_a_type_covers_the_truth() -> None:
-    """For long and pushback within a type of 3 %, 93 % of 1,000 intervals cover the truth."""
+    """For long and pushback in a type of 3 %, at least 93 % of 1,000 intervals cover the truth."""
     rng = np.random.default_rng(12)
     size, truth = 20_000, 0.1
     covered = {"long": 0, "pushback": 0}

@@ -1,4 +1,4 @@
-"""The dashboard's queries run: sources over a run's views, and pages over the sources."""
+"""Tests that the dashboard's queries run: sources read views, and pages read sources."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _READ_BY_DEFAULT: Final = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a run with rows for everything that the dashboard shows."""
+    """Returns a run with rows for every part of the dashboard."""
     web = {"breakdown": "platform", "breakdown_value": "web"}
     rows = [
         row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sources(run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yields a database for the pages, with each source's rows as a table of the schema `shown`."""
+    """Yields the database of the pages; each source is a table in the schema `shown`."""
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{write_snapshot(run, run.parent)}' AS undertone (READ_ONLY)")
         connection.execute("CREATE SCHEMA shown")
@@ -78,7 +78,7 @@ def _filled(sql: str, queries: dict[str, str], choice: int) -> str:
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
 def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
-    """Each source parses as BigQuery, reads only our views, and gives both dialects equal rows."""
+    """Each source is BigQuery SQL, reads only our views, and gives equal rows in both dialects."""
     sql = file.read_text("utf-8")
     tree = sqlglot.parse_one(sql.replace("${dataset}", "data"), read="bigquery")
     assert {table.name for table in tree.find_all(sqlglot.exp.Table)} <= set(VIEWS)
@@ -92,7 +92,7 @@ def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
 @pytest.mark.parametrize("choice", range(4))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPyConnection) -> None:
-    """Each query runs for each choice, and has the columns that the components name."""
+    """Each query runs for every choice of the reader, and returns the columns that are shown."""
     text = page.read_text("utf-8")
     queries = dict(_BLOCK.findall(text))
     assert queries
@@ -108,7 +108,7 @@ def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPy
 
 
 def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
-    """On a run with rows for everything, only the ledger's queries return nothing."""
+    """If a run has rows for every part of the dashboard, only the ledger's queries are empty."""
     for page in PAGES:
         queries = dict(_BLOCK.findall(page.read_text("utf-8")))
         for name, sql in queries.items():

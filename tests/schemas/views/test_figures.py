@@ -1,4 +1,4 @@
-"""The study's figures that need several cells: the drift headline, long conversations, bounds."""
+"""Tests the figures that need several cells: drift headline, long conversations, bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _one(folder: Path, sql: str) -> dict[str, Any]:
 
 
 def test_headline_takes_both_openings_together(tmp_path: Path) -> None:
-    """Turns to companionship are a share of both openings together; long ones are separate."""
+    """Drifts to companionship are a share of both openings together; long ones are separate."""
     pairs = [
         row(60, "drift", "coaching>coaching"),
         row(20, "drift", "coaching>companionship"),
@@ -43,7 +43,7 @@ def test_headline_takes_both_openings_together(tmp_path: Path) -> None:
 
 
 def test_headline_of_a_window_sums_withheld_over_days(tmp_path: Path) -> None:
-    """Openings and withheld ones add up over days; a day without such an opening is left out."""
+    """Openings and withheld ones add up over days; days without such an opening are left out."""
     later: dict[str, Any] = {"window_start_us": TUESDAY_US}
     monday = [row(100), row(80, "drift", "coaching>companionship")]
     tuesday = [row(50, **later), row(40, "drift", "none>none", **later)]
@@ -63,7 +63,7 @@ def test_headline_stays_out_of_the_matrix(tmp_path: Path) -> None:
 
 
 def test_types_of_long_conversations(tmp_path: Path) -> None:
-    """A share of the long ones is corrected by the rates of its type, or of affective use."""
+    """A share of long conversations is corrected by the rates of its type or of affective use."""
     rows = [row(9000), row(400, "type", "coaching"), row(1000, "long")]
     parts = [row(100, "long", "coaching"), row(150, "long", "affective")]
     rates = [rate((90, 100), (20, 1000), "type", "coaching"), rate((80, 100), (10, 1000))]
@@ -97,7 +97,7 @@ def test_companionship_and_roleplay_are_between_largest_and_sum(tmp_path: Path) 
 
 
 def test_a_withheld_type_leaves_the_sum_open(tmp_path: Path) -> None:
-    """A missing type leaves no upper end, unless nothing is withheld and the type is 0."""
+    """If a type is missing, there is no upper end, unless nothing is withheld and the type is 0."""
     rows = [row(1000), row(40, "type", "companionship"), row(20, "type", "roleplay")]
     folder = database_of(tmp_path, *rows)
     found = _one(folder, "FROM companionship_and_roleplay WHERE granularity = 'day'")

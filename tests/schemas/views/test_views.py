@@ -1,4 +1,4 @@
-"""The views' arithmetic equals numbers worked out by hand."""
+"""Tests the arithmetic of the views against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONSTANT: Final = "facets"
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_runs(name: str, tmp_path: Path) -> None:
-    """Each view of rows runs on an empty database, and its comment gives a source."""
+    """Each view of rows runs on an empty database, and its comment names a source."""
     folder = database_of(tmp_path)
     assert bool(query(folder, f'FROM "{name}"')) == (name == CONSTANT)
     assert "Source: " in view_description(name)
@@ -66,7 +66,7 @@ def test_a_batch_overrides_the_stream(tmp_path: Path) -> None:
 
 
 def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
-    """A larger snapshot hides all other rows of the day, even later revisions and hours."""
+    """The largest snapshot hides all other rows of the day, hours and later revisions included."""
     hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + HOUR_US}
     old = [row(40, "use", "work", revision=9), row(18, revision=9, **hour)]
     other_day = row(70, window_start_us=TUESDAY_US)
@@ -94,7 +94,7 @@ def test_share_has_wilson_interval(tmp_path: Path) -> None:
 
 
 def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
-    """A type is a share of all and of the affective conversations; roleplay only of all."""
+    """A type has a share of all and of affective conversations; roleplay only one of all."""
     rows = [row(100), row(40, "use", "affective"), row(10, "type", "coaching")]
     folder = database_of(tmp_path, *rows, row(20, "type", "roleplay"))
     shares = query(
@@ -168,7 +168,7 @@ def test_few_changes_have_no_interval(tmp_path: Path) -> None:
 
 
 def test_drift_counts_withheld_pairs_into_the_opening(tmp_path: Path) -> None:
-    """A pair's share is a lower bound, because withheld pairs may have the same opening."""
+    """A pair's share is a lower bound if withheld pairs may have the same opening."""
     pairs = [row(60, "drift", "coaching>coaching"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
     found = _one(folder, "FROM drift WHERE granularity = 'day' AND is_headline")
@@ -180,7 +180,7 @@ def test_drift_counts_withheld_pairs_into_the_opening(tmp_path: Path) -> None:
 
 
 def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> None:
-    """If all pairs are released, a share is of its opening, with Wilson's interval."""
+    """If all pairs are released, each is a share of its opening, with Wilson's interval."""
     pairs = [row(90, "drift_long", "none>none"), row(10, "drift_long", "none>coaching")]
     folder = database_of(tmp_path, row(300), row(100, "long"), *pairs)
     found = _one(folder, "FROM drift WHERE granularity = 'day' AND closing_type = 'coaching'")
@@ -189,7 +189,7 @@ def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> Non
 
 
 def test_histogram_of_all_conversations(tmp_path: Path) -> None:
-    """The breakdown `length` gives the histogram of all; other breakdowns use the facet."""
+    """The breakdown `length` gives the overall histogram; other breakdowns use the facet."""
     lengths = [
         row(n, breakdown="length", breakdown_value=value)
         for n, value in ((60, "6-10"), (25, "201+"), (15, "not_published"))
@@ -220,7 +220,7 @@ def test_period_sums_conversations_but_not_users(tmp_path: Path) -> None:
 
 
 def test_partly_withheld_share_is_a_lower_bound(tmp_path: Path) -> None:
-    """If a part is missing on one of two days, its share of both days has no upper end."""
+    """If a part is missing on one of two days, its share over both days has no upper end."""
     both = [row(100), row(100, window_start_us=TUESDAY_US)]
     folder = database_of(tmp_path, *both, row(20, "use", "work"))
     found = _one(folder, "FROM shares WHERE granularity = 'period'")
@@ -247,7 +247,7 @@ def test_missing_cell_is_zero_without_thresholds(tmp_path: Path) -> None:
 
 
 def test_no_share_of_a_withheld_or_smaller_whole(tmp_path: Path) -> None:
-    """If the whole is missing or is an older, smaller version, there is a count but no share."""
+    """If the whole is missing, or is smaller than its part, there is a count but no share."""
     hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US}
     folder = database_of(
         tmp_path, row(20, "use", "work"), row(15, **hour), row(20, "use", "work", **hour)
@@ -258,7 +258,7 @@ def test_no_share_of_a_withheld_or_smaller_whole(tmp_path: Path) -> None:
 
 
 def test_not_published_has_no_shares(tmp_path: Path) -> None:
-    """`not_published` has counts but no shares; it stands for other values in each facet."""
+    """`not_published` has counts but no shares; it stands for different values in each facet."""
     rest: dict[str, Any] = {"breakdown": "country", "breakdown_value": "not_published"}
     folder = database_of(tmp_path, row(50, **rest), row(20, "use", "work", **rest))
     assert query(folder, "FROM ratios") == []
@@ -266,7 +266,7 @@ def test_not_published_has_no_shares(tmp_path: Path) -> None:
 
 
 def test_day_is_the_utc_day_in_any_zone(tmp_path: Path) -> None:
-    """Snapshots go by UTC day, even if the session has another time zone."""
+    """A snapshot is that of a UTC day, even if the session has a different time zone."""
     late: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + 23 * HOUR_US}
     folder = database_of(tmp_path, row(30, **late), row(50, window_start_us=TUESDAY_US, snapshot=2))
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:

@@ -1,4 +1,4 @@
-"""Windows of several days equal the same days added up in plain Python, also at their edges."""
+"""Tests windows of several days, with their edges, against sums in plain Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LENGTHS: Final = {"trailing_7_days": 7, "trailing_28_days": 28}
 
 
 def day_row(day: int, conversations: int, facet: str = "all", value: str = "all") -> AggregateRow:
-    """Builds a cell of the day that is `day` days after the first Monday."""
+    """Builds a cell for the day that is `day` days after the first Monday."""
     return row(conversations, facet, value, window_start_us=MONDAY_US + day * DAY_US)
 
 
@@ -42,7 +42,7 @@ def days_of(window: Mapping[str, Any], days: Sequence[int]) -> list[int]:
 
 
 def test_every_day_ends_a_window_of_each_length(tmp_path: Path) -> None:
-    """A window has the table's days in its span, even if the table starts later than the window."""
+    """A window has all of its days that are in the table, even if the table starts later."""
     days = [0, 1, 9, 33]
     folder = database_of(tmp_path, *(day_row(day, 20) for day in days))
     found = query(folder, "FROM window_days")
@@ -82,7 +82,7 @@ def test_a_day_and_the_windows_that_end_with_it_share_a_last_day(tmp_path: Path)
 
 
 def test_trailing_shares_equal_the_reference_over_the_same_days(tmp_path: Path) -> None:
-    """Each share of each window equals the reference over its days, with 10 % of cells withheld."""
+    """With 10 % of cells withheld, each share of a window equals the reference over its days."""
     rng = np.random.default_rng(5)
     rates = random_rates(rng)
     days = {
