@@ -47,7 +47,7 @@ _SPOKEN: Final = {
 def chunk(
     encoding: Encoding, rows: list[Any], published_at_us: list[int | None] | None = None
 ) -> PayloadChunk:
-    """Builds a chunk of one file."""
+    """Builds a chunk from one file."""
     return PayloadChunk(encoding, rows, published_at_us, "f")
 
 
@@ -57,7 +57,7 @@ def check_conserved(
     dead_letters: list[DeadLetter],
     counts: Counter[tuple[str, str]],
 ) -> None:
-    """Asserts that each row is counted exactly once, and that no dead letter has the secret."""
+    """Asserts that each row is counted exactly once, and no dead letter contains the secret."""
     refused = Counter({outcome: n for outcome, n in counts.items() if outcome[0] in FATES})
     turns = refused.pop(("system_turn", ""), 0)
     assert counts["read", ""] == rows == len(messages) + len(dead_letters) + turns
@@ -103,7 +103,7 @@ def test_a_dead_letter_identifies_the_record() -> None:
 
 
 def test_each_row_is_late_by_its_own_publish_time() -> None:
-    """Each publish time of a chunk belongs to one row."""
+    """Lateness is decided for each row by the publish time of that row."""
     row = encoded(Encoding.PROTOBUF)
     times: list[int | None] = [MONDAY_US + LATENESS_US, MONDAY_US + LATENESS_US + 1, None]
     messages, letters, _ = decode_chunk(chunk(Encoding.PROTOBUF, [row] * 3, times), LIMITS)
@@ -111,7 +111,7 @@ def test_each_row_is_late_by_its_own_publish_time() -> None:
 
 
 def test_fewer_publish_times_than_rows_are_an_error() -> None:
-    """Such a chunk is a mistake in our code, and must not lose rows silently."""
+    """A chunk with fewer publish times is a bug in our code, and must not lose rows silently."""
     with pytest.raises(ValueError, match="longer"):
         decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
 
@@ -132,7 +132,7 @@ def test_ten_megabytes_are_oversize_in_every_encoding() -> None:
 
 
 def test_decode_gives_messages_dead_letters_and_ledger() -> None:
-    """A chunk gives one list of messages, and its dead letters and ledger entries."""
+    """Decoding a chunk gives one list of messages, its dead letters and its ledger entries."""
     good, bad = encoded(Encoding.JSON), b"{"
     chunks = [chunk(Encoding.JSON, [good, bad]), chunk(Encoding.JSON, [bad])]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -206,7 +206,7 @@ _INSTANTS: Final = st.one_of(
     )
 )  # fmt: skip
 def test_any_avro_row_of_the_schema_is_read_or_refused(row: dict[str, Any]) -> None:
-    """With any values in its fields a row is counted, and no dead letter contains text."""
+    """A row with any values in its fields is counted, and no dead letter contains text."""
     check_conserved(1, *decode_chunk(chunk(Encoding.AVRO, [row]), LIMITS))
 
 
@@ -229,7 +229,7 @@ def _read(path: Path) -> tuple[list[PayloadChunk], InputError | None]:
 @settings(deadline=None, max_examples=1500)
 @given(st.data())
 def test_a_damaged_archive_is_an_input_error_or_counted(data: st.DataObject) -> None:
-    """Damage raises nothing but `InputError`, and neither the error nor a dead letter has text."""
+    """Damage raises only `InputError`, and neither the error nor a dead letter contains text."""
     archive = _ARCHIVES[data.draw(st.sampled_from([*_ARCHIVES]))]
     header = data.draw(st.sampled_from([0, *[archive.index(archive[-16:])] * 3]))
     with tempfile.TemporaryDirectory() as folder:

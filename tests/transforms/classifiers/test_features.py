@@ -1,4 +1,4 @@
-"""Tests the hashed n-grams: which tokens there are, how they are folded, and what is read."""
+"""Tests the hashed n-grams: the tokens, how they are folded, and which part is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANY_TEXT = st.one_of(
 
 
 def features_of(read: Extract, index: int) -> list[list[int]]:
-    """Lists a message's features by family, without the families that have none."""
+    """Lists a message's features by family, and leaves out empty families."""
     found = [
         sorted(family.buckets[family.offsets[index] : family.offsets[index + 1]].tolist())
         for family in read.families
@@ -78,13 +78,13 @@ def test_tokens(text: str, tokens: int) -> None:
     [("HELLO", "hello"), ("ＡＢＣ", "abc"), ("it’s", "it's"), ("1234", "5678"), ("a, b", "a b")],
 )
 def test_folded_forms_are_equal(one: str, other: str) -> None:
-    """Case, width, apostrophes, digits and quiet punctuation make no difference."""
+    """Case, width, apostrophes, digits and neutral punctuation make no difference."""
     assert features_of(extract([one]), 0) == features_of(extract([other]), 0)
 
 
 @pytest.mark.parametrize("quoted", ["'hi'", "hi'", "'hi"])
 def test_quotes_are_not_part_of_a_word(quoted: str) -> None:
-    """An apostrophe belongs to a word only between its letters."""
+    """An apostrophe belongs to a word only if it is between letters."""
     tokens = extract([quoted]).families[0].buckets
     assert tokens.tolist() == extract(["hi"]).families[0].buckets.tolist()
 
@@ -93,12 +93,12 @@ def test_quotes_are_not_part_of_a_word(quoted: str) -> None:
     ("one", "other"), [("ab", "ba"), ("a b", "b a"), ("ab c", "a bc"), ("我你", "你我")]
 )
 def test_order_matters(one: str, other: str) -> None:
-    """Other orders of characters or of words give other features."""
+    """A different order of characters or words gives different features."""
     assert features_of(extract([one]), 0) != features_of(extract([other]), 0)
 
 
 def test_only_the_ends_of_a_long_text_are_read() -> None:
-    """The middle changes nothing, however long it is; a change at the end does."""
+    """The middle of any length changes nothing, but a change at the end does."""
     head, tail = "h" * HEAD_CHARS, "t" * TAIL_CHARS
     [(_, base)] = chunks([head + "x" * 10 + tail])
     [(_, long)] = chunks([head + "y" * 10_000_000 + tail])
@@ -108,7 +108,7 @@ def test_only_the_ends_of_a_long_text_are_read() -> None:
 
 
 def test_chunks_cover_every_text_once() -> None:
-    """Texts come back once and in order, in several pieces if there are many."""
+    """Each text is returned once and in order, in several chunks if there are many texts."""
     texts = [f"message {index} " * 50 for index in range(300)]
     places = [index for place, _ in chunks(texts) for index in range(300)[place]]
     assert places == list(range(300))

@@ -1,4 +1,4 @@
-"""Tests the judging of conversations: the rules, the edges, and independence of the batch."""
+"""Tests how conversations are judged: rules, opening and closing, independence of the batch."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def judge(
     pushback: int = NO_LOGIT,
     head: ConversationHead | None = None,
 ) -> Judgements:
-    """Judges conversations with `head`, or else with a head that takes means."""
+    """Judges conversations with `head`; by default the head takes means."""
     scores, starts = batch(*conversations)
     asked = np.full(len(conversations), pushback, np.int8)
     return classifier(head=head).judge(scores, starts, asked, np.diff(starts))
 
 
 def names(judged: Judgements, index: int = 0) -> set[str]:
-    """Names the decided types of a conversation."""
+    """Returns the names of the types that a conversation was given."""
     return {name for bit, name in enumerate(TYPES) if judged.types[index] >> bit & 1}
 
 
 def test_a_task_is_not_affective() -> None:
-    """It has no affective type, and its use is the strongest of the other seven."""
+    """A task has no affective type, and its use is the strongest of the other seven."""
     judged = judge([TASK, TASK])
     assert not judged.affective[0]
     assert names(judged) == set()
@@ -59,20 +59,20 @@ def test_a_task_is_not_affective() -> None:
 
 
 def test_an_affective_type_needs_an_open_gate() -> None:
-    """A high logit of the type alone is not enough."""
+    """A high logit of the type is not enough if the gate stays closed."""
     judged = judge([row(affective=-1, counseling=127)], [row(affective=0, counseling=127)])
     assert judged.affective.tolist() == [False, True]
     assert [names(judged, 0), names(judged, 1)] == [set(), {"counseling"}]
 
 
 def test_the_gate_decides_whether_the_use_is_affective() -> None:
-    """The logits of the uses do not matter for that."""
+    """The logits of the other uses do not decide whether the use is affective."""
     judged = judge([row(affective=8, use="work")], [row(affective=-8, use="affective")])
     assert (judged.use[0] == 0, judged.use[1] == 0) == (True, False)
 
 
 def test_an_affective_conversation_always_has_a_type() -> None:
-    """If no type reaches its threshold, the nearest one is taken."""
+    """If no type reaches its threshold, the type that is nearest to it is taken."""
     judged = judge([row(affective=8, coaching=-4, counseling=-9)])
     assert names(judged) == {"coaching"}
 
@@ -82,7 +82,7 @@ def test_an_affective_conversation_always_has_a_type() -> None:
 def test_roleplay_counts_from_four_human_messages(
     message: NDArray[np.int8], count: int, counted: bool
 ) -> None:
-    """Both kinds of roleplay do, as types and as opening and closing types."""
+    """Both kinds of roleplay need four, as types and as opening and closing types."""
     judged = judge([message] * count)
     kind = "roleplay" if message is DRAGON else "romantic_roleplay"
     assert (kind in names(judged)) is counted
@@ -94,7 +94,7 @@ def test_roleplay_counts_from_four_human_messages(
 def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
     second: int, types: set[str]
 ) -> None:
-    """The strongest type needs a fourth message, and no other type takes its place."""
+    """The strongest type needs a fourth message, and no other type replaces it."""
     judged = judge([row(affective=20, romantic_roleplay=24, companionship=second)] * 3)
     assert judged.affective[0]
     assert names(judged) == types
@@ -114,7 +114,7 @@ def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: 
 
 
 def test_an_edge_of_a_conversation_that_is_not_affective_may_be_roleplay() -> None:
-    """The edge is past the gate, but the conversation may not have an affective type."""
+    """The opening passes the gate, but the conversation does not, so no type is affective."""
     story = row(affective=20, companionship=40, roleplay=8)
     judged = judge([story] * 3 + [TASK] * 9)
     assert not judged.affective[0]
@@ -144,7 +144,7 @@ def test_an_opening_may_have_no_type() -> None:
 
 @pytest.mark.parametrize(("edge", "opening"), [(2.5, "counseling"), (2.625, None)])
 def test_edges_have_their_own_threshold(edge: float, opening: str | None) -> None:
-    """The edge threshold decides about opening and closing; the conversation's does not."""
+    """Opening and closing are decided by the edge threshold, not by the conversation's."""
     judged = judge([WORRIED] * 5, head=whole_mean_head(edge=edge))
     index = TYPES.index(opening) if opening else NO_INDEX
     assert judged.affective[0]
@@ -165,7 +165,7 @@ def test_no_edge_of_a_task_is_affective() -> None:
 
 
 def test_the_alert_has_its_own_threshold() -> None:
-    """A conversation can count as affective without being sure enough for an alert."""
+    """A conversation can count as affective even if it is not certain enough for an alert."""
     judged = judge(
         [row(affective=8)], [row(affective=16)], [TASK], [], head=whole_mean_head(alert=2.0)
     )
@@ -174,7 +174,7 @@ def test_the_alert_has_its_own_threshold() -> None:
 
 
 def test_the_language_shift_moves_the_gate_of_that_language() -> None:
-    """A shift of 1 for Chinese raises its gate, alert and edges, and no other language's."""
+    """A shift of 1 for Chinese raises the gate, alert and edge thresholds of Chinese only."""
     said = [[row(affective=-8, coaching=3, language=code)] for code in ("zh", "en", "und")]
     judged = judge(*said, head=whole_mean_head(shift={"zh": 1.0}))
     assert judged.affective_logit.tolist() == [0.0, -1.0, -1.0]
@@ -183,7 +183,7 @@ def test_the_language_shift_moves_the_gate_of_that_language() -> None:
 
 
 def test_the_language_shift_does_not_move_types() -> None:
-    """Thresholds of types already assume an affective conversation."""
+    """A shift does not move types: their thresholds already assume an affective conversation."""
     said = [[row(affective=8, coaching=4, language=code)] for code in ("zh", "en")]
     judged = judge(*said, head=whole_mean_head(shift={"zh": 3.0}))
     assert judged.type_logits[0].tolist() == judged.type_logits[1].tolist()
@@ -196,13 +196,13 @@ def test_pushback_counts_from_its_threshold_on() -> None:
 
 
 def test_the_language_is_the_most_common_known_one() -> None:
-    """Messages of undetermined language have no vote."""
+    """Messages of undetermined language are ignored."""
     judged = judge([DRAGON, DRAGON, WORRIED], [DRAGON], [LONELY, WORRIED, WORRIED])
     assert [LANGUAGES[index] for index in judged.language] == ["zh", "und", "zh"]
 
 
 def test_a_conversation_without_human_messages_is_not_affective() -> None:
-    """Its use is other, it has no type, and its neighbours in the batch are judged as before."""
+    """Its use is `other`, it has no type, and the rest of the batch is judged as before."""
     judged = judge([], [LONELY], [], [TASK], [])
     assert judged.affective.tolist() == [False, True, False, False, False]
     assert [USES[index] for index in judged.use[[0, 2, 4]]] == ["other"] * 3
@@ -215,7 +215,7 @@ def test_an_empty_batch_gives_empty_arrays() -> None:
 
 
 def test_hand_computed_pooling() -> None:
-    """Each weight picks one figure: three means, the mean of the top two, the length, the bias."""
+    """Each weight selects one input: three means, the mean of the top two, length or bias."""
     messages = [row(affective=level) for level in (8, 16, 24, 0, -8)]
     for place, value in enumerate((2.0, 2 / 3, 1.0, 2.5, 3.0, 1.0)):
         weights = np.zeros((1 + len(TYPES), FIGURES))
@@ -235,7 +235,7 @@ ROWS = st.lists(
 def test_a_judgement_does_not_depend_on_its_batch(
     conversations: list[list[list[int]]], seed: int
 ) -> None:
-    """A conversation gets the same bits in a batch and alone."""
+    """A conversation gets the same judgement, bit for bit, in a batch and alone."""
     random = np.random.default_rng(seed)
     head = ConversationHead(
         random.normal(size=(7, FIGURES)), random.normal(size=7), random.normal(size=11), 0.1, 0.2
@@ -251,7 +251,7 @@ def test_a_judgement_does_not_depend_on_its_batch(
 
 
 def test_probability_is_monotonic_and_bounded() -> None:
-    """Extreme logits neither overflow nor leave the range from 0 to 1."""
+    """Extreme logits neither overflow nor give a probability outside 0 to 1."""
     shares = [probability(logit) for logit in (-1e4, -2.0, 0.0, 2.0, 1e4)]
     assert shares == sorted(shares)
     assert (shares[0], shares[2], shares[-1]) == (0.0, 0.5, 1.0)

@@ -1,4 +1,4 @@
-"""Tests the identification of languages."""
+"""Tests how languages are identified."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from transforms.classifiers.ngram.language import VOTERS, identify, make_ballots
     ],
 )
 def test_languages_are_identified(text: str, language: str) -> None:
-    """A script decides from a quarter of the text on; common words tell Latin languages apart."""
+    """A script decides if it is a quarter of the text; Latin languages differ by common words."""
     assert LANGUAGES[identify(extract([text]))[0]] == language
 
 
@@ -41,7 +41,7 @@ def spoken(language: str, text: str) -> Conversation:
 
 
 def test_words_of_only_one_language_are_learned() -> None:
-    """A word that several languages use votes for none of them."""
+    """A word that is used in several languages votes for none of them."""
     texts = {"en": "kettle radio", "de": "kessel radio", "es": "x", "pt": "x", "fr": "x"}
     words = common_words(spoken(code, text) for code, text in texts.items())
     assert "kettle" in words["en"]

@@ -1,4 +1,4 @@
-"""Tests the model that ships: its size, its loading, and that it tells plain cases apart."""
+"""Tests the shipped model: its size, its loading, and its judgement of clear cases."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_model_file_is_small_and_needs_no_network(monkeypatch: pytest.Monkey
 
 
 def test_the_model_is_loaded_once() -> None:
-    """A process holds one copy."""
+    """Each process holds only one copy of the model."""
     assert load_default() is load_default()
 
 
@@ -72,7 +72,7 @@ def test_the_model_is_loaded_once() -> None:
     ],
 )  # fmt: skip
 def test_plain_cases_are_judged_right(messages: list[str], affective: bool, expected: str) -> None:
-    """The model is right where everybody would agree."""
+    """The model is right about cases on which everybody would agree."""
     judged = judge(load_default(), [spoken(messages)])
     assert bool(judged.affective[0]) is affective
     if affective:

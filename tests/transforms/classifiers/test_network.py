@@ -1,4 +1,4 @@
-"""Tests the network: by hand, against integers, and its independence of the batch."""
+"""Tests the network against integers and hand computation, and that batches do not matter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def integer_logits(network: Network, vectors: NDArray[np.float32]) -> NDArray[np
 
 
 def whole_vectors(count: int, inputs: int, seed: int) -> NDArray[np.float32]:
-    """Draws vectors of whole numbers from the whole range."""
+    """Draws vectors of whole numbers from the full range."""
     random = np.random.default_rng(seed)
     return random.integers(-TOP, TOP + 1, (count, inputs)).astype(np.float32)
 
@@ -53,7 +53,7 @@ def whole_vectors(count: int, inputs: int, seed: int) -> NDArray[np.float32]:
     ],
 )
 def test_hand_computed_logits(vector: tuple[int, int], logits: tuple[float, float]) -> None:
-    """Hidden units are floored at 0, scaled, rounded and cut; inputs also skip them."""
+    """Hidden units are at least 0, scaled, rounded and capped; inputs also reach heads directly."""
     found = BY_HAND.logits(np.array([vector], np.float32))
     assert found[0] == pytest.approx(logits)
 
@@ -80,7 +80,7 @@ def test_extremes_equal_integers_exactly() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 257])
 def test_logits_do_not_depend_on_the_batch(size: int) -> None:
-    """A row has the same bits however many rows are multiplied at once."""
+    """A row has the same logits, bit for bit, no matter how many rows are multiplied at once."""
     network = random_network(512, 64, 16, seed=5)
     vectors = whole_vectors(257, 512, seed=6)
     together = network.logits(vectors)

@@ -1,4 +1,4 @@
-"""Tests message scores: the layout, hand-computed logits, and independence of the batch."""
+"""Tests message scores: layout, logits computed by hand, and independence of the batch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ABUSE = (
 
 
 def test_layout_has_no_gap_and_no_overlap() -> None:
-    """The columns of a row are the ones that state and coders rely on."""
+    """The columns of a row are where state and coders expect them."""
     columns = [
         AFFECTIVE,
         *range(TYPE_COLUMNS.start, TYPE_COLUMNS.stop),
@@ -98,7 +98,7 @@ def test_long_batches_agree_with_single_messages() -> None:
 
 
 def test_hand_computed_rows() -> None:
-    """Each column is its head's logit in eighths; sentiment is a step."""
+    """Each column is the logit of its head in eighths; sentiment is a step."""
     says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
     rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
     assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
@@ -110,19 +110,19 @@ def test_hand_computed_rows() -> None:
     ("logit", "step"), [(-4, -2), (-3, -1), (-1, 0), (0, 0), (1, 1), (2, 1), (3, 2), (9, 2)]
 )
 def test_the_sentiment_is_cut_into_five_steps(logit: int, step: int) -> None:
-    """The test classifier's cuts are -3, -1, 1 and 3; a logit on a cut has the higher step."""
+    """The test classifier cuts at -3, -1, 1 and 3; a logit on a cut gets the higher step."""
     [row] = classifier({("mood", SENTIMENT): logit}).score(["mood"], np.array([True]))
     assert row[SENTIMENT] == step
 
 
 def test_a_human_row_names_its_language() -> None:
-    """The language is set whether or not the encoder knows the words."""
+    """The language is set even if the encoder does not know the words."""
     rows = classifier({("不", AFFECTIVE): 1}).score(["我不知道", "what is this"], np.full(2, True))
     assert [LANGUAGES[index] for index in rows[:, LANGUAGE]] == ["zh", "en"]
 
 
 def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
-    """An assistant's human columns are 0; a human's pushback logit is the lowest there is."""
+    """An assistant's human columns are 0; a human's pushback logit is the lowest possible."""
     tiny = classifier({("refuse", AFFECTIVE): 3}, {("refuse", 0): 4, ("refuse", 4): 2})
     human, assistant = tiny.score(["refuse", "refuse"], np.array([True, False]))
     assert human[PUSHBACK:].tolist() == [NO_LOGIT, 0]
@@ -154,7 +154,7 @@ def test_logits_are_clipped() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00\x00", "\ud800"])
 def test_a_message_without_features_is_neutral_and_other(text: str) -> None:
-    """It has no type, no mood, use other, an undetermined language, and no pushback."""
+    """It has no type, mood or pushback; its use is `other`, and its language undetermined."""
     rows = RANDOM.score([text, text], np.array([True, False]))
     assert (rows[0, : USE_COLUMNS.stop - 1] == NO_LOGIT).all()
     assert rows[0, USE_COLUMNS.stop - 1 : HUMAN_WIDTH].tolist() == [0, 0, 0]

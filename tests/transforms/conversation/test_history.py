@@ -1,4 +1,4 @@
-"""Tests that signed changes add up to the batch result, in any order of panes and changes."""
+"""Tests that signed changes in any order add up to the result of a batch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READER = PlainReader()
 
 
 def total_of(changes: Iterable[SignedSummary]) -> Counter[ConversationSummary]:
-    """Adds up signed summaries, and leaves out those that cancel out."""
+    """Adds up signed summaries, and omits those that cancel out."""
     total: Counter[ConversationSummary] = Counter()
     for change in changes:
         total[change.summary] += change.sign
@@ -48,7 +48,7 @@ def pane(*messages: ScoredMessage) -> list[Span]:
 
 
 def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Span]]:
-    """Draws panes in any order: new parts, all messages so far, and panes that come again."""
+    """Draws panes in any order: new parts, all messages so far, and repeated panes."""
     parts = draw.draw(splits(messages))
     panes: list[list[Span]] = []
     for seen in range(1, len(parts) + 1):
@@ -62,7 +62,7 @@ def panes_of(draw: st.DataObject, messages: list[ScoredMessage]) -> list[list[Sp
 @settings(deadline=None, max_examples=150)
 @given(st.data(), st.sampled_from([3, 256]))
 def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
-    """Panes in any order and repeated end in the batch summaries, even of sampled states."""
+    """Panes in any order, even repeated ones, give the summaries of a batch, sampled or not."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conversation, "MAX_HUMAN", cap)
         patch.setattr(conversation, "MAX_ASSISTANT", cap)
@@ -78,7 +78,7 @@ def test_changes_add_up_to_the_batch(data: st.DataObject, cap: int) -> None:
 @settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_history_survives_its_encoding_at_any_point(data: st.DataObject) -> None:
-    """A history that is read back from state goes on as if it had never been written."""
+    """A history that is encoded and decoded continues as if nothing had happened."""
     messages = data.draw(conversations(spans=3))
     history = stored = ConversationHistory()
     for seen in panes_of(data, messages):
@@ -130,13 +130,13 @@ def test_two_spans_have_two_summaries() -> None:
 
 
 def test_histories_of_another_version_are_refused() -> None:
-    """The bytes of another version are refused, not misread."""
+    """The bytes of a different version are refused, not misread."""
     with pytest.raises(ValueError, match="version 9"):
         ConversationHistory.decode(msgspec.msgpack.encode((9, [], [], [])))
 
 
 def test_a_late_first_message_moves_the_conversation_to_its_user() -> None:
-    """If the first message arrives last, the conversation belongs to the user that it names."""
+    """If the first message arrives last, its user becomes the user of the conversation."""
     late, first = scored("b", 9, user="bob"), scored("a", 0, user="ada")
     history = ConversationHistory().join(pane(late), READER, GAP_US).history
     changes = history.join(pane(first), READER, GAP_US).changes
@@ -144,7 +144,7 @@ def test_a_late_first_message_moves_the_conversation_to_its_user() -> None:
 
 
 def test_a_type_that_needs_length_appears_with_length() -> None:
-    """Roleplay counts from the fourth human message on, and the totals are revised then."""
+    """Roleplay counts from the fourth human message on, which revises the totals."""
     said = talk(4, scores=human_scores(["roleplay"]))
     history, before, _ = ConversationHistory().join(pane(*said[:3]), READER, GAP_US)
     after = history.join(pane(*said), READER, GAP_US).changes

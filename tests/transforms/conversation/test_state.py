@@ -1,4 +1,4 @@
-"""Tests that a conversation's state is a join: no order, repetition or split shows in it."""
+"""Tests that a conversation's state is a join: order, repetition and splits do not matter."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestJoin:
     @settings(deadline=None, max_examples=60)
     @given(conversations(spans=4))
     def test_fold_counts_every_message(self, messages: list[ScoredMessage]) -> None:
-        """The numbers of the spans add up to all messages, duplicates included."""
+        """The counts of the spans add up to all messages, duplicates included."""
         folded = fold(messages, GAP_US)
         assert sum(o.messages for o in folded) == len(messages)
         assert [Span.decode(o.encode()) for o in folded] == folded
@@ -115,7 +115,7 @@ def test_each_event_counts_once(messages: list[ScoredMessage]) -> None:
 @given(st.data())
 @settings(deadline=None, max_examples=150)
 def test_contradictory_copies_are_read_as_the_contract_says(data: st.DataObject) -> None:
-    """In any order and split, the first human copy is read and each copy extends the time."""
+    """In any order and split, the first human copy is read, and all copies extend the span."""
     messages = data.draw(conversations(max_size=16, events=4))
     parts = [of(part) for part in data.draw(splits(messages))]
     state = reduce(ConversationState.__add__, data.draw(st.permutations(parts)), ZERO)
@@ -133,7 +133,7 @@ def test_contradictory_copies_are_read_as_the_contract_says(data: st.DataObject)
 
 @pytest.mark.parametrize(("excess_us", "spans"), [(-1, 1), (0, 1), (1, 2)])
 def test_exactly_the_gap_still_joins(excess_us: int, spans: int) -> None:
-    """Messages exactly the gap apart are one conversation; one microsecond more makes two."""
+    """Messages exactly one gap apart are one conversation; one microsecond more makes two."""
     pair = [scored("a"), scored("b", at_us=GAP_US + excess_us)]
     assert len(fold(pair, GAP_US)) == spans
     assert len(merge_spans([of([m]) for m in pair], GAP_US)) == spans
@@ -164,7 +164,7 @@ def test_counts_are_exact_up_to_the_cap(humans: int) -> None:
 
 
 def test_an_estimate_is_above_the_cap() -> None:
-    """The estimate is at least one more than the cap, so the length bins stay right."""
+    """The estimate is at least one more than the cap, so the length bins are still correct."""
     state = of(talk(MAX_HUMAN + 1, MAX_ASSISTANT + 1))
     assert state.is_human_sampled
     assert state.is_assistant_sampled
@@ -173,7 +173,7 @@ def test_an_estimate_is_above_the_cap() -> None:
 
 
 def test_contradicting_duplicates_do_not_fill_the_state() -> None:
-    """A sender that stamps each retry with a new time does not make 51 messages an estimate."""
+    """If each retry has a new time, the count of 51 messages is still exact, not estimated."""
     once = talk(51)
     retried = [scored(f"h{i}", i * 60 + retry) for i in range(51) for retry in range(1, 6)]
     assert of(once + retried).human_messages == 51
@@ -196,7 +196,7 @@ def test_a_long_conversation_is_bounded_and_estimated(humans: int) -> None:
 
 
 def test_parts_below_the_cap_join_to_the_sample_of_the_whole() -> None:
-    """Parts that are held whole sample like the whole when they exceed the caps together."""
+    """Unsampled parts that together exceed the caps join to the sample of the whole."""
     messages = talk(MAX_HUMAN + 40, MAX_ASSISTANT + 40)
     random.Random(7).shuffle(messages)
     parts = [messages[start::3] for start in range(3)]
@@ -208,7 +208,7 @@ def test_parts_below_the_cap_join_to_the_sample_of_the_whole() -> None:
 
 @pytest.mark.parametrize("humans", [10, 2_000])
 def test_opening_and_closing_are_exact(humans: int) -> None:
-    """The first and last three human messages are held even if the middle is a sample."""
+    """The first and last three human messages are kept even if the middle is a sample."""
     messages = talk(humans)
     random.Random(humans).shuffle(messages)
     parts = [messages[start::5] for start in range(5)]
@@ -226,7 +226,7 @@ def test_the_extent_covers_every_message() -> None:
 
 
 def test_the_earliest_statement_counts() -> None:
-    """Of several values of an attribute the one that was said first counts, in any order."""
+    """Of several values of an attribute, the one that was sent first counts, in any order."""
     early = scored("a", 1, user="", plan="pro")
     late = scored("b", 2, user="bob", plan="free", model="m")
     for order in ([early, late], [late, early]):
@@ -256,7 +256,7 @@ def test_the_earlier_of_two_copies_is_read() -> None:
 
 
 def test_an_unknown_version_is_refused() -> None:
-    """The bytes of another version are refused, not misread."""
+    """The bytes of a different version are refused, not misread."""
     encoded = bytearray(of([scored()]).encode())
     encoded[1] = 9
     with pytest.raises(ValueError, match="version 9"):
@@ -264,6 +264,6 @@ def test_an_unknown_version_is_refused() -> None:
 
 
 def test_no_messages_give_no_spans() -> None:
-    """Neither `fold` nor `merge_spans` makes a span of nothing."""
+    """Without messages, neither `fold` nor `merge_spans` makes a span."""
     assert fold([], GAP_US) == []
     assert merge_spans([], GAP_US) == []

@@ -1,4 +1,4 @@
-"""Tests that a summary follows docs/metrics.md, and depends on its conversation only."""
+"""Tests that a summary follows docs/metrics.md, and depends only on its conversation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_summary_does_not_depend_on_its_batch(talks: list[list[ScoredMessage]]
 
 
 def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
-    """Two events with 300 times and small hashes do not take a neighbour's sentiment."""
+    """Two events with small hashes and 300 times each do not affect a neighbour's sentiment."""
     events = [bytes([16 + i]) + bytes(7) for i in range(2)]
     stamped = [msgspec.structs.replace(scored(at_s=i), event=events[i % 2]) for i in range(300)]
     states = [ConversationState.of(feeling(2, 2, 2)), ConversationState.of(stamped)]
@@ -62,7 +62,7 @@ def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
     ((0, 1, 0, -2, 1, 1, 2), 3),
 ])  # fmt: skip
 def test_sentiment_change_needs_six_messages(steps: tuple[int, ...], change: int | None) -> None:
-    """It is the last three minus the first three in sixths of a point, or None below six."""
+    """The change is the last three minus the first three, in sixths; below six messages it is None."""
     assert summary_of(feeling(*steps)).sentiment_change_sixths == change
 
 
@@ -85,7 +85,7 @@ def test_sentiment_ends_are_means_in_points(
 
 
 def test_a_summary_has_user_start_counts_and_attributes() -> None:
-    """An attribute that no message states is `unknown`."""
+    """A summary has these fields; an attribute that no message states is `unknown`."""
     summary = summary_of(talk(4, 7, country="DE", language="fr"))
     assert summary.started_at_us == MONDAY_US
     assert summary.user == user_hash("ada")
@@ -100,7 +100,7 @@ def test_a_summary_has_user_start_counts_and_attributes() -> None:
 def test_language_comes_from_the_text_only_if_not_stated(
     stated: str | None, told: int, language: str
 ) -> None:
-    """A stated language counts. Otherwise it is the classifier's, or `unknown`."""
+    """A stated language is used, or else the one that the classifier detects, or `unknown`."""
     one = [scored(scores=human_scores(language=told), language=stated)]
     assert summary_of(one).breakdowns[2] == language
 
@@ -129,7 +129,7 @@ def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
 
 
 def test_drift_reads_the_first_and_the_last_three() -> None:
-    """A conversation from coaching to companionship has these types at its ends."""
+    """A conversation that drifts from coaching to companionship opens and closes with them."""
     types = ["coaching"] * 3 + ["counseling"] + ["companionship"] * 3
     said = [scored(i, i, scores=human_scores([name])) for i, name in enumerate(types)]
     summary = summary_of(said)
@@ -137,7 +137,7 @@ def test_drift_reads_the_first_and_the_last_three() -> None:
 
 
 def test_judgements_come_in_the_order_of_the_states() -> None:
-    """`judge` gives one judgement and one summary for each state, and none for no states."""
+    """`judge` gives one judgement and one summary for each state, and nothing for an empty list."""
     states = [ConversationState.of(talk(n, scores=human_scores(["coaching"]))) for n in (1, 2)]
     found, judgements = judge(states, READER)
     assert [s.human_messages for s in found] == [1, 2]

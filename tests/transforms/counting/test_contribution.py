@@ -1,4 +1,4 @@
-"""Tests that only a limited number of a user's conversations count, the same ones in any order."""
+"""Tests that a limited number of a user's conversations count, the same in any order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transforms.counting.contribution import rank_of, remembered_ids, within_lim
 
 
 def test_a_rank_depends_on_the_conversation_only() -> None:
-    """Equal ids have equal ranks in every release, and other ids have other ranks."""
+    """Equal ids have equal ranks in every release, and different ids have different ranks."""
     assert rank_of(bytes(16)).hex() == "dfaa52c212d856da"
     assert rank_of(bytes(15) + b"\1") != rank_of(bytes(16))
 
@@ -18,7 +18,7 @@ def test_a_rank_depends_on_the_conversation_only() -> None:
 @settings(deadline=None, max_examples=80)
 @given(st.data(), st.integers(1, 6))
 def test_the_smallest_ranks_count(data: st.DataObject, limit: int) -> None:
-    """At most the limit counts, the same conversations in any order, and the rest is numbered."""
+    """The same conversations, up to the limit, count in any order; the others are counted as over."""
     ranked = [(rank_of(bytes([i])), summary(at_s=i)) for i in range(data.draw(st.integers(0, 9)))]
     counted, over = within_limit(data.draw(st.permutations(ranked)), limit)
     assert sorted(counted, key=str) == sorted((s for _, s in sorted(ranked)[:limit]), key=str)
@@ -26,7 +26,7 @@ def test_the_smallest_ranks_count(data: st.DataObject, limit: int) -> None:
 
 
 def test_the_earliest_hours_of_one_id_count() -> None:
-    """Conversations of one id share a rank. Among them the earliest hours count."""
+    """Conversations of one id share a rank; among them, the ones in the earliest hours count."""
     rank = rank_of(b"group chat")
     day = [(rank, summary(at_s=hour * HOUR_US / SECOND_US)) for hour in (5, 0, 7, 3)]
     counted, over = within_limit(day, 2)
@@ -35,5 +35,5 @@ def test_the_earliest_hours_of_one_id_count() -> None:
 
 
 def test_the_stream_remembers_spare_conversations() -> None:
-    """As many conversations as count, and at least 256, may leave a user's day."""
+    """As many conversations as the limit, and at least 256, may leave a user's day."""
     assert [remembered_ids(limit) - limit for limit in (1, 100, 256, 1000)] == [256, 256, 256, 1000]

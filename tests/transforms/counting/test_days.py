@@ -1,4 +1,4 @@
-"""Tests the days of a backfill: their messages give the same result as counting everything."""
+"""Tests that a backfill of some days gives the same result for them as counting everything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def day_range(first: int = 0, last: int = 0, margin: timedelta = WEEK, **more: i
 
 
 def test_days_have_starts_and_dates() -> None:
-    """The start of a day gives its date and the other way round, even from within the day."""
+    """Start and date of a day convert into each other; any instant of the day gives its date."""
     assert start_of(MONDAY) == MONDAY_US
     assert date_of(MONDAY_US + 5 * HOUR_US) == MONDAY
     assert list(day_range(0, 2).starts()) == [MONDAY_US, MONDAY_US + DAY_US, MONDAY_US + 2 * DAY_US]
@@ -55,7 +55,7 @@ def test_messages_of_the_margins_count() -> None:
 
 
 def test_a_conversation_near_the_end_may_go_on() -> None:
-    """If its last message is within the gap of the end, it may have another message."""
+    """A conversation may go on if its last message is within one gap of the end."""
     asked = day_range(margin=GAP)
     assert asked.may_go_on(asked.sent_before_us - GAP_US)
     assert not asked.may_go_on(asked.sent_before_us - GAP_US - 1)
@@ -88,7 +88,7 @@ def conversations(messages: list[ScoredMessage]) -> list[Span]:
 def test_a_range_counts_the_same_as_counting_everything(
     hours: list[int], first: int, length: int, jitter_us: int
 ) -> None:
-    """What the margins leave out changes no conversation that begins in the range."""
+    """Messages outside the margins do not change a conversation that begins in the range."""
     asked = day_range(first, first + length, timedelta(days=8))
     said = [scored(h, at_us=h * HOUR_US + jitter_us) for h in hours]
     whole = [c for c in conversations(said) if asked.has(c.first_at_us)]
@@ -98,7 +98,7 @@ def test_a_range_counts_the_same_as_counting_everything(
 
 
 def test_the_margin_before_is_as_small_as_possible() -> None:
-    """A message exactly the gap before the range matters; one microsecond earlier it does not."""
+    """A message exactly one gap before the range matters; one microsecond earlier it does not."""
     asked = day_range()
     edge, inside = scored("a", at_us=-GAP_US), scored("b", at_us=0)
     assert asked.is_said_in_time(edge.sent_at_us)

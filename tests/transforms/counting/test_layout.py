@@ -1,4 +1,4 @@
-"""Tests that stored totals and states name their contents, and that unknown names are refused."""
+"""Tests that stored totals and states name what they contain, and refuse unknown names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_totals_name_their_slices() -> None:
 
 @pytest.mark.parametrize("key", [[99, "all"], [2, "friendship"]])
 def test_totals_of_an_unknown_facet_are_refused(key: list[Any]) -> None:
-    """A facet or value that this version does not have is not read as another one."""
+    """A facet or value that this version does not know is refused, not misread."""
     encoded = totals_of([summary()]).encode()
     keys = msgspec.msgpack.decode(encoded)[1]
     with pytest.raises(ValueError, match="which this version does not have"):
@@ -42,7 +42,7 @@ def test_totals_of_an_unknown_facet_are_refused(key: list[Any]) -> None:
 
 
 def test_totals_of_an_unknown_breakdown_are_refused() -> None:
-    """An id that no breakdown has is refused."""
+    """The id of an unknown breakdown is refused."""
     encoded = totals_of([summary()]).encode()
     (hour, _, *rest), *rows = msgspec.msgpack.decode(encoded)[2]
     with pytest.raises(ValueError, match="breakdown 99, which this version does not have"):
@@ -65,7 +65,7 @@ def test_a_state_with_other_breakdowns_is_refused(state: Any, place: int) -> Non
 
 
 def test_stated_ids_follow_the_attributes() -> None:
-    """There is one id for each attribute."""
+    """A state has one breakdown id for each attribute, in the same order."""
     assert len(STATED_IDS) == len(set(STATED_IDS)) == len(ATTRIBUTES)
     assert ConversationState.decode(
         ConversationState.of([scored()]).encode()

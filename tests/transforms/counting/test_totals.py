@@ -44,7 +44,7 @@ def totals_from(entries: list[tuple[Cell, Sums]]) -> DayTotals:
 
 
 def names_of(found: ConversationSummary) -> set[str]:
-    """Returns the slices that a summary counts in anywhere, as `facet:value`."""
+    """Returns all slices that a summary counts in, as `facet:value`."""
     return {":".join(SLICES[cell.slice_index]) for cell, _ in cells_of(found)}
 
 
@@ -67,7 +67,7 @@ def test_totals_add_like_numbers(
 @settings(deadline=None, max_examples=80)
 @given(ENTRIES)
 def test_equal_totals_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None:
-    """No order of arrival or insertion shows in the bytes, which decode to the totals."""
+    """The bytes do not depend on the order of arrival, and decode to the totals."""
     totals = totals_from(entries)
     other = totals_from(entries[::-1])
     assert other.encode() == totals.encode()
@@ -101,7 +101,7 @@ def test_the_builder_adds_up_the_same_as_the_cells(found: list[ConversationSumma
 
 
 def test_a_user_counts_once_in_a_cell() -> None:
-    """Two conversations of one user are two conversations and one user in a shared cell."""
+    """If two conversations of one user share a cell, it has two conversations but one user."""
     totals = totals_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
     everyone = INDEX[Slice("all", ALL)]
     assert totals[Cell(DAY, OVERALL, ALL, everyone)] == Sums(2, 1, 0, 0)
@@ -110,7 +110,7 @@ def test_a_user_counts_once_in_a_cell() -> None:
 
 
 def test_a_conversation_without_a_user_adds_no_user() -> None:
-    """A missing id is not a user, and does not borrow another one's."""
+    """A missing id is not a user, and the conversation is not given to another user."""
     nobody = totals_of([summary(user="")])
     assert {t.users for t in nobody.values()} == {0}
     both = totals_of([summary(user=""), summary()])
@@ -133,13 +133,13 @@ def test_every_measure_of_metrics_has_its_slices() -> None:
 
 
 def test_every_breakdown_of_metrics_is_there() -> None:
-    """Measures come by platform, country, language, plan, model and length, and overall."""
+    """Measures are given overall and by platform, country, language, plan, model and length."""
     wanted = {"overall", "platform", "country", "language", "plan", "model", "length"}
     assert wanted <= {breakdown.name for breakdown in BREAKDOWNS}
 
 
 def test_a_plain_conversation_is_in_few_slices() -> None:
-    """A short technical conversation is only in all, its use, its length and its drift."""
+    """A short technical conversation is only in the slices `all`, use, length and drift."""
     assert names_of(summary(use="technical")) == {
         "all:all", "use:technical", "length:3", "drift:none>none",
     }  # fmt: skip
@@ -164,7 +164,7 @@ def test_a_rich_conversation_is_in_all_its_slices() -> None:
 
 @pytest.mark.parametrize("humans", [0, 3, 6, 51])
 def test_each_cell_is_yielded_once(humans: int) -> None:
-    """A conversation has each cell once for its hour and once for its day."""
+    """A conversation counts in each cell once for its hour and once for its day."""
     cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=humans))]
     assert len(cells) == len(set(cells))
     by_day = {c._replace(hour=0) for c in cells if c.hour == DAY}
@@ -185,7 +185,7 @@ def test_no_number_has_two_rows() -> None:
 
 
 def test_change_is_kept_in_sentiment_cells_only() -> None:
-    """Only slices of sentiment sum the change of mood and its squares."""
+    """Only slices of sentiment have the sums of mood changes and of their squares."""
     for cell, sums in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
         is_about_it = SLICES[cell.slice_index].facet == "sentiment"
         assert sums == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
@@ -200,14 +200,14 @@ def test_a_change_of_zero_is_a_change() -> None:
 
 @pytest.mark.parametrize(("humans", "is_long"), [(49, False), (50, False), (51, True)])
 def test_long_is_strictly_more_than_fifty(humans: int, is_long: bool) -> None:
-    """50 human messages are not long, 51 are."""
+    """A conversation of 50 human messages is not long; one of 51 is."""
     found = names_of(summary(human_messages=humans))
     assert ("long:all" in found) == is_long == ("drift_long:none>none" in found)
     assert length_of(humans) == ("51-100" if is_long else "21-50")
 
 
 def test_length_bins_leave_no_number_out() -> None:
-    """Every number of messages has one bin. The bins are in order, and the last is open."""
+    """Every number of messages has one bin. The bins are in order; the last has no upper end."""
     bins = [name for name, _ in groupby(length_of(n) for n in range(400))]
     assert bins == list(LENGTHS)
     assert length_of(10**9) == "201+"

@@ -1,4 +1,4 @@
-"""Tests that a user's day ends like the batch in any order of changes, and stays small."""
+"""Tests that a user's day equals the batch after changes in any order, and stays small."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Change = tuple[Rank, SignedSummary]
 
 
 class Ended(NamedTuple):
-    """A user's day after some changes, and all that the changes added."""
+    """A user's day after some changes, and the sum of all totals that the changes added."""
 
     day: UserDay
     totals: DayTotals
@@ -39,7 +39,7 @@ class Ended(NamedTuple):
 
 
 def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
-    """Applies changes one after another, each to a day that is read back from its bytes."""
+    """Applies changes one after another, and encodes and decodes the day before each."""
     ended = Ended(UserDay(), DayTotals(), 0, 0)
     for rank, change in changes:
         day, totals, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
@@ -56,7 +56,7 @@ def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
 
 
 def added(numbers: Iterable[int], sign: int = 1) -> list[Change]:
-    """Returns the changes that add or take back one conversation for each number."""
+    """Returns changes that add or take back one conversation for each number."""
     return [
         (rank_of(b"%d" % n), SignedSummary(sign, summary(human_messages=n % 60))) for n in numbers
     ]
@@ -64,7 +64,7 @@ def added(numbers: Iterable[int], sign: int = 1) -> list[Change]:
 
 @st.composite
 def revised(draw: st.DrawFn) -> tuple[list[RankedSummary], list[Change]]:
-    """Draws conversations that were revised, some of them to nothing, and what is left of them.
+    """Draws changes to conversations, and the conversations that are left after the changes.
 
     Some ids have several conversations on the day.
     """
@@ -86,7 +86,7 @@ def revised(draw: st.DrawFn) -> tuple[list[RankedSummary], list[Change]]:
 def test_any_order_of_changes_ends_like_the_batch(
     made: tuple[list[RankedSummary], list[Change]], limit: int
 ) -> None:
-    """What the changes add is the totals of the conversations that count in a batch."""
+    """The changes add up to the totals of the conversations that count in a batch."""
     left, changes = made
     counted, over_limit = within_limit(left, limit)
     ended = after(changes, limit)
@@ -99,7 +99,7 @@ def test_any_order_of_changes_ends_like_the_batch(
 def test_what_a_full_memory_misses_is_counted(
     made: tuple[list[RankedSummary], list[Change]], limit: int
 ) -> None:
-    """With one spare id a day may miss conversations of the batch, and says how many."""
+    """With only one spare id, a day may miss conversations of the batch, and counts them."""
     left, changes = made
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_day, "remembered_ids", lambda limit: limit + 1)
@@ -115,7 +115,7 @@ def test_what_a_full_memory_misses_is_counted(
 
 
 def test_the_memory_of_a_shared_user_is_bounded() -> None:
-    """More conversations than are remembered take no more state, and are counted as over."""
+    """Conversations that are not remembered take no state, and are counted as over the limit."""
     full = after(added(range(remembered_ids(LIMIT))))
     many = after(added(range(4 * remembered_ids(LIMIT))))
     assert len(many.day.encode()) < 1.05 * len(full.day.encode()) < 32_768
@@ -142,7 +142,7 @@ def test_a_change_costs_the_same_for_any_number_of_conversations(
 
 
 def test_a_conversation_that_leaves_lets_the_next_count() -> None:
-    """As many as are spare may leave, and the totals stay those of the batch."""
+    """Up to the number of spares, conversations may leave and the totals equal the batch's."""
     everyone = range(4 * LIMIT)
     in_order = sorted(everyone, key=lambda n: rank_of(b"%d" % n))
     spare = remembered_ids(LIMIT) - LIMIT
@@ -156,7 +156,7 @@ def test_a_conversation_that_leaves_lets_the_next_count() -> None:
 
 
 def test_a_forgotten_conversation_may_leave() -> None:
-    """Taking back a forgotten conversation only lowers the number over the limit."""
+    """If a forgotten conversation is taken back, only the number over the limit decreases."""
     in_order = sorted(range(4 * LIMIT), key=lambda n: rank_of(b"%d" % n))
     before = after([*added(in_order), *added(in_order[:1], -1)])
     ended = after([*added(in_order), *added(in_order[:1], -1), *added(in_order[-1:], -1)])
@@ -193,6 +193,6 @@ def test_a_user_day_is_a_value() -> None:
 
 
 def test_a_user_day_of_another_version_is_refused() -> None:
-    """The bytes of another version are refused, not misread."""
+    """The bytes of a different version are refused, not misread."""
     with pytest.raises(ValueError, match="version 9"):
         UserDay.decode(msgspec.msgpack.encode((9, [], 0, None, 0, [])))

@@ -1,4 +1,4 @@
-"""Tests the shipped rates: which classifier they belong to, and what a file of rates may say."""
+"""Tests the shipped rates: which classifier they belong to, and which files are valid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_shipped_rates_belong_to_the_shipped_model(caplog: pytest.LogCapture
 
 
 def test_another_version_has_no_rates_and_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Rates of another version are not used, and one warning names both versions."""
+    """Rates of a different version are not used, and one warning names both versions."""
     with caplog.at_level(logging.WARNING):
         assert load_rates("labels") == ()
     (said,) = caplog.messages
@@ -34,7 +34,7 @@ def test_another_version_has_no_rates_and_logs_a_warning(caplog: pytest.LogCaptu
 
 
 def test_a_written_file_is_read_back() -> None:
-    """A run reads what evaluation wrote, and each field is on a line of its own for diffs."""
+    """A run reads the file that evaluation wrote, with one field per line for diffs."""
     both = (AFFECTIVE, Rate("zh", "pushback", "all", 1, 2, 3, 4))
     rates = (Rates("c-1", both), Rates("accurate-c-1", (AFFECTIVE,)))
     encoded = encode_rates(rates)
@@ -61,6 +61,6 @@ def test_impossible_rates_are_refused(change: dict[str, object], said: str) -> N
 
 
 def test_a_language_and_value_occurs_once() -> None:
-    """Two rows for one value of one language are refused, because either could be meant."""
+    """A second row for the same value and language is refused."""
     with pytest.raises(ValueError, match="all use affective occur twice"):
         Rates("c-1", (AFFECTIVE, AFFECTIVE))

@@ -1,4 +1,4 @@
-"""Tests the registry of facets: it finds them in the folder, orders them and gives the slices."""
+"""Tests the registry, which finds the facets in the folder, orders them and gives the slices."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_ids_never_change() -> None:
 
 
 def test_every_module_of_the_folder_is_a_facet() -> None:
-    """The registry finds a facet in every module except `facet` and `registry`."""
+    """Every module of the folder has a facet, except `facet` and `registry`."""
     modules = {path.stem for path in Path(folder.__path__[0]).glob("*.py")}
     assert len(FACETS) == len(modules - {"__init__", "facet", "registry"})
 
 
 def test_two_facets_with_one_id_are_refused() -> None:
-    """A new facet cannot take the id or the name of another one."""
+    """A new facet cannot have the id or the name of an existing one."""
     with pytest.raises(ValueError, match="facets use and mood have the same id 3"):
         ordered([uses.FACET, replace(uses.FACET, name="mood")])
     with pytest.raises(ValueError, match="two facets have the same name"):
@@ -58,7 +58,7 @@ def test_two_facets_with_one_id_are_refused() -> None:
     ],
 )
 def test_a_wrong_declaration_is_refused(changed: dict[str, object], message: str) -> None:
-    """The error at import says what is wrong."""
+    """A wrong declaration fails at import, and the error says what is wrong."""
     with pytest.raises(ValueError, match=message):
         replace(uses.FACET, **changed)  # type: ignore[arg-type]
 
@@ -86,7 +86,7 @@ def test_a_facet_is_left_out_of_breakdowns_that_show_it() -> None:
 
 
 def test_a_stored_slice_is_found_by_id_and_value() -> None:
-    """A slice is found by its stored name, and an unknown facet or value is refused."""
+    """A stored slice is found by id and value; an unknown facet or value is refused."""
     assert [index_of_key(*key) for key in SLICE_KEYS] == list(range(len(SLICES)))
     for key in ((99, "all"), (2, "friendship")):
         with pytest.raises(ValueError, match="which this version does not have"):

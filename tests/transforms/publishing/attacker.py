@@ -1,4 +1,4 @@
-"""Attacks what is published of a day: subtracts and solves to find what is not.
+"""Attacks the published cells of a day: computes withheld cells by subtracting and solving.
 
 The attacker knows every published cell, which cells are empty, and the definitions. From these
 alone, not from `relations_of`, he derives which cells add up to which.
@@ -25,7 +25,7 @@ _PRIME: Final = 2**61 - 1
 
 
 def equations(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Yields (total, parts) that are equal by definition, of the cells that are not empty."""
+    """Yields (total, parts) of cells that are not empty; the two are equal by definition."""
     for total, parts in _definitions(totals):
         yield total, [part for part in parts if part in totals]
 
@@ -52,7 +52,7 @@ def _definitions(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
 
 
 def _of_place(hour: int, breakdown: int, value: str) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Yields what ties the slices of one place."""
+    """Yields the equations between the slices of one place."""
 
     def cells(facet: str, names: Iterable[str]) -> list[Cell]:
         return [Cell(hour, breakdown, value, INDEX[Slice(facet, name)]) for name in names]
@@ -73,7 +73,7 @@ def _of_place(hour: int, breakdown: int, value: str) -> Iterator[tuple[Cell, lis
 
 
 def _of_lengths(hour: int) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Yields what ties the long and the changed of `overall` to the values of `length`."""
+    """Yields equations that tie long and sentiment slices of `overall` to those of `length`."""
     for facet, names in (("long", _LONG), ("sentiment", _WITH_CHANGE)):
         for plain, other in groups(facet):
             parts = [Cell(hour, LENGTH, name, plain) for name in names]
@@ -86,7 +86,7 @@ def _of_lengths(hour: int) -> Iterator[tuple[Cell, list[Cell]]]:
 
 
 def groups(facet: str) -> Iterator[tuple[int, int]]:
-    """Yields (a group's slice, the slice of those in it that are long or changed)."""
+    """Yields (slice of a group, slice of its conversations that are long or have a change)."""
     yield EVERYONE, INDEX[Slice(facet, ALL)]
     yield AFFECTIVE, INDEX[Slice(facet, "affective")]
     for name in TYPES:
@@ -94,7 +94,7 @@ def groups(facet: str) -> Iterator[tuple[int, int]]:
 
 
 def within() -> Iterator[tuple[int, int]]:
-    """Yields (slice, another that is always within it), by definition."""
+    """Yields (slice, slice that lies within it by definition)."""
     for facet in ("long", "sentiment"):
         yield from groups(facet)
         yield INDEX[Slice(facet, ALL)], INDEX[Slice(facet, "affective")]
@@ -118,7 +118,7 @@ def within() -> Iterator[tuple[int, int]]:
 
 
 def unknowns_of(totals: DayTotals, published: DayTotals) -> list[dict[Cell, int]]:
-    """Returns each equation's coefficients of the cells that the attacker does not see."""
+    """Returns, for each equation, the coefficients of the cells that the attacker does not see."""
     rows = []
     for total, parts in equations(totals):
         signed = {total: 1} | dict.fromkeys(parts, -1)
@@ -129,7 +129,7 @@ def unknowns_of(totals: DayTotals, published: DayTotals) -> list[dict[Cell, int]
 
 
 def subtract(rows: list[dict[Cell, int]]) -> set[Cell]:
-    """Returns the cells had by subtracting what is known from a total, again and again."""
+    """Returns the cells found by repeatedly subtracting known cells from a total."""
     known: set[Cell] = set()
     while True:
         left = [[cell for cell in row if cell not in known] for row in rows]
@@ -179,5 +179,5 @@ def _subtract(row: dict[Cell, int], other: dict[Cell, int], times: int) -> None:
 
 
 def small_of(totals: DayTotals, cells: Iterable[Cell], thresholds: Thresholds) -> list[Cell]:
-    """Returns those of the cells that may not be known."""
+    """Returns the cells that the attacker must not know, because they are small."""
     return [c for c in cells if not thresholds.allow(totals[c].conversations, totals[c].users)]

@@ -1,4 +1,4 @@
-"""Builds days of conversations to publish, of few users or of many."""
+"""Builds days of conversations to publish, with few or many users."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def day_of_people(found: Iterable[ConversationSummary]) -> DayTotals:
 
 
 def crowd(size: int, prefix: str = "u", **fields: object) -> list[ConversationSummary]:
-    """Builds one conversation each of so many users."""
+    """Builds one conversation for each of a number of users."""
     return [summary(f"{prefix}{i}", **fields) for i in range(size)]  # type: ignore[arg-type]

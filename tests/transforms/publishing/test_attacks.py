@@ -31,7 +31,7 @@ from transforms.publishing.suppression import NOT_PUBLISHED, published_cells
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_the_attacker_has_his_definitions_right(size: int, seed: int) -> None:
-    """Every equation holds of real sheets, and every slice lies within the larger one."""
+    """Every equation holds for real totals, and every slice lies within its larger one."""
     totals = day_of_people(busy_day(size, seed))
     for total, parts in equations(totals):
         assert totals.get(total, Sums(0, 0, 0, 0))[0] == sum(totals[p][0] for p in parts)
@@ -66,7 +66,7 @@ def test_solving_finds_nothing_small(size: int, seed: int) -> None:
 @example(size=40, seed=2)
 @example(size=70, seed=40)
 def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
-    """Where a slice and one within it are published, the rest is empty or not small."""
+    """If a slice and a slice within it are published, the rest is empty or not small."""
     totals = day_of_people(busy_day(size, seed))
     published = published_cells(totals, FEW)
     pairs = list(within())
@@ -79,7 +79,7 @@ def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
 
 
 def test_a_type_that_is_nearly_all_of_the_affective_is_held_back() -> None:
-    """The affective and one of their types may not differ by fewer than the thresholds."""
+    """All affective conversations and those of one type differ by none or enough of them."""
     found = crowd(10, "a", types=["coaching"]) + crowd(2, "b", types=["counseling"])
     published = published_cells(day_of_people(found), FEW)
     both = {AFFECTIVE, INDEX[Slice("type", "coaching")]}
@@ -88,7 +88,7 @@ def test_a_type_that_is_nearly_all_of_the_affective_is_held_back() -> None:
 
 
 def test_lengths_by_country_are_tied_to_the_cells_of_length() -> None:
-    """A length has its total under breakdown `length`: a lone small country must not show by it."""
+    """A small country is not revealed by a length's total, a cell of the breakdown `length`."""
     found = [
         *crowd(9, "a", country="DE", human_messages=4),
         *crowd(8, "b", country="FR", human_messages=4),
@@ -103,7 +103,7 @@ def test_lengths_by_country_are_tied_to_the_cells_of_length() -> None:
 
 
 def test_two_names_of_one_set_are_held_back_together() -> None:
-    """Of six messages and more a type and its sentiment slice count the same conversations."""
+    """From six messages on, a type and its sentiment slice count the same conversations."""
     found = [
         *crowd(9, "a", types=["coaching"], human_messages=6),
         *crowd(5, "b", types=["counseling"], human_messages=6),

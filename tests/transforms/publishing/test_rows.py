@@ -20,7 +20,7 @@ LONG = INDEX[Slice("long", "coaching")]
 
 
 def test_a_row_fills_every_column() -> None:
-    """Window, names, counts, versions and thresholds are in the columns of the table."""
+    """A row has the window, names, counts, versions and thresholds in the table's columns."""
     row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Sums(9, 8, -7, 60), STAMP, 20, 10)
     assert row == AggregateRow(
         MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
@@ -57,7 +57,7 @@ def test_a_withdrawal_has_no_numbers() -> None:
 
 
 def test_a_snapshot_has_every_cell_in_order() -> None:
-    """With open thresholds each cell has one row. All rows have one revision and one snapshot."""
+    """With thresholds of 1, each cell has one row. All rows share a revision and a snapshot."""
     totals = totals_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
     rows = release_day((MONDAY_US, totals), OPEN, 7)
     assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(totals.items())]
@@ -96,7 +96,7 @@ def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
 
 
 def test_a_row_survives_its_codec() -> None:
-    """A row crosses the shuffle unchanged, and so does a withdrawal."""
+    """A row is unchanged after encoding and decoding, and so is a withdrawal."""
     codec = StructCodec(AggregateRow)
     for sums in (Sums(9, 8, -7, 60), None):
         row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), sums, STAMP, 1, 1)

@@ -1,4 +1,4 @@
-"""Tests what is published of a day: which cells, with which remainders, above which thresholds."""
+"""Tests which cells of a day are published, and with which remainders and thresholds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COUNTRY: Final = BREAKDOWN_IDS["country"]
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
-    """Partitions add up exactly, in conversations; a subset's total is no smaller."""
+    """The conversations of a partition add up exactly; a subset is not larger than its total."""
     totals = day_of_people(busy_day(size, seed))
     for relation in relations_of(totals):
         total, parts, is_partition = relation.total, relation.parts, relation.is_partition
@@ -44,7 +44,7 @@ def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_every_published_cell_reaches_both_thresholds(size: int, seed: int) -> None:
-    """No row, remainders included, is of fewer; all but remainders are as counted."""
+    """All rows, even remainders, reach both thresholds; only remainders differ from the counts."""
     totals = day_of_people(busy_day(size, seed))
     for cell, tally in published_cells(totals, FEW).items():
         assert FEW.allow(tally.conversations, tally.users)
@@ -54,7 +54,7 @@ def test_every_published_cell_reaches_both_thresholds(size: int, seed: int) -> N
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_the_order_of_the_sheet_does_not_matter(size: int, seed: int) -> None:
-    """Sheets filled in another order publish the same, to the byte."""
+    """Totals that were filled in a different order give the same rows, byte for byte."""
     totals = day_of_people(busy_day(size, seed))
     there = published_cells(totals, FEW)
     back = published_cells(DayTotals(reversed(totals.items())), FEW)
@@ -72,19 +72,19 @@ def test_fifteen_users_are_enough(size: int) -> None:
     (14, 30, False), (15, 30, True), (30, 30, True),
 ])  # fmt: skip
 def test_both_thresholds_must_be_reached(users: int, conversations: int, is_out: bool) -> None:
-    """Many conversations of too few users stay inside."""
+    """Many conversations of too few users are withheld."""
     found = [summary(f"u{i % users}") for i in range(conversations)]
     published = published_cells(day_of_people(found), Thresholds())
     assert (Cell(DAY, OVERALL, ALL, EVERYONE) in published) == is_out
 
 
 def test_conversations_without_user_do_not_count_towards_the_users() -> None:
-    """A hundred conversations of nobody are not published."""
+    """A hundred conversations without a user are not published."""
     assert published_cells(day_of_people([summary("") for _ in range(100)]), Thresholds()) == {}
 
 
 def test_thresholds_of_one_publish_everything() -> None:
-    """Somebody's own conversations are all shown, also those without a user."""
+    """With thresholds of 1 all conversations are shown, even those without a user."""
     totals = day_of_people([summary(""), summary(country="DE")])
     assert published_cells(totals, Thresholds(1, 1)) == totals
 
@@ -97,7 +97,7 @@ def test_a_threshold_below_one_is_refused(name: str) -> None:
 
 
 def test_one_small_country_takes_another_with_it() -> None:
-    """A lone small value can not be had by subtraction: the next smallest goes too."""
+    """If only one value is small, the next smallest is withheld too, so subtraction fails."""
     found = [
         each
         for name, size in (("DE", 9), ("FR", 5), ("IT", 2))
@@ -115,7 +115,7 @@ def test_one_small_country_takes_another_with_it() -> None:
 
 
 def test_the_remainder_never_claims_too_many_users() -> None:
-    """Users who are also seen elsewhere are not counted into the remainder: it is a lower bound."""
+    """A remainder's users are a lower bound: users of published cells are not counted."""
     travellers = [s for name in ("DE", "FR", "IT") for s in crowd(5, "u", country=name)]
     more = crowd(4, "x", country="DE") + crowd(2, "y", country="CH")
     of_country: defaultdict[str, set[str]] = defaultdict(set)
@@ -129,7 +129,7 @@ def test_the_remainder_never_claims_too_many_users() -> None:
 
 
 def test_a_sheet_in_the_middle_of_a_revision_is_no_error() -> None:
-    """A cell whose conversations cancel out for a moment is withheld, and stops nothing."""
+    """A cell whose conversations cancel out for a moment is withheld, and causes no error."""
     slice_ = INDEX[Slice("sentiment", ALL)]
     passing = Sums(0, 0, 3, 9)
     totals = DayTotals({Cell(hour, OVERALL, ALL, slice_): passing for hour in (DAY, 4)})
@@ -139,7 +139,7 @@ def test_a_sheet_in_the_middle_of_a_revision_is_no_error() -> None:
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_retractions_ahead_of_their_replacements_are_no_error(size: int, seed: int) -> None:
-    """Conversations taken from a sheet before they came to it leave nothing small to see."""
+    """If conversations are subtracted before they are added, no small cell is published."""
     totals = day_of_people(busy_day(size, seed))
     totals.add_all(day_of_people(busy_day(size, seed + 1)), -1)
     for tally in published_cells(totals, FEW).values():
@@ -147,7 +147,7 @@ def test_retractions_ahead_of_their_replacements_are_no_error(size: int, seed: i
 
 
 def test_the_headline_is_kept_where_another_cell_can_go() -> None:
-    """To cover a small use a larger one goes, and the fewer affective conversations stay."""
+    """A small use is protected by withholding a larger one, not the affective conversations."""
     found = [
         *crowd(5, "a", types=["coaching"]),
         *crowd(9, "b", use="work"),
