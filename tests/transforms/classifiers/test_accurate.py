@@ -110,7 +110,7 @@ def test_language_and_pushback_are_kept() -> None:
 
 
 def test_an_assistant_message_is_never_read_again() -> None:
-    """The gate is below 0, but does not apply to the human columns of the assistant, which are 0."""
+    """Its human columns are 0, which would pass the gate of -5, but the gate does not apply."""
     encoder = SentencesByHand()
     rows = score(accurate(encoder, gate=-5), "really sad", human=False)
     assert rows.tobytes() == base_rows(["really sad"], human=False).tobytes()

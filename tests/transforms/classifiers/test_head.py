@@ -72,7 +72,7 @@ def test_the_gate_decides_whether_the_use_is_affective() -> None:
 
 
 def test_an_affective_conversation_always_has_a_type() -> None:
-    """If no type reaches its threshold, the type that is nearest to it is taken."""
+    """If no type reaches its threshold, the type closest to its threshold is taken."""
     judged = judge([row(affective=8, coaching=-4, counseling=-9)])
     assert names(judged) == {"coaching"}
 

@@ -62,7 +62,7 @@ def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
     ((0, 1, 0, -2, 1, 1, 2), 3),
 ])  # fmt: skip
 def test_sentiment_change_needs_six_messages(steps: tuple[int, ...], change: int | None) -> None:
-    """The change is the last three minus the first three, in sixths; below six messages it is None."""
+    """Last three minus first three, in sixths of a point; None for fewer than six messages."""
     assert summary_of(feeling(*steps)).sentiment_change_sixths == change
 
 

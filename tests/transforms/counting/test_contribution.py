@@ -18,7 +18,7 @@ def test_a_rank_depends_on_the_conversation_only() -> None:
 @settings(deadline=None, max_examples=80)
 @given(st.data(), st.integers(1, 6))
 def test_the_smallest_ranks_count(data: st.DataObject, limit: int) -> None:
-    """The same conversations, up to the limit, count in any order; the others are counted as over."""
+    """In any order the same conversations count, and the number over the limit is returned."""
     ranked = [(rank_of(bytes([i])), summary(at_s=i)) for i in range(data.draw(st.integers(0, 9)))]
     counted, over = within_limit(data.draw(st.permutations(ranked)), limit)
     assert sorted(counted, key=str) == sorted((s for _, s in sorted(ranked)[:limit]), key=str)

@@ -65,7 +65,7 @@ def test_a_state_with_other_breakdowns_is_refused(state: Any, place: int) -> Non
 
 
 def test_stated_ids_follow_the_attributes() -> None:
-    """A state has one breakdown id for each attribute, in the same order."""
+    """There is exactly one breakdown id for each attribute of a state."""
     assert len(STATED_IDS) == len(set(STATED_IDS)) == len(ATTRIBUTES)
     assert ConversationState.decode(
         ConversationState.of([scored()]).encode()

@@ -27,7 +27,7 @@ UNSHRUNK: Final = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 def day_of_people(found: Iterable[ConversationSummary]) -> DayTotals:
-    """Adds up the sheets of all users."""
+    """Adds up the totals of all users."""
     people: defaultdict[str, list[ConversationSummary]] = defaultdict(list)
     for each in found:
         people[each.user].append(each)

@@ -66,7 +66,7 @@ def test_solving_finds_nothing_small(size: int, seed: int) -> None:
 @example(size=40, seed=2)
 @example(size=70, seed=40)
 def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
-    """If a slice and a slice within it are published, the rest is empty or not small."""
+    """If a slice and a smaller slice within it are published, the rest is empty or not small."""
     totals = day_of_people(busy_day(size, seed))
     published = published_cells(totals, FEW)
     pairs = list(within())
@@ -79,7 +79,7 @@ def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
 
 
 def test_a_type_that_is_nearly_all_of_the_affective_is_held_back() -> None:
-    """All affective conversations and those of one type differ by none or enough of them."""
+    """The affective cell and one of its types are not both published if they differ by few."""
     found = crowd(10, "a", types=["coaching"]) + crowd(2, "b", types=["counseling"])
     published = published_cells(day_of_people(found), FEW)
     both = {AFFECTIVE, INDEX[Slice("type", "coaching")]}
