@@ -1,6 +1,7 @@
 """Balance: sums the ledger of a run, and fails a bounded run that lost or doubled a record.
 
-A stream writes its ledger again and again. Its two sides differ by the records under way.
+A stream writes its ledger repeatedly, and the two sides of its ledger differ by the number of
+records that are still being processed.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
     In: collections of `LedgerEntry` by name.
     Out: one `LedgerTotal` for each account and reason.
     Windowing: the global window, in and out.
-    Guarantees: no `LedgerTotal` comes out if the ledger does not balance. The bundle then raises
-    `LedgerImbalanceError`, and the run fails.
+    Guarantees: if the ledger does not balance, the bundle raises `LedgerImbalanceError`, no
+    `LedgerTotal` is emitted, and the run fails.
 
     Args:
       revision: start of the run, microseconds since the epoch. It names the run and is the revision
@@ -64,19 +65,20 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of an unbounded job, for as long as it runs.
 
     In: collections of `LedgerEntry` by name.
-    Out: all `LedgerTotal`s of the run so far, under one revision, once a firing period in which an
-    entry came.
+    Out: all `LedgerTotal`s of the run so far, under one revision. They are emitted once in each
+    firing period in which an entry arrived.
     Windowing: the global window, in and out.
-    Guarantees: the totals are in the state that the runner keeps. So a record that is replayed
-    after a failure counts once, and a later revision supersedes what a lost attempt wrote.
-    State: `RunningTotals`, some hundred bytes. It is never dropped, and grows by an entry
-    for each new day of an account that counts by day.
+    Guarantees: the totals are part of the state that the runner keeps. So a record that is replayed
+    after a failure counts once, and the rows written by a failed attempt are superseded by a later
+    revision.
+    State: `RunningTotals`, a few hundred bytes. It is never dropped. For each account that counts
+    by day, it grows by one entry for each new day.
 
     Args:
       firings: when the totals are written.
       clock: gives the revisions.
       run: start of the job, microseconds since the epoch. It names the run, unless the job took
-        over the state of an earlier one.
+        over the state of an earlier job.
     """
 
     def __init__(self, firings: Firings, clock: Clock, run: int) -> None:
@@ -155,5 +157,5 @@ def at_end_of_bundle(counts: Mapping[tuple[str, str], int]) -> Iterator[Windowed
 def count_metrics(step: str, counts: Mapping[tuple[str, str], int]) -> None:
     """Adds the counts to Beam's counters `<step>/<account>` or `<step>/<account>/<reason>`."""
     for (account, reason), records in counts.items():
-        # Beam's counters may go down. A stream takes back what it counted too early.
+        # Beam's counters may go down, because a stream subtracts what it counted too early.
         Metrics.counter(step, f"{account}/{reason}" if reason else account).inc(records)

@@ -1,11 +1,12 @@
-"""Changes: adds what is new to the totals, and takes back what it replaces.
+"""Changes: turns new messages into changes of the totals, and subtracts outdated summaries.
 
 This is the core of the unbounded job. The summary of a conversation is revised when the
 conversation grows, and when a late event merges two of its spans. Beam has no retractions. So one
 stateful step remembers the summaries that it emitted for each conversation, and another remembers
-which of a user's conversations count. Both emit signed changes. Their sum is right in any order, so
-every table ends like a batch run's; the ledger counts what comes too late for that. The logic is in
-`conversation.history` and `counting.user_day`. The DoFns here are thin shells around it.
+which of a user's conversations count. Both emit signed changes, whose sum does not depend on their
+order. So every table ends up the same as after a batch run, apart from changes that come too late;
+the ledger counts these. The logic is in `conversation.history` and `counting.user_day`. The DoFns
+in this module are thin wrappers around it.
 
 Both steps accept every valid value and raise nothing. They could not send a bad value to the dead
 letters, because Beam refuses to route the exceptions of a stateful step.
@@ -48,14 +49,14 @@ UserDayKey = tuple[str, int]
 """Hash of the user, and start of the day in microseconds since the epoch."""
 
 RankedChange = tuple[Rank, SignedSummary]
-"""A signed summary, and the rank of its conversation among those of its user."""
+"""A signed summary, and the rank of its conversation among the conversations of the same user."""
 
 END_OF_TIME: Final = GlobalWindow().max_timestamp()
 """The time to which a drain moves the watermark, and the timestamp of the panes that it fires.
 
-Only a drain moves the watermark ahead of the clock. So a timer that fires while the clock is still
-before its due time tells that there is a drain. At that moment the last panes may still be on their
-way. They have all come when a timer that is due at the end of time fires.
+Only a drain moves the watermark ahead of the clock. So if a timer fires before the clock has
+reached its due time, the job is being drained. At that moment the last panes may not have arrived
+yet. All of them have arrived when a timer set for this time fires.
 """
 
 _NEW_HISTORY: Final = ConversationHistory()
@@ -82,10 +83,10 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
     conversations and messages.
     Windowing: the global window, in and out.
     Guarantees: the signed summaries of a conversation add up to the summaries of its joined state,
-    in any order of the messages and with any repetition. A conversation is reported as long once.
-    State: `ConversationHistory`, at most 16 KB a span. A span is dropped some time after its last
-    message: `kept_us` plus the gap, or plus a day if that is longer. A drain drops all state, and
-    counts the conversations that were still open.
+    even if messages are reordered or repeated. A conversation is reported as long only once.
+    State: `ConversationHistory`, at most 16 KB per span. A span is dropped some time after its last
+    message: `kept_us` plus the session gap or one day, whichever is longer. A drain drops all
+    state, and counts the conversations that were still open.
     Metrics: counters `changes/<account>` and `changes/open_at_drain/<day>`; distributions
     `changes/state_bytes` and `changes/sent_to_counted_ms`, the time from the sending of a pane's
     newest message to its counting.
@@ -94,7 +95,8 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
       load_classifier: loads the classifier that judges the conversations.
       gap_us: the session gap.
       kept_us: how long state is kept; see `Settings.kept_us`.
-      clock: tells a drain from the passing of time, and gives the time of counting.
+      clock: returns the current time. It is used to detect a drain and to measure
+        `changes/sent_to_counted_ms`.
     """
 
     def __init__(
@@ -118,24 +120,24 @@ class UsersOutputs(NamedTuple):
 
 
 class CountUsers(beam.PTransform[RankedChange, Any]):
-    """Turns signed summaries into changes of each day's totals, with each user once in a cell.
+    """Turns signed summaries into changes of each day's totals; counts a user once in each cell.
 
     In: `RankedChange`.
-    Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries of the conversations over the
+    Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries for the conversations over the
     limit.
     Windowing: the global window, in and out.
     Guarantees: the changes of a day add up to the same totals in any order. At most `limit`
-    conversations of a user count on one day, the same ones as in a bounded run; the ledger counts
-    the exceptions as `limit_shortfall`. Conversations without a user are not limited.
-    State: `UserDay`, some 50 bytes a conversation, with at most `remembered_ids(limit)`
-    conversation ids. It is dropped a day after the day is closed.
+    conversations of a user count on one day. They are the same ones as in a bounded run; the ledger
+    counts exceptions as `limit_shortfall`. Conversations without a user are not limited.
+    State: `UserDay`, about 50 bytes per conversation, with at most `remembered_ids(limit)`
+    conversation ids. It is dropped one day after the day is closed.
     Metrics: counters `people/<account>/<day>`; distribution `people/remembered`, the number of
     conversations in a user's day.
 
     Args:
       limit: how many conversations of one user count on one day.
       kept_us: how long a day stays open after its end; see `Settings.kept_us`.
-      clock: tells a drain from the passing of time.
+      clock: returns the current time, which is used to detect a drain.
     """
 
     def __init__(self, limit: int, kept_us: int, clock: Clock) -> None:
@@ -172,7 +174,7 @@ class _EmitChangesFn(beam.DoFn):
         self._load_classifier = load_classifier
         self._classifier: Classifier | None = None
         self._gap_us = gap_us
-        # A span is kept until a later message would begin another, and until its day is closed.
+        # A span is kept until its day is closed and any later message would begin a new span.
         self._keep_span_us = kept_us + max(gap_us, DAY_US)
         self._clock = clock
         self._outcomes: Counter[tuple[str, str]] = Counter()
@@ -224,7 +226,7 @@ class _EmitChangesFn(beam.DoFn):
     ) -> Iterator[Any]:
         now_us = self._clock()
         if due.micros > now_us and due < END_OF_TIME:
-            forget.set(END_OF_TIME)  # A drain: its last panes may be on their way.
+            forget.set(END_OF_TIME)  # A drain, whose last panes may not have arrived yet.
             return
         history = state.read()
         state.clear()
@@ -263,8 +265,8 @@ class _CountUsersFn(beam.DoFn):
         _REMEMBERED.update(len(user_day.known))
         self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
         self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
-        # Forget only after `ReleaseChanges` has closed the day and turns changes away. A retraction
-        # that met an empty memory would take back the conversation but not its user.
+        # Forget only after `ReleaseChanges` has closed the day and rejects changes. A retraction
+        # that found no state would subtract the conversation but not its user.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
         if added:
             yield day_us, TotalsChange(added, _revisions_of(change))
@@ -280,7 +282,7 @@ class _CountUsersFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(CELLS),
         due: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may be on their way.
+        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may still arrive.
             state.clear()
 
 

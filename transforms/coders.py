@@ -1,8 +1,8 @@
-"""Explicit, compact and deterministic coders for the types that cross a shuffle or are in state.
+"""Explicit, compact and deterministic coders for types that are shuffled or kept in state.
 
-Importing this module registers them, so that Beam finds the coder of each declared output type.
-Without them Beam would pickle. That costs more than twice as much, and a new version of the job
-could not take over the state of a running one.
+Importing this module registers the coders, so that Beam finds one for each declared output type.
+Without them Beam would pickle the values. Pickling costs more than twice as much, and a new version
+of the job could not take over the state of a running job.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ CODED: Final = (
     SignedSummary,
     UserDay,
 )
-"""Every type of the project that may cross a shuffle or be in state."""
+"""Every type of the project that may be shuffled or kept in state."""
 
 _BYTES_A_CELL: Final = 24
 
 
 class CanonicalCoder(coders.Coder):
-    """Codes a struct in MessagePack, any other type by its own `encode` and `decode`."""
+    """Encodes structs as MessagePack, and other types with their own `encode` and `decode`."""
 
     def __init__(self, type_: type[Any]) -> None:
         self._type = type_
@@ -66,7 +66,7 @@ class CanonicalCoder(coders.Coder):
     @classmethod
     def from_type_hint(cls, typehint: type[Any], registry: object) -> CanonicalCoder:
         """Returns the coder of a registered type."""
-        del registry  # A type has the same coder whatever else is registered.
+        del registry  # The coder of a type does not depend on other registered types.
         return cls(typehint)
 
     def is_deterministic(self) -> bool:
@@ -76,8 +76,8 @@ class CanonicalCoder(coders.Coder):
     def estimate_size(self, value: Any) -> int:
         """Returns the approximate size of a value in bytes, for Beam's metrics.
 
-        The size of a day's totals is guessed from the number of cells. To know it, all cells would
-        have to be encoded only to count their bytes.
+        The size of a day's totals is estimated from the number of cells. The exact size would
+        require encoding all cells only to count their bytes.
         """
         if isinstance(value, TotalsChange):
             value = value.totals

@@ -1,4 +1,4 @@
-"""Count: turns conversations into the totals of each day, all cells of a day in one value.
+"""Count: turns conversations into totals, one value with all cells for each day.
 
 The cells of a day stay together because the release step must see them together. A cell may be
 published only if nobody can use it to work out a withheld cell by subtraction.
@@ -78,10 +78,10 @@ class CountDays(beam.PTransform[RankedSummary, Any]):
     """Sums the summaries of a bounded input into the totals of each day.
 
     In: `RankedSummary`.
-    Out: `CountOutputs`: (day, `DayTotals`), once for each day, and ledger entries of the
+    Out: `CountOutputs`: (day, `DayTotals`), once for each day, and ledger entries for the
     conversations over the limit.
     Windowing: the global window, in and out. The day is a key and not a window, because the cost of
-    windowed combines grows faster than the number of windows of a key.
+    a windowed combine grows faster than the number of windows per key.
     Guarantees: a user with several conversations counts once in each cell. At most `limit`
     conversations of a user count on one day. Conversations without a user are not limited.
 
@@ -127,7 +127,7 @@ class CountDays(beam.PTransform[RankedSummary, Any]):
 class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
     """Counts the conversations in the finished totals.
 
-    The ledger compares them with the conversations that the messages made up.
+    The ledger compares this number with the number of conversations built from the messages.
 
     In: (day, `DayTotals`).
     Out: `LedgerEntry` of the account `tallied`, one for each day.
@@ -144,7 +144,7 @@ class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
     """Sums the changes of an unbounded job, day by day.
 
     In: (day, `TotalsChange`).
-    Out: (day, `TotalsChange`), once a firing period for each day that has changed.
+    Out: (day, `TotalsChange`), once per firing period for each day that has changed.
     Windowing: the global window, with discarding panes.
     Guarantees: each change is in exactly one pane.
 
@@ -195,7 +195,7 @@ class _SummarizeFn(beam.DoFn):
 
 
 class _CountUserDaysFn(beam.DoFn):
-    """Sums the days of a bundle before the shuffle, because days are few and conversations many."""
+    """Sums each day within a bundle, so that few totals are shuffled and not many summaries."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

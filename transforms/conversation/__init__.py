@@ -1,1 +1,4 @@
-"""What is known about a conversation, and how it grows. No Beam here."""
+"""What is known about a conversation, and how it grows.
+
+Nothing in this package uses Beam.
+"""

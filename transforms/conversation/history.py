@@ -1,9 +1,10 @@
-"""What changes when a conversation grows: its new summary is added, the old one is taken back.
+"""Computes the changes when a conversation grows: adds the new summary, takes back the old one.
 
-Beam has no retractions and promises no order of panes. So the job remembers for each conversation
-id what it has seen and which summaries it has emitted. For each user and day it remembers which
-conversations count (see `counting.user_day`). Both memories are plain values; `changes` keeps them
-in Beam's state. No Beam here.
+Beam has no retractions and guarantees no order of panes. So the job remembers for each conversation
+id the spans that it has seen and the summaries that it has emitted. For each user and day it
+remembers which conversations count (see `counting.user_day`). Both are stored as plain values.
+
+This module does not use Beam; `transforms.changes` keeps the values in Beam's state.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ _VERSION: Final = 2
 
 
 class HistoryUpdate(NamedTuple):
-    """A history with new spans, and what they change.
+    """A history after new spans were added, and the resulting changes.
 
     Attributes:
       history: the history with the new spans.
-      changes: signed summaries, which add up to the new summaries minus those emitted before.
-      grown_long: the spans that are long now and have no part that was long before.
+      changes: signed summaries, which add up to the new summaries minus the ones emitted before.
+      grown_long: the spans that have just become long. A span with a part that was already long is
+        not included.
     """
 
     history: ConversationHistory
@@ -45,7 +47,7 @@ class ConversationHistory:
     The tables call a span a conversation.
 
     Attributes:
-      spans: the spans in the order of time.
+      spans: the spans in time order.
       published: the summary last emitted for each span, in the same order.
     """
 
@@ -55,11 +57,11 @@ class ConversationHistory:
     def join(self, seen: Iterable[Span], classifier: Classifier, gap_us: int) -> HistoryUpdate:
         """Joins new spans to the history.
 
-        Guarantees: the summaries depend only on the messages seen, not on their order and not on
-        repetition. A conversation grows long at most once.
+        Guarantees: the summaries depend only on the messages seen, not on their order or on
+        repetition. A conversation is reported in `grown_long` at most once.
 
         Args:
-          seen: the new spans, none with a longer gap inside.
+          seen: the new spans; none may contain a gap longer than the session gap.
           classifier: judges the conversations.
           gap_us: the session gap.
         """
@@ -105,7 +107,8 @@ class ConversationHistory:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: if a version with another layout or other breakdowns wrote it.
+          ValueError: if the bytes were written by a version with a different layout or different
+            breakdowns.
         """
         version, ids, spans, published = _decode(encoded)
         check_layout("conversation history", version, _VERSION, ids)

@@ -1,4 +1,7 @@
-"""Turns records into messages, or into dead letters if they are not valid. No Beam here."""
+"""Turns valid records into messages, and invalid records into dead letters.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def decode_chunk(
 
     Args:
       chunk: the records.
-      limits: what a valid message may be.
+      limits: the limits that a valid message must keep to.
       asked: the days of a backfill; None for all days.
 
     Returns:
@@ -30,7 +33,7 @@ def decode_chunk(
       (account, reason).
 
     Raises:
-      ValueError: if the chunk has times, but not one for each row.
+      ValueError: if the chunk has publish times but their number differs from the number of rows.
     """
     messages: list[Message] = []
     dead_letters: list[DeadLetter] = []

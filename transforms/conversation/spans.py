@@ -1,6 +1,8 @@
 """Spans: the messages of one conversation id without a gap longer than the session gap.
 
-The tables call a span a conversation. No Beam here.
+The tables call a span a conversation.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ SpanT = TypeVar("SpanT", bound=_HasExtent)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The state of a span, and the number of messages that went into it, duplicates included.
+    """The state of a span, and the number of its messages including duplicates.
 
-    The state is a join, in which duplicates disappear. The number is a sum, from which the ledger
-    learns how many duplicates there were.
+    States are joined, so duplicates disappear from the state. The numbers are added, so the ledger
+    can work out how many duplicates there were.
     """
 
     messages: int
@@ -50,7 +52,7 @@ class Span:
         return self.state.last_at_us
 
     def __add__(self, other: Span) -> Span:
-        """Adds a part of the same span that was built from other messages."""
+        """Returns the sum of two parts of the same span that were built from different messages."""
         return Span(self.messages + other.messages, self.state + other.state)
 
     def encode(self) -> bytes:
@@ -64,7 +66,7 @@ class Span:
 
 
 def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
-    """Divides the messages of one conversation id into spans, at every gap above `gap_us`."""
+    """Splits the messages of one conversation id into spans, at every gap longer than `gap_us`."""
     ordered = sorted(messages, key=lambda m: m.sent_at_us)
     spans: list[list[ScoredMessage]] = []
     last_at_us: int | None = None
@@ -77,10 +79,10 @@ def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
 
 
 def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
-    """Adds up the spans of one conversation id that are no further apart than the gap.
+    """Merges spans of one conversation id if the pause between them is not longer than `gap_us`.
 
-    No span may have a longer gap inside. The result is in time order. It depends only on the
-    messages, not on how they were split among the spans.
+    No input span may contain a longer gap. The result is in time order. It depends only on the
+    messages, not on how they were divided among the input spans.
     """
     groups: list[list[SpanT]] = []
     last_at_us = 0
@@ -101,7 +103,7 @@ ConversationId = bytes
 def fold_chunk(
     messages: Iterable[ScoredMessage], gap_us: int
 ) -> Iterator[tuple[ConversationId, Span]]:
-    """Divides a list of messages into spans, each with the hash of its conversation id."""
+    """Splits a list of messages into spans, and returns each with its hashed conversation id."""
     by_conversation: defaultdict[bytes, list[ScoredMessage]] = defaultdict(list)
     for message in messages:
         by_conversation[message.conversation].append(message)
@@ -114,7 +116,7 @@ def outcomes_of(spans: Iterable[Span]) -> Counter[tuple[str, str]]:
     """Returns the number of conversations, and the number of messages by outcome.
 
     Each duplicate is counted. If a conversation is too long for its state to hold every message,
-    duplicates cannot be told from messages that are not held, and count as sampled.
+    duplicates cannot be distinguished from messages that are not held, so both count as sampled.
     """
     outcomes: Counter[tuple[str, str]] = Counter()
     for span in spans:

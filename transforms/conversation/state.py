@@ -1,34 +1,37 @@
-"""What is kept of a conversation: a bounded value that any two observers can join. No Beam here.
+"""The state of a conversation: a value of limited size that can be joined with other states.
 
 `ConversationState` is a join-semilattice: `+` is associative, commutative and idempotent. So an
-event seen twice, a pane that fires again or two overlapping partials change nothing. Any order of
-arrival gives the same value and the same bytes. The counts and the first and last three messages
-are read off it at the end.
+event that is seen twice, a pane that fires again or two partial states that overlap make no
+difference. Any order of arrival gives the same value and the same bytes. The counts and the first
+and last three messages are computed from it at the end.
 
-Up to `MAX_HUMAN` human messages the state holds every one of them, in 33 bytes each. Of a longer
-conversation it keeps the `MAX_HUMAN` messages with the smallest event hashes, and the first and
-last three. The smallest hashes are a uniform sample, and keeping them is again a join (a bottom-k
-sketch, Cohen and Kaplan 2007).
+The state holds every human message, in 33 bytes each, if there are at most `MAX_HUMAN` of them. For
+a longer conversation it keeps the `MAX_HUMAN` messages with the smallest event hashes, and the
+first and last three. The smallest hashes are a uniform sample, and keeping them is also a join (a
+bottom-k sketch, Cohen and Kaplan 2007).
 
 Two things are then estimates: the number of messages (relative standard error 1/sqrt(254) = 6.3 %),
-and what the classifier reads off the middle of the conversation. These stay exact: whether the
-conversation is long, its length bin up to 200, its opening, its closing, its sentiment change and
-its pushback. Of the assistant's messages only the number and the pushback are kept; beyond
+and the classifier's judgement of the middle of the conversation. The following stay exact: whether
+the conversation is long, its length bin up to 200, its opening, its closing, its sentiment change
+and its pushback. For the assistant's messages only the number and the pushback are kept; above
 `MAX_ASSISTANT` the number is an estimate too. A state never exceeds `MAX_STATE_BYTES`.
 
 Copies of one event may contradict each other, for example if a sender stamps each retry with a new
 time. They count as one message of the conversation, in any order of arrival.
-`schemas/conversation_event.proto` is the contract, and each of its rules is a join:
+`schemas/conversation_event.proto` defines the rules, and each rule is a join:
 
-- An event is a human message if any copy is. The assistant's copies then count as no message, but
-  their pushback stays in the maximum.
-- The smallest record of the human copies is read: the earliest, then the one of smallest scores.
-- For the user and for each attribute, the earliest statement of any copy counts.
-- The extent covers the time of every copy. So a copy with a new time may join two spans, and copies
-  in two spans count in each. To prevent this, a state would have to keep every message of a thread
-  forever, because spans could then split again.
+- An event is a human message if any of its copies is a human message. The assistant's copies then
+  do not count as messages, but their pushback is still part of the maximum.
+- If there are several human copies, the smallest record is used: the earliest one, or among equally
+  early ones the one with the smallest scores.
+- For the user and for each attribute, the earliest value stated by any copy counts.
+- The extent covers the times of all copies. So a copy with a new time may join two spans, and
+  copies in two spans count in each. To prevent this, a state would have to keep every message of a
+  conversation id forever, because spans could then split again.
 - The first and last three human messages of a sampled conversation are found among all copies. So
   two copies of one event may take two of these places.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ _NO_PUSHBACK: Final = bytes(_REASONS)
 _HASH_SPACE: Final = 2**64
 
 Records = frozenset[bytes]
-"""Records of human messages: 8 bytes of time, 8 of event hash, 17 of scores. They sort by time."""
+"""Records of human messages in time order: 8 bytes of time, 8 of event hash, 17 of scores."""
 
 
 class Statement(NamedTuple):
@@ -72,15 +75,15 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """All that is kept of one conversation. `of` builds it, `+` joins two, and `ZERO` is neutral.
+    """The state of one conversation. `of` builds it, `+` joins two, and `ZERO` is neutral.
 
     Attributes:
       first_at_us, last_at_us: times of the first and last message, microseconds since the epoch.
-      human: one record for each human message; for a sample of them if `is_human_sampled`.
-      human_ends: those of the first and last three records that are not in `human`.
+      human: one record for each human message, or for a sample of them if `is_human_sampled`.
+      human_ends: the first and last three records, without the ones that are already in `human`.
       assistant: event hashes of the assistant's messages; a sample if `is_assistant_sampled`.
       stated: the earliest statement of the user and of each of `ATTRIBUTES`, or None.
-      pushback: the highest pushback logit of each reason, as logit + 128; 0 for none.
+      pushback: the highest pushback logit for each reason, stored as logit + 128; 0 means none.
     """
 
     first_at_us: int
@@ -95,7 +98,7 @@ class ConversationState:
 
     @classmethod
     def of(cls, messages: Iterable[ScoredMessage]) -> ConversationState:
-        """Returns the state that has seen exactly these messages of one conversation."""
+        """Returns the state built from exactly these messages of one conversation."""
         first, last = ZERO.first_at_us, ZERO.last_at_us
         human: list[bytes] = []
         assistant: list[bytes] = []
@@ -121,7 +124,7 @@ class ConversationState:
         )  # fmt: skip
 
     def __add__(self, other: ConversationState) -> ConversationState:
-        """Joins what two observers saw of one conversation."""
+        """Joins two states of the same conversation."""
         return _bounded(
             min(self.first_at_us, other.first_at_us),
             max(self.last_at_us, other.last_at_us),
@@ -139,7 +142,7 @@ class ConversationState:
     def human_in_time_order(self) -> list[bytes]:
         """Returns the records of the human messages held, one for each event, earliest first.
 
-        If two records of one event differ, the smaller one counts, which is the earlier one.
+        If two records of one event differ, the smaller one counts. Smaller records are earlier.
         """
         records = sorted(self.human | self.human_ends if self.is_human_sampled else self.human)
         seen: set[bytes] = set()
@@ -153,14 +156,14 @@ class ConversationState:
 
     @property
     def human_messages(self) -> int:
-        """Number of distinct human messages; of a sample an estimate, always above `MAX_HUMAN`."""
+        """Number of distinct human messages; if sampled, an estimate above `MAX_HUMAN`."""
         return _count(self._human_events(), self.is_human_sampled)
 
     @property
     def assistant_messages(self) -> int:
-        """Number of distinct assistant messages, without events of which a copy is human.
+        """Number of distinct assistant messages, without events that also have a human copy.
 
-        Of a sample it is an estimate, and includes such events.
+        If the messages are sampled, the number is an estimate and includes such events.
         """
         if self.is_assistant_sampled:
             return _count(self.assistant, is_sampled=True)
@@ -168,7 +171,7 @@ class ConversationState:
 
     @property
     def held_messages(self) -> int:
-        """Number of distinct messages that the state holds, which is never an estimate."""
+        """Exact number of distinct messages that the state holds."""
         return len(self.assistant | self._human_events())
 
     def _human_events(self) -> set[bytes]:
@@ -202,7 +205,8 @@ class ConversationState:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: if a version with another layout or other breakdowns wrote the bytes.
+          ValueError: if the bytes were written by a version with a different layout or different
+            breakdowns.
         """
         wire = _decode(encoded)
         check_layout("conversation state", wire.version, _VERSION, wire.stated_ids)
@@ -267,7 +271,7 @@ def _bounded(
     stated: tuple[Statement | None, ...],
     pushback: bytes,
 ) -> ConversationState:
-    """Builds the state of all that was seen, and samples the messages if there are too many."""
+    """Builds a state from everything seen, and samples the messages if there are too many."""
     events = {record[_HASH] for record in human}
     if is_human_sampled or human_ends or len(human) > min(MAX_HUMAN, len(events)):
         in_time = sorted(human | human_ends)
@@ -285,7 +289,7 @@ def _bounded(
 
 
 def _count(hashes: Iterable[bytes], is_sampled: bool) -> int:
-    """Counts distinct hashes; of a bottom-k sample it estimates them by the k-th smallest."""
+    """Counts distinct hashes; for a bottom-k sample, estimates the number from the k-th hash."""
     distinct = set(hashes)
     if not is_sampled:
         return len(distinct)

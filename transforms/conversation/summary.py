@@ -1,4 +1,7 @@
-"""Summarizes conversations: what their states add to the tables. No Beam here."""
+"""Summarizes conversations: turns their states into the values that the tables count.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ from transforms.classifiers.interface import (
 from transforms.conversation.state import ENDS, ConversationState, scores_of
 
 LONG_OVER: Final = 50
-"""A conversation with strictly more human messages than this is long (the study's 50+)."""
+"""A conversation is long if it has more human messages than this (the study's 50+)."""
 
 MIN_MESSAGES_FOR_CHANGE: Final = 6
-"""Of fewer human messages the first three and the last three overlap."""
+"""With fewer human messages, the first three and the last three would overlap."""
 
 _LANGUAGE_ATTRIBUTE: Final = ATTRIBUTES.index("language")
 _UNDETERMINED: Final = 0
@@ -101,7 +104,7 @@ def _changes(
     starts: np.ndarray[tuple[int], np.dtype[np.int64]],
     human_messages: Sequence[int],
 ) -> list[int | None]:
-    """Returns each conversation's sentiment change in sixths of a point, None for a short one."""
+    """Returns each conversation's sentiment change in sixths of a point; None if it is short."""
     steps = rows[:, SENTIMENT].tolist()
     bounds = starts.tolist()
     return [
@@ -113,7 +116,7 @@ def _changes(
 
 
 def _breakdowns(state: ConversationState, language_of_text: int) -> tuple[str, ...]:
-    """Returns the values of `ATTRIBUTES`; a language that no event states is that of the text."""
+    """Returns the values of `ATTRIBUTES`; an unstated language is detected from the text."""
     values = [stated.value if stated else UNKNOWN for stated in state.stated[1:]]
     if values[_LANGUAGE_ATTRIBUTE] == UNKNOWN and language_of_text != _UNDETERMINED:
         values[_LANGUAGE_ATTRIBUTE] = LANGUAGES[language_of_text]

@@ -1,1 +1,4 @@
-"""The cells that a conversation counts in, and their sums. No Beam here."""
+"""The cells that a conversation counts in, and their sums.
+
+Nothing in this package uses Beam.
+"""

@@ -1,7 +1,9 @@
-"""Cells of the tables, and the sums of a cell. No Beam here.
+"""Cells of the tables, and the sums of a cell.
 
 A *cell* is a slice of the conversations that started in one hour or day and have one value of one
 breakdown. Its sums are plain integers, so adding its negative takes a contribution back.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""How many of a user's conversations count on one day, and which ones. No Beam here.
+"""How many of a user's conversations count on one day, and which ones.
 
 A user id may stand for many people: a shared "guest" account, or a gateway that names itself. So
 only a limited number of a user's conversations count on a day, those of the smallest ranks. A rank
 depends only on the conversation's id. So neither the order of arrival nor the run changes the
 choice, and a stream and a backfill choose the same conversations.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The days that a backfill is asked for, and the messages that count for them. No Beam here.
+"""The days that a backfill is asked for, and the messages that count for them.
 
 A conversation belongs to the day of its first message. So a backfill must recognize conversations
 that began before its range. Such a conversation reaches into the range only if it has a message in
@@ -7,6 +7,8 @@ exact: with these messages, no conversation from before is taken for one that be
 
 Nobody knows in advance how long a conversation goes on. So the operator chooses the margin after
 the range, and the conversations that may go on beyond it are counted.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

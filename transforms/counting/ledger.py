@@ -1,8 +1,10 @@
-"""The ledger: every record read has one outcome, and the counts must say so. No Beam here.
+"""The ledger: every record read has one outcome, and the counts must say so.
 
 The entries come from both ends of the job. `read` is counted at the door, and the outcomes where
 they happen. Conversations are counted where messages become them, and again in the finished totals.
 If something is lost or doubled in between, the two sides differ.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What one conversation adds to the cells of its day. No Beam here."""
+"""What one conversation adds to the cells of its day.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 

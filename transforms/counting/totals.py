@@ -1,8 +1,10 @@
-"""Totals of a day: the sums of all its cells, which can be added and taken back. No Beam here.
+"""Totals of a day: the sums of all its cells, which can be added and taken back.
 
 Any order of addition gives the same totals. Distinct users are sums too. `user_day.UserDay` knows
 which conversations of a user count on a day. It adds 1 to a cell when the first of them enters it,
 and -1 when the last one leaves it. So users are counted exactly, without a sketch.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

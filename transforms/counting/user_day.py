@@ -2,7 +2,9 @@
 
 A cell counts each user once, and only a limited number of each user's conversations. Both depend on
 all conversations of the user, so a stream remembers those that count or may still count. The memory
-is bounded, and a change costs about the same for any number of conversations. No Beam here.
+is bounded, and a change costs about the same for any number of conversations.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

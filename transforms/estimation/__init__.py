@@ -1,1 +1,4 @@
-"""Error rates of the classifiers, which turn counts into estimates. No Beam here."""
+"""Error rates of the classifiers, which turn counts into estimates.
+
+Nothing in this package uses Beam.
+"""

@@ -1,1 +1,4 @@
-"""What is counted about conversations: a module per facet, and the registry. No Beam here."""
+"""What is counted about conversations: a module per facet, and the registry.
+
+Nothing in this package uses Beam.
+"""

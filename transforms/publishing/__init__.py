@@ -1,1 +1,4 @@
-"""Decides which cells may be seen, and makes their rows. No Beam here."""
+"""Decides which cells may be seen, and makes their rows.
+
+Nothing in this package uses Beam.
+"""

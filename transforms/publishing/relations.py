@@ -1,7 +1,9 @@
 """Relations between the cells of a day: totals and their parts, slices and slices within them.
 
 The relations within a facet are derived from its declaration. Those between two facets are written
-down here. No Beam here.
+down here.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations

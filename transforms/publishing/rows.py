@@ -1,4 +1,7 @@
-"""Makes the rows of released cells, which are immutable versions. No Beam here."""
+"""Makes the rows of released cells, which are immutable versions.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 

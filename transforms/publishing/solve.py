@@ -1,4 +1,7 @@
-"""Solves the linear equations between published cells, as an attacker would. No Beam here."""
+"""Solves the linear equations between published cells, as an attacker would.
+
+This module does not use Beam.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells of a day may be published: thresholds and complementary suppression. No Beam here.
+"""Which cells of a day may be published: thresholds and complementary suppression.
 
 A cell with at least `min_users` distinct users and `min_conversations` conversations is safe by
 itself. That is not enough. If a total and all its parts except one are published, subtraction gives
@@ -23,6 +23,8 @@ suppressed until no small cell comes out.
 
 Nothing is promised between successive versions of a cell. That guard belongs in `release`, where
 successive versions meet.
+
+This module does not use Beam.
 """
 
 from __future__ import annotations
