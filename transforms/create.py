@@ -1,4 +1,4 @@
-"""Create: a collection of values that are known when the job is built."""
+"""Create: makes a collection from values that are known when the job is built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode: turns bytes into valid messages, once, at the door. What fails becomes a dead letter."""
+"""Decode: turns records into valid messages. Records that are not valid become dead letters."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Decode(beam.PTransform[PayloadChunk, Any]):
     In: `PayloadChunk`.
     Out: `DecodeOutputs`. A chunk gives one list of its valid messages, in the order of its rows. A
     chunk without valid messages gives no list.
-    Windowing: any. Outputs keep the window and the timestamp of the chunk. The time of a message is
-    a field of the message.
+    Windowing: any. Outputs keep the window and the timestamp of the chunk. The time at which a
+    message was sent is a field of the message.
     Guarantees: every row has exactly one outcome, and the ledger counts it. A row becomes a
-    message, a system turn or a dead letter, or it is out of the range of a backfill. A value that a
-    breakdown cannot have becomes `other`, and the ledger counts it too.
-    Dead letters: every `failures.Reason` about a record. Those that are `late` have their own
-    account in the ledger.
+    message, a system turn or a dead letter, or it is outside the range of a backfill. A value that
+    is not valid for its breakdown is replaced by `other`, and the ledger counts this too.
+    Dead letters: every `failures.Reason` about a record. Dead letters with the reason `late` have
+    their own account in the ledger.
     Metrics: counters `decode/<account>` and `decode/<account>/<reason>`, in records, e.g.
     `decode/read` and `decode/dead_letter/oversize`; distribution `decode/rows_per_chunk`.
 
     Args:
-      limits: what a valid message may be.
+      limits: the limits that a valid message must keep to.
       asked: the days of a backfill; None for all days.
     """
 

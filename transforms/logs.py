@@ -1,6 +1,7 @@
-"""Logs: one JSON object per line, at a limited rate, and never the text of a conversation.
+"""Writes logs: one JSON object per line, at a limited rate, without any text of a conversation.
 
-Fields are names, numbers and reasons that come from the code. Nothing that a record says is logged.
+Fields are names, numbers and reasons that come from the code. The content of records is never
+logged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 PERIOD_S: Final = 60.0
-"""A worker logs each event at most once in this time. The next line says how many it left out."""
+"""A worker logs each event at most once per period. The next line says how many were left out."""
 
 LOGGER: Final = logging.getLogger("undertone")
 
@@ -28,14 +29,14 @@ def log_event(
     clock: Callable[[], float] = time.monotonic,
     **fields: object,
 ) -> None:
-    """Logs an event, unless one of the same name and key was logged within `PERIOD_S`.
+    """Logs an event, unless one with the same name and key was logged in the last `PERIOD_S`.
 
     Args:
       event: the event's name.
       level: a level of `logging`.
-      key: gives events of one name separate limits, e.g. one limit per reason.
+      key: gives events with the same name separate limits, e.g. one limit per reason.
       clock: returns monotonic seconds.
-      **fields: further fields of the line; a value without a JSON form is written as its `str`.
+      **fields: further fields of the line; values that JSON cannot hold are converted with `str`.
     """
     limit_key = f"{event} {key}"
     now_s = clock()

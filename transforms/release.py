@@ -1,8 +1,9 @@
-"""Release: writes the totals of a day that may be seen, as immutable versions of rows.
+"""Release: turns the publishable totals of each day into immutable versions of rows.
 
 A written row never changes. A new version of a cell has a larger revision, and a version without
-counts withdraws a cell that may no longer be shown. Successive versions of a cell meet only here,
-so a guard against comparing them belongs here. There is none yet.
+counts withdraws a cell that may no longer be shown. Successive versions of a cell are known
+together only in this step, so protection against comparing them belongs here. There is no such
+protection yet.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ class ReleaseDays(beam.PTransform[KeyedTotals, AggregateRow]):
     """Releases the final totals of a bounded input, as a complete snapshot of each day.
 
     In: (day, `DayTotals`), once for each day.
-    Out: `AggregateRow`. A day always has the row of all its conversations, without counts if these
-    are withheld.
+    Out: `AggregateRow`. A day always has the row for all its conversations; the row has no counts
+    if they are withheld.
     Windowing: the global window, in and out.
     Guarantees: every row with counts reaches both thresholds, unless they are off.
 
     Args:
-      stamp: what every row says about how it was made, and the thresholds.
+      stamp: the facts about the run that every row contains, and the thresholds.
       revision: the revision and snapshot of the rows, microseconds since the epoch.
     """
 
@@ -72,25 +73,27 @@ class ReleaseOutputs(NamedTuple):
 
 
 class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
-    """Releases a day whenever its totals change, and writes only the cells that differ.
+    """Releases a day whenever its totals change, and emits only the cells that differ.
 
     In: (day, `TotalsChange`).
-    Out: `ReleaseOutputs`: rows of the cells that changed, and ledger entries of the conversations
+    Out: `ReleaseOutputs`: rows of the cells that changed, and ledger entries for the conversations
     in the totals.
     Windowing: the global window, in and out.
-    Guarantees: after any crash the current rows equal the sum of all changes, in any order. A
-    failure may take the state back and leave rows of the lost attempt in the table. So the first
-    release of a day by a worker, or after its state went back, is a complete snapshot, which hides
-    every earlier row. Every row with counts reaches both thresholds, unless they are off.
-    State: the day's totals and what was last released of them, some 100 KB. `kept_us` after its end
-    the day is closed and this state is dropped. A later change is left to a backfill. The ledger
-    counts its conversations as `past_life`, and its revisions as `revisions_past_life`.
+    Guarantees: even after a crash, the current rows equal the sum of all changes, in any order. A
+    failure may roll the state back and leave rows from the failed attempt in the table. So a worker
+    releases a complete snapshot, which hides every earlier row, when it releases a day for the
+    first time or after the day's state was rolled back. Every row with counts reaches both
+    thresholds, unless they are off.
+    State: the day's totals and the cells last released, about 100 KB. The day is closed and this
+    state is dropped when `kept_us` has passed since the end of the day. Later changes are left to a
+    backfill. The ledger counts their conversations as `past_life`, and their revisions as
+    `revisions_past_life`.
     Metrics: counters `release/tallied`, `release/past_life/<day>` and
-    `release/revisions_past_life/<day>`; distribution `release/rows`, the rows of one release.
+    `release/revisions_past_life/<day>`; distribution `release/rows`, in rows per release.
 
     Args:
-      stamp: what every row says about how it was made, and the thresholds.
-      clock: gives the revisions, and tells a drain from the passing of time.
+      stamp: the facts about the run that every row contains, and the thresholds.
+      clock: returns the current time. It provides the revisions and is used to detect a drain.
       kept_us: how long a day stays open after its end; see `Settings.kept_us`.
     """
 
@@ -107,7 +110,7 @@ class ReleaseChanges(beam.PTransform[KeyedChange, Any]):
 
 @dataclass(frozen=True)
 class _Day:
-    """The state of a day: its totals, and what was last released of them."""
+    """The state of a day: its totals, and the cells that were last released."""
 
     snapshot: int = 0
     revision: int = 0
@@ -132,7 +135,8 @@ class _Day:
         version, snapshot, revision, totals, released, is_closed = _decode(encoded)
         if version != _VERSION:
             raise ValueError(
-                f"release state has version {version}, not {_VERSION}; start a new job and backfill"
+                f"release state has layout version {version}, but this version of Undertone reads "
+                f"only {_VERSION}; start a new job and backfill"
             )
         return cls(
             snapshot, revision, DayTotals.decode(totals), DayTotals.decode(released), is_closed
@@ -146,14 +150,14 @@ _CLOSED: Final = _Day(is_closed=True)
 
 @dataclass
 class _Worker:
-    """What a worker process knows: when it started, and its last revision of each day."""
+    """The memory of a worker process: when it started, and its last revision of each day."""
 
     started_at_us: int
     revisions: dict[int, int] = field(default_factory=dict)
 
 
 _WORKERS: Final[dict[str, _Worker]] = {}
-"""The worker by job, because tests run several jobs in one process."""
+"""The worker's memory for each job, because tests run several jobs in one process."""
 
 
 class _ReleaseChangesFn(beam.DoFn):
@@ -200,14 +204,14 @@ class _ReleaseChangesFn(beam.DoFn):
         state: Any = beam.DoFn.StateParam(DAY),
         due: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may be on their way.
+        if due.micros <= self._clock():  # Otherwise it is a drain, and changes may still arrive.
             state.write(_CLOSED.encode())
 
     def _release(
         self, day_us: int, last: _Day, added: DayTotals
     ) -> tuple[_Day, list[AggregateRow]]:
         # If the state is older than this worker or than its last release, the table may have rows
-        # that the state does not know. They come from a lost attempt or from an earlier job.
+        # that are not in the state. They come from a failed attempt or from an earlier job.
         released_at_us = self._known.revisions.get(day_us, self._known.started_at_us)
         is_whole = last.revision < released_at_us
         # Revisions must increase even if the clock stands still or goes back.
@@ -234,7 +238,7 @@ class _ReleaseChangesFn(beam.DoFn):
 def _outcomes_of(
     day_us: int, change: TotalsChange, *, is_closed: bool
 ) -> dict[tuple[str, str], int]:
-    """Returns how many conversations a change adds to a day, or what a closed day misses."""
+    """Returns the number of conversations added to an open day, or missed by a closed day."""
     conversations = change.totals.get(WHOLE_DAY, NOTHING).conversations
     if not is_closed:
         return {(ledger.TALLIED, ""): conversations}

@@ -14,7 +14,7 @@ from transforms.classifiers.interface import Classifier
 from transforms.classifiers.scoring import score_messages
 
 LoadClassifier = Callable[[], Classifier]
-"""Loads the classifier, once per worker. The function can be pickled, but a loaded model cannot."""
+"""Loads the classifier once per worker. The function can be pickled, but a loaded model cannot."""
 
 _US_PER_MESSAGE: Final = Metrics.distribution("score", "us_per_message")
 _BATCH: Final = Metrics.distribution("score", "messages_per_batch")
@@ -26,12 +26,12 @@ class Score(beam.PTransform[list[Message], list[ScoredMessage]]):
     In: lists of `Message`, none of them empty.
     Out: lists of `ScoredMessage`, one for each list, of the same length and in the same order.
     Windowing: any. Outputs keep the window and the timestamp of their list.
-    Guarantees: no text and no readable id leaves this step. The scores of a message do not depend
-    on the other messages of its list.
+    Guarantees: the output contains no text and no readable id. The scores of a message do not
+    depend on the other messages in its list.
     Metrics: distributions `score/messages_per_batch` and `score/us_per_message`.
 
     Args:
-      load_classifier: loads the classifier that scores.
+      load_classifier: loads the classifier that scores the messages.
     """
 
     def __init__(self, load_classifier: LoadClassifier) -> None:

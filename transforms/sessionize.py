@@ -1,16 +1,17 @@
 """Sessionize: brings the scored messages of each conversation together.
 
-A *span* is the messages of one conversation id without a gap longer than the session gap. The
-tables call it a conversation. Both transforms fold each list of messages into spans and group the
-spans by conversation id in the global window.
+A *span* is a series of messages with the same conversation id and no gap longer than the session
+gap. The tables call it a conversation. Both transforms fold each list of messages into spans and
+group the spans by conversation id in the global window.
 
-A bounded input is grouped once, when all of it is there. Then spans that are no further apart than
-the gap are merged. An unbounded input is grouped once a firing period. Each firing hands over the
-spans that are new since the last one, and `changes` merges them with those that it remembers.
+A bounded input is grouped once, when all of it has been read. Then spans are merged if the pause
+between them is not longer than the gap. An unbounded input is grouped once per firing period. Each
+firing emits the spans that are new since the last one, and `changes` merges them with the spans
+that it remembers.
 
-Beam's session windows are not used. They give the same conversations, but they drop what comes
-behind the watermark without a count, hold each open session a second time, and cost about 19 times
-as much as a global grouping.
+Beam's session windows are not used. They give the same conversations, but they drop late elements
+without counting them, store each open session twice, and cost about 19 times as much as a global
+grouping.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ from transforms.counting.days import DayRange
 from transforms.policies import Firings
 
 NewSpans = tuple[ConversationId, Iterable[Span]]
-"""The hash of a conversation id and its new spans, each without a longer gap inside."""
+"""The hash of a conversation id and its new spans, none of which contains a longer gap."""
 
 RankedState = tuple[Rank, ConversationState]
-"""The state of a conversation, and the rank of the conversation among those of its user."""
+"""The state of a conversation, and its rank among the conversations of the same user."""
 
 
 class SessionizeOutputs(NamedTuple):
@@ -57,17 +58,17 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     """Builds the final state of every conversation of a bounded input.
 
     In: lists of `ScoredMessage`.
-    Out: `SessionizeOutputs`: one ranked state for each conversation, and ledger entries of the
-    conversations and their messages. A conversation id that is idle for longer than the gap gives
+    Out: `SessionizeOutputs`: one ranked state for each conversation, and ledger entries for the
+    conversations and their messages. A conversation id that is idle for longer than the gap yields
     several conversations.
     Windowing: the global window, in and out.
     Guarantees: the states do not depend on the order of the messages, on duplicates, or on how the
     messages are divided into lists and bundles.
 
     Args:
-      gap: a conversation id that is idle for longer than this begins a new conversation.
-      asked: the days of a backfill; None for all days. Conversations of other days are counted in
-        the ledger and left out.
+      gap: the session gap. After a longer pause, the same id begins a new conversation.
+      asked: the days of a backfill; None for all days. Conversations of other days are left out,
+        and the ledger counts them.
     """
 
     def __init__(self, gap: timedelta, asked: DayRange | None = None) -> None:
@@ -89,16 +90,16 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
 
 
 class GatherConversations(beam.PTransform[list[ScoredMessage], NewSpans]):
-    """Gathers the new messages of each conversation of an unbounded input, once a firing period.
+    """Gathers the new messages of each conversation of an unbounded input, once per firing period.
 
     In: lists of `ScoredMessage`.
-    Out: `NewSpans` of the conversation ids that have new messages in the firing period.
+    Out: `NewSpans`, for each conversation id with new messages in the firing period.
     Windowing: the global window, with discarding panes.
     Guarantees: every message is in exactly one pane. Nothing is dropped here as late, because the
     global window has no end.
 
     Args:
-      gap: a conversation id that is idle for longer than this begins a new conversation.
+      gap: the session gap. After a longer pause, the same id begins a new conversation.
       firings: when panes fire.
     """
 

@@ -117,7 +117,7 @@ def test_settings_follow_the_classifier(
     unknown = settings_from("--classifier=accurate")
     assert (unknown.load_classifier, unknown.classifier_version) == (LabelReader, "labels")
     assert unknown.rates == ()
-    assert "not of labels; shares are published raw only" in caplog.text
+    assert "not for labels; only raw shares are published" in caplog.text
     known = {"labels": (RATE,)}
     monkeypatch.setattr("pipelines.options.load_rates", known.__getitem__)
     assert settings_from("--classifier=accurate").rates == (RATE,)

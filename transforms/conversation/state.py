@@ -62,7 +62,7 @@ _NO_PUSHBACK: Final = bytes(_REASONS)
 _HASH_SPACE: Final = 2**64
 
 Records = frozenset[bytes]
-"""Records of human messages in time order: 8 bytes of time, 8 of event hash, 17 of scores."""
+"""A record is 33 bytes: 8 of time, 8 of event hash, 17 of scores. Records sort by time."""
 
 
 class Statement(NamedTuple):

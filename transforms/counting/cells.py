@@ -1,7 +1,7 @@
 """Cells of the tables, and the sums of a cell.
 
 A *cell* is a slice of the conversations that started in one hour or day and have one value of one
-breakdown. Its sums are plain integers, so adding its negative takes a contribution back.
+breakdown. Its sums are plain integers, so a contribution can be taken back by adding its negative.
 
 This module does not use Beam.
 """
@@ -16,7 +16,7 @@ from transforms.facets.facet import ALL
 from transforms.facets.registry import INDEX, Slice
 
 DAY: Final = -1
-"""The whole day, in the place of an hour of the day (0..23)."""
+"""Value of `Cell.hour` that stands for the whole day; an hour of the day is 0..23."""
 DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
 
@@ -24,19 +24,19 @@ BREAKDOWN_NAMES: Final = {breakdown.id: breakdown.name for breakdown in BREAKDOW
 """Name of each breakdown by its id."""
 BREAKDOWN_IDS: Final = {breakdown.name: breakdown.id for breakdown in BREAKDOWNS}
 OVERALL: Final = BREAKDOWN_IDS["overall"]
-"""Its only value is `all`."""
+"""Id of the breakdown `overall`, whose only value is `all`."""
 LENGTH: Final = BREAKDOWN_IDS["length"]
-"""Its values are the bins of human messages, `lengths.LENGTHS`."""
+"""Id of the breakdown `length`, whose values are the bins of human messages, `lengths.LENGTHS`."""
 
 
 class Cell(NamedTuple):
-    """Names a cell of a day.
+    """Identifies a cell within a day.
 
     Attributes:
       hour: hour of the day in which the conversations started, or `DAY`.
       breakdown: id of the breakdown.
       value: value of the breakdown.
-      slice_index: index into `registry.SLICES`, this process's own; see `DayTotals.encode`.
+      slice_index: index into `registry.SLICES`, valid only in this process; see `DayTotals.encode`.
     """
 
     hour: int
@@ -50,9 +50,9 @@ class Sums(NamedTuple):
 
     Attributes:
       conversations: number of conversations.
-      users: number of their distinct users; a conversation without a user adds none.
+      users: number of their distinct users; a conversation without a user adds 0.
       change: sum of their changes of mood, in sixths of a point; 0 in slices that do not sum it.
-      change_squares: sum of the squares of the changes, in thirty-sixths.
+      change_squares: sum of the squared changes of mood, in thirty-sixths of a squared point.
     """
 
     conversations: int

@@ -1,9 +1,9 @@
-"""How many of a user's conversations count on one day, and which ones.
+"""Limits how many of a user's conversations count on one day, and chooses them.
 
-A user id may stand for many people: a shared "guest" account, or a gateway that names itself. So
-only a limited number of a user's conversations count on a day, those of the smallest ranks. A rank
-depends only on the conversation's id. So neither the order of arrival nor the run changes the
-choice, and a stream and a backfill choose the same conversations.
+A user id may stand for many people, such as a shared "guest" account or a gateway that sends its
+own name as the user. So only a limited number of a user's conversations count on a day: those with
+the smallest ranks. A rank depends only on the conversation's id. So the choice does not depend on
+the order of arrival or on the run, and a stream and a backfill choose the same conversations.
 
 This module does not use Beam.
 """
@@ -20,12 +20,12 @@ from schemas.records import ConversationSummary
 from transforms.counting.profile import Profile, profile_of
 
 Rank = bytes
-"""8 bytes that put the conversations of a user in order; see `rank_of`."""
+"""8 bytes by which the conversations of a user are ordered; see `rank_of`."""
 
 RankedSummary = tuple[Rank, ConversationSummary]
 
 MAX_LIMIT: Final = 10_000
-"""The largest limit. A stream remembers twice as many conversations of a user in one state."""
+"""The largest allowed limit. A stream keeps up to twice as many conversation ids for a user."""
 
 _RANK_BYTES: Final = 8
 _LEAST_SPARE: Final = 256
@@ -34,8 +34,8 @@ _LEAST_SPARE: Final = 256
 def rank_of(conversation: bytes) -> Rank:
     """Returns the rank of a conversation id's hash.
 
-    This is the only place that makes ranks. There is no secret yet. If one is passed as `key` here,
-    no sender can choose ids that count.
+    Ranks are computed only here. The hash has no secret key yet. If a secret were passed as `key`
+    here, senders could not choose ids in such a way that their conversations count.
     """
     return blake2b(conversation, digest_size=_RANK_BYTES, person=b"user-day-limit").digest()
 
@@ -43,7 +43,7 @@ def rank_of(conversation: bytes) -> Rank:
 def remembered_ids(limit: int) -> int:
     """Returns how many conversation ids a stream remembers for one user and day.
 
-    Those beyond the limit are spare. They count when others leave the user's day.
+    The ids beyond the limit are spares. They count if other conversations leave the user's day.
     """
     return limit + max(limit, _LEAST_SPARE)
 
@@ -51,10 +51,10 @@ def remembered_ids(limit: int) -> int:
 def within_limit(
     ranked: Iterable[RankedSummary], limit: int
 ) -> tuple[list[ConversationSummary], int]:
-    """Returns the summaries of one user and day that count, and the number of those that do not.
+    """Returns a user's summaries of one day that count, and the number of those that do not.
 
-    The conversations that one id begins on one day have the same rank. Among them the smallest
-    profiles count, which begin in the earliest hours.
+    If one id begins several conversations on a day, they have the same rank. Then the ones with the
+    smallest profiles count, which are the ones that begin in the earliest hours.
     """
     remaining = iter(ranked)
     first = list(islice(remaining, limit + 1))

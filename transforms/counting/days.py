@@ -1,12 +1,12 @@
-"""The days that a backfill is asked for, and the messages that count for them.
+"""The days that a backfill recomputes, and the messages that count for them.
 
 A conversation belongs to the day of its first message. So a backfill must recognize conversations
-that began before its range. Such a conversation reaches into the range only if it has a message in
-the session gap before the range. So the margin before the range is the session gap, and that is
-exact: with these messages, no conversation from before is taken for one that begins in the range.
+that began before its range of days. Such a conversation continues into the range only if one of its
+messages was sent less than a session gap before the range. So it is enough to read one session gap
+before the range: no earlier conversation is then mistaken for one that begins in the range.
 
-Nobody knows in advance how long a conversation goes on. So the operator chooses the margin after
-the range, and the conversations that may go on beyond it are counted.
+It is not known in advance how long a conversation continues. So the operator chooses the margin
+after the range, and the ledger counts the conversations that may continue beyond it.
 
 This module does not use Beam.
 """
@@ -27,7 +27,7 @@ class DayRange(NamedTuple):
 
     Attributes:
       first_us, last_us: starts of the first and the last day, microseconds since the epoch.
-      sent_from_us: messages sent earlier are left out.
+      sent_from_us: messages sent before this time are left out.
       sent_before_us: messages sent at this time or later are left out.
       gap_us: the session gap.
     """
@@ -48,9 +48,9 @@ class DayRange(NamedTuple):
           first: the first day.
           last: the last day.
           gap: the session gap.
-          margin: how long after the last day a conversation is followed.
-          now_us: messages sent at this time or later are left out too, so that what arrives while
-            a backfill runs makes no difference.
+          margin: how long after the end of the last day messages are still read.
+          now_us: messages sent at this time or later are left out too, so that messages that arrive
+            while the backfill runs make no difference.
 
         Raises:
           ValueError: if the last day is before the first, or the margin is shorter than the gap.
@@ -75,7 +75,7 @@ class DayRange(NamedTuple):
         return self.first_us <= instant_us < self.last_us + DAY_US
 
     def may_go_on(self, last_at_us: int) -> bool:
-        """Tells whether left-out messages may continue a conversation with this last message."""
+        """Tells whether a conversation with this last message may continue beyond the margin."""
         return last_at_us + self.gap_us >= self.sent_before_us
 
     def is_said_in_time(self, sent_at_us: int) -> bool:

@@ -1,8 +1,9 @@
-"""The ledger: every record read has one outcome, and the counts must say so.
+"""The ledger: checks that every record read has exactly one outcome.
 
-The entries come from both ends of the job. `read` is counted at the door, and the outcomes where
-they happen. Conversations are counted where messages become them, and again in the finished totals.
-If something is lost or doubled in between, the two sides differ.
+The job counts each thing twice, in different places. Records are counted as `read` when they enter
+the job, and again at the step that decides their outcome. Conversations are counted when they are
+built from messages, and again in the finished totals. If something is lost or counted twice in
+between, the two sides differ.
 
 This module does not use Beam.
 """
@@ -22,10 +23,10 @@ READ: Final = "read"
 """All records that were read."""
 
 COUNTED: Final = "counted"
-"""Messages that the state of a conversation holds one by one."""
+"""Messages that the state of a conversation holds individually."""
 
 DUPLICATE: Final = "duplicate"
-"""Further copies of messages that are counted in the same conversation, even if they differ."""
+"""Further copies of messages already counted in the same conversation, even if they differ."""
 
 SAMPLED: Final = "sampled"
 """Messages of a very long conversation that its state does not hold, duplicates included."""
@@ -35,46 +36,47 @@ LATE: Final = "late"
 DEAD_LETTER: Final = "dead_letter"
 
 OUT_OF_RANGE: Final = "out_of_range"
-"""Messages that a backfill read but that do not count for the days it was asked for."""
+"""Messages that a backfill read but that do not count for the requested days."""
 
 FATES: Final = (COUNTED, DUPLICATE, SAMPLED, SYSTEM_TURN, LATE, DEAD_LETTER, OUT_OF_RANGE)
 """The outcomes of a record. Together they add up to `READ`."""
 
 CONVERSATION: Final = "conversation"
-"""Conversations that the messages make up."""
+"""Conversations built from the messages."""
 
 TALLIED: Final = "tallied"
 """Conversations in the totals of the days."""
 
 PAST_LIFE: Final = "past_life"
-"""Conversations of a day (the reason) that a stream no longer changes. A backfill counts them."""
+"""Conversations of a day (the reason) that is closed to a stream. A backfill counts them."""
 
 OVER_USER_LIMIT: Final = "over_user_limit"
-"""Conversations beyond the number that counts for one user on a day (the reason)."""
+"""Conversations over the limit for one user on a day (the reason)."""
 
 OTHER_DAY: Final = "other_day"
-"""Conversations of days that a backfill was not asked for."""
+"""Conversations of days that the backfill was not asked to recompute."""
 
 OPEN_AT_DRAIN: Final = "open_at_drain"
 """Conversations that a drain may have cut in two, by the day they started (the reason). A new job
-takes their later messages for another conversation, until a backfill counts that day."""
+counts their later messages as a separate conversation, until a backfill recomputes that day."""
 
 OPEN_AT_END: Final = "open_at_end"
-"""Conversations that may go on after the last message that a backfill read, by the day they started
-(the reason). A later backfill, or one with a larger margin, may count more of their messages."""
+"""Conversations that may continue after the last message read by a backfill, by the day they
+started (the reason). A later backfill or a larger margin may count more of their messages."""
 
 REVISIONS_PAST_LIFE: Final = "revisions_past_life"
-"""Revisions of conversations that a stream dropped because it no longer changes the day they
-started (the reason). Most revisions do not change the number of conversations, so `PAST_LIFE` does
-not show them. A backfill of the day counts them."""
+"""Revisions of conversations that a stream dropped because the day on which they started (the
+reason) is closed. Most revisions do not change the number of conversations, so `PAST_LIFE` does not
+show them. A backfill of the day counts them."""
 
 LIMIT_SHORTFALL: Final = "limit_shortfall"
-"""Conversations of a day (the reason) that are over the user limit only in a stream. Others left
-the user's day, and the stream no longer remembers which come next. A backfill counts them."""
+"""Conversations of a day (the reason) that are over the user limit only in a stream. They should
+take the place of conversations that left the user's day, but the stream no longer remembers them. A
+backfill counts them."""
 
 OTHER_VALUE: Final = "other_value"
-"""Values of breakdowns that became `other`, by breakdown and why (the reason). The messages that
-state them have an outcome like all others."""
+"""Values of breakdowns that were replaced by `other`. The reason gives the breakdown and the cause.
+The messages with these values also have an outcome, like all other messages."""
 
 PLACES: Final = (TALLIED, OVER_USER_LIMIT, PAST_LIFE, OTHER_DAY)
 """The outcomes of a conversation. Together they add up to `CONVERSATION`."""
@@ -89,7 +91,7 @@ _VERSION: Final = 1
 
 
 class LedgerImbalanceError(RuntimeError):
-    """Raised if a run lost or doubled records on the way."""
+    """Raised if a run lost records or counted them twice."""
 
 
 def imbalance(entries: Iterable[LedgerEntry | LedgerTotal]) -> str | None:
@@ -122,7 +124,8 @@ class RunningTotals:
         version, run, revision, rows = _decode(encoded)
         if version != _VERSION:
             raise ValueError(
-                f"ledger state has version {version}, not {_VERSION}; start a new job and backfill"
+                f"ledger state has layout version {version}, but this version of Undertone reads "
+                f"only {_VERSION}; start a new job and backfill"
             )
         return cls(run, revision, Counter({(row[0], row[1]): row[2] for row in rows}))
 

@@ -1,4 +1,4 @@
-"""What one conversation adds to the cells of its day.
+"""Computes the amounts that one conversation adds to the cells of its day.
 
 This module does not use Beam.
 """
@@ -21,19 +21,19 @@ _PLACES: Final = tuple(
     ATTRIBUTES.index(breakdown.name) if breakdown.name in ATTRIBUTES else breakdown.name
     for breakdown in BREAKDOWNS
 )
-"""For each breakdown the position of its stated value, or its name if no event states it."""
+"""For each breakdown, its index in `ATTRIBUTES`, or its name if it is not an attribute."""
 
 Place = tuple[int, int, str]
 """A cell without its slice: the hour or `DAY`, the id of the breakdown, and its value."""
 
 
 class Profile(NamedTuple):
-    """What a conversation adds to the cells of its day, in a form small enough to remember.
+    """The facts that decide what a conversation adds to its day, small enough to keep in state.
 
     Attributes:
       hour: hour of the day in which the conversation started.
       stated: its values of `ATTRIBUTES`, in that order.
-      traits: what the facets may know about it.
+      traits: the facts about it that the facets may use.
       change: its change of mood in sixths of a point; 0 if it is not defined.
     """
 
@@ -43,7 +43,7 @@ class Profile(NamedTuple):
     change: int
 
     def slices(self) -> Iterator[tuple[Place, tuple[int, ...]]]:
-        """Yields each place of the conversation, for day and hour, with the slices there."""
+        """Yields each place in which the conversation counts, with its slices in that place."""
         by_breakdown = slices_of(self.traits)
         values = self.values()
         for hour in (DAY, self.hour):
@@ -58,7 +58,7 @@ class Profile(NamedTuple):
         )
 
     def cells(self) -> Iterator[tuple[Cell, Sums]]:
-        """Yields every cell of the conversation with what it adds to the sums, without its user."""
+        """Yields each cell of the conversation and the sums to add; they do not count the user."""
         plain = Sums(1, 0, 0, 0)
         with_change = Sums(1, 0, self.change, self.change * self.change)
         for place, slices in self.slices():
@@ -67,7 +67,7 @@ class Profile(NamedTuple):
 
 
 def profile_of(summary: ConversationSummary) -> Profile:
-    """Returns what the conversation adds to the cells of its day."""
+    """Returns the profile of the conversation."""
     return Profile(
         summary.started_at_us % DAY_US // HOUR_US,
         summary.breakdowns,
@@ -77,7 +77,7 @@ def profile_of(summary: ConversationSummary) -> Profile:
 
 
 def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Sums]]:
-    """Yields every cell of the conversation with what it adds to the sums, without its user."""
+    """Yields each cell of the conversation and the sums to add; they do not count the user."""
     return profile_of(summary).cells()
 
 

@@ -1,8 +1,9 @@
-"""Totals of a day: the sums of all its cells, which can be added and taken back.
+"""Totals of a day: the sums of all its cells, which can be added and subtracted.
 
-Any order of addition gives the same totals. Distinct users are sums too. `user_day.UserDay` knows
-which conversations of a user count on a day. It adds 1 to a cell when the first of them enters it,
-and -1 when the last one leaves it. So users are counted exactly, without a sketch.
+Any order of addition gives the same totals. The number of distinct users is a sum too, because
+`user_day.UserDay` knows which conversations of a user count on a day. It adds 1 to a cell when the
+first of them enters the cell, and subtracts 1 when the last one leaves it. So users are counted
+exactly, without a sketch.
 
 This module does not use Beam.
 """
@@ -25,10 +26,10 @@ _LAYOUT: int = 2
 
 
 class DayTotals(dict[Cell, Sums]):
-    """Sums of the cells of one day. The sums of a missing cell are 0."""
+    """Sums of the cells of one day. A cell that is not in the dict has the sums 0."""
 
     def add(self, cell: Cell, sums: Sums, sign: int = 1) -> None:
-        """Adds sums to a cell, or subtracts them if `sign` is -1; removes a cell of only zeros."""
+        """Adds sums to a cell, or subtracts them if `sign` is -1; removes the cell if all are 0."""
         n, users, change, squares = self.get(cell, NOTHING)
         total = Sums(
             n + sign * sums[0],
@@ -50,8 +51,8 @@ class DayTotals(dict[Cell, Sums]):
     def encode(self) -> bytes:
         """Returns the canonical bytes: equal totals give equal bytes.
 
-        The bytes name a breakdown by its id, and a slice by the id of its facet and its value. So a
-        breakdown or a facet that is added later does not change what stored bytes mean.
+        The bytes identify a breakdown by its id, and a slice by its facet's id and its value. So
+        stored bytes keep their meaning when a breakdown or a facet is added later.
         """
         slices = sorted({cell.slice_index for cell in self})
         place = {index: number for number, index in enumerate(slices)}
@@ -63,12 +64,14 @@ class DayTotals(dict[Cell, Sums]):
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: if this version does not know the layout or a breakdown, facet or value.
+          ValueError: if this version does not know the layout, or one of the breakdowns, facets or
+            values.
         """
         layout, keys, rows = _decode(encoded)
         if layout != _LAYOUT:
             raise ValueError(
-                f"day totals have version {layout}, not {_LAYOUT}; start a new job and backfill"
+                f"day totals have layout version {layout}, but this version of Undertone reads "
+                f"only {_LAYOUT}; start a new job and backfill"
             )
         slices = [index_of_key(*key) for key in keys]
         totals = cls((Cell(*row[:3], slices[row[3]]), Sums(*row[4:])) for row in rows)
@@ -82,10 +85,10 @@ class DayTotals(dict[Cell, Sums]):
 
 @dataclass(slots=True)
 class TotalsChange:
-    """What is to be added to a day's totals.
+    """A change that is to be added to a day's totals.
 
     Attributes:
-      totals: the sums to add; those of what is taken back are negative.
+      totals: the sums to add; they are negative for conversations that are taken back.
       revisions: how many summaries the change takes back.
     """
 
@@ -109,10 +112,10 @@ class TotalsChange:
 
 
 class TotalsBuilder:
-    """Adds up the conversations of many users on one day, in place.
+    """Adds up the conversations of many users on one day.
 
-    It gives the sums of `cells_of`, but faster. A conversation is in some eighty cells, so this is
-    the innermost loop of a bounded run.
+    It computes the same sums as `cells_of`, but faster. This is the innermost loop of a bounded
+    run, because a conversation is in about eighty cells.
     """
 
     def __init__(self) -> None:
@@ -121,8 +124,8 @@ class TotalsBuilder:
     def add_user(self, summaries: Iterable[ConversationSummary]) -> None:
         """Adds all conversations of one user that started on the day.
 
-        The user counts once in every cell that has one of the conversations. A conversation without
-        a user adds no user.
+        The user counts once in every cell that has at least one of the conversations. A
+        conversation without a user does not add to the number of users.
         """
         counted: set[int] = set()
         for summary in summaries:

@@ -1,8 +1,9 @@
-"""What a stream remembers of one user and day, and what a change adds to the day's totals.
+"""A user's day: the state that a stream keeps for one user and day to count the user only once.
 
 A cell counts each user once, and only a limited number of each user's conversations. Both depend on
-all conversations of the user, so a stream remembers those that count or may still count. The memory
-is bounded, and a change costs about the same for any number of conversations.
+all conversations of the user, so a stream remembers the conversations that count or may still
+count. The memory has a fixed limit, and the cost of a change hardly depends on the number of
+conversations.
 
 This module does not use Beam.
 """
@@ -31,9 +32,9 @@ class Remembered(NamedTuple):
 
     Attributes:
       rank: the rank of its id.
-      profile: what it adds to the cells.
-      times: how often it was added minus how often it was taken back; never 0. When every change
-        has come, it is the number of conversations with this rank and profile, in most cases 1.
+      profile: decides what the conversation adds to the cells.
+      times: how often it was added minus how often it was taken back; never 0. After all changes
+        have arrived, it is the number of conversations with this rank and profile, usually 1.
     """
 
     rank: Rank
@@ -42,13 +43,13 @@ class Remembered(NamedTuple):
 
 
 class UserDayUpdate(NamedTuple):
-    """A user's day after a change, and what the change adds up to.
+    """A user's day after a change, and the effects of the change.
 
     Attributes:
-      user_day: the user's day with the change.
-      added: what to add to the day's totals.
-      over_limit: how many more conversations of the user are over the limit than before.
-      shortfall: how many more of these would count if the user's day remembered them.
+      user_day: the user's day after the change.
+      added: the sums to add to the day's totals.
+      over_limit: the change in the number of conversations over the limit.
+      shortfall: the change in the number of these that would count if they were remembered.
     """
 
     user_day: UserDay
@@ -59,13 +60,13 @@ class UserDayUpdate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UserDay:
-    """The conversations of one user that started on one day, as far as they may still count.
+    """The conversations of one user that started on one day and may still count.
 
-    At most `limit` conversations count, those of the smallest ranks. The user's day remembers these
-    and some spare ones, `remembered_ids(limit)` ids in all. When there are more ids, it forgets the
-    largest rank. From then on it only counts the conversations of that rank and of larger ones, and
-    never remembers them again. An id that begins several conversations on the day has an entry for
-    each.
+    At most `limit` conversations count: those with the smallest ranks. The user's day remembers
+    these and some spare ones, up to `remembered_ids(limit)` ids in all. When there are more ids, it
+    forgets the largest rank. From then on, conversations with that rank or a larger one are only
+    counted and never remembered again. If an id begins several conversations on the day, each has
+    its own entry.
 
     Attributes:
       known: the conversations remembered, in the order of rank and profile.
@@ -82,10 +83,10 @@ class UserDay:
     def apply(self, rank: Rank, change: SignedSummary, limit: int) -> UserDayUpdate:
         """Applies one signed summary of this user and day.
 
-        The first conversation in a cell adds the user to it, and the last one takes the user away.
-        The sum of what all changes add depends only on the conversations that are left. So the
-        order of the changes does not matter, and a retraction may come before what it takes back.
-        The limit may change too; then the new one counts.
+        The user is added to a cell with the first conversation that enters it, and removed with the
+        last one that leaves it. The sum of all changes depends only on the conversations that are
+        left. So the order of the changes does not matter, and a retraction may arrive before the
+        summary that it takes back. If `limit` differs from the earlier limit, the new one applies.
         """
         after = self._changed(rank, profile_of(change.summary), change.sign, limit)
         was, now = self._divided(), after._divided()
@@ -112,8 +113,8 @@ class UserDay:
     def _bounded(self) -> UserDay:
         """Forgets the largest ranks if there are too many.
 
-        Ranks are limited, not conversations. A revision may add the new summary before it takes the
-        old one back, and must not make the user's day forget another conversation.
+        The limit is on ranks, not on conversations. A revision may add the new summary before it
+        takes the old one back, and this must not make the user's day forget another conversation.
         """
         most = remembered_ids(self.limit)
         if len(self.known) <= most:
@@ -145,7 +146,8 @@ class UserDay:
         """Reads what `encode` wrote.
 
         Raises:
-          ValueError: if a version with another layout or other breakdowns wrote it.
+          ValueError: if the bytes were written by a version with a different layout or different
+            breakdowns.
         """
         version, ids, limit, edge, beyond, known = _decode(encoded)
         check_layout("user-day state", version, _VERSION, ids)
@@ -167,7 +169,7 @@ class _Divided(NamedTuple):
 
 
 def _added(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
-    """Returns what to add to the totals when other conversations of a user count than before."""
+    """Returns the sums to add to the totals when the set of counted conversations changes."""
     added = DayTotals()
     changed = [known for known in was.keys() | now.keys() if was.get(known) != now.get(known)]
     if not changed:

@@ -1,6 +1,6 @@
-"""How often the shipped classifier is wrong, counted on conversations that no training step saw.
+"""Loads the classifier's error rates, measured on conversations that were not used in training.
 
-`training.evaluate` writes `rates.json` together with the model:
+`training.evaluate` writes the error rates to `rates.json`:
 
     [{"classifier_version": "ngram-2-…",
       "rates": [{"language": "all", "facet": "use", "facet_value": "affective",
@@ -8,14 +8,14 @@
                 …]},
      {"classifier_version": "accurate-ngram-2-…", "rates": […]}]
 
-`positives` are the conversations that really have the value; the classifier gave it to
-`true_positives` of them. `negatives` are the conversations that do not have it; the classifier gave
-it to `false_positives` of them. Both are counted at the threshold for counting.
+`positives` is the number of conversations that really have the value; the classifier gave it to
+`true_positives` of them. `negatives` is the number of conversations that do not have the value; the
+classifier gave it to `false_positives` of them. Both use the threshold for counting.
 
-`language` is `all` or a code of `labels.LANGUAGES`. A language without a row is corrected with the
-row of `all`. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
-`all`) and `pushback_reason` (each of PUSHBACK_REASONS). A value without any row is published raw
-only.
+`language` is `all` or a code from `labels.LANGUAGES`. For a language without a row, the row for
+`all` is used. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
+`all`) and `pushback_reason` (each of PUSHBACK_REASONS). If a value has no row at all, only its raw
+share is published.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the classifier did on one value of one facet, with the fields of the file.
+    """How well the classifier recognizes one value of one facet. The fields are those of the file.
 
     Raises:
       ValueError: if a name is unknown, or if a count is negative or above its total.
@@ -81,7 +81,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rates of one version of the classifier, at most one for each language and value.
 
     Raises:
-      ValueError: if a language and value occurs twice.
+      ValueError: if there are two rates for the same language and value.
     """
 
     classifier_version: str
@@ -92,12 +92,12 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for rate in self.rates:
             place = (rate.language, rate.facet, rate.facet_value)
             if place in seen:
-                raise ValueError(f"the rates of {' '.join(place)} occur twice; keep one of them")
+                raise ValueError(f"the rates for {' '.join(place)} occur twice; keep one of them")
             seen.add(place)
 
 
 def encode_rates(rates: Sequence[Rates]) -> bytes:
-    """Returns the bytes of the file, indented so that a diff is readable."""
+    """Returns the bytes of the file, as JSON that is indented to keep diffs readable."""
     return msgspec.json.format(msgspec.json.encode(rates), indent=1) + b"\n"
 
 
@@ -105,20 +105,20 @@ def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
     """Reads the bytes of the file.
 
     Raises:
-      msgspec.ValidationError: if they are not such a file.
+      msgspec.DecodeError: if the bytes are not a valid file of rates.
     """
     return msgspec.json.decode(encoded, type=tuple[Rates, ...])
 
 
 def load_rates(version: str) -> tuple[Rate, ...]:
-    """Loads the shipped rates of a classifier; without any it warns and returns an empty tuple."""
+    """Loads the rates of a classifier; if there are none, warns and returns an empty tuple."""
     shipped = decode_rates(files("transforms.estimation").joinpath(RATES_FILE).read_bytes())
     for rates in shipped:
         if rates.classifier_version == version:
             return rates.rates
     _log.warning(
-        "%s has the rates of %s, not of %s; shares are published raw only, until "
-        "python -m training.evaluate writes them again",
+        "%s has rates for %s, but not for %s; only raw shares are published until you run "
+        "python -m training.evaluate",
         RATES_FILE, " and ".join(rates.classifier_version for rates in shipped), version,
     )  # fmt: skip
     return ()

@@ -1,4 +1,4 @@
-"""All conversations, which most shares are a share of."""
+"""The facet `all`: all conversations, the denominator of most shares."""
 
 from __future__ import annotations
 

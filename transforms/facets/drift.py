@@ -1,4 +1,4 @@
-"""The type that a conversation opens with and the type that it closes with."""
+"""The facet `drift`: the types of a conversation's opening and closing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from schemas.labels import NO_TYPE, TYPES
 from transforms.facets.facet import Correction, Facet, ShareOf, Traits
 
 _ENDS: Final = (*TYPES, NO_TYPE)
-"""What a conversation may open and close with. Index -1, "no type", picks the last."""
+"""The possible types of an opening or closing. Index -1 stands for "no type", the last entry."""
 
 PAIRS: Final = tuple(f"{opening}>{closing}" for opening in _ENDS for closing in _ENDS)
 UNTYPED: Final = f"{NO_TYPE}>{NO_TYPE}"
-"""The pair of most conversations."""
+"""The pair without any type, which most conversations have."""
 
 
 def pairs_of(traits: Traits) -> tuple[str, ...]:
-    """Returns the only value of a conversation, its pair of opening and closing type."""
+    """Returns the one value of a conversation: its pair of opening and closing type."""
     return (f"{_ENDS[traits.opening_type]}>{_ENDS[traits.closing_type]}",)
 
 

@@ -1,4 +1,4 @@
-"""Drift among the long conversations."""
+"""The facet `drift_long`: drift among the long conversations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A facet: one question about a conversation, declared once, in a module of its own.
+"""A facet: one question about a conversation. Each facet is declared once, in its own module.
 
-Slices, state, tables, catalogue, views and report are derived from the declaration.
+The slices, state, tables, catalogue, views and report are derived from the declarations.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from schemas.records import ConversationSummary
 ALL: Final = "all"
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
-"""Groups of conversations within which long ones, moods and pushback are counted."""
+"""Groups of conversations. Long ones, changes of mood and pushback are counted for each group."""
 
 _AFFECTIVE_USE: Final = USES.index(AFFECTIVE)
 _MAX_ID: Final = 2**15
 
 
 class Traits(NamedTuple):
-    """What facets may know about a conversation.
+    """The facts about a conversation that facets may use.
 
-    It is the part of the summary that is the same for many conversations, so that `slices_of` can
+    These are parts of the summary that are equal for many conversations, so that `slices_of` can
     cache its results.
 
     Attributes:
@@ -54,13 +54,13 @@ class Traits(NamedTuple):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The `GROUPS` that the conversation is in."""
+        """The names from `GROUPS` of the groups that the conversation is in."""
         affective = (AFFECTIVE,) if self.use == _AFFECTIVE_USE else ()
         return (ALL, *affective, *self.type_names)
 
 
 def traits_of(summary: ConversationSummary) -> Traits:
-    """Returns what facets may know about a conversation."""
+    """Returns the facts about a conversation that facets may use."""
     return Traits(
         summary.human_messages,
         summary.assistant_messages,
@@ -74,18 +74,18 @@ def traits_of(summary: ConversationSummary) -> Traits:
 
 
 class ShareOf(enum.StrEnum):
-    """Which conversations a facet's values are a share of."""
+    """The denominator of a facet's shares: the conversations that its values are divided by."""
 
     NONE = "none"
     """The facet is not published as a share."""
     ALL = "all"
     """All conversations."""
     GROUP = "group"
-    """The group that the value names: long coaching conversations are a share of coaching."""
+    """The group named by the value, e.g. long coaching conversations as a share of coaching."""
     PUSHBACK = "pushback"
     """The conversations with pushback."""
     OPENING = "opening"
-    """The conversations that opened with the same type."""
+    """The conversations whose opening has the same type."""
 
 
 class Correction(enum.StrEnum):
@@ -94,11 +94,11 @@ class Correction(enum.StrEnum):
     COUNTED = "counted"
     """Nothing was classified, so there is nothing to correct."""
     DIRECT = "direct"
-    """The value's own error rates correct it (Rogan and Gladen 1978)."""
+    """The share is corrected with the value's own error rates (Rogan and Gladen 1978)."""
     QUOTIENT = "quotient"
-    """It is a corrected part divided by a corrected whole."""
+    """The corrected numerator is divided by the corrected denominator."""
     INSIDE = "inside"
-    """It is a share within a classified whole, and the whole's false alarms are taken out."""
+    """The denominator is classified, and its false positives are removed from the share."""
     NONE = "none"
     """The share is published raw."""
 
@@ -108,23 +108,24 @@ class Facet:
     """One question about a conversation, and its possible answers.
 
     Attributes:
-      id: names the facet in stored state; never changed and never given to another facet.
+      id: identifies the facet in stored state. It must never change or be given to another facet.
       name: the facet's name in the tables.
-      values: all values it can have; stored state names them, so a value is never renamed.
+      values: all values that it can have. They are in stored state, so never rename one.
       members: returns the values that a conversation has.
-      share_of: what the values are a share of.
+      share_of: the denominator of the shares.
       correction: how the share is corrected.
-      definition: what the facet means, one or two sentences for catalogue and report.
+      definition: the meaning of the facet in one or two sentences, for the catalogue and the
+        report.
       label: the heading in the report.
-      terms: what the words mean that the report shows for single values.
-      is_partition: whether each conversation of the whole has exactly one value.
+      terms: explanations of the names that the report uses for single values.
+      is_partition: whether each conversation of the denominator has exactly one value.
       sums_change: whether cells also sum the change of mood.
-      rated_values: values whose error rates are measured for a classifier.
-      left_out_of: names of breakdowns whose own cells already say the same number.
+      rated_values: values for which the classifier's error rates are measured.
+      left_out_of: names of breakdowns whose own cells already contain the same numbers.
 
     Raises:
-      ValueError: if the id is out of range, if values are missing or repeated, or if
-        `rated_values` are not among the values.
+      ValueError: if the id is out of range, if there are no values, if a value is repeated, or if
+        `rated_values` contains a name that is not among the values.
     """
 
     id: int
@@ -146,7 +147,7 @@ class Facet:
             raise ValueError(f"facet {self.name}: id must be 1..{_MAX_ID - 1}, got {self.id}")
         if len(set(self.values)) != len(self.values) or not self.values:
             raise ValueError(
-                f"facet {self.name}: values must be distinct, at least one, got {self.values}"
+                f"facet {self.name}: needs at least one value and no duplicates, got {self.values}"
             )
         if not set(self.rated_values) <= set(self.values):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How long a conversation is, in bins of human messages."""
+"""The facet `length`: the number of human messages of a conversation, in bins."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LENGTH_BINS: Final = (
 )  # fmt: skip
 """The fewest and the most human messages of each bin.
 
-No bin crosses a limit of docs/metrics.md. Conversations without a human message share the first
-bin. They are so rare that their own bin would be a small cell, and hiding it would hide larger
-cells too.
+No bin crosses a limit that docs/metrics.md defines. Conversations without a human message are in
+the first bin. They are so rare that a bin of their own would be a small cell, and hiding it would
+require hiding larger cells too.
 """
 
 

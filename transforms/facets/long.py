@@ -1,4 +1,4 @@
-"""Long conversations: of all, of the affective ones, and of each type."""
+"""The facet `long`: long conversations among all, among affective ones, and of each type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations in which the assistant pushes back: of all, and of each type."""
+"""The facet `pushback`: conversations in which the assistant pushes back, in all and by type."""
 
 from __future__ import annotations
 

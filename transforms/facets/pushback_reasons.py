@@ -1,4 +1,4 @@
-"""Why the assistant pushes back; a conversation may have several reasons."""
+"""The facet `pushback_reason`: why the assistant pushes back. There may be several reasons."""
 
 from __future__ import annotations
 

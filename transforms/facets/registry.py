@@ -1,7 +1,8 @@
-"""All facets, found in this folder, and the slices that they make.
+"""Collects the facets declared in this folder, and lists their slices.
 
-A *slice* is one value of one facet: a set of conversations with something in common. Each process
-numbers the slices for speed. Stored state names them by the facet's id and the value instead.
+A *slice* is one value of one facet, i.e. a set of conversations with something in common. For
+speed, each process numbers the slices. Stored state identifies them by the facet's id and the value
+instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _NOT_FACETS: Final = frozenset(("facet", "registry"))
 
 
 class Slice(NamedTuple):
-    """Names a slice, as the tables do."""
+    """Identifies a slice by the names that the tables use."""
 
     facet: str
     value: str
@@ -54,12 +55,12 @@ FACETS: Final = ordered(_facets_in_folder())
 BY_NAME: Final[Mapping[str, Facet]] = {facet.name: facet for facet in FACETS}
 
 SLICES: Final = tuple(Slice(facet.name, value) for facet in FACETS for value in facet.values)
-"""All slices. A position is valid in this process only, and is never stored."""
+"""All slices. An index into this list is valid only in this process and is never stored."""
 
 INDEX: Final[Mapping[Slice, int]] = {slice_: index for index, slice_ in enumerate(SLICES)}
 
 SLICE_KEYS: Final = tuple((facet.id, value) for facet in FACETS for value in facet.values)
-"""How stored state names each slice: by the facet's id and the value."""
+"""The key of each slice in stored state: the facet's id and the value."""
 
 _OF_KEY: Final[Mapping[tuple[int, str], int]] = {key: i for i, key in enumerate(SLICE_KEYS)}
 SUMMING_CHANGE: Final = frozenset(i for s, i in INDEX.items() if BY_NAME[s.facet].sums_change)
@@ -77,7 +78,7 @@ def slices_of_facet(name: str) -> tuple[int, ...]:
 
 
 def index_of_key(facet_id: int, value: str) -> int:
-    """Returns the index of a slice that stored state names.
+    """Returns the index of the slice with a key from stored state.
 
     Raises:
       ValueError: if this version has no such slice.
@@ -93,10 +94,10 @@ def index_of_key(facet_id: int, value: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def slices_of(traits: Traits) -> tuple[tuple[int, ...], ...]:
-    """Returns, for each of `BREAKDOWN_NAMES`, the slices that such a conversation counts in.
+    """Returns the slices in which such a conversation counts, for each of `BREAKDOWN_NAMES`.
 
-    No number is published twice: a facet is left out of a breakdown whose cells already say the
-    same.
+    No number is published twice: a facet is left out of a breakdown whose cells already contain the
+    same numbers.
     """
     indexes = tuple(
         INDEX[Slice(facet.name, value)] for facet in FACETS for value in facet.members(traits)

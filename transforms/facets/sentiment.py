@@ -1,4 +1,4 @@
-"""How the mood changes from the first messages to the last."""
+"""The facet `sentiment`: how the mood changes from the first messages to the last ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of a conversation; it may have several."""
+"""The facet `type`: the types of a conversation, which may have several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a conversation is used for; it has exactly one use."""
+"""The facet `use`: the purpose of a conversation. Each conversation has exactly one use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides which cells may be seen, and makes their rows.
+"""Decides which cells may be published, and makes their rows.
 
 Nothing in this package uses Beam.
 """

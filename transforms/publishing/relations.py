@@ -1,7 +1,7 @@
 """Relations between the cells of a day: totals and their parts, slices and slices within them.
 
-The relations within a facet are derived from its declaration. Those between two facets are written
-down here.
+The relations within a facet are derived from its declaration. The relations between two facets are
+listed in this module.
 
 This module does not use Beam.
 """
@@ -28,7 +28,7 @@ class Relation:
 
     Attributes:
       total: the larger cell.
-      parts: the parts of the total; only one if `is_partition` is false.
+      parts: the parts of the total; exactly one part if `is_partition` is false.
       is_partition: whether the parts add up to the total.
       is_over_values: whether the parts are the values of one breakdown.
     """
@@ -67,11 +67,11 @@ _SLICE_PARTITIONS: Final = (
     (LONG, _index(*(("length", n) for n in _LONG_LENGTHS))),
     (WITH_CHANGE, _index(*(("length", n) for n in _CHANGE_LENGTHS))),
 )
-"""Slices that are the sum of others, each with the slices that it is the sum of."""
+"""Slices that are sums of other slices. Each is listed with the slices that add up to it."""
 
 
 def _within(facet: str) -> tuple[tuple[int, int], ...]:
-    """Returns pairs of slices: a group, and the conversations of the group that have the facet."""
+    """Returns pairs of slices: a group, and the part of that group that has the facet."""
     groups = {("all", ALL): ALL, ("use", "affective"): "affective"}
     groups |= {("type", t): t for t in TYPES}
     return tuple((INDEX[Slice(*g)], INDEX[Slice(facet, name)]) for g, name in groups.items())
@@ -85,7 +85,7 @@ _LONG_ONES: Final = (
 
 
 def _slice_subsets() -> Iterator[tuple[int, int]]:
-    """Yields (larger slice, slice within it)."""
+    """Yields pairs of slices: a larger slice, and a slice within it."""
     pushback, roleplay = ("pushback", ALL), ("type", "roleplay")
     pairs = [(("all", ALL), (facet, ALL)) for facet in ("long", "sentiment", "pushback")]
     pairs += [(("use", "affective"), ("type", t)) for t in AFFECTIVE_TYPES]
@@ -147,14 +147,14 @@ def _slice_relations(place: tuple[int, int, str], slices: set[int]) -> Iterator[
         if larger in slices and smaller in slices:
             yield Relation(Cell(*place, larger), (Cell(*place, smaller),), False)
     if place[1] == LENGTH and WITH_CHANGE in slices:
-        # All conversations of such a length have a change, so both slices are the same set.
+        # All conversations of this length have a change of mood, so both slices are the same set.
         for group, changed in _CHANGED:
             if changed in slices:
                 yield Relation(Cell(*place, group), (Cell(*place, changed),), True)
 
 
 def _overall_lengths(totals: DayTotals, hour: int) -> Iterator[Relation]:
-    """Yields the relations of overall's long and sentiment slices to the values of `length`."""
+    """Yields the relations between `length` and the long and sentiment slices of `overall`."""
     for pairs, lengths in ((_LONG_ONES, _LONG_LENGTHS), (_CHANGED, _CHANGE_LENGTHS)):
         for group, total_index in pairs:
             total = Cell(hour, OVERALL, ALL, total_index)

@@ -1,4 +1,4 @@
-"""Makes the rows of released cells, which are immutable versions.
+"""Makes the rows of released cells. Each row is an immutable version of its cell.
 
 This module does not use Beam.
 """
@@ -27,7 +27,7 @@ _CHANGE_FACET: Final = "sentiment"
 
 @dataclass(frozen=True)
 class RowStamp:
-    """What every row says about how it was made."""
+    """The facts about the run that every row contains, and the thresholds."""
 
     thresholds: Thresholds
     metrics_version: str
@@ -46,7 +46,7 @@ def snapshot_rows(
 ) -> list[AggregateRow]:
     """Returns the rows of a complete snapshot, which supersedes every earlier row of the day."""
     released: dict[Cell, Sums | None] = dict(cells)
-    # A snapshot without any row would leave an older snapshot current.
+    # If a snapshot had no rows at all, an older snapshot would stay current.
     released.setdefault(WHOLE_DAY, None)
     return [
         row_of(day_us, cell, released[cell], stamp, revision, revision) for cell in sorted(released)
@@ -56,7 +56,7 @@ def snapshot_rows(
 def row_of(
     day_us: int, cell: Cell, sums: Sums | None, stamp: RowStamp, revision: int, snapshot: int
 ) -> AggregateRow:
-    """Returns one version of one cell; a version without sums withdraws the cell."""
+    """Returns a new version of a cell; a version without sums withdraws the cell."""
     facet, facet_value = SLICES[cell.slice_index]
     has_change = sums is not None and facet == _CHANGE_FACET
     return AggregateRow(

@@ -17,19 +17,19 @@ _PRIME: Final = 2**61 - 1
 def solved_by(
     rows: Iterable[dict[Cell, int]], unknown: Container[Cell]
 ) -> dict[Cell, dict[Cell, int]]:
-    """Finds the unknown cells that linear equations determine.
+    """Finds the unknown cells whose numbers follow from linear equations.
 
-    This is sparse Gaussian elimination to reduced row echelon form, with integers modulo a prime of
-    61 bits, so that numbers stay small. There is a negligible chance that a determinant is 0 only
-    modulo the prime.
+    This is sparse Gaussian elimination to reduced row echelon form, with integers modulo a 61-bit
+    prime, so that numbers stay small. The chance that a determinant is 0 modulo the prime but not
+    0 itself is negligible.
 
     Args:
-      rows: for each equation the coefficients of its cells; the cells times their coefficients add
-        up to 0. The dicts are changed.
-      unknown: the cells whose number is not known.
+      rows: for each equation, the coefficients of its cells. The sum of each cell times its
+        coefficient is 0. The dicts are modified.
+      unknown: the cells whose numbers are not known.
 
     Returns:
-      For each unknown that is determined, the known cells that it is a combination of.
+      For each unknown cell that can be worked out, the known cells from which it follows.
     """
     equations = sorted(rows, key=len)
     occurrences = Counter(cell for row in equations for cell in row if cell in unknown)
@@ -41,7 +41,7 @@ def solved_by(
         candidates = [cell for cell in row if cell in unknown]
         if not candidates:
             continue
-        # With the rarest unknown few other equations must be rewritten, so the matrix stays sparse.
+        # Choosing the rarest unknown changes few other equations, so the matrix stays sparse.
         pivot = min(candidates, key=lambda cell: (len(holders[cell]), occurrences[cell], cell))
         inverse = pow(row[pivot], -1, _PRIME)
         for cell in row:

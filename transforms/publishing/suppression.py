@@ -1,28 +1,28 @@
-"""Which cells of a day may be published: thresholds and complementary suppression.
+"""Decides which cells of a day may be published: thresholds and complementary suppression.
 
 A cell with at least `min_users` distinct users and `min_conversations` conversations is safe by
-itself. That is not enough. If a total and all its parts except one are published, subtraction gives
-the last part. So *relations* connect the cells of a day, and cells are suppressed until no relation
-gives a small number away:
+itself. That is not enough. If a total and all its parts except one are published, the last part can
+be worked out by subtraction. So *relations* connect the cells of a day, and cells are suppressed
+until no relation reveals a small number:
 
 - *partition*: a total is the sum of its parts. A day is the sum of its hours. `overall` is the sum
-  of the values of each breakdown. All conversations are the sum of their uses, and of their
-  lengths, and of their drifts. If the total is published, either all parts are, or at least two are
-  not and these together reach both thresholds. If the total is not published, at least one part is
-  not.
+  of the values of each breakdown. All conversations are the sum of their uses, of their lengths,
+  and of their drifts. If the total is published, either all parts are published, or at least two
+  parts are withheld and together reach both thresholds. If the total is withheld, at least one part
+  is withheld too.
 - *subset*: a slice lies within a larger one, e.g. a type within the affective conversations, or the
   long conversations of a type within the type. If both are published, the rest must be empty or
   reach both thresholds.
 
-The smallest parts are suppressed first, the headline slices last. This is the usual heuristic of
+The smallest parts are suppressed first and the headline slices last. This is the usual heuristic of
 statistical disclosure control (secondary cell suppression; Hundepool et al., "Statistical
 Disclosure Control", 2012, chapter 4). It stops subtraction within each relation, and chains of such
 subtractions. It does not stop an attacker who solves several relations together, such as two tables
-that share a margin. So what is published is then solved as an attacker would solve it, and more is
-suppressed until no small cell comes out.
+that share a margin. So the equations between the published cells are then solved as an attacker
+would solve them, and more cells are suppressed until no small cell can be worked out.
 
-Nothing is promised between successive versions of a cell. That guard belongs in `release`, where
-successive versions meet.
+There is no protection against comparing successive versions of a cell. Such protection would belong
+in `release`, the only step that knows successive versions.
 
 This module does not use Beam.
 """
@@ -46,7 +46,7 @@ _UNTYPED: Final = frozenset(
     i for i, s in enumerate(SLICES)
     if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
 )  # fmt: skip
-"""The pairs without a type, which most conversations have and nobody asks for."""
+"""The drift slices without any type. They hold most conversations but are of no interest."""
 
 NOT_PUBLISHED: Final = "not_published"
 """The value of a breakdown that stands for all suppressed values together."""
@@ -54,7 +54,7 @@ NOT_PUBLISHED: Final = "not_published"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a cell must have to be published.
+    """The least numbers of users and conversations that a published cell must have.
 
     Attributes:
       min_users: the least number of distinct users.
@@ -74,12 +74,12 @@ class Thresholds:
                 raise ValueError(f"{name} must be at least 1, got {value}; the default is 15")
 
     def allow(self, conversations: int, users: int) -> bool:
-        """Tells whether a cell with so many conversations and users may be published."""
+        """Tells whether a cell with these numbers of conversations and users may be published."""
         return conversations >= self.min_conversations and users >= self.min_users
 
     @property
     def are_off(self) -> bool:
-        """Whether everything may be published, as for the conversations of the operator alone."""
+        """Whether every cell may be published, e.g. if all conversations are the operator's own."""
         return self.min_users == 1 and self.min_conversations == 1
 
 
@@ -87,8 +87,8 @@ def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
     """Returns the cells of a day that may be published, and the `not_published` remainders.
 
     Guarantees: the result depends only on the totals and the thresholds. Every cell returned
-    reaches both thresholds; the users of a remainder are a lower bound. If the thresholds are off,
-    every cell that has a conversation is returned.
+    reaches both thresholds; the number of users of a remainder is a lower bound. If the thresholds
+    are off, every cell that has a conversation is returned.
     """
     # Between a retraction and its replacement the count of a cell may be 0 or even negative.
     totals = DayTotals((cell, sums) for cell, sums in totals.items() if sums.conversations > 0)
@@ -110,7 +110,7 @@ def published_cells(totals: DayTotals, thresholds: Thresholds) -> DayTotals:
 
 @dataclass
 class _Audit:
-    """Suppresses cells until no relation gives a small number away."""
+    """Suppresses cells until no relation reveals a small number."""
 
     totals: DayTotals
     thresholds: Thresholds
@@ -146,11 +146,11 @@ class _Audit:
                         waiting.append(tied)
 
     def withstand(self) -> None:
-        """Suppresses cells until all relations together determine no small cell.
+        """Suppresses cells until no small cell can be worked out from all relations together.
 
-        The elimination tells which published cells give a small cell away. Each round suppresses
-        the cheapest of them. The rounds end, because equations without a published cell determine
-        nothing.
+        The elimination shows which published cells reveal a small cell. Each round suppresses the
+        cheapest of them. The rounds come to an end, because nothing can be worked out from
+        equations without a published cell.
         """
         while determined := self._determined():
             for _, known in determined:
@@ -159,10 +159,11 @@ class _Audit:
             self.settle()
 
     def _determined(self) -> list[tuple[Cell, dict[Cell, int]]]:
-        """Returns the cells below a threshold that can be worked out, and from which cells.
+        """Returns the cells below a threshold that can be worked out, each with its known cells.
 
-        A number that follows from no published cell is left out, because it is nobody's: between a
-        retraction and its replacement the totals do not add up. No cell could hide it either.
+        A number that follows without any published cell is left out, because it says nothing about
+        a user: it appears when the totals do not add up, between a retraction and its replacement.
+        Suppressing cells could not hide it either.
         """
         rows = []
         for relation in self.relations:
@@ -179,7 +180,7 @@ class _Audit:
         )
 
     def remainder(self, relation: Relation, held_back: Sequence[Cell]) -> Sums:
-        """Returns the sums of the parts held back, with a lower bound of their distinct users."""
+        """Returns the sums of the withheld parts, with a lower bound on their distinct users."""
         withheld = [self.totals[cell] for cell in held_back]
         published = [c for c in relation.parts if c not in self.suppressed]
         elsewhere = sum(self.totals[c].users for c in published)
@@ -220,12 +221,13 @@ class _Audit:
         return min(cells, key=self._cost)
 
     def _cost(self, cell: Cell) -> tuple[int, bool, int, Cell]:
-        """Returns what the reader loses with a cell; the smallest cost is suppressed first.
+        """Returns the reader's loss if a cell is suppressed; the smallest loss goes first.
 
-        Pairs without a type go first, then values of breakdowns, then overall, and the headlines
-        last. Among equals, hours go before days, and few conversations before many.
+        Drift slices without a type are suppressed first, then values of breakdowns, then `overall`,
+        and headline slices last. Among equals, hours are suppressed before days, and cells with few
+        conversations before cells with many.
         """
-        # For the longer lengths this slice has all conversations, so it is a headline too.
+        # For the longer lengths this slice contains all conversations, so it is a headline too.
         is_length = (cell.breakdown, cell.slice_index) == (LENGTH, WITH_CHANGE)
         if cell.slice_index in _UNTYPED:
             worth = 0

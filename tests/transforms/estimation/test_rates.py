@@ -29,7 +29,7 @@ def test_another_version_has_no_rates_and_logs_a_warning(caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING):
         assert load_rates("labels") == ()
     (said,) = caplog.messages
-    assert "not of labels" in said
+    assert "not for labels" in said
     assert load_default().version in said
 
 

@@ -53,7 +53,7 @@ def test_two_facets_with_one_id_are_refused() -> None:
     ("changed", "message"),
     [
         ({"id": 0}, "id must be 1"),
-        ({"values": ("a", "a")}, "values must be distinct"),
+        ({"values": ("a", "a")}, "needs at least one value and no duplicates"),
         ({"rated_values": ("nonsense",)}, "rated_values must be among"),
     ],
 )
