@@ -1,4 +1,4 @@
-"""Measures Cohen's kappa between the labels written with the text and a second, blind labelling.
+"""Measures Cohen's kappa between the authors' labels and a second, blind labelling.
 
 Source of kappa: Cohen, "A coefficient of agreement for nominal scales", 1960.
 """
@@ -16,7 +16,7 @@ NO_REASON: Final = "none"
 
 
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
-    """Returns the agreement beyond chance, or 1 if only one value occurs."""
+    """Returns Cohen's kappa (agreement beyond chance), or 1 if only one value occurs."""
     count = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / count
     by_chance = sum(first.count(value) * second.count(value) for value in {*first, *second}) / (
@@ -26,7 +26,7 @@ def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
 
 
 def measure_agreement(conversations: Sequence[Conversation]) -> dict[str, Any]:
-    """Compares both labellings of the conversations that were labelled twice."""
+    """Compares the two labellings of all conversations that were labelled twice."""
     by_id = {row.id: row for row in conversations}
     pairs = [(by_id[row["id"]], row) for row in read_lines(SECOND)]
     first = [own.labels for own, _ in pairs if own.labels is not None]

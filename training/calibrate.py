@@ -1,7 +1,7 @@
-"""Sets what turns scores into decisions: the head's scale, its thresholds, and the cuts.
+"""Calibrates a model: sets the scale, thresholds and cuts that turn scores into decisions.
 
-Every score used here comes from a model that did not see its text. No label of a real conversation
-is read; all that calibration knows about those is that a few per cent are affective.
+Every score used here comes from a model that did not see the scored text. Calibration reads no
+label of a real conversation. It only assumes that a few per cent of these are affective.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from transforms.classifiers.head import (
 LANGUAGE_COUNT: Final = len(LANGUAGES)
 
 COUNTED: Final = 0.02
-"""Share of real, unlabelled conversations that are to count as affective.
+"""The share of real, unlabelled conversations that should count as affective.
 
-It is made of the true ones that are found, and of about one in a hundred of the others.
+It includes the affective conversations that are found, and about one in a hundred of the others.
 """
 
 ALERTED: Final = 0.012
 
 _LEVELS: Final = np.linspace(0.75, 0.95, 9)
 _MEAN_FIGURES: Final = FIGURES - 2
-"""How many of the pooled figures are means over messages."""
+"""The number of pooled figures that are means over messages."""
 
 _LARGEST_SHIFT: Final = 2.0
 _TINY: Final = 1e-12
 
 _FEWEST_EXAMPLES: Final = 20
-"""A language with fewer examples gets no shift of its own."""
+"""A language with fewer examples than this gets no shift of its own."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Holds conversations with the scores of all their human messages, one after the other."""
+    """Holds conversations, and the scores of all their human messages in order."""
 
     conversations: Sequence[Conversation]
     scores: NDArray[np.int8]
@@ -58,12 +58,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Seen:
-    """Holds the logits that a fitted head gives conversations, before any calibration.
+    """Holds the logits of conversations, computed by a fitted head before calibration.
 
     Attributes:
-        conversations: `b` of them.
-        whole: float64 (b, 7), gate and types.
-        edges: float64 (b, 2), the gate's logits of opening and closing.
+        conversations: the `b` conversations.
+        whole: float64 (b, 7), the logits of gate and types for whole conversations.
+        edges: float64 (b, 2), the gate's logits for opening and closing.
     """
 
     conversations: list[Conversation]
@@ -71,7 +71,7 @@ class Seen:
     edges: NDArray[np.float64]
 
     def take(self, rows: NDArray[np.int64]) -> Seen:
-        """Returns the conversations `rows`, in that order."""
+        """Returns only the conversations with the numbers `rows`, in that order."""
         kept = [self.conversations[row] for row in rows.tolist()]
         return Seen(kept, self.whole[rows], self.edges[rows])
 
@@ -82,12 +82,12 @@ class Seen:
         return level
 
     def lowered(self, by: NDArray[np.float64]) -> Seen:
-        """Returns the same conversations with lower logits; `by` is float64 (7,)."""
+        """Returns the same conversations with `by`, float64 (7,), subtracted from the logits."""
         return Seen(self.conversations, self.whole - by, self.edges - by[0])
 
 
 def look(head: ConversationHead, scored: Scored) -> Seen:
-    """Applies a head to conversations, and to their openings and closings."""
+    """Computes a head's logits for conversations, and for their openings and closings."""
     first, last = scored.starts[:-1], scored.starts[1:]
     size = np.minimum(last - first, EDGE_MESSAGES)
     no_shift = np.zeros(len(first))
@@ -100,7 +100,7 @@ def look(head: ConversationHead, scored: Scored) -> Seen:
 
 
 def join(parts: Sequence[Seen]) -> Seen:
-    """Joins the logits that several heads gave different conversations."""
+    """Joins the logits of different conversations, computed by several heads."""
     return Seen(
         [row for part in parts for row in part.conversations],
         np.concatenate([part.whole for part in parts]),
@@ -109,7 +109,7 @@ def join(parts: Sequence[Seen]) -> Seen:
 
 
 def begin(weights: Weights) -> ConversationHead:
-    """Returns the fitted head as it is, with every threshold 0."""
+    """Returns the fitted head unchanged, with all thresholds set to 0."""
     pooled = np.logaddexp(weights["pool"], 0)
     ends = np.stack([weights["pool_length"], weights["pool_bias"]], axis=1)
     return ConversationHead(
@@ -122,21 +122,20 @@ def begin(weights: Weights) -> ConversationHead:
 
 
 def lower(weights: Weights, by: NDArray[np.float64]) -> Weights:
-    """Lowers all logits of a head; `by` is float64 (7,)."""
+    """Lowers all logits of a head by `by`, float64 (7,)."""
     return weights | {"pool_bias": weights["pool_bias"] - by}
 
 
 def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
-    """Lowers gate and types so that the upper levels of the given texts become 0.
+    """Lowers gate and types so that the upper quantiles of the given texts' logits become 0.
 
-    Models that saw different texts differ by an offset. The offset would spoil thresholds that are
-    set on the scores of several models. So all models are aligned on the same texts, which have no
-    labels.
+    Models trained on different texts differ by an offset. This would spoil thresholds that are set
+    on the scores of several models. So all models are aligned on the same unlabelled texts.
 
     Args:
         weights: the weights of a network and its head.
-        logits: float32 (n, heads), the network's logits of the texts. Each text is a conversation
-            of one message.
+        logits: float32 (n, heads), the network's logits for the texts. Each text counts as a
+            conversation of one message.
     """
     begun = begin(weights).weights
     gated = logits[:, : len(begun)] * begun[:, :_MEAN_FIGURES].sum(axis=1) + begun[:, -1]
@@ -169,7 +168,7 @@ def calibrate(head: ConversationHead, seen: Seen) -> ConversationHead:
 
 
 def head_arrays(name: str, head: ConversationHead) -> Arrays:
-    """Returns a head as the arrays of a model file."""
+    """Converts a head to arrays for the model file."""
     return {
         f"{name}_{part}": np.asarray(getattr(head, part), np.float64)
         for part in ConversationHead.__dataclass_fields__
@@ -181,12 +180,12 @@ def _types(conversation: Conversation) -> frozenset[str]:
 
 
 def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tuple[float, float]:
-    """Fits a slope and an offset (Platt 1999) that tell written affective from real conversations.
+    """Fits a slope and an offset (Platt 1999) that separate written affective from real texts.
 
-    The written ones weigh `PRIOR`, the real ones the rest. A share `PRIOR` of the real ones is
-    affective too, but unlabelled. Let p be the wanted probability. Then a conversation drawn from
-    both samples is a labelled one with probability p / (p + 1 - PRIOR) (Elkan and Noto 2008, for
-    two samples).
+    The written conversations have the total weight `PRIOR`, and the real ones have 1 - `PRIOR`. A
+    share `PRIOR` of the real ones is affective too, but unlabelled. Let p be the wanted probability
+    that a conversation is affective. If it is drawn from both samples together, it is a labelled
+    one with probability p / (p + 1 - PRIOR) (Elkan and Noto 2008, for two samples).
     """
 
     def loss(line: NDArray[np.float64]) -> float:
@@ -202,10 +201,10 @@ def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tu
 def _language_shift(
     conversations: Sequence[Conversation], logits: NDArray[np.float64], quiet: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Returns shifts that bring the upper levels of each language's written negatives to English's.
+    """Returns shifts that give each language's written negatives the upper levels of English.
 
-    There are real conversations only in English. The written ones were asked for in the same
-    mixture in every language. So a score that is rare in English must be as rare in the others. A
+    Real conversations exist only in English. The written ones have the same mixture in every
+    language. So a score that is rare in English must be equally rare in the other languages. A
     language with few negatives gets no shift.
     """
     language = np.array([row.language for row in conversations])
@@ -220,7 +219,7 @@ def _language_shift(
 
 
 def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) -> float:
-    """Returns the threshold at which as many edges have a type as the labels say."""
+    """Returns the threshold at which edges have a type as often as in the labels."""
     logits, has = [], []
     for row, own in zip(rows, edges, strict=True):
         labels = row.labels
@@ -231,16 +230,16 @@ def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) ->
 
 
 def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns cuts by which held-out messages fall on each step as often as the labels say."""
+    """Returns cuts that give held-out messages each step as often as the labels do."""
     below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
     return np.quantile(logits, below).astype(np.float64)
 
 
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns, by language, the shift that brings the logit with the best F1 to 0.
+    """Returns each language's shift, which moves the cut with the best F1 to a logit of 0.
 
-    Only replies in written conversations count. A language with few pushbacks gets the shift of all
-    languages together.
+    Only replies in written conversations count. A language with few pushbacks gets a common shift,
+    fitted to all languages together.
     """
     written = np.array([reply.source == "written" for reply in replies])
     language = np.array([reply.language for reply in replies])

@@ -1,10 +1,10 @@
 """Fits the table of n-gram vectors to a sentence encoder's vectors of texts and of single words.
 
-No label is used. The target of a text is its sentence vector, centred and projected onto the
+The fit uses no labels. The target of a text is its sentence vector, centred and projected onto the
 directions in which human messages differ most. The target of a word in the encoder's vocabulary is
-its vector, centred among words and shortened if the word is common. Single words bring meaning into
-languages with little text. Words must be centred: what all words have in common would otherwise add
-up with every word of a sentence.
+its vector, centred among words and shortened if the word is common. Single words teach meaning in
+languages with little text. Words must be centred. Otherwise their common part would add up with
+every word of a sentence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from transforms.classifiers.ngram.lanes import pack
 DIMENSIONS: Final = 48
 OWN_WEIGHT: Final = 3.0
 WORD_WEIGHT: Final = 3.0
-"""Weights of a conversation's message and of a single word; a scraped fragment weighs 1."""
+"""The weights of a conversation's message and of a single word; a scraped fragment weighs 1."""
 
 TOP: Final = 16
 """The largest stored weight.
@@ -36,7 +36,7 @@ Small numbers make a small file, and the sum over a text's features hides the ro
 """
 
 _SPREAD: Final = 4.0
-"""`TOP` stands for this many standard deviations. The few weights beyond are cut."""
+"""The stored weight `TOP` means this many standard deviations. The few larger ones are cut."""
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -45,14 +45,14 @@ _LONGEST_WORD: Final = 20
 
 @dataclass(frozen=True)
 class Lessons:
-    """Holds what the table is fitted to.
+    """Holds the texts' features and targets, to which the table is fitted.
 
     Attributes:
         design: the features of all texts.
         vectors: float32 (n, 512), the teacher's vectors, centred, with common words shortened.
         weight: float32 (n,), the weight of each text.
-        fold: int64 (n,), the fold that each text belongs to, -1 for none.
-        own: bool (n,), whether each text is a message of a conversation.
+        fold: int64 (n,), the fold of each text, or -1 if it is in no fold.
+        own: bool (n,), whether each text is a message from a conversation.
     """
 
     design: Design
@@ -82,9 +82,9 @@ def prepare(
     """Embeds all texts and computes their targets.
 
     Args:
-        messages: the messages of conversations, each with its fold or -1.
-        scraped: texts of other sets, by set.
-        cache: where embeddings are kept.
+        messages: the messages of conversations, each with its fold, or -1 if it has none.
+        scraped: texts from other data sets, by set.
+        cache: the folder for embeddings.
     """
     words = vocabulary()
     sets = [list(texts) for texts in scraped]
@@ -117,7 +117,7 @@ def prepare(
 def _more_words(
     messages: Sequence[tuple[str, int]], sets: Iterable[Sequence[str]], known: Iterable[str]
 ) -> dict[str, int]:
-    """Collects the words of all texts; a word of only one fold's messages gets that fold."""
+    """Collects the words of all texts; a word that only one fold's messages use is in that fold."""
     common = {word for texts in sets for text in texts for word in _words_of(text)}
     seen: dict[str, set[int]] = {}
     for text, fold in messages:
@@ -137,10 +137,10 @@ def _words_of(text: str) -> set[str]:
 
 
 def encode(texts: Sequence[str], table: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Encodes texts as the classifier would with this table, float32 (n, `DIMENSIONS`)."""
+    """Encodes texts as the classifier does with this table; returns float32 (n, `DIMENSIONS`)."""
     return encode_with(texts, Encoder(pack(table), table.shape[1]))
 
 
 def encode_with(texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
-    """Encodes any number of texts."""
+    """Encodes any number of texts with an encoder."""
     return np.concatenate([encoder.encode(read) for _, read in chunks(texts)])

@@ -2,11 +2,11 @@
 
 Every figure on written and real conversations comes from a fold's model. That model saw neither
 their text nor their author, and it was calibrated on the other folds. Sets under a research licence
-only serve to measure the shipped model. The labels of real conversations are read in
-`training.measures` and nowhere else. This module writes metrics.json, the rates that the views
-correct shares with, and the model card.
+are only used to measure the shipped model. Only `training.measures` reads the labels of real
+conversations. This module writes metrics.json, the error rates (the views use them to correct
+shares) and the model card.
 
-With `--no-train` the fold models of the last training come from the cache.
+With `--no-train` nothing is trained: the last training's models are read from the cache.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TRAINED_FILE: Final = "trained.pickle"
 
 
 def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], list[Rates]]:
-    """Measures everything that the card reports, and the rates."""
+    """Measures all figures of the card, and the error rates."""
     stored = to_bytes(trained.arrays)
     classifier = load(io.BytesIO(stored))
     conversations = trained.material.conversations
@@ -85,7 +85,7 @@ def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], 
 
 
 def measure_mode(facts: Facts) -> dict[str, Any]:
-    """Measures everything that the folds' models decide, in one mode."""
+    """Measures all decisions of the folds' models, in one mode."""
     return {
         "real": measure_real(facts),
         "types": measure_types(facts),
@@ -100,10 +100,12 @@ def measure_mode(facts: Facts) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures, and writes the metrics, the rates and the card."""
-    parser = argparse.ArgumentParser(description="Train and measure the model, write its card.")
+    """Measures the model, and writes the metrics, the error rates and the card."""
+    parser = argparse.ArgumentParser(description="Train and measure the model, and write its card.")
     add_options(parser)
-    parser.add_argument("--no-train", action="store_true", help="measure the last training again")
+    parser.add_argument(
+        "--no-train", action="store_true", help="measure the last training again, without training"
+    )
     options = parser.parse_args()
     data = data_folder(options.data)
     kept = options.cache / TRAINED_FILE

@@ -1,7 +1,7 @@
 """Fits the encoder's table of n-gram vectors: ridge regression over sparse rows.
 
-All columns share the features, the rows and their weights, so one run of conjugate gradients solves
-them all. A text that must not be seen has the weight 0.
+All columns share the same features, rows and weights, so one run of conjugate gradients solves them
+all. Texts that the table must not learn from have the weight 0.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Design:
     """Holds the features of `n` texts.
 
     Attributes:
-        features: float32 (n, buckets). A feature weighs more if fewer texts have it. All features
-            of a text weigh less if the text has more of them.
+        features: float32 (n, buckets). A feature weighs more if it is rare, and less if its text
+            has many features.
         rarity: float32 (buckets, 1), the weight of a feature.
     """
 
@@ -37,7 +37,7 @@ class Design:
     rarity: NDArray[np.float32]
 
     def fit(self, wanted: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fits a table, float32 (buckets, columns), to `wanted`, float32 (n, columns).
+        """Fits a table, float32 (buckets, columns), to the targets `wanted`, float32 (n, columns).
 
         `weight` is float32 (n,). The sum of a text's table rows, divided by the root of their
         number, is then close to the text's row in `wanted`.
@@ -79,7 +79,7 @@ def read_design(texts: Sequence[str]) -> Design:
 
 
 def _vectorise(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Returns the buckets of all texts' features, and where the features of each text begin."""
+    """Returns the buckets of all texts' features, and the position of each text's first feature."""
     pieces: list[NDArray[np.int32]] = []
     lengths: list[NDArray[np.int64]] = []
     for _, read in chunks(texts):

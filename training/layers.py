@@ -1,4 +1,4 @@
-"""A hidden layer in JAX and the gradient descent that fits it, for both networks."""
+"""A hidden layer in JAX and the gradient descent that fits it; both networks use them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from training.sources import SEED
 
 LENGTH: Final = 8.0
-"""Length of the vectors that the weights are fitted for."""
+"""Vectors are scaled to this length before a fit."""
 
 HIDDEN: Final = 64
 DROPPED: Final = 0.3
 FASTEST: Final = 3e-3
 
 Weights = dict[str, Any]
-"""Named arrays: NumPy floats outside of the fit, JAX arrays inside."""
+"""Arrays by name: NumPy floats outside of the fit, and JAX arrays during it."""
 
 Loss = Callable[[Weights, Weights, Array], Array]
-"""Computes the loss from the weights, a batch and a random key."""
+"""A function that computes the loss from the weights, a batch and a random key."""
 
 Draw = Callable[[np.random.Generator], dict[str, NDArray[Any]]]
 """Draws a batch."""
@@ -39,7 +39,7 @@ def scale(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def begin(inputs: int, heads: int) -> Weights:
-    """Returns the weights that a fit begins with."""
+    """Returns the initial weights of a fit."""
     first, second = jax.random.split(jax.random.PRNGKey(SEED))
     return {
         "hidden": jax.random.normal(first, (inputs, HIDDEN)) * (2 / inputs) ** 0.5,
@@ -51,7 +51,7 @@ def begin(inputs: int, heads: int) -> Weights:
 
 
 def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array:
-    """Computes the logits, with noise on the vectors and some hidden units dropped."""
+    """Computes the logits, after adding noise to the vectors and dropping some hidden units."""
     noisy, drop = jax.random.split(key)
     vectors = vectors + noise * jax.random.normal(noisy, vectors.shape)
     hidden = jax.nn.relu(vectors @ weights["hidden"] + weights["hidden_bias"])
@@ -61,7 +61,7 @@ def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array
 
 
 def shrink(weights: Weights) -> Array:
-    """Returns the sum of squares, the penalty that keeps weights small."""
+    """Returns the weights' sum of squares, a penalty that keeps them small."""
     squares = [(weights[name] ** 2).sum() for name in ("hidden", "heads", "direct")]
     return jnp.asarray(sum(squares))
 
@@ -72,7 +72,7 @@ def average(losses: Array, weight: Array) -> Array:
 
 
 def descend(weights: Weights, loss: Loss, draw: Draw, steps: int) -> Weights:
-    """Fits the weights, with the same result in every run."""
+    """Fits the weights; every run gives the same result."""
     optimiser = optax.adam(optax.cosine_decay_schedule(FASTEST, steps))
     state = optimiser.init(weights)
 

@@ -1,4 +1,4 @@
-"""Gathers everything that the models learn from, with its folds."""
+"""Gathers all training material, and deals it into folds."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from training.teacher import embed
 from transforms.classifiers.accurate.classifier import whole_numbers
 
 ALL: Final = -1
-"""The fold number of texts that are in no fold, and of the model that saw everything."""
+"""The number of texts that are in no fold, and of the model that is trained on everything."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Holds everything that the models learn from, with its folds.
+    """Holds all training material, with its folds.
 
     Attributes:
-        conversations: written, then real, then tool use.
+        conversations: first the written ones, then the real ones, then tool use.
         fold: int64, the fold of each conversation.
         lessons: the conversations as arrays.
         messages: the messages of the conversations, in the order of the lessons.
-        precise: float32 (messages, 512), whole-numbered vectors of the sentence encoder.
-        more, more_precise: texts without labels, and their vectors of the sentence encoder.
+        precise: float32 (messages, 512), whole-numbered vectors from the sentence encoder.
+        more, more_precise: texts without labels, and their vectors from the sentence encoder.
         replies, reply_fold: assistant messages, and the fold of each.
-        words: what the encoder's table is fitted to.
+        words: the texts and targets that the encoder's table is fitted to.
     """
 
     conversations: list[Conversation]
@@ -62,7 +62,7 @@ class Material:
 
 
 def gather(data: Path, cache: Path) -> Material:
-    """Reads and embeds everything."""
+    """Reads and embeds all training material."""
     train = data / "train"
     written = written_conversations()
     real = [

@@ -1,4 +1,4 @@
-"""Rounds fitted weights to whole numbers and writes the file that the pipeline ships."""
+"""Rounds fitted weights to whole numbers, and writes the model file of the pipeline."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Arrays = dict[str, NDArray[Any]]
 """The arrays of a model file, by name."""
 
 _MOST: Final = 99.9
-"""The percentile of hidden activations that is stored as `TOP`; the few above it are cut."""
+"""This percentile of hidden activations is stored as `TOP`; the few larger ones are cut."""
 
 
 def table_arrays(table: NDArray[np.int8]) -> Arrays:
-    """Returns the rows of an encoder's table that are not all 0, and their numbers."""
+    """Returns an encoder's table without the rows of zeros, and the numbers of its rows."""
     rows = np.flatnonzero(table.any(axis=1))
     return {"table_rows": rows.astype(np.int32), "table": table[rows]}
 
@@ -36,8 +36,8 @@ def network_arrays(
     Args:
         name: the network's name in the file.
         weights: the fitted weights, for vectors of length `training.layers.LENGTH`.
-        vectors: float32 (n, d), example vectors of whole numbers. They show how large the hidden
-            units get.
+        vectors: float32 (n, d), example vectors of whole numbers. They show how large the
+            activations of hidden units become.
         length: the length of the vectors of whole numbers.
     """
     unit = LENGTH / length
@@ -65,7 +65,7 @@ def _round(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], float]:
 
 
 def to_bytes(arrays: Arrays) -> bytes:
-    """Returns the bytes of the file. The version is a hash, so equal models are equal files."""
+    """Returns the bytes of the file. The version is a hash, so equal models give equal files."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
@@ -76,5 +76,5 @@ def to_bytes(arrays: Arrays) -> bytes:
 
 
 def write(arrays: Arrays, path: Path) -> None:
-    """Writes the file."""
+    """Writes the model file."""
     path.write_bytes(to_bytes(arrays))

@@ -1,12 +1,13 @@
 """Fits the human network and the conversation head together, on whole conversations.
 
-A conversation's label says nothing about a single message ("ok thx" is in all of them). So the loss
-is computed where the labels are. The network scores the messages, and the head pools the scores.
-Gate and types are judged on the conversation, its opening and its closing. The use is judged on the
-sum over the messages. Only sentiment is judged on each message.
+A conversation's label says nothing about a single message ("ok thx" occurs in all kinds of
+conversation). So the loss is computed for the thing that has the label. The network scores the
+messages, and the head pools the scores. Gate and types are judged on the conversation, its opening
+and its closing. The use is judged on the sum over the messages. Only sentiment is judged on each
+message.
 
-Fitting adds noise to the vectors and drops hidden units at random, because real wordings are more
-numerous and more distant than the written ones.
+Fitting adds noise to the vectors and drops hidden units at random, because real conversations are
+worded in more and stranger ways than the written ones.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMN
 HEADS: Final = SENTIMENT + 1
 
 MESSAGES: Final = 12
-"""How many messages of a conversation are learned from: the first nine and the last three."""
+"""The most messages learned from one conversation: its first nine and its last three."""
 
 NOISE: Final = 0.4
 SHRINKAGE: Final = 3e-3
@@ -42,7 +43,7 @@ AFFECTIVE_SHARE: Final = 0.5
 WRITTEN_SHARE: Final = 0.25
 TOOL_SHARE: Final = 0.05
 REAL_SHARE: Final = 0.06
-"""Shares of the gate's loss: affective, other written, tool-use, and real unlabelled conversations.
+"""The kinds' shares of the gate's loss: affective, other written, tool use, real unlabelled.
 
 A larger share for the real ones teaches "real = not affective", because too few written ones read
 like them.
@@ -51,7 +52,7 @@ like them.
 _GATED: Final = TYPE_COLUMNS.stop
 _AFFECTIVE: Final = len(AFFECTIVE_TYPES)
 _FEELING_WEIGHT: Final = 2.0
-"""Weight of a message with a mood. A neutral message weighs 1, because there are more of them."""
+"""The weight of a message with a mood. Neutral messages are more common, and weigh 1."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Lessons:
     """Holds `n` conversations as arrays, with at most `MESSAGES` messages each.
 
     Attributes:
-        place: int64 (n, `MESSAGES`), the row of each message among all vectors.
+        place: int64 (n, `MESSAGES`), the number of each message's row in the vectors.
         there: bool (n, `MESSAGES`), whether the message exists.
         wanted: the targets and their weights, by name.
     """
@@ -70,14 +71,14 @@ class Lessons:
 
 
 def messages_of(conversation: Conversation) -> list[int]:
-    """Lists the numbers of the human messages that are learned from."""
+    """Lists the numbers of the human messages that the network learns from."""
     count = len(conversation.human)
     first = range(min(count, MESSAGES - EDGE_MESSAGES))
     return [*first, *range(max(len(first), count - EDGE_MESSAGES), count)]
 
 
 def lay_out(conversations: Sequence[Conversation]) -> Lessons:
-    """Turns conversations into arrays; their vectors must come in the order of `messages_of`."""
+    """Turns conversations into arrays, for vectors in the order of `messages_of`."""
     count = len(conversations)
     place = np.zeros((count, MESSAGES), np.int64)
     there = np.zeros((count, MESSAGES), np.bool_)
@@ -127,7 +128,7 @@ def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
 
 
 def _gate_weights(conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-    """Weights the conversations for the gate, so that each kind has its share."""
+    """Returns the conversations' weights for the gate, which give each kind its share."""
     kind = np.array([_kind(row) for row in conversations])
     weight = np.zeros(len(conversations))
     for index, share in enumerate((AFFECTIVE_SHARE, WRITTEN_SHARE, TOOL_SHARE, REAL_SHARE)):
@@ -143,9 +144,9 @@ def _kind(conversation: Conversation) -> int:
 
 
 def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64]) -> Weights:
-    """Fits network and head to the conversations `rows`, with the same result in every run.
+    """Fits network and head to the conversations `rows`; every run gives the same result.
 
-    `vectors` are float32 (m, d): whole numbers, a row for each message of all lessons.
+    `vectors`, float32 (m, d), are whole numbers with a row for each message of all lessons.
     """
     scaled = scale(vectors)
 
@@ -163,7 +164,7 @@ def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64])
 
 
 def message_logits(weights: Weights, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Computes float32 (n, `HEADS`) logits of vectors of whole numbers, before any rounding."""
+    """Computes logits, float32 (n, `HEADS`), for vectors of whole numbers, without rounding."""
     scaled = scale(vectors)
     hidden = np.maximum(scaled @ weights["hidden"] + weights["hidden_bias"], 0)
     logits = hidden @ weights["heads"] + scaled @ weights["direct"] + weights["bias"]
@@ -196,7 +197,7 @@ def _bce(logits: Array, wanted: Array) -> Array:
 
 
 def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
-    """Takes the first or last three messages as a conversation of their own."""
+    """Treats the first or last three messages as a separate conversation."""
     count = there.sum(axis=1, keepdims=True)
     size = jnp.minimum(count, EDGE_MESSAGES)
     steps = jnp.arange(EDGE_MESSAGES)[None]
@@ -206,7 +207,7 @@ def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
 
 
 def _pool(weights: Weights, gated: Array, there: Array) -> Array:
-    """Pools as `transforms.classifiers.head` does, with weights that stay positive."""
+    """Pools messages as `transforms.classifiers.head` does, but keeps the weights positive."""
     count = there.sum(axis=1)
     size = jnp.minimum(count, EDGE_MESSAGES)[:, None]
     place = jnp.arange(there.shape[1])[None]

@@ -1,4 +1,4 @@
-"""Opens trained models as the pipeline does."""
+"""Opens trained models in the same way as the pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transforms.classifiers.ngram.classifier import NgramClassifier, load, read_
 
 
 class Remembered:
-    """Returns sentence vectors of known texts, so that evaluation does not embed them again."""
+    """Looks up the sentence vectors of known texts, so that they are not embedded again."""
 
     def __init__(self, texts: Sequence[str], cache: Path) -> None:
         unique = list(dict.fromkeys(map(clip, texts)))
@@ -29,10 +29,10 @@ class Remembered:
 
 
 def open_default(arrays: Arrays) -> NgramClassifier:
-    """Loads a model as the pipeline does, from the bytes of its file."""
+    """Loads a model from the bytes of its file, as the pipeline does."""
     return load(io.BytesIO(to_bytes(arrays)))
 
 
 def open_accurate(arrays: Arrays, remembered: Remembered) -> AccurateClassifier:
-    """Loads the accurate model, with known vectors in place of the sentence encoder."""
+    """Loads the accurate model, but takes known vectors in place of the sentence encoder."""
     return build_accurate(read_arrays(io.BytesIO(to_bytes(arrays))), remembered)

@@ -15,7 +15,7 @@ CACHE: Final = Path(tempfile.gettempdir()) / "undertone-training"
 
 
 def data_folder(given: str | None) -> Path:
-    """Finds the data folder, or exits with one sentence if there is none."""
+    """Returns the data folder, or exits with one sentence if it does not exist."""
     path = Path(given or os.environ.get("UNDERTONE_DATA") or DATA)
     if not (path / "train").is_dir():
         sys.exit(f"There is no train/ in the data folder {path}; name the folder with --data.")
@@ -24,6 +24,6 @@ def data_folder(given: str | None) -> Path:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that training and evaluation share."""
-    parser.add_argument("--data", help="the data folder (default: $UNDERTONE_DATA)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
-    parser.add_argument("--model", type=Path, default=MODEL, help="the model file to write")
+    parser.add_argument("--data", help="data folder (default: $UNDERTONE_DATA)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for embeddings")
+    parser.add_argument("--model", type=Path, default=MODEL, help="model file to write")

@@ -20,12 +20,12 @@ mpl.rcParams["font.size"] = 9
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Saves the figure without a date, so that equal figures are equal files."""
+    """Saves the figure without a date, so that equal figures give equal files."""
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
 
 
 def draw_calibration(metrics: Metrics, path: Path) -> None:
-    """Draws observed against predicted shares of affective among real conversations."""
+    """Draws the observed against the predicted shares of affective real conversations."""
     figure = Figure(figsize=(4, 3.4))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
@@ -46,7 +46,7 @@ def draw_calibration(metrics: Metrics, path: Path) -> None:
 
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
-    """Draws which types are given to written conversations of each type."""
+    """Draws which types the model gives to written conversations of each type."""
     figure = Figure(figsize=(7.6, 3.4))
     for axes, mode in zip(figure.subplots(1, 2, sharey=True), _MODES, strict=True):
         counts = metrics[mode]["types"]["confusion"]

@@ -1,6 +1,6 @@
-"""Corrected prevalence: the share that a classifier without errors would have found.
+"""Corrects a share for the classifier's errors, to estimate the true share.
 
-`schemas/views/ratios.sql` is the same estimator in SQL. Here it is tried on resamples.
+`schemas/views/ratios.sql` is the same estimator in SQL. This module tests it on resamples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Z: Final = 1.959964
 RESAMPLES: Final = 200
 SAMPLE: Final = 5000
-"""Conversations drawn for one share."""
+"""The number of conversations drawn for one share."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def correct(
 def resample(
     positive: NDArray[np.bool_], negative: NDArray[np.bool_], rates: Sequence[float], seed: int
 ) -> dict[str, Any]:
-    """Recovers known rates, 200 times each.
+    """Corrects samples with known rates, 200 for each rate.
 
     Each time, half of the conversations measure the classifier's error rates. From the other half,
     a sample with the known rate is drawn with replacement.
@@ -64,7 +64,7 @@ def resample(
     Args:
         positive: bool (n,), the decisions about conversations that are affective.
         negative: bool (m,), the decisions about conversations that are not.
-        rates: true shares to recover.
+        rates: the true shares, which the correction should recover.
         seed: the seed of the random draws.
     """
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Labels of real conversations, read by two readers: how to find them, and how far they agree."""
+"""Finds the labels of real conversations, and measures how far the two readers agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONVERSATIONS: Final = LABELS / "conversations.jsonl"
 PUSHBACK: Final = LABELS / "pushback.jsonl"
 
 EVALUATION_ONLY: Final = frozenset({"sharegpt"})
-"""Sets whose labels are never used to fit, to set a threshold or to choose a method."""
+"""Data sets with labels that are never used to fit, to set thresholds or to choose a method."""
 
 _KEY_BYTES: Final = 12
 
@@ -39,9 +39,9 @@ def read_pushback() -> list[dict[str, Any]]:
 
 
 def agreement(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Returns Cohen's kappa between the two readers, for affective, the use and each type.
+    """Returns Cohen's kappa between the two readers for affective, for the use and for each type.
 
-    A type that neither reader found has kappa 1.
+    If neither reader found a type, its kappa is 1.
     """
     readings = [(row["first"], row["second"]) for row in rows]
     found = {

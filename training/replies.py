@@ -1,4 +1,4 @@
-"""Fits the assistant network: whether a reply pushes back, and why."""
+"""Fits the assistant network, which decides whether a reply pushes back, and why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH: Final = 1024
 def fit_replies(
     vectors: NDArray[np.float32], replies: Sequence[Reply], rows: NDArray[np.int64]
 ) -> Weights:
-    """Fits the network to the replies `rows`; `vectors` are float32 (n, d), whole numbers."""
+    """Fits the network to the replies `rows`; `vectors`, float32 (n, d), are whole numbers."""
     known = {
         "vectors": scale(vectors),
         "pushback": np.array([reply.pushback for reply in replies], np.float32),

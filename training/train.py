@@ -1,10 +1,10 @@
 """Trains the shipped model: `python -m training.train [--data FOLDER]`.
 
 Training has three steps. The first fits the encoder's table to a sentence encoder, without labels.
-The second fits the networks over the table's vectors. The third sets what turns scores into
-decisions. All steps run once for each fold of authors and of real conversations, without that fold,
-and a last time on everything. The third step uses only scores of models that did not see the texts.
-The labels of real conversations are never read.
+The second fits the networks over the table's vectors. The third sets the scale and thresholds that
+turn scores into decisions. All steps run once for each fold, on all texts outside the fold, and
+once more on everything. The third step uses only scores of models that did not see the texts. The
+labels of real conversations are never read.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from transforms.classifiers.ngram.classifier import read_network
 from transforms.classifiers.ngram.encoder import LENGTH
 
 LOOSE: Final = 0.15
-"""Share of real human messages that the accurate mode reads again."""
+"""The share of real human messages that the accurate mode reads a second time."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Holds one model: its arrays, without the calibration, and the fitted heads."""
+    """Holds an uncalibrated model: its arrays and the fitted heads."""
 
     arrays: Arrays
     human: Weights
@@ -48,7 +48,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Trained:
-    """Holds the shipped model, the model of each fold, and what they learned from.
+    """Holds the shipped model, each fold's model, and the training material.
 
     `folds` are the arrays of the folds' models. A fold's model did not see its fold, and was
     calibrated on the other folds.
@@ -60,7 +60,7 @@ class Trained:
 
 
 def learn(material: Material, without: int | None) -> Learned:
-    """Fits one model to everything outside the fold `without`, or to everything."""
+    """Fits one model to all texts outside the fold `without`, or to all texts."""
     table = material.words.fit(without)
     vectors = encoder.encode(material.messages, table)
     heard = encoder.encode([reply.text for reply in material.replies], table)
@@ -86,7 +86,7 @@ def learn(material: Material, without: int | None) -> Learned:
 class Scores:
     """Holds the scores of models that did not see the texts, by conversation and by reply.
 
-    `level` and `accurate_level` say how far each fold's heads are above the mean of all folds.
+    `level` and `accurate_level` are the differences of each fold's heads from the mean fold.
     """
 
     default: Seen
@@ -102,7 +102,7 @@ class Scores:
 
 
 def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) -> Scored:
-    """Scores all human messages of conversations."""
+    """Scores all human messages of the conversations."""
     texts = [text for row in conversations for text in row.human]
     scores = classifier.score(texts, np.ones(len(texts), np.bool_))[:, :HUMAN_WIDTH]
     return Scored(conversations, scores, np.cumsum([0, *(len(row.human) for row in conversations)]))
@@ -175,7 +175,7 @@ def _moods(conversations: Sequence[Conversation]) -> tuple[list[str], NDArray[np
 def _level(
     weights: Sequence[Weights], parts: Sequence[Scored]
 ) -> tuple[Seen, list[NDArray[np.float64]]]:
-    """Applies each fold's head, lowered to the mean level of all folds. It uses no label."""
+    """Applies each fold's head after lowering it to the mean level of all folds; uses no labels."""
     seen = [
         calibrate.look(calibrate.begin(own), part) for own, part in zip(weights, parts, strict=True)
     ]
@@ -186,7 +186,7 @@ def _level(
 
 
 def _uncalibrated(learned: Learned) -> Arrays:
-    """Returns the arrays of a model whose thresholds are 0 and whose cuts do not matter."""
+    """Returns the arrays of a model with all thresholds 0, and with cuts that are not used."""
     cuts = np.array([-1.5, -0.5, 0.5, 1.5])
     return {
         **learned.arrays,
@@ -201,7 +201,7 @@ def _uncalibrated(learned: Learned) -> Arrays:
 
 
 def finish(learned: Learned, material: Material, scores: Scores, without: int) -> Arrays:
-    """Adds the calibration to a model, which is set on all folds except `without`."""
+    """Calibrates a model on the scores of all folds except `without`."""
     fold_of = dict(
         zip((row.id for row in material.conversations), material.fold.tolist(), strict=True)
     )
@@ -234,7 +234,7 @@ def finish(learned: Learned, material: Material, scores: Scores, without: int) -
 
 
 def train(data: Path, cache: Path) -> Trained:
-    """Trains on the data folder's sets and the written corpora."""
+    """Trains the models on the sets in the data folder and on the written corpora."""
     material = gather(data, cache)
     folds = [learn(material, fold) for fold in range(FOLDS)]
     scores = score_apart(material, folds, cache)
@@ -246,7 +246,7 @@ def train(data: Path, cache: Path) -> Trained:
 
 
 def main() -> None:
-    """Trains and writes the model."""
+    """Trains the model, and writes its file."""
     parser = argparse.ArgumentParser(description="Train the model that the pipeline ships.")
     add_options(parser)
     options = parser.parse_args()

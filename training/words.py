@@ -13,10 +13,10 @@ from training.sources import Conversation
 from transforms.classifiers.ngram.language import VOTERS
 
 MOST: Final = 300
-"""How many words are added for each language at most."""
+"""The most words that are added for one language."""
 
 _APART: Final = 6
-"""How many times more common than in any other language a word must be."""
+"""A word must be this many times more common than in any other language."""
 
 _SEEN: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -52,7 +52,7 @@ _BY_HAND: Final = {
 
 
 def common_words(conversations: Iterable[Conversation]) -> dict[str, list[str]]:
-    """Returns each language's words: those by hand, and common ones that others hardly use."""
+    """Returns each language's words: a hand-made list, and words rare in other languages."""
     counts: dict[str, Counter[str]] = {code: Counter() for code in VOTERS}
     for conversation in conversations:
         if conversation.language in counts:
@@ -78,6 +78,6 @@ def common_words(conversations: Iterable[Conversation]) -> dict[str, list[str]]:
 
 
 def write_words(words: dict[str, list[str]], path: Path) -> None:
-    """Writes the file that ships with the classifier, one language per line."""
+    """Writes the classifier's word file, with one language per line."""
     lines = [f'"{code}": {json.dumps(own, ensure_ascii=False)}' for code, own in words.items()]
     path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""The model card, one module per group of chapters, written from the metrics alone."""
+"""Writes the model card from the metrics alone; each module writes a group of chapters."""

@@ -1,4 +1,4 @@
-"""Writes the chapter on the written corpus."""
+"""Writes the chapter on the corpus that was written for this project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the chapters on the gate: which conversations are affective, and how many."""
+"""Writes the chapters on the gate, which decides whether a conversation is affective."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.card.markdown import Metrics, percent, table
 
 
 def describe_real(metrics: Metrics) -> str:
-    """Reports the gate on real conversations."""
+    """Reports how the gate does on real conversations."""
     rows = []
     modes = [metrics["default"]["real"], metrics["accurate"]["real"]]
 
@@ -52,7 +52,7 @@ than the rest. Few conversations are affective, so mind the intervals.
 
 
 def describe_written(metrics: Metrics) -> str:
-    """Reports the gate on written conversations, and how often their language is right."""
+    """Reports how the gate does on written conversations, and how often their language is right."""
     groups = [metrics[mode]["written"]["groups"] for mode in ("default", "accurate")]
     rows = [
         [
@@ -88,7 +88,7 @@ Share of single human messages whose language is right (undetermined counts as w
 
 
 def describe_sources(metrics: Metrics) -> str:
-    """Reports the share called affective for each source."""
+    """Reports, for each source, the share of conversations that the gate calls affective."""
     rows = [
         [
             "written: " + use,
@@ -122,7 +122,7 @@ The sources are:
 
 
 def describe_prevalence(metrics: Metrics) -> str:
-    """Reports how well known shares are recovered."""
+    """Reports how well the correction recovers known shares."""
     rows = [
         [
             mode,

@@ -1,4 +1,4 @@
-"""Writes shares and tables in Markdown."""
+"""Formats shares and tables as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Metrics = Mapping[str, Any]
 
 
 def percent(share: Metrics) -> str:
-    """Writes a share with its interval and counts."""
+    """Formats a share with its interval and counts."""
     if not share.get("of"):
         return "–"
     low, high = share["low"], share["high"]
@@ -19,6 +19,6 @@ def percent(share: Metrics) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Writes a Markdown table."""
+    """Formats a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -8,7 +8,7 @@ from training.card.markdown import Metrics, percent, table
 
 
 def describe_moods(metrics: Metrics) -> str:
-    """Reports the sentiment of messages."""
+    """Reports how well the sentiment of messages is recognised."""
     rows = []
     for key, name in (
         ("within_half_a_point", "within ±0.5"),
@@ -37,7 +37,7 @@ Within ±0.5 by language, in the default mode: {languages}.
 
 
 def describe_pushback(metrics: Metrics) -> str:
-    """Reports pushback of single replies."""
+    """Reports how well pushback in single replies is recognised."""
     rows = [
         [name, own["replies"], own["f1"], percent(own["recall"]), percent(own["false_positives"])]
         for name, own in [

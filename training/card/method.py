@@ -1,4 +1,4 @@
-"""Holds the chapters that every training has in common: the method and the limits."""
+"""Holds the chapters that are the same after every training: the method and the limits."""
 
 from __future__ import annotations
 

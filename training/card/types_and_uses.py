@@ -6,7 +6,7 @@ from training.card.markdown import Metrics, percent, table
 
 
 def describe_types(metrics: Metrics) -> str:
-    """Reports types, opening and closing types, and uses."""
+    """Reports how well types, opening and closing types, and uses are recognised."""
     rows = [
         [
             name,

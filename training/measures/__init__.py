@@ -1,1 +1,1 @@
-"""What the model card and the shipped rates report, one kind of figure per module."""
+"""Measures the figures of the model card and the error rates; each module measures one kind."""

@@ -1,4 +1,4 @@
-"""Figures that compare decisions with the truth: shares with intervals, AUC and F1."""
+"""Compares decisions with the truth: shares with intervals, AUC and F1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.prevalence import Z
 
 
 def wilson(hits: int, count: int) -> dict[str, Any]:
-    """Returns a share with its 95 % Wilson interval."""
+    """Returns the share `hits / count` with its 95 % Wilson interval."""
     if count == 0:
         return {"hits": 0, "of": 0}
     share = hits / count
@@ -33,7 +33,7 @@ def share_of(flags: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
-    """Returns the chance that a positive scores above a negative; ties count half."""
+    """Returns the probability that a positive scores above a negative; a tie counts as half."""
     if positive.all() or not positive.any():
         return None
     negatives = np.sort(scores[~positive])
@@ -43,6 +43,6 @@ def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
 
 
 def f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Returns F1, or 0 if nothing was found and there was nothing to find."""
+    """Returns F1, or 0 if neither the decisions nor the truth have a positive."""
     both = int((said & truth).sum())
     return round(2 * both / max(int(said.sum() + truth.sum()), 1), 4)

@@ -1,4 +1,4 @@
-"""Judges conversations with models that did not see them, and lays the decisions out as arrays."""
+"""Judges conversations with models that did not see them; returns the decisions as arrays."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from transforms.classifiers.interface import (
 
 @dataclass(frozen=True)
 class Judged:
-    """Holds conversations with the decisions about them and their messages."""
+    """Holds conversations, and the decisions about them and their messages."""
 
     conversations: Sequence[Conversation]
     found: Judgements
@@ -45,7 +45,7 @@ class Facts:
         conversations: the conversations of all folds, fold by fold.
         logit, affective, alert, types, use, opening, closing: as in `Judgements`; `types` is
             bool (n, 6).
-        moods: float64, one for each human message, -1 to 1.
+        moods: float64, the sentiment of each human message, from -1 to 1.
         starts: int64 (n + 1,), where each conversation's moods begin.
         pushback, reasons: bool and int8, one for each assistant message.
     """
@@ -80,7 +80,7 @@ class Facts:
 
     @cached_property
     def label(self) -> NDArray[np.str_]:
-        """Returns each real conversation's label, `unread` if nobody read it."""
+        """Returns each real conversation's label, or `unread` if nobody labelled it."""
         return np.array([row.label or "unread" for row in self.conversations])
 
     @cached_property
@@ -90,7 +90,7 @@ class Facts:
 
     @cached_property
     def is_real(self) -> NDArray[np.bool_]:
-        """Marks conversations of real chat logs, without the ambiguous ones."""
+        """Marks conversations from real chat logs, except for the ambiguous ones."""
         real = np.array([row.is_real for row in self.conversations], np.bool_)
         clear: NDArray[np.bool_] = np.logical_and(real, self.label != "ambiguous")
         return clear
@@ -102,14 +102,14 @@ class Facts:
 
     @cached_property
     def is_affective(self) -> NDArray[np.bool_]:
-        """Marks conversations that were written as affective, or labelled so by their reader."""
+        """Marks conversations that are affective by the label of their author or reader."""
         read = self.is_real & np.isin(self.label, AFFECTIVE_LABELS)
         either: NDArray[np.bool_] = np.logical_or(read, self.written_use == "affective")
         return either
 
 
 def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judged:
-    """Judges whole conversations, as the pipeline would."""
+    """Judges whole conversations as the pipeline does."""
     owner = np.array([row for row, c in enumerate(conversations) for _ in c.turns])
     turns = [turn for conversation in conversations for turn in conversation.turns]
     human = np.array([turn.human for turn in turns])
@@ -124,7 +124,7 @@ def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judg
 
 
 def gather_facts(parts: Sequence[Judged]) -> Facts:
-    """Joins the decisions of several models about different conversations."""
+    """Joins the decisions about different conversations, made by several models."""
     sizes = np.concatenate([np.diff(part.starts) for part in parts])
     types = np.concatenate([part.found.types for part in parts])
     return Facts(
@@ -146,7 +146,7 @@ def gather_facts(parts: Sequence[Judged]) -> Facts:
 
 
 def judge_apart(trained: Trained, accurate: Remembered | None) -> Facts:
-    """Judges each conversation with its fold's model, which has not seen it."""
+    """Judges each conversation with its fold's model, which did not see it."""
     material = trained.material
     parts = []
     for fold in range(FOLDS):

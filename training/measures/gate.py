@@ -1,4 +1,4 @@
-"""Measures the gate: which conversations are affective, and how many."""
+"""Measures the gate, which decides whether a conversation is affective."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ def measure_written(facts: Facts) -> dict[str, Any]:
 
 
 def measure_tools(facts: Facts) -> dict[str, Any]:
-    """Returns the false positives of each tool set, judged by a model that saw none of the set."""
+    """Returns the false positives of each tool set; the model saw none of the set."""
     return {name: share_of(facts.affective[facts.source == name]) for name in TOOLS}
 
 
 def measure_calibration(facts: Facts) -> list[dict[str, Any]]:
-    """Compares predicted and observed shares of affective among real conversations, in bins."""
+    """Compares the predicted and observed shares of affective real conversations, in bins."""
     said = 1 / (1 + np.exp(-facts.logit))
     found = []
     for low, high in pairwise(BINS):
@@ -101,7 +101,7 @@ def measure_calibration(facts: Facts) -> list[dict[str, Any]]:
 
 
 def measure_prevalence(facts: Facts) -> dict[str, Any]:
-    """Recovers known shares from resamples of real and written conversations."""
+    """Measures how well known shares are recovered from resampled conversations."""
     read = facts.is_real & facts.is_affective
     negative = facts.is_real & ~facts.is_affective
     written = facts.is_written & facts.is_affective & (facts.language == "en")

@@ -18,13 +18,13 @@ REAL_TYPES: Final = {
     "coaching": "coaching",
     "roleplay": "roleplay",
 }
-"""The types that the labels of real conversations stand for."""
+"""The type that each label of a real conversation stands for."""
 
 AFFECTIVE_LABELS: Final = tuple(name for name in REAL_TYPES if name != "roleplay")
 
 
 def true_types(conversation: Conversation) -> NDArray[np.bool_]:
-    """Marks the types of a conversation, and none if it has no label."""
+    """Marks the types of a conversation; marks none if it has no label."""
     truth = np.zeros(len(TYPES), np.bool_)
     if conversation.labels is not None:
         truth[[TYPES.index(name) for name in conversation.labels.types]] = True

@@ -1,4 +1,4 @@
-"""Measures what is decided about single messages: sentiment, language and pushback."""
+"""Measures the decisions about single messages: sentiment, language and pushback."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def measure_moods(facts: Facts) -> dict[str, Any]:
 
 
 def measure_languages(trained: Trained) -> dict[str, Any]:
-    """Measures how often the language of written human messages is right; `und` counts as wrong.
+    """Measures how often a written human message gets the right language; `und` counts as wrong.
 
     The words of a fold's authors vote only in the other folds.
     """
@@ -109,7 +109,7 @@ def measure_pushback(facts: Facts) -> dict[str, Any]:
 
 
 def measure_replies(trained: Trained) -> dict[str, Any]:
-    """Measures pushback on held-out replies: of XSTest's models, and written alone."""
+    """Measures pushback on held-out replies: XSTest's, and those written as single messages."""
     material = trained.material
     opened = [open_default(arrays) for arrays in trained.folds]
     groups: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Counts the error rates that the views correct shares with."""
+"""Counts the classifier's errors, so that the views can correct shares."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from transforms.estimation.rates import Rate
 
 
 def rates_of(facts: Facts) -> list[Rate]:
-    """Counts hits and false alarms for everything that the views correct.
+    """Counts hits and false alarms for all decisions that the views correct.
 
     The gate's negatives are real. Half of its positives are the few real ones; the other half are
-    the written English ones, weighted down to the same number. Their recall is far higher, and
-    neither source alone is like anybody's traffic. That is uncertain, so the positives count as few
-    and the interval is wide. The types' positives are written and real, their negatives real. The
-    positives and negatives of uses and pushback are written.
+    the written English ones, weighted down to the same number. The recall of the written ones is
+    far higher, and neither source alone resembles real traffic. Because of this uncertainty the
+    positives count as few, which makes the interval wide. For types, the positives are written and
+    real, and the negatives are real. For uses and pushback, all cases are written.
     """
     real, written = facts.is_real, facts.is_written
     gate = real & facts.is_affective

@@ -25,7 +25,7 @@ EVALUATION_SETS: Final = ("cpsycoun_zh", "empathetic", "synth_es", "alpaca_en", 
 
 
 def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
-    """Returns the affective share of each set that is for evaluation only."""
+    """Returns the affective share of each data set that is only for evaluation."""
     found = {}
     for name in EVALUATION_SETS:
         rows = drop_near_duplicates(read_conversations(data / "eval" / f"{name}.jsonl.gz"))
@@ -45,7 +45,7 @@ def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
 
 
 def measure_scenes(classifier: Classifier) -> dict[str, Any]:
-    """Measures the simulator's single lines, which other authors wrote and no model learns from."""
+    """Measures the simulator's lines. They are by other authors, and no model learns from them."""
     found: dict[str, Any] = {}
     for path in sorted(SCENES.glob("scenes_*.jsonl")):
         rows = list(read_lines(path))

@@ -17,7 +17,7 @@ def measure_speed(
     conversations: Iterable[Conversation],
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Any]:
-    """Times batches of 1,000 real messages, cut to 200 characters, in seconds of one core."""
+    """Times batches of 1,000 real messages of at most 200 characters, in seconds on one core."""
     turns = [turn for row in conversations for turn in row.turns]
     texts = [turn.text[:200] for turn in turns]
     human = np.array([turn.human for turn in turns])
