@@ -1,1 +1,1 @@
-"""How the job is deployed: the local cloud, the Flex Templates and Terraform."""
+"""Deploys the job: on a local cloud, or with Flex Templates and Terraform."""

@@ -1,7 +1,8 @@
 """The file that Dataflow's launcher runs: it starts the stream or the backfill.
 
 The launcher can start only one file of an image, and one image serves both templates. The flag
-`--subscription` tells them apart: the stream's template requires it, the backfill's lacks it.
+`--subscription` tells them apart: the stream's template requires it, and the backfill's template
+does not have it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the metadata of the Flex Templates from the parsers of both mains: `make generate`.
+"""Writes the Flex Templates' metadata from both programs' parsers: `make generate`.
 
 Dataflow refuses a parameter that the metadata does not name, so every flag must be in it. The
 exceptions are in `LEFT_OUT`, each with its reason.
@@ -30,7 +30,7 @@ LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
         "dry_run": "to Dataflow a launch that starts no job has failed; use it at a shell",
     },
 }
-"""By template, the flags that it does not have, and why."""
+"""The flags that each template leaves out, each with its reason."""
 
 _DURATION: Final = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
@@ -38,7 +38,7 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "_switch": ("BOOLEAN", "^(true|false)$"),
     "int": ("NUMBER", "^[0-9]+$"),
 }
-"""A parameter's type and pattern, by the name of the function that reads the flag."""
+"""The type and pattern of a parameter, by the name of the function that parses its flag."""
 
 _DAY: Final = ("TEXT", r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+d)$")
 _TOPIC: Final = ("PUBSUB_TOPIC", "^projects/[^/]+/topics/[^/]+$")
@@ -54,20 +54,20 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "to": _DAY,
     "values": ("TEXT", "^[a-z_]+=[^=;]+(;[a-z_]+=[^=;]+)*$"),
 }
-"""A parameter's type and pattern, by the name of the flag, for flags that name something."""
+"""The type and pattern of a parameter, by its flag, for flags whose value is a name."""
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 @dataclass(frozen=True)
 class Template:
-    """One Flex Template.
+    """A Flex Template.
 
     Attributes:
-      name: name of its files and of the main's module.
-      title: what the console shows.
-      parser: the main's parser.
-      streaming: whether its job runs until it is drained.
+      name: name of the template's files and of the program's module.
+      title: title in the Google Cloud console.
+      parser: the program's parser.
+      streaming: whether the job is a stream, which runs until it is drained.
     """
 
     name: str
@@ -92,7 +92,7 @@ def flags_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 
 def metadata(template: Template) -> dict[str, Any]:
-    """Returns the metadata of a template, as `gcloud dataflow flex-template build` takes it.
+    """Returns a template's metadata in the form that `gcloud dataflow flex-template build` reads.
 
     Raises:
       ValueError: if neither `_TYPES` nor `_NAMES` has a pattern for a flag.
@@ -111,7 +111,7 @@ def metadata(template: Template) -> dict[str, Any]:
 
 
 def encoded(value: object) -> str:
-    """Returns a value as the JSON of a generated file."""
+    """Returns a value as JSON, in the format of generated files."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 

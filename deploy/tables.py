@@ -1,6 +1,6 @@
-"""Writes tables and views as Terraform's JSON, from `schemas`: `make generate`.
+"""Writes the tables and views of `schemas` as JSON for Terraform: `make generate`.
 
-Each view is a resource of its own. BigQuery checks a view's tables when the view is made, and only
+Each view is a separate resource. BigQuery checks a view's tables when the view is created, and only
 separate resources can depend on each other.
 """
 
@@ -21,7 +21,7 @@ _DATASET: Final = "${google_bigquery_dataset.undertone.dataset_id}"
 
 
 def resources() -> dict[str, Any]:
-    """Returns the file's content: a resource for every table and every view."""
+    """Returns the content of the file, with a resource for every table and every view."""
     tables = {table.name: _table(table) for table in TABLES}
     views = {name: _view(name) for name in VIEWS}
     return {
@@ -35,12 +35,12 @@ def resources() -> dict[str, Any]:
 
 
 def read_by(view: str) -> list[str]:
-    """Returns the tables and views that a view reads, each once."""
+    """Returns the tables and views that a view reads, without repeats."""
     return sorted(set(re.findall(r"`\{dataset\}\.(\w+)`", view_sql(view, "{dataset}"))))
 
 
 def write() -> None:
-    """Writes the file."""
+    """Writes `tables.tf.json`."""
     FILE.write_text(encoded(resources()), "utf-8")
 
 
@@ -51,7 +51,7 @@ def _table(table: Table) -> dict[str, Any]:
         "description": _literal(table.description),
         "clustering": list(table.cluster_by),
         "schema": _literal(encoded(table.bigquery_schema()["fields"])),
-        # Rows are history: a backfill can't restore what the archive no longer has.
+        # Rows must be kept: a backfill can't restore days that the archive no longer has.
         "deletion_protection": True,
     }
     if table.partition_by:
@@ -68,7 +68,7 @@ def _view(name: str) -> dict[str, Any]:
         "description": _literal(view_description(name)),
         "view": {"query": query, "use_legacy_sql": False},
         "deletion_protection": False,
-        # Replacing a view would drop the rights to read it. A view that a release drops may go.
+        # Replacing a view would drop the rights to read it. A removed view may be deleted.
         "lifecycle": {"prevent_destroy": True},
         "depends_on": [f"{_KIND}.{source}" for source in read_by(name)],
     }
@@ -79,7 +79,7 @@ def _each(names: Any) -> dict[str, str]:
 
 
 def _literal(text: str) -> str:
-    """Returns text that Terraform takes literally, with its template marks escaped."""
+    """Escapes Terraform's template marks in a text, so that Terraform takes it literally."""
     return text.replace("${", "$${").replace("%{", "%%{")
 
 

@@ -1,1 +1,1 @@
-"""Makes the model file that ships with `transforms.classifiers`. The job never imports this package."""
+"""Makes the model file that ships with `transforms.classifiers`. The job never imports it."""

@@ -1,1 +1,1 @@
-"""The dashboard: an Evidence project that queries the views, and a copier for local runs."""
+"""The dashboard, an Evidence project that queries the views; `snapshot` copies local runs to it."""

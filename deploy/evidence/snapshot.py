@@ -1,6 +1,6 @@
 """Copies a local run's views into tables for the dashboard: `python -m deploy.evidence.snapshot`.
 
-Evidence ships its own DuckDB, which is older than ours. It can't open a run's database, and it
+Evidence has its own DuckDB, which is older than ours. That version can't open a run's database, and
 needs minutes for views that ours computes in a second. It can read plain tables in an older format.
 """
 
@@ -34,7 +34,7 @@ def views_read() -> list[str]:
 
 
 def write_snapshot(run: Path, folder: Path = PROJECT) -> Path:
-    """Writes the views that the dashboard reads into a database of tables, and returns its file.
+    """Copies the dashboard's views into tables of a new database, and returns its file.
 
     Guarantees: an existing snapshot is replaced as a whole or not at all.
 
@@ -57,7 +57,7 @@ def write_snapshot(run: Path, folder: Path = PROJECT) -> Path:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Runs with the given arguments."""
+    """Copies a run, as the given arguments say."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.evidence.snapshot",
         description="Copies the figures of a local run into a database that the dashboard reads.",
@@ -67,7 +67,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def main() -> int:
-    """Runs with the command line's arguments; returns the exit code."""
+    """Copies a run, as the command line says; returns the exit code."""
     return exit_code_of(lambda: run(sys.argv[1:]))
 
 

@@ -1,1 +1,1 @@
-"""A cloud on one machine: the services that the streaming job talks to, and the job itself."""
+"""Runs a cloud on one machine: the streaming job, and emulators of the services that it uses."""

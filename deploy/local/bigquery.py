@@ -1,7 +1,7 @@
 """A BigQuery emulator (local-bigquery, on DuckDB) in its own Python environment.
 
-PyPI has two emulators. Like BigQuery, this one refuses single rows and ignores repeated inserts. It
-has its own environment because it needs Python 3.13 and libraries that Undertone does not use.
+PyPI has two emulators. This one refuses single rows and ignores repeated inserts, as BigQuery does.
+It has its own environment because it needs Python 3.13 and libraries that Undertone does not use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _IMPORT_EXTENSIONS: Final = (
 
 
 class BigQueryEmulator:
-    """A running emulator, which can be killed and started again on the same data."""
+    """A running emulator, which can be killed and then restarted with the same data."""
 
     def __init__(self, environment: Path, folder: Path, project: str) -> None:
         self.port = free_port()
@@ -46,7 +46,7 @@ class BigQueryEmulator:
         self.process = self._started()
 
     def start_again(self) -> None:
-        """Starts the emulator again after it was killed, on the same port."""
+        """Restarts a killed emulator on the same port."""
         self.process = self._started()
 
     def _started(self) -> Process:
@@ -73,7 +73,7 @@ class BigQueryEmulator:
 
 @contextmanager
 def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
-    """Runs the emulator; its data and its log are in the folder."""
+    """Runs the emulator, with its data and its log in the folder."""
     emulator = BigQueryEmulator(installed(), folder, project)
     try:
         yield emulator
@@ -82,7 +82,7 @@ def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
 
 
 def installed() -> Path:
-    """Returns the emulator's environment; makes it if it is missing or its lock has changed.
+    """Returns the emulator's environment; creates it if it is missing or its lock has changed.
 
     Raises:
       ServiceError: if Python 3.13 or the network is missing.
@@ -116,7 +116,7 @@ def _python() -> str:
         named.insert(0, sys.executable)
     for name in filter(None, named):
         path = shutil.which(name)
-        # A shim may be on the path for a Python that is not installed.
+        # The path may have a shim for a Python that is not installed.
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: PLW1510
             return path
     raise ServiceError(

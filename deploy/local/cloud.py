@@ -1,4 +1,4 @@
-"""The local cloud as a whole: Pub/Sub, BigQuery, and the streaming job between them."""
+"""Runs the whole local cloud: Pub/Sub, BigQuery, and the streaming job between them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from schemas.wire.payload import payload_of
 
 DIRECT: Final = "direct"
 DIRECT_RUNNER: Final = "apache_beam.runners.direct.direct_runner.BundleBasedDirectRunner"
-"""Named in full, because Beam's `DirectRunner` may choose another engine."""
+"""The full name, because Beam's `DirectRunner` may choose a different engine."""
 
 _HEARTBEAT_S: Final = 0.5
 
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """One deployment on the local services.
+    """A deployment of Undertone on the local services.
 
     Attributes:
-      folder: has logs and data.
-      names: topics and subscriptions.
-      dataset: tables and views, in the BigQuery emulator.
+      folder: folder for logs and data.
+      names: the names of topics and subscriptions.
+      dataset: the dataset with tables and views, in the BigQuery emulator.
       bigquery: the BigQuery emulator.
       pubsub_host: host and port of the Pub/Sub emulator.
     """
@@ -47,7 +47,7 @@ class LocalCloud:
     pubsub_host: str
 
     def another(self, suffix: str) -> LocalCloud:
-        """Returns another deployment on the same services: topics, subscriptions and tables."""
+        """Creates a second deployment (topics, subscriptions and tables) on the same services."""
         return _deployed(self.folder, suffix, self.bigquery, self.pubsub_host)
 
     def job_arguments(self, settings: Sequence[str], bigquery_url: str = "") -> list[str]:
@@ -70,7 +70,7 @@ class LocalCloud:
 
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[LocalCloud]:
-    """Runs the services with topics, subscriptions, tables and views; ends them afterwards.
+    """Runs the services, and creates topics, subscriptions, tables and views on them.
 
     Raises:
       ServiceError: if a service is missing. The message says how to install it.
@@ -94,10 +94,10 @@ def _deployed(
 
 
 class Heartbeats:
-    """Publishes a system turn twice a second, until the block ends or `stop` is called.
+    """Publishes a system turn twice a second until the block ends or `stop` is called.
 
-    Beam's in-process runner stands still for half a minute when a pull finds nothing; heartbeats
-    keep it moving. The ledger accounts for a system turn, but no table counts it.
+    Beam's in-process runner stops for half a minute when a pull finds nothing; heartbeats prevent
+    that. The ledger accounts for a system turn, but no table counts it.
     """
 
     def __init__(self, topic: str) -> None:

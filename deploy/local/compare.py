@@ -1,4 +1,4 @@
-"""Compares the results of two runs over the same events: in BigQuery, or in a run's folder."""
+"""Compares the results of two runs over the same events, in BigQuery or in folders."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ _ACCOUNTS_SQL: Final = (
 RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
 """The tables that a local run writes."""
 _TIME_COLUMNS: Final = ("revision", "snapshot", "run", "ingested_at")
-"""Columns in which a bounded run notes its own start, or the time of writing."""
+"""Columns with the start of a bounded run, or with the time at which a row was written."""
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 120.0
 """Without heartbeats, Beam's in-process runner may pause for half a minute before each step."""
 _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
-"""Accounts that stay the same when an event is read twice."""
+"""Ledger accounts that do not change when an event is read twice."""
 
 Accounts = dict[tuple[str, str], int]
-"""Records by account and reason."""
+"""The number of records, by account and reason."""
 
 
 def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0) -> list[str]:
     """Returns how a stream's latest tables differ from a batch run's; empty if they are equal.
 
     Args:
-      dataset: the dataset, which only the stream wrote.
+      dataset: the dataset; only the stream may have written to it.
       run: folder of `undertone run` over the same events.
       heartbeats: number of system turns that only the stream read. The sender must have stopped,
         and the stream must have read them all: see `is_settled`.
@@ -98,7 +98,7 @@ def row_differences(dataset: Dataset, run: Path) -> list[str]:
     """Returns how a dataset's current cells differ from a batch run's; empty if they are equal.
 
     Args:
-      dataset: the dataset that a stream, a backfill or both wrote.
+      dataset: a dataset that was written by a stream, a backfill or both.
       run: folder of `undertone run` over the same events.
     """
     deployed, batch = latest_rows(dataset), _rows_of_run(run)
@@ -111,9 +111,9 @@ def row_differences(dataset: Dataset, run: Path) -> list[str]:
 def settled_differences(
     dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0
 ) -> list[str]:
-    """Returns the `differences` that are left after two minutes, or empty as soon as none is left.
+    """Waits up to two minutes for the `differences` to disappear; returns those that are left.
 
-    It waits because rows may be on their way.
+    It waits because some rows may not have been written yet.
     """
     deadline_s = time.monotonic() + _ON_THEIR_WAY_S
     while True:
@@ -124,7 +124,7 @@ def settled_differences(
 
 
 def table_hashes(run: Path) -> dict[str, str]:
-    """Returns the SHA-256 of each table's sorted rows, without the columns that depend on the time.
+    """Returns the SHA-256 of each table's sorted rows, without columns that depend on the time.
 
     Args:
       run: folder of `undertone run`.
@@ -136,7 +136,7 @@ def table_hashes(run: Path) -> dict[str, str]:
 
 
 def accounts_of(dataset: Dataset) -> Accounts:
-    """Returns the ledger of a dataset's newest stream; empty before its first row."""
+    """Returns the ledger of a dataset's newest stream, which is empty before its first row."""
     return _accounts(query(dataset, _ACCOUNTS_SQL.replace("{origin}", STREAM)))
 
 
@@ -148,19 +148,19 @@ def under_way(accounts: Accounts) -> int:
 
 
 def imbalance_of(accounts: Accounts) -> str | None:
-    """Returns how the two sides of a ledger differ, or None."""
+    """Returns how the two sides of a ledger differ, or None if they balance."""
     entries = [LedgerEntry(*key, records) for key, records in accounts.items()]
     return ledger.imbalance(entries)
 
 
 def is_settled(accounts: Accounts, events: int, heartbeats: int = 0) -> bool:
-    """Tells whether a stream has read everything, and the tables contain all of it.
+    """Tells whether a stream has read all events, and has written them all to the tables.
 
     Args:
       accounts: the stream's ledger.
       events: number of events published.
-      heartbeats: number of system turns published besides. Without this number, a heartbeat would
-        pass for an event that the stream has not read yet.
+      heartbeats: number of system turns published in addition. Without it, a heartbeat would be
+          taken for an event that the stream has not read yet.
     """
     conversations = accounts.get((ledger.CONVERSATION, ""), 0)
     placed = sum(records for (account, _), records in accounts.items() if account in ledger.PLACES)
@@ -181,7 +181,7 @@ def _hash_of(run: Path, table: Table) -> str:
 
 
 def latest_rows(dataset: Dataset) -> set[tuple[Any, ...]]:
-    """Returns the current cells, without the columns that tell versions and origins apart."""
+    """Returns the current cells, without the columns for version and origin."""
     return {tuple(row.values()) for row in query(dataset, _ROWS_SQL)}
 
 

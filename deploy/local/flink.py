@@ -1,18 +1,18 @@
 """A Flink session cluster on one machine, as separate processes, with Beam's job server.
 
-There is one job manager and any number of task managers, so one can die and come back while the
-others work. Each task manager stands for a host: it has its own loopback address, folder, log and
-pool of Python workers. A common pool would fail: each task manager numbers its workers from one, so
-the first that is done would end another's worker.
+There is one job manager and any number of task managers, so a task manager can die and come back
+while the others work. Each task manager represents a host: it has its own loopback address, folder,
+log and pool of Python workers. A common pool would fail: each task manager numbers its workers from
+one, so the first to finish would end a worker of a different task manager.
 
-Flink has the true watermark, the checkpoints and the exactly-once state that Beam's in-process
-runner lacks. Beam's Java source reads Pub/Sub in the task manager. It acknowledges a checkpoint's
-messages as soon as that checkpoint is complete. A Python source that acknowledges on bundle
-finalisation was tried too. Flink finalises every bundle at any checkpoint, so that source had to
-wait for a second checkpoint. It was a third as fast, and its state grew while idle.
+Unlike Beam's in-process runner, Flink has a true watermark, checkpoints and exactly-once state.
+Beam's Java source reads Pub/Sub in the task manager. It acknowledges a checkpoint's messages as
+soon as that checkpoint is complete. A Python source that acknowledges on bundle finalisation was
+tried too. Flink finalises every bundle at any checkpoint, so that source had to wait for a second
+checkpoint. It was a third as fast, and its state grew while idle.
 
-Beam's job server listens on all interfaces, so do not run the cluster in a network that is not
-yours.
+Beam's job server listens on all interfaces, so do not run the cluster on a network that you do not
+control.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ from deploy.local.processes import LOOPBACK, Process, ServiceError, answers, fre
 FLINK: Final = "flink"
 JOB_NAME: Final = "undertone"
 RUNNER_VERSION: Final = "2.62.0"
-"""Version of Beam's Java part in the jar."""
+"""The version of Beam's Java libraries in the jar."""
 MAX_PARALLELISM: Final = 8
-"""Fixed, because state can be restored only with the value that it was written with."""
+"""Fixed, because state can be restored only with the same value."""
 START_S: Final = 120.0
-"""A process or a job that has not started after this time has failed."""
+"""A process or job counts as failed if it has not started after this time."""
 
 _CHECKPOINT_MS: Final = 2000
 _SLOTS: Final = 4
 _RETRY_MS: Final = 1000
 _POOL_HOST: Final = "worker-pool"
-"""Every task manager's name for the host of its worker pool: a job has one address for all."""
+"""Each task manager looks up its own pool by this name, because a job has only one address."""
 _POLL_S: Final = 0.2
 _OPENED: Final = (
     "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text",
     "java.time", "java.util", "java.util.concurrent", "java.util.concurrent.atomic",
     "java.util.concurrent.locks",
 )  # fmt: skip
-"""JDK packages that Flink's serializers need access to."""
+"""JDK packages that Flink's serializers must be able to access."""
 _CLUSTER: Final = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER: Final = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _JOB_SERVER: Final = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -65,7 +65,7 @@ _NO_CREDENTIALS: Final = "org.apache.beam.sdk.extensions.gcp.auth.NoopCredential
 
 
 class TaskManager(NamedTuple):
-    """A task manager of the cluster; they are numbered from one."""
+    """A task manager of the cluster; task managers are numbered from one."""
 
     number: int
 
@@ -81,9 +81,9 @@ class TaskManager(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address on which it and its pool listen.
+        """The address on which the task manager and its pool listen.
 
-        Linux answers on each of these. On macOS, add all but the first to the loopback interface.
+        Linux has all these addresses. On macOS, add all except the first to the loopback interface.
         """
         return f"127.0.0.{self.number}"
 
@@ -96,12 +96,12 @@ class TaskManager(NamedTuple):
 class FlinkCluster:
     """A job manager, task managers, Beam's job server, expansion service and worker pools.
 
-    The processes are in `processes`, by name. The task managers are "task manager",
-    "task manager 2" and so on; their pools are "worker pool", "worker pool 2" and so on. `start`
-    starts killed processes again.
+    The processes are in `processes`, by name. The task managers are "task manager", "task manager
+    2" and so on; their pools are "worker pool", "worker pool 2" and so on. `start` restarts killed
+    processes.
 
     Args:
-      folder: for configuration, logs, checkpoints and temporary files.
+      folder: folder for configuration, logs, checkpoints and temporary files.
       task_managers: number of task managers.
       slots: number of slots per task manager.
     """
@@ -126,14 +126,14 @@ class FlinkCluster:
 
     @property
     def task_managers(self) -> int:
-        """Number of task managers when all run."""
+        """The number of task managers, including those that do not run now."""
         return len(self._task_managers)
 
     def start(self) -> None:
-        """Starts all processes that are not running, and waits until the cluster takes jobs."""
+        """Starts all processes that are not running, and waits until the cluster accepts jobs."""
         for name, command in self._commands().items():
             if name not in self.processes or not self.processes[name].is_running:
-                # The pool starts plain `python`; the path makes that this Python.
+                # The pool starts plain `python`; with this path, that is the Python that runs us.
                 path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
                 log = self.folder / f"{file_name(name)}.log"
                 self.processes[name] = Process(name, command, log, {"PATH": path})
@@ -163,7 +163,7 @@ class FlinkCluster:
         """Submits the streaming job, and waits until all its tasks run.
 
         Args:
-          cloud: the cloud that it reads and writes.
+          cloud: the cloud that the job reads from and writes to.
           settings: flags of `pipelines.stream`.
           bigquery_url: endpoint of BigQuery, if it is not the cloud's.
           resume_from: checkpoint whose state the job takes over.
@@ -184,7 +184,8 @@ class FlinkCluster:
         """Submits a streaming job, and waits until all its tasks run.
 
         Args:
-          command: builds the job, with the job's flags. The runner's flags are added.
+          command: the command that builds the job, with the job's flags. The runner's flags are
+              added.
           log: file for its output.
           pubsub_host: host and port of Pub/Sub.
           resume_from: checkpoint whose state the job takes over.
@@ -193,7 +194,7 @@ class FlinkCluster:
         flags = [
             *self.runner_flags(),
             f"--checkpointing_interval={_CHECKPOINT_MS}",
-            # Without it, a bundle's output stays in state until the operator's next bundle.
+            # Without this flag, a bundle's output stays in state until the operator's next bundle.
             "--finish_bundle_before_checkpointing",
             "--externalized_checkpoints_enabled",
             "--retain_externalized_checkpoints_on_cancellation",
@@ -236,7 +237,7 @@ class FlinkCluster:
         return max(complete, key=lambda path: path.stat().st_mtime).parent
 
     def workers(self) -> list[int]:
-        """Returns the ids of the Python worker processes that the pools started."""
+        """Returns the process ids of the Python workers that the pools have started."""
         pools = ",".join(str(self.processes[each.pool].pid) for each in self._task_managers)
         found = subprocess.run(
             ["pgrep", "--parent", pools, "--runstates", "R,S,D"],
@@ -284,7 +285,7 @@ class FlinkCluster:
             return 0
 
     def ask(self, path: str, method: str = "GET") -> dict[str, Any]:
-        """Returns the job manager's answer to a request for a path of its REST interface."""
+        """Sends a request to the job manager's REST interface, and returns the answer."""
         request = urllib.request.Request(f"http://{LOOPBACK}:{self._rest}{path}", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             content: dict[str, Any] = json.loads(answer.read() or b"{}")
@@ -338,7 +339,7 @@ class FlinkCluster:
 def flink_cluster(
     folder: Path, task_managers: int = 1, slots: int = _SLOTS
 ) -> Iterator[FlinkCluster]:
-    """Runs a cluster; its logs and checkpoints are in the folder.
+    """Runs a cluster, with its logs and checkpoints in the folder.
 
     Args:
       folder: as in `FlinkCluster`.
@@ -361,5 +362,5 @@ def _numbered(name: str, number: int) -> str:
 
 
 def file_name(name: str) -> str:
-    """Returns the name of a process as used in the names of its files."""
+    """Returns the name of a process in the form that its files' names use."""
     return name.replace(" ", "_")

@@ -1,4 +1,4 @@
-"""Batch jobs on the local Flink cluster: runs `undertone run`, and says who did its work."""
+"""Runs `undertone run` on the local Flink cluster, and reports each task manager's share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.local.flink import START_S, FlinkCluster, file_name
 from deploy.local.processes import Process
 
 KEPT_MS: Final = 3000
-"""Milliseconds for which a batch job's workers wait for its next step."""
+"""How long a batch job's workers wait for its next step, in milliseconds."""
 
 
 def run_batch(
@@ -26,18 +26,18 @@ def run_batch(
       parallelism: number of slots that the job takes, spread over the task managers.
 
     Returns:
-      The process that submitted the job. When the job has ended, it goes on: it reads what the
-      workers wrote and puts the run's folder together.
+      The process that submitted the job. When the job has ended, this process collects the
+      workers' output into the run's folder.
     """
     before = cluster.ids()
     flags = [
         *cluster.runner_flags(),
         f"--parallelism={parallelism}",
-        # A step's output is kept on disk: after a failure only steps with lost output run again.
+        # A step's output is kept on disk. After a failure, only steps with lost output run again.
         "--execution_mode_for_batch=BATCH",
-        # Otherwise the workers end with each step, and the next step waits for new ones.
+        # Without this, the workers end with each step, and the next step waits for new ones.
         f"--environment_cache_millis={KEPT_MS}",
-        # Without it, Flink does not spread the splits of a source.
+        # Without this, Flink does not spread the splits of a source.
         "--experiments=pre_optimize=all",
     ]
     command = [sys.executable, "-m", "pipelines.commands.main", "run", *arguments, *flags]
@@ -49,8 +49,8 @@ def run_batch(
 def written(cluster: FlinkCluster) -> int:
     """Returns the number of records that all steps of the newest job have written so far.
 
-    Flink shows a step's count when the step is done with a bundle. In a batch job, a bundle is all
-    that a step reads.
+    Flink updates a step's count at the end of a bundle. In a batch job, the whole input of a step
+    is one bundle.
     """
     vertices = cluster.ask(f"/jobs/{_newest(cluster)}")["vertices"]
     return sum(vertex["metrics"]["write-records"] for vertex in vertices)
@@ -70,7 +70,7 @@ def shares(cluster: FlinkCluster) -> dict[str, float]:
 
 
 def failures(cluster: FlinkCluster) -> int:
-    """Returns how often Flink had to start the newest job, or a part of it, again."""
+    """Returns how often Flink had to restart the newest job or a part of it."""
     history = cluster.ask(f"/jobs/{_newest(cluster)}/exceptions")["exceptionHistory"]
     return len(history["entries"])
 

@@ -1,4 +1,4 @@
-"""Flink's configuration, for a cluster on one machine."""
+"""Configures Flink for a cluster on one machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from deploy.local.processes import LOOPBACK
 
 RETRIES: Final = 1000
-"""Number of times that a job is started again before it fails."""
+"""A job is restarted this many times before it fails."""
 _BATCH_RETRY_MS: Final = 5000
-"""Longer than `flink_batch.KEPT_MS`; if not, a dead worker stays for ever and fails each retry."""
+"""Longer than `flink_batch.KEPT_MS`. Otherwise a dead worker would stay and fail each retry."""
 
 
 def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp: Path) -> str:
@@ -18,7 +18,7 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
 
     Args:
       rest_port: port of the job manager's REST interface.
-      rpc_port: port of the job manager for its task managers.
+      rpc_port: port on which the job manager serves its task managers.
       slots: number of slots per task manager.
       checkpoints: folder for checkpoints.
       tmp: folder for the job manager's temporary files.
@@ -34,18 +34,18 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         "rest.bind-port": rest_port,
         "taskmanager.numberOfTaskSlots": slots,
         "taskmanager.load-balance.mode": "SLOTS",
-        # A task manager that is started by hand needs a size for every part of its memory.
+        # A manually started task manager needs a size for every part of its memory.
         "taskmanager.cpu.cores": 1.0,
         "taskmanager.memory.framework.heap.size": "64m",
-        # Half of it is for reading a batch job's shuffled data.
+        # Half of this is for reading a batch job's shuffled data.
         "taskmanager.memory.framework.off-heap.size": "128m",
         "taskmanager.memory.task.heap.size": "640m",
         "taskmanager.memory.task.off-heap.size": "64m",
-        # Only batch jobs use it, for sorting. A stream's state is on the heap.
+        # Only batch jobs use this memory, for sorting. A stream's state is on the heap.
         "taskmanager.memory.managed.size": "256m",
         "taskmanager.memory.network.min": "128m",
         "taskmanager.memory.network.max": "128m",
-        # Buffers of 32 KB for each result being written; about a dozen are written at once.
+        # The number of 32 KB buffers per result. About a dozen results are written at once.
         "taskmanager.network.sort-shuffle.min-buffers": 64,
         "taskmanager.memory.jvm-metaspace.size": "192m",
         "taskmanager.memory.jvm-overhead.min": "64m",
@@ -60,7 +60,7 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": RETRIES,
         "restart-strategy.fixed-delay.delay": f"{_BATCH_RETRY_MS} ms",
-        # So Flink notices within seconds that a process is gone.
+        # With these, Flink notices within seconds that a process has died.
         "heartbeat.interval": 1000,
         "heartbeat.timeout": 10000,
         "heartbeat.rpc-failure-threshold": 2,

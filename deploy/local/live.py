@@ -42,9 +42,9 @@ _DAYS: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs until all events are counted, or for ever with --stay; returns the exit code."""
+    """Runs until all events are counted, or until Ctrl-C with --stay; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    # A SIGTERM must end the services too, as Ctrl-C does.
+    # SIGTERM must also end the services, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(arguments)
@@ -104,7 +104,7 @@ def _job(cloud: LocalCloud, runner: str, settings: Sequence[str], stack: ExitSta
 
 
 class _Feeder:
-    """Publishes the events in a thread of its own."""
+    """Publishes the events in a separate thread."""
 
     def __init__(
         self, inputs: Sequence[str], topic: str, publishing: Publishing, beats: Heartbeats | None
@@ -138,7 +138,7 @@ class _Feeder:
 
 
 class _Watch:
-    """Reads the tables every few seconds, and prints how much is in them."""
+    """Reads the tables every few seconds, and prints how many events and cells are in them."""
 
     def __init__(self, cloud: LocalCloud, job: Process) -> None:
         self._cloud = cloud
@@ -151,10 +151,10 @@ class _Watch:
         return time.monotonic() - self._started_s
 
     def until(self, is_met: Callable[[Accounts], bool]) -> None:
-        """Waits until the stream's ledger meets a condition.
+        """Waits until the stream's ledger meets the condition.
 
         Raises:
-          ServiceError: if the job ends first, or an hour passes without it.
+          ServiceError: if the job ends first, or if the condition is not met within an hour.
         """
         deadline_s = time.monotonic() + _SETTLED_S
         while time.monotonic() < deadline_s:
@@ -188,7 +188,7 @@ def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) 
 
 
 def _simulated(folder: Path, conversations: int) -> str:
-    """Simulates an archive of the last days, and returns the pattern of its files."""
+    """Simulates an archive of the last few days, and returns the file pattern for it."""
     start = datetime.now(UTC) - timedelta(days=_DAYS + 1)
     flags = ["--conversations", str(conversations), "--days", str(_DAYS)]
     flags += ["--duplicates", "0.02", "--late", "0.01", "--malformed", "0.01"]

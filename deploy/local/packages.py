@@ -1,4 +1,4 @@
-"""Makes environments from a lock with pip alone; pip resolves nothing again."""
+"""Creates environments from a lock; pip installs exactly its pins and resolves nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from deploy.local.processes import ServiceError
 
 FROM_LOCK: Final = ("--no-deps", "--require-hashes")
-"""Flags to install a complete lock: pip takes the pins as they are, and ignores later releases."""
+"""Flags to install a complete lock: pip installs exactly the pins, and ignores later releases."""
 
 _NO_NETWORK: Final = (
     "NewConnectionError",
@@ -21,15 +21,15 @@ _NO_NETWORK: Final = (
     "Temporary failure in name resolution",
     "Network is unreachable",
 )
-"""What pip prints when it cannot reach its index."""
+"""Texts that pip prints when it cannot reach its index."""
 
 
 class InstallError(ServiceError):
-    """Raised with one sentence when the network works, but packages cannot be installed."""
+    """Raised with one sentence if packages cannot be installed although the network works."""
 
 
 def install_error(what: str, printed: str) -> ServiceError:
-    """Returns the error for a failed pip: `InstallError`, unless only the network is missing.
+    """Returns a `ServiceError` if pip failed for lack of a network, else an `InstallError`.
 
     Args:
       what: name of the thing to install.
@@ -42,7 +42,7 @@ def install_error(what: str, printed: str) -> ServiceError:
 
 
 def make_environment(folder: Path, lock: Path, what: str, python: str = sys.executable) -> None:
-    """Makes a virtual environment with the packages of a lock and no others.
+    """Creates a virtual environment that has exactly the packages of a lock.
 
     Raises:
       ServiceError: if the network is missing.

@@ -1,4 +1,4 @@
-"""Starts the local cloud's processes on free loopback ports, awaits them and ends them by id."""
+"""Starts the local cloud's processes on free loopback ports, waits for them and ends them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ServiceError(RuntimeError):
 
 
 def free_port() -> int:
-    """Returns a port of the loopback interface on which nothing listens."""
+    """Returns a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -41,7 +41,7 @@ def answers(port: int, host: str = LOOPBACK) -> bool:
 
 @contextlib.contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Lets one process at a time make a target; the others wait, and then find it made."""
+    """Locks a target, so that one process makes it while the others wait and then find it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -49,15 +49,15 @@ def alone(target: Path) -> Iterator[None]:
 
 
 class Process:
-    """A process in a process group of its own, which writes its output to a file.
+    """A process that has its own process group and writes its output to a file.
 
     As a context manager it ends the process when the block ends.
 
     Args:
-      name: what messages call it.
+      name: the name of the process in messages.
       command: program and arguments.
       log: file to which its output is appended.
-      environment: variables to add to those of this process.
+      environment: variables to add to this process's own environment.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class Process:
         return self._process.poll() is None
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
-        """Waits until it is ready.
+        """Waits until the process is ready.
 
         Raises:
-          ServiceError: if it ends, or is not ready in time.
+          ServiceError: if the process ends, or is not ready in time.
         """
         deadline_s = time.monotonic() + timeout_s
         while not is_ready():
@@ -120,19 +120,19 @@ class Process:
             time.sleep(_PAUSE_S)
 
     def last_words(self) -> str:
-        """Returns the last lines of its output."""
+        """Returns the last lines of the process's output."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return " | ".join(lines[-_LAST_LINES:])
 
     def stop(self) -> None:
-        """Ends it and its children: first with SIGTERM, after 15 s with SIGKILL."""
+        """Ends the process and its children, with SIGTERM and after 15 s with SIGKILL."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_TERM_S)
         self.kill()
 
     def kill(self) -> None:
-        """Ends it and its children with SIGKILL, as a crash does."""
+        """Ends the process and its children with SIGKILL, to simulate a crash."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 

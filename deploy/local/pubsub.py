@@ -1,4 +1,4 @@
-"""Google's Pub/Sub emulator, and a deployment's topics and subscriptions on it."""
+"""Runs Google's Pub/Sub emulator, and creates a deployment's topics and subscriptions on it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Names:
 
     Attributes:
       project: id of the Google Cloud project.
-      suffix: tells several deployments in one project apart.
+      suffix: suffix of all names, to distinguish deployments in one project.
       topic: topic of conversation events.
-      subscription: its subscription, which the job reads.
+      subscription: subscription of `topic`, which the job reads.
       dead_letters: topic to which the job publishes dead letters.
       alerts: topic to which the job publishes conversations that grow long.
     """
@@ -54,7 +54,7 @@ class Names:
         return f"projects/{self.project}/topics/undertone-alerts{self.suffix}"
 
     def listener(self, topic: str) -> str:
-        """Returns the subscription of a topic to which the job publishes."""
+        """Returns the name of the subscription to a topic that the job publishes to."""
         return f"projects/{self.project}/subscriptions/{topic.rsplit('/', 1)[-1]}"
 
 
@@ -84,7 +84,7 @@ def launcher() -> Path:
 
 @contextmanager
 def pubsub(folder: Path) -> Iterator[str]:
-    """Runs the emulator; yields its host and port.
+    """Runs the emulator, and yields its host and port.
 
     Until the block ends, PUBSUB_EMULATOR_HOST is set for this process and its children.
     """
@@ -127,14 +127,14 @@ def _publisher() -> Iterator[Any]:
 
 @contextmanager
 def subscriber() -> Iterator[Any]:
-    """Opens a client that reads subscriptions; closes it when the block ends."""
+    """Opens a client that reads subscriptions, and closes it when the block ends."""
     client = SubscriberClient()
     with closing(client.transport):
         yield client
 
 
 def take(subscription: str, timeout_s: float = 2.0) -> list[Any]:
-    """Pulls and acknowledges all messages that wait in a subscription."""
+    """Pulls, acknowledges and returns all messages that wait in a subscription."""
     taken: list[Any] = []
     with subscriber() as client:
         while True:

@@ -1,4 +1,4 @@
-"""Builds conversations with labels, so that a test states only what it is about."""
+"""Builds labelled conversations, so that a test states only the facts that it needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def conversation(
 ) -> Conversation:
     """Builds a conversation of human messages; if `types` is None it has no labels.
 
-    All have the same id. An affective type makes the use affective.
+    All conversations have the same id. If one of the types is affective, so is the use.
     """
     turns = tuple(Turn(True, f"{said} {index}" if index else said) for index in range(messages))
     labels = None
@@ -40,5 +40,5 @@ def conversation(
 
 
 def real(messages: int = 1, language: str = "en") -> Conversation:
-    """Builds a real conversation, without labels."""
+    """Builds a real conversation, which has no labels."""
     return conversation(None, messages, source="real", language=language)

@@ -1,4 +1,4 @@
-"""Tests the calibration on simulated scores, for which the truth is known."""
+"""Tests the calibration on simulated scores, whose true probabilities are known."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def draw(seed: int = 7, **offsets: float) -> Seen:
 
 
 def truth(seen: Seen) -> NDArray[np.float64]:
-    """Returns the gate's true logits if a share `PRIOR` of all is affective."""
+    """Returns the gate's true logits if a share `PRIOR` of all conversations is affective."""
     true: NDArray[np.float64] = 2 * MEAN * seen.whole[:, 0] + np.log(PRIOR / (1 - PRIOR))
     return true
 
@@ -75,19 +75,19 @@ def calibrated(head: ConversationHead, logits: NDArray[np.float64]) -> NDArray[n
 
 @pytest.fixture(scope="module")
 def drawn() -> Seen:
-    """Draws once, all in English."""
+    """Draws conversations once, all in English."""
     return draw()
 
 
 @pytest.fixture(scope="module")
 def head(drawn: Seen) -> ConversationHead:
-    """Calibrates a head on that draw."""
+    """Calibrates a head on the drawn conversations."""
     return calibrate(HEAD, drawn)
 
 
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_probabilities_are_right_although_some_real_conversations_are_affective(seed: int) -> None:
-    """Near the middle, the calibrated probability is the one that the scores were drawn with."""
+    """Near the middle, the calibrated probability is equal to the true one."""
     drawn = draw(seed)
     after, true = calibrated(calibrate(HEAD, drawn), drawn.whole[:, 0]), truth(drawn)
     likely = np.flatnonzero(np.abs(true) < 2)
@@ -97,7 +97,7 @@ def test_probabilities_are_right_although_some_real_conversations_are_affective(
 
 
 def test_calibration_moves_only_the_gate(head: ConversationHead) -> None:
-    """It stretches the gate without changing its sign, and the types keep their weights."""
+    """Calibration stretches the gate without changing its sign, and keeps the types' weights."""
     assert head.weights[0, 2] > 0
     assert (head.weights[1:] == HEAD.weights[1:]).all()
 
@@ -105,7 +105,7 @@ def test_calibration_moves_only_the_gate(head: ConversationHead) -> None:
 def test_thresholds_let_a_known_share_of_real_conversations_through(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """The threshold for counting does, and so does the stricter one for alerts."""
+    """This is true of the threshold for counting and of the stricter one for alerts."""
     found = calibrated(head, drawn.whole[:REAL, 0])
     assert (found >= head.thresholds[0]).mean() == pytest.approx(COUNTED, abs=2 / REAL)
     assert (found >= head.alert_threshold).mean() == pytest.approx(ALERTED, abs=2 / REAL)
@@ -114,7 +114,7 @@ def test_thresholds_let_a_known_share_of_real_conversations_through(
 def test_affective_types_are_as_common_as_in_the_labels(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """A third is counseling and two thirds are coaching, whatever the scale of the logits."""
+    """A third is counseling and two thirds are coaching, for any scale of the logits."""
     found = drawn.whole[REAL : REAL + AFFECTIVE, 1:] >= head.thresholds[1:]
     shares = dict(zip(TYPES, found.mean(axis=0).tolist(), strict=True))
     wanted = {"counseling": 1 / 3, "coaching": 2 / 3}
@@ -123,13 +123,13 @@ def test_affective_types_are_as_common_as_in_the_labels(
 
 
 def test_roleplay_is_as_common_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
-    """Its share is of all written conversations, affective or not."""
+    """The share of roleplay is taken of all written conversations, affective or not."""
     share = (drawn.whole[REAL:, -1] >= head.thresholds[-1]).mean()
     assert share == pytest.approx(TASKS / 3 / (AFFECTIVE + TASKS), abs=0.002)
 
 
 def test_edges_have_a_type_as_often_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
-    """A third of the openings and all closings have a type, which makes two thirds together."""
+    """A third of the openings and all closings have a type: together, two thirds of the edges."""
     edges = calibrated(head, drawn.edges[REAL : REAL + AFFECTIVE])
     assert (edges >= head.edge_threshold).mean() == pytest.approx(2 / 3, abs=0.002)
 
@@ -137,7 +137,7 @@ def test_edges_have_a_type_as_often_as_in_the_labels(head: ConversationHead, dra
 def test_messages_and_tool_use_do_not_change_the_calibration(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """Extreme scores of both leave every part of the head as it was."""
+    """Extreme scores of messages and tool use change no part of the head."""
     message = conversation(["coaching"], source="message", opening="coaching", closing="coaching")
     said = [message, conversation(None, source="gsm8k")]
     others = Seen(said, np.full((2, 1 + len(TYPES)), 50.0), np.full((2, 2), -50.0))
@@ -147,7 +147,7 @@ def test_messages_and_tool_use_do_not_change_the_calibration(
 
 
 def test_the_language_shift_recovers_a_known_offset() -> None:
-    """Chinese scored higher and Arabic lower, and the shift takes both back."""
+    """Chinese scores are raised and Arabic ones lowered, and the shift undoes both."""
     head = calibrate(HEAD, draw(zh=0.25, ar=-0.5))
     shift = dict(zip(LANGUAGES, (head.language_shift / head.weights[0, 2]).tolist(), strict=True))
     assert (shift["zh"], shift["ar"]) == pytest.approx((-0.25, 0.5), abs=0.15)
@@ -155,7 +155,7 @@ def test_the_language_shift_recovers_a_known_offset() -> None:
 
 
 def test_the_language_shift_comes_before_the_thresholds() -> None:
-    """If all real and affective conversations are in Arabic, thresholds move with its shift."""
+    """If all real and affective conversations are Arabic, thresholds move with its shift."""
     drawn = draw(ar=-0.5)
     arabic = [replace(row, language="ar") for row in drawn.conversations[: REAL + AFFECTIVE]]
     said = arabic + drawn.conversations[REAL + AFFECTIVE :]
@@ -169,13 +169,13 @@ def test_the_language_shift_comes_before_the_thresholds() -> None:
 
 
 def test_the_language_shift_is_bounded() -> None:
-    """A language with absurd scores is moved by two logits at most."""
+    """A language with absurd scores is shifted by at most two logits."""
     head = calibrate(HEAD, draw(zh=9.0, ar=-9.0))
     assert head.language_shift[[LANGUAGES.index("zh"), LANGUAGES.index("ar")]].tolist() == [-2, 2]
 
 
 def fitted() -> Weights:
-    """Draws the pooling weights of a fitted network."""
+    """Draws random pooling weights, as if of a fitted network."""
     random = np.random.default_rng(4)
     sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
     return {name: random.normal(size=size) for name, size in sizes.items()}
@@ -188,7 +188,7 @@ def scored(*sizes: int) -> Scored:
 
 
 def test_edges_are_the_gate_of_the_first_and_last_three_messages() -> None:
-    """The gate rises by 1 per message from 0 to 4; a single message is both of its own edges."""
+    """The gate rises from 0 to 4; a single message is both opening and closing."""
     rows = np.zeros((6, HUMAN_WIDTH), np.int8)
     rows[:, 0] = 8 * np.arange(6)
     rows[:, FIRST_TYPE] = -rows[:, 0]
@@ -198,7 +198,7 @@ def test_edges_are_the_gate_of_the_first_and_last_three_messages() -> None:
 
 
 def test_joined_logits_can_be_taken_in_any_order() -> None:
-    """Conversations of several heads keep their logits, in the order asked for."""
+    """Conversations judged by several heads keep their logits in the requested order."""
     one, two = (look(begin(fitted()), scored(*sizes)) for sizes in ((1, 2), (4, 5)))
     taken = join([one, two]).take(np.array([3, 0]))
     assert taken.conversations == [two.conversations[1], one.conversations[0]]
@@ -207,7 +207,7 @@ def test_joined_logits_can_be_taken_in_any_order() -> None:
 
 
 def test_only_real_conversations_set_the_level(drawn: Seen) -> None:
-    """Written ones do not count, and lower logits lower the level."""
+    """Written conversations do not affect the level, and lower logits lower it."""
     by = np.arange(1.0 + len(TYPES))
     level = drawn.take(np.arange(REAL)).level()
     assert drawn.level().tolist() == level.tolist()
@@ -215,7 +215,7 @@ def test_only_real_conversations_set_the_level(drawn: Seen) -> None:
 
 
 def test_lowering_a_head_lowers_its_logits() -> None:
-    """That is so for gate, types and both edges, in short and long conversations."""
+    """All logits fall (gate, types and both edges) in short and long conversations."""
     weights, said, by = fitted(), scored(1, 2, 4, 9), np.linspace(-2, 3, 1 + len(TYPES))
     found = look(begin(lower(weights, by)), said)
     wanted = look(begin(weights), said).lowered(by)
@@ -224,7 +224,7 @@ def test_lowering_a_head_lowers_its_logits() -> None:
 
 
 def test_aligning_brings_the_upper_levels_to_zero() -> None:
-    """They are the levels of the given texts, by the head that the classifier applies."""
+    """After aligning, the classifier's head gives the texts upper levels of zero."""
     weights, said = fitted(), scored(*[1] * 300)
     aligned = align(weights, said.scores.astype(np.float32) * np.float32(LOGIT_UNIT))
     assert look(begin(weights), said).level().min() > 1
@@ -232,7 +232,7 @@ def test_aligning_brings_the_upper_levels_to_zero() -> None:
 
 
 def test_sentiment_cuts_give_the_labelled_shares() -> None:
-    """Of 200 messages, the five steps get 10, 20, 40, 20 and 10 per cent, as labelled."""
+    """The five steps get 10, 20, 40, 20 and 10 per cent of 200 messages, as in the labels."""
     shares = [20, 40, 80, 40, 20]
     wanted = np.repeat([-1.0, -0.5, 0.0, 0.5, 1.0], shares)
     logits = np.random.default_rng(3).permutation(np.linspace(-7, 2, 200))
@@ -241,12 +241,12 @@ def test_sentiment_cuts_give_the_labelled_shares() -> None:
 
 
 def replies(language: str, pushback: int, count: int, source: str = "written") -> list[Reply]:
-    """Builds `count` replies, of which the last `pushback` push back."""
+    """Builds `count` replies; the last `pushback` of them push back."""
     return [Reply("", source, "", language, 1.0, n >= count - pushback) for n in range(count)]
 
 
 def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
-    """English and Chinese have their own cuts; a language with few replies has that of all."""
+    """English and Chinese have their own cuts; a language with few replies gets the common one."""
     said = [*replies("en", 20, 45), *replies("zh", 25, 45), *replies("fr", 3, 5)]
     ranks = np.concatenate([np.arange(45.0), np.arange(45.0) - 30, np.arange(5.0) + 23])
     shift = pushback_shift(said, ranks)
@@ -256,7 +256,7 @@ def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
 
 
 def test_only_written_replies_set_the_pushback_shift() -> None:
-    """Scraped replies were labelled by another rule, so they do not count."""
+    """Scraped replies were labelled by a different rule, so they have no effect."""
     said = [*replies("en", 20, 45), *replies("en", 45, 45, source="xstest")]
     shift = pushback_shift(said, np.concatenate([np.arange(45.0), np.arange(45.0) - 99]))
     assert shift[LANGUAGES.index("en")] == -25.0

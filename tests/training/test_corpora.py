@@ -27,12 +27,12 @@ from schemas.labels import (
 ROOT: Final = Path(__file__).parents[2]
 SMALL_LANGUAGES: Final = ("es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
 LONG: Final = 40
-"""Two people do not write the same text by chance if it has more characters than this."""
+"""Texts longer than this do not occur twice by chance."""
 
 
 @cache
 def corpus(kind: str) -> list[dict[str, Any]]:
-    """Reads all rows of one kind: assistant, conversations, messages or second."""
+    """Reads all rows of one kind: assistant, conversations, messages or second (labels)."""
     paths = sorted((ROOT / "training" / "corpora").glob(f"{kind}_*.jsonl"))
     lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
     return [json.loads(line) for line in lines]
@@ -79,14 +79,14 @@ def test_ids_are_unique() -> None:
 
 
 def test_every_row_names_its_author_and_a_known_language() -> None:
-    """Folds are split by author, and results are measured by language."""
+    """Every row needs both, because folds depend on authors and results are given by language."""
     for row in human_rows() + corpus("assistant"):
         assert row["author"], row["id"]
         assert row["lang"] in LANGUAGES[1:], row["id"]
 
 
 def test_types_and_uses_are_known() -> None:
-    """No type is repeated, and the use is affective exactly if a type is affective."""
+    """No type is repeated, and the use is affective if and only if a type is."""
     for row in human_rows():
         assert set(row["types"]) <= set(TYPES), row["id"]
         assert len(set(row["types"])) == len(row["types"]), row["id"]
@@ -96,14 +96,14 @@ def test_types_and_uses_are_known() -> None:
 
 
 def test_opening_and_closing_have_a_type_of_the_conversation_or_none() -> None:
-    """Neither names a type that the conversation does not have."""
+    """Opening and closing only have types of the whole conversation."""
     for row in corpus("conversations"):
         allowed = {NO_TYPE, *row["types"]}
         assert {row["opening_type"], row["closing_type"]} <= allowed, row["id"]
 
 
 def test_a_conversation_is_roleplay_from_four_human_messages_on() -> None:
-    """This is the study's rule. It spares `messages_*`, which are lines of longer conversations."""
+    """This is the study's rule. `messages_*` are exempt: they are parts of conversations."""
     for row in corpus("conversations"):
         if set(row["types"]) & set(ROLEPLAY_TYPES):
             assert len(humans(row)) >= MIN_ROLEPLAY_HUMAN_MESSAGES, row["id"]
@@ -129,7 +129,7 @@ def test_a_reply_has_a_known_reason_exactly_if_it_pushes_back() -> None:
 
 
 def test_every_label_occurs_often_enough() -> None:
-    """Each type, use, step and reason occurs a hundred times, so that it can be learned."""
+    """Each type, use, step and reason occurs a hundred times or more, to be learnable."""
     rows = human_rows()
     found = Counter(name for row in rows for name in row["types"])
     found += Counter(row["use"] for row in rows)
@@ -140,7 +140,7 @@ def test_every_label_occurs_often_enough() -> None:
 
 
 def test_second_labels_belong_to_conversations_and_are_known() -> None:
-    """Each has a step for every human message, and gives reasons only to replies that exist."""
+    """Each row has a step for every human message, and reasons only for existing replies."""
     rows = {row["id"]: row for row in corpus("conversations")}
     for again in corpus("second"):
         first = rows[again["id"]]
@@ -165,7 +165,7 @@ def test_the_corpora_are_large_enough() -> None:
 
 @pytest.mark.parametrize("language", SMALL_LANGUAGES)
 def test_every_other_language_has_its_share(language: str) -> None:
-    """It has 60 conversations by three authors or more, some affective and some not."""
+    """Each has at least 60 conversations and three authors; some are affective and some are not."""
     rows = [row for row in corpus("conversations") if row["lang"] == language]
     assert len(rows) >= 60
     assert len({row["author"] for row in rows}) >= 3
@@ -173,7 +173,7 @@ def test_every_other_language_has_its_share(language: str) -> None:
 
 
 def test_no_text_occurs_twice() -> None:
-    """That is so within a file and across files; only short phrases such as thanks may."""
+    """No text occurs twice in all files, except short phrases such as thanks."""
     seen: dict[str, str] = {}
     again = []
     for text, name in written():

@@ -25,7 +25,7 @@ HEAD = weighed_head(np.random.default_rng(5).normal(size=(7, FIGURES)), np.linsp
 
 
 def fitted(heads: int, seed: int = 1, inputs: int = INPUTS) -> Weights:
-    """Draws the weights of a fitted network."""
+    """Draws random weights, as if of a fitted network."""
     random = np.random.default_rng(seed)
     return {
         "hidden": random.normal(size=(inputs, 20)) * (2 / inputs) ** 0.5,
@@ -62,7 +62,7 @@ def arrays(seed: int = 1, **changes: NDArray[Any]) -> Arrays:
 
 @pytest.mark.parametrize(("inputs", "length"), [(64, 180.0), (512, 400.0)])
 def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: float) -> None:
-    """Rounding costs a few hundredths of the logits' deviation, and has no bias."""
+    """The rounding error is unbiased, and a few hundredths of the logits' standard deviation."""
     weights, seen = fitted(HUMAN_HEADS, inputs=inputs), vectors(300, length, inputs)
     stored = network_arrays("human", weights, seen, length)
     exact = message_logits(weights, seen).astype(np.float64)
@@ -73,7 +73,7 @@ def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: flo
 
 
 def test_stored_weights_are_whole_numbers_of_one_byte() -> None:
-    """The largest weight of each matrix is 127."""
+    """The largest stored weight of each matrix is 127."""
     stored = network_arrays("x", fitted(HUMAN_HEADS), vectors(300, LENGTH), LENGTH)
     for part in ("hidden", "heads", "direct"):
         assert stored[f"x_{part}"].dtype == np.int8
@@ -81,14 +81,14 @@ def test_stored_weights_are_whole_numbers_of_one_byte() -> None:
 
 
 def test_a_network_of_zeros_can_be_stored() -> None:
-    """Without any weight or activation, nothing is divided by zero."""
+    """If all weights and activations are zero, nothing is divided by zero."""
     weights = {name: array * 0 for name, array in fitted(HUMAN_HEADS).items()}
     stored = network_arrays("x", weights, vectors(9, LENGTH), LENGTH)
     assert not read_network(stored, "x").logits(vectors(9, LENGTH)).any()
 
 
 def test_a_model_is_read_back_as_it_was_written() -> None:
-    """The encoder's table, both networks, the head and the thresholds come back exactly."""
+    """Reading gives exactly the same encoder table, networks, head and thresholds."""
     before = arrays()
     back = load(io.BytesIO(to_bytes(before)))
     lanes = back.encoder.packed.view("<u2").astype(int) - 128
@@ -104,7 +104,7 @@ def test_a_model_is_read_back_as_it_was_written() -> None:
 
 
 def test_a_head_is_read_back_as_it_was_written() -> None:
-    """Every part comes back, and numbers come back as numbers."""
+    """Reading gives the same value for every part, and numbers stay numbers."""
     back = read_head(head_arrays("accurate_head", HEAD), "accurate_head")
     for part in type(HEAD).__dataclass_fields__:
         assert np.array_equal(getattr(back, part), getattr(HEAD, part))
@@ -112,7 +112,7 @@ def test_a_head_is_read_back_as_it_was_written() -> None:
 
 
 def test_the_version_depends_on_the_content() -> None:
-    """Equal models are equal files, and a single changed weight gives another version."""
+    """Equal models give equal files, and a single changed weight changes the version."""
     assert to_bytes(arrays()) == to_bytes(arrays())
     other = arrays()["human_direct"].copy()
     other[0, 0] ^= 1
@@ -125,6 +125,6 @@ def test_the_version_depends_on_the_content() -> None:
 
 
 def test_the_written_file_has_the_bytes_of_the_model(tmp_path: Any) -> None:
-    """Nothing is added on the way to the disk."""
+    """The file contains exactly the bytes that `to_bytes` returns."""
     write(arrays(), tmp_path / "model.npz")
     assert (tmp_path / "model.npz").read_bytes() == to_bytes(arrays())

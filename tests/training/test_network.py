@@ -29,7 +29,7 @@ ROWS = np.arange(COUNT)
 
 @contextmanager
 def quickly() -> Iterator[None]:
-    """Shortens a fit to a second or two."""
+    """Shortens a fit, so that it takes only a second or two."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (network, replies):
             patch.setattr(module, "STEPS", 120)
@@ -39,9 +39,9 @@ def quickly() -> Iterator[None]:
 
 @cache
 def fit_rule(other_labels: bool = False) -> Weights:
-    """Fits the first half of the messages, in which a linear rule says which are counseling.
+    """Fits the first half of the messages; a linear rule decides which of them are counseling.
 
-    The second half is held out. With `other_labels` its labels have another order.
+    The second half is held out. `other_labels` gives its labels a different order.
     """
     labels = RULE.tolist()
     labels = labels[:COUNT] + labels[: COUNT - 1 : -1] if other_labels else labels
@@ -64,25 +64,25 @@ def fit_rule(other_labels: bool = False) -> Weights:
 def test_the_first_nine_and_the_last_three_messages_are_learned_from(
     count: int, places: list[int]
 ) -> None:
-    """A shorter conversation gives all its messages, and none of them twice."""
+    """All messages of a shorter conversation are used, each once."""
     assert messages_of(conversation(messages=count)) == places
 
 
 def test_vectors_are_numbered_conversation_by_conversation() -> None:
-    """Each message has the next row, and missing messages have none."""
+    """Each message gets the next row, and missing messages get none."""
     lessons = lay_out([conversation(messages=2), real(20), conversation(messages=1)])
     assert lessons.there.sum(axis=1).tolist() == [2, 12, 1]
     assert lessons.place[lessons.there].tolist() == [*range(15)]
 
 
 def gate_weights(said: list[Conversation]) -> NDArray[np.float64]:
-    """Returns how much each conversation weighs for the gate, as a share of all."""
+    """Returns each conversation's share of the total weight for the gate."""
     weight: NDArray[np.float64] = lay_out(said).wanted["affective_weight"] / len(said)
     return weight
 
 
 def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
-    """The share does not depend on how many affective, other, tool and real ones there are."""
+    """The share does not depend on the number of conversations of each kind."""
     kinds = [
         [conversation(["coaching"]), conversation(["roleplay", "companionship"], 5)],
         [conversation(), conversation(["roleplay"], 4), conversation(source="message")],
@@ -97,7 +97,7 @@ def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
 
 
 def test_the_targets_of_an_affective_conversation() -> None:
-    """It teaches types and edges but no use, and a mood weighs twice as much as none."""
+    """It teaches types and edges but no use. A mood weighs twice as much as a neutral message."""
     kinds = ["coaching", "counseling"]
     moods = [0.0, -0.5, 1.0, 0.0]
     wanted = lay_out([conversation(kinds, 4, opening="coaching", sentiment=moods)]).wanted
@@ -129,7 +129,7 @@ def test_the_last_targets_are_the_moods_of_the_last_messages() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
 def test_the_loss_pools_as_the_conversation_head_does(count: int) -> None:
-    """Both give the same logits."""
+    """The loss and the classifier's head compute the same logits."""
     random = np.random.default_rng(count)
     scores = random.integers(-60, 60, (count, 17)).astype(np.int8)
     sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
@@ -146,7 +146,7 @@ def test_the_loss_pools_as_the_conversation_head_does(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 3, 4, 12])
 @pytest.mark.parametrize("closing", [False, True])
 def test_an_edge_has_three_messages(count: int, closing: bool) -> None:
-    """They are the first or the last three, or all messages of a shorter conversation."""
+    """An edge is the first or last three messages, or all messages of a shorter conversation."""
     places = jnp.arange(network.MESSAGES)[None]
     found, there = network._edge(places[..., None], places < count, closing)
     taken = np.asarray(found)[0, :, 0][np.asarray(there)[0]].tolist()
@@ -155,7 +155,7 @@ def test_an_edge_has_three_messages(count: int, closing: bool) -> None:
 
 
 def test_a_linear_rule_is_learned() -> None:
-    """The gate follows it on messages it saw, and mostly on held-out ones."""
+    """The gate follows the rule on all messages that it saw, and on most held-out ones."""
     gate = message_logits(fit_rule(), VECTORS)[:, 0]
     right = (gate > np.quantile(gate, 1 - RULE.mean())) == RULE
     assert right[:COUNT].mean() > 0.95
@@ -163,7 +163,7 @@ def test_a_linear_rule_is_learned() -> None:
 
 
 def test_held_out_labels_do_not_change_a_fit() -> None:
-    """A second fit with other labels in the held-out rows gives the same bytes."""
+    """A second fit, with different labels in the held-out rows, gives the same bytes."""
     one, two = fit_rule(), fit_rule(other_labels=True)
     assert one.keys() == two.keys()
     for name in one:
@@ -171,7 +171,7 @@ def test_held_out_labels_do_not_change_a_fit() -> None:
 
 
 def test_pushback_and_its_reasons_are_learned() -> None:
-    """One direction of the vectors tells pushback, another tells the reason."""
+    """One direction of the vectors decides pushback, and a second one decides the reason."""
     dangerous = VECTORS[:, 2] > 0
     said = [
         Reply("", "written", "", "en", 1.0, push, ("sexual" if why else "self_harm") * push)

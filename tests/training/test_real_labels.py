@@ -1,4 +1,4 @@
-"""The labels of real conversations: well-formed, without text, and by readers who agree."""
+"""Tests that the labels of real conversations are valid and textless, and the readers agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = {
 
 
 def test_each_conversation_is_labelled_once_and_without_text() -> None:
-    """Keys are unique hashes, and a line holds nothing but labels and where it came from."""
+    """Keys are unique hashes, and a line has only labels and the source of the conversation."""
     assert max(Counter(row["key"] for row in ROWS).values()) == 1
     for row in ROWS:
         assert len(row["key"]) == 24
@@ -36,7 +36,7 @@ def test_each_conversation_is_labelled_once_and_without_text() -> None:
 
 
 def test_every_reading_follows_the_definitions() -> None:
-    """The use is affective exactly where an affective type was given."""
+    """The use is affective if and only if an affective type was given."""
     for row in ROWS:
         for reading in (row["first"], row["second"], row["agreed"]):
             assert reading["use"] in USES
@@ -46,7 +46,7 @@ def test_every_reading_follows_the_definitions() -> None:
 
 
 def test_what_readers_agree_on_is_not_adjudicated() -> None:
-    """The agreed label is theirs where both said the same."""
+    """If both readers gave the same labels, these are the agreed ones."""
     for row in ROWS:
         same = all(row["first"][name] == row["second"][name] for name in ("use", "types"))
         assert row["adjudicated"] == (not same)
@@ -67,12 +67,12 @@ def test_there_are_enough_real_positives() -> None:
     [("real_dev", 0.95), ("sharegpt", 0.95), ("hh_harmless", 0.85), ("wildchat_first", 0.75)],
 )
 def test_the_readers_agree(name: str, least: float) -> None:
-    """Kappa for affective is as high as the card says, set by set."""
+    """In each set, kappa for affective is at least the given value."""
     assert agreement([row for row in ROWS if row["set"] == name])["affective"] >= least
 
 
 def test_pushback_is_by_reason_and_agreed_on() -> None:
-    """Reasons are ours, and the readers agree on whether there is pushback."""
+    """All reasons are in our list, and the readers agree on whether there is pushback."""
     for row in PUSHBACK:
         assert {*row["first"], *row["second"]} <= set(PUSHBACK_REASONS)
     replies = [row for row in PUSHBACK if row["reply"] is not None]

@@ -27,7 +27,7 @@ def said(
 
 
 def test_every_fold_has_an_author_of_every_language() -> None:
-    """Three authors of a language go to three folds, however much each of them wrote."""
+    """Three authors of a language go to three folds, even if one wrote far more."""
     sizes = {"a1": 9, "a2": 3, "a3": 6, "b1": 2, "b2": 7, "b3": 5}
     rows = [
         said(author=author, language="en" if author[0] == "a" else "zh")
@@ -41,27 +41,27 @@ def test_every_fold_has_an_author_of_every_language() -> None:
 
 
 def test_an_author_of_two_languages_is_in_one_fold() -> None:
-    """Three authors of the same two languages go to three folds, whatever other authors write."""
+    """Three authors of the same two languages go to three folds, regardless of other authors."""
     rows = [said(author=author, language=code) for author in "123" for code in ("es", "pt")]
     folds = folds_of_authors([*rows, said(author="0", language="es")])
     assert sorted(folds[author] for author in "123") == [0, 1, 2]
 
 
 def test_each_set_of_languages_begins_at_another_fold() -> None:
-    """The first authors of three languages had the same brief, and go to three folds."""
+    """The first authors of three languages had the same brief, and go to different folds."""
     rows = [said(author=f"{code}{n}", language=code) for code in ("en", "fr", "zh") for n in "12"]
     folds = folds_of_authors(rows)
     assert sorted(folds[f"{code}1"] for code in ("en", "fr", "zh")) == [0, 1, 2]
 
 
 def test_folds_do_not_depend_on_the_order() -> None:
-    """The same corpora give the same folds in every run."""
+    """Authors get the same folds in any order of the conversations."""
     rows = written_conversations()
     assert folds_of_authors(rows) == folds_of_authors(rows[::-1])
 
 
 def test_each_fold_has_a_fifth_of_every_written_language() -> None:
-    """So three models, each of which did not see its part, measure a language."""
+    """Every fold has enough held-out texts to measure its model in each language."""
     rows = written_conversations()
     folds = folds_of_authors(rows)
     held = Counter((row.language, folds[row.author]) for row in rows for _ in row.human)
@@ -85,27 +85,27 @@ def test_the_first_of_equals_is_kept() -> None:
 
 
 def test_near_duplicates_share_a_fold() -> None:
-    """Only the opening decides, and a lone surrogate is not an error."""
+    """The fold depends only on the opening, and a lone surrogate is not an error."""
     one, two = said("Write  me a poem \ud800", id="1"), said("write me A POEM \ud800", id="2")
     assert fold_of_opening(one) == fold_of_opening(replace(two, label="none"))
     assert {fold_of_opening(said(f"{n}")) for n in range(30)} == set(range(FOLDS))
 
 
 def test_human_turns_are_collected() -> None:
-    """They are in order, without the assistant's."""
+    """The human turns are in order, and the assistant's turns are left out."""
     turns = (Turn(True, "a"), Turn(False, "b"), Turn(True, "c"), Turn(True, "d"))
     assert Conversation("c", "real", turns).human == ("a", "c", "d")
 
 
 def test_a_conversation_with_an_affective_type_is_affective() -> None:
-    """A conversation with roleplay alone is not."""
+    """A conversation whose only type is roleplay is not affective."""
     kinds = [{"roleplay"}, {"roleplay", "coaching"}, set[str]()]
     labels = [Labels(frozenset(kind), "leisure", "none", "none", (0.0,)) for kind in kinds]
     assert [label.affective for label in labels] == [False, True, False]
 
 
 def test_a_written_message_is_a_conversation_of_one() -> None:
-    """Opening and closing have its type, and the only sentiment is its own."""
+    """Opening and closing have the message's type, and the only sentiment is the message's."""
     [row] = [row for row in written_conversations() if row.id == "w01-0001"]
     assert len(row.human) == 1
     assert row.labels == Labels(
@@ -125,7 +125,7 @@ def test_every_written_human_message_has_a_sentiment() -> None:
 
 
 def test_written_replies_come_from_single_replies_and_from_conversations() -> None:
-    """Each has an author and a language, and has a reason exactly if it pushes back."""
+    """Each reply has an author and a language, and has a reason if and only if it pushes back."""
     rows = written_conversations()
     replies = written_replies(rows)
     inside = sum(not turn.human for row in rows for turn in row.turns)
