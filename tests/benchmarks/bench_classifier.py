@@ -25,7 +25,7 @@ PLAIN_MESSAGES: Final = 500
 
 
 def read_messages() -> tuple[list[str], list[bool]]:
-    """Reads the simulator's lines, repeated up to `MESSAGES`, and whether a human says each."""
+    """Reads the simulator's lines, repeated up to `MESSAGES`, and whether each is a human's."""
     rows = [
         json.loads(line)
         for path in sorted(SCENES.glob("scenes_*.jsonl"))
@@ -57,7 +57,7 @@ def score_in_batches(
 def score_plainly(classifier: NgramClassifier, texts: list[str]) -> None:
     """Sums the encoder's weights feature by feature, without arrays.
 
-    It leaves out the work of the networks.
+    This leaves out the work of the networks.
     """
     table = classifier.encoder.packed.view("<u2")
     for text in texts:

@@ -1,11 +1,11 @@
-"""Times the bounded run on one and on two task managers of Flink, and under faults.
+"""Times the bounded run on one and two Flink task managers, also with faults.
 
 Run: `python -m tests.benchmarks.bench_cluster`. It prints a Markdown table.
 
 Each task manager uses one slot and one Python worker. Runs on one and on two task managers
 alternate, so that neither gains if the machine's speed drifts. Each run starts its own cluster. The
-time includes sending the job, but not starting the cluster. The load column says what else the
-machine had to do.
+time includes sending the job, but not starting the cluster. The load column shows how busy the
+machine was.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def on_new_cluster(
 def measured(
     archive: Archive, folder: Path, pairs: int, faults: tuple[Fault, ...]
 ) -> list[Outcome]:
-    """Returns the outcomes of all runs; the first is a run in memory."""
+    """Returns the outcomes of all runs; the first run is in memory."""
     outcomes = []
     for pair in range(pairs):
         say("in memory …")
@@ -65,7 +65,7 @@ def main() -> int:
     """Prints the table; returns 1 if results differ, or if faults and failures do not match."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conversations", type=int, default=CONVERSATIONS)
-    parser.add_argument("--pairs", type=int, default=2, help="how often to time both sizes")
+    parser.add_argument("--pairs", type=int, default=2, help="number of times to time both sizes")
     parser.add_argument("--no_faults", action="store_true", help="only time runs without faults")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

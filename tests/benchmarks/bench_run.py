@@ -1,9 +1,9 @@
-"""Times the whole bounded run against a plain loop that does the same decode, score and fold.
+"""Times the whole bounded run against a plain loop that decodes, scores and folds.
 
 Run: `make bench`, or `python -m tests.benchmarks.bench_run --conversations 100000`.
 
-The loop uses no Beam and stops at the states of the conversations. It is the least that the work
-can cost in one process. The run reads the same archive with the in-process runner, and also writes
+The loop uses no Beam and stops at the states of the conversations. So its time is the minimum for
+this work in one process. The run reads the same archive with the in-process runner, and also writes
 tables, database and report. Loop and run alternate, so that neither gains if the machine's speed
 drifts. The ratio is taken pair by pair.
 """
@@ -57,7 +57,7 @@ def whole_run(files: Sequence[Path], folder: Path, flags: Sequence[str] = ()) ->
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Returns how long an action takes on the wall clock."""
+    """Returns the wall-clock time of an action, in seconds."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started

@@ -1,9 +1,9 @@
 """Prints how many bytes of state the streaming job keeps for an open conversation.
 
-Run: `python -m tests.benchmarks.bench_state --conversations 3000 --days 2`. The conversations are
-the simulator's, each complete. The benchmark encodes what the two stateful steps keep of them, and
-divides the state of a user's day by the conversations in it. The bar is a median of 600 bytes in
-total.
+Run: `python -m tests.benchmarks.bench_state --conversations 3000 --days 2`. The conversations come
+from the simulator, and are complete. The benchmark encodes the states that the two stateful steps
+keep for them, and divides the state of a user's day by its number of conversations. The median may
+be at most 600 bytes in total.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Times the streaming graph against an empty one of the same shape, on two runners.
+"""Times the streaming graph against an empty graph of the same shape, on two runners.
 
 Run: `python -m tests.benchmarks.bench_stream --runner direct` or `--runner flink`.
 
-An empty graph of the same steps costs what the runner costs. So the ratio says how much of the
-runner's speed is left when the steps do their work. The two graphs alternate, and the ratio is
-taken pair by pair.
+An empty graph with the same steps measures the cost of the runner itself. So the ratio says how
+much of the runner's speed is left when the steps do their work. The two graphs alternate, and the
+ratio is taken pair by pair.
 
 On the in-process runner a `TestStream` delivers chunks of records, and advances processing time by
 a firing period every `EVENTS_A_FIRING` events. On Flink all events wait in a subscription before
-the job starts. The time runs from when all tasks run until the ledger says that every event is
-through, which takes three firings or more.
+the job starts. The time runs from when all tasks run until the ledger accounts for every event,
+which takes three firings or more.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from transforms.policies import Firings
 
 FIRING_S: Final = 2
 EVENTS_A_FIRING: Final = 2000
-"""Events between two firings of the direct runner, about as many as it does in that time."""
+"""The number of events between two firings of the direct runner, about its real speed."""
 CHUNKS: Final = (10, 500)
 _EVENTS_A_CONVERSATION: Final = 7
 _TIMEOUT_S: Final = 120.0
@@ -55,18 +55,18 @@ _PAUSE_S: Final = 0.1
 
 
 class Taken(NamedTuple):
-    """Seconds of a run: by the wall clock, and of CPU time, which other load does not change."""
+    """The seconds of a run: wall-clock time, and CPU time, which does not depend on other load."""
 
     wall_s: float
     cpu_s: float
 
 
 Seconds = dict[str, list[Taken]]
-"""What each run took, by graph."""
+"""The times of all runs, by graph."""
 
 
 def simulated(folder: Path, events: int) -> list[dict[str, Any]]:
-    """Writes an archive of about `events` recent events, and returns them in its order."""
+    """Writes an archive of about `events` recent events, and returns them in the same order."""
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     simulation = SimulationSettings(
         conversations=events // _EVENTS_A_CONVERSATION, start=start - timedelta(days=2), days=2
@@ -85,7 +85,7 @@ def chunks_of(events: Sequence[dict[str, Any]], size: int) -> Iterator[PayloadCh
 
 
 def direct_seconds(graph: str, chunks: Sequence[PayloadChunk], settings: Settings) -> Taken:
-    """Returns how long the in-process runner takes for all chunks."""
+    """Returns the time that the in-process runner needs for all chunks."""
     stream = TestStream()
     since = 0
     for chunk in chunks:
@@ -116,7 +116,7 @@ class FlinkBench:
         self._runs = 0
 
     def seconds(self, graph: str) -> Taken:
-        """Returns how long the cluster takes, from when all tasks run until all is through."""
+        """Returns the cluster's time, from when all tasks run until all events are counted."""
         self._runs += 1
         names = Names(suffix=f"-{self._runs}")
         create_topics(names)

@@ -1,9 +1,9 @@
-"""Times one change of a user's day, as a ratio to a change of a user with three conversations.
+"""Times a change of a user's day, relative to that of a user with three conversations.
 
 Run: `python -m tests.benchmarks.bench_user_day`. A change reads the day from its state, applies a
-signed summary and encodes the state again. The conversations are of random kinds, so that hardly
-two are alike. The bar is on the ratio: a user id that many share must cost little more a change
-than an ordinary one.
+signed summary and encodes the state again. The conversations are of random kinds, so hardly any two
+are alike. The ratio is limited: a change must cost little more for a user id that many people share
+than for an ordinary one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def conversations(seed: int) -> Iterator[tuple[Rank, ConversationSummary]]:
 def milliseconds_a_change(
     encoded: bytes, coming: Iterator[tuple[Rank, ConversationSummary]]
 ) -> float:
-    """Returns the processor time of adding one conversation to a day, the median of some."""
+    """Returns the median processor time of adding one conversation to a day."""
     times = []
     for _ in range(CHANGES):
         rank, found = next(coming)

@@ -1,4 +1,4 @@
-"""What `bench_stream` compares: the streaming graph, an empty graph of its shape, and their sinks.
+"""Builds the graphs that `bench_stream` compares: ours, and an empty one of the same shape.
 
 The empty graph has the steps of `pipelines.graph.count_unbounded`: the same kinds in the same
 order, with the same triggers and as many elements between them. A conversation gives one partial
@@ -30,10 +30,10 @@ from transforms.counting.ledger import CONVERSATION, COUNTED, READ, TALLIED
 from transforms.policies import Firings, each_element
 
 Rows = Mapping[str, beam.PCollection[Any]]
-"""What a graph wants to write, by name."""
+"""The rows that a graph would write, by name."""
 Build = Callable[[beam.PCollection[PayloadChunk], Settings], Rows]
 Entry = tuple[int, int]
-"""An entry of the empty graph's ledger: an index into `_ACCOUNTS`, and a number."""
+"""An entry in the empty graph's ledger: an index into `_ACCOUNTS`, and a number."""
 
 LEDGER: Final = "ledger"
 _ACCOUNTS: Final = (READ, COUNTED, CONVERSATION, TALLIED)
@@ -43,7 +43,7 @@ _DAYS: Final = 2
 
 
 def build_ours(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Rows:
-    """Builds the job itself."""
+    """Builds the streaming job itself."""
     outputs = assemble(payloads, settings)
     return {name: rows for name, rows in outputs._asdict().items() if rows is not None}
 
@@ -99,13 +99,13 @@ BUILDS: Final[Mapping[str, Build]] = {"ours": build_ours, "empty": build_empty}
 
 
 def drop(rows: Rows) -> None:
-    """Discards everything that a graph wants to write."""
+    """Discards all rows that a graph would write."""
     for name, collection in rows.items():
         _ = collection | f"Drop{name}" >> beam.Map(_nothing)
 
 
 def count_into(rows: Rows, file: Path) -> None:
-    """Appends to a file how many rows each bundle wrote, and the totals of the ledger."""
+    """Appends the number of rows in each bundle, and the ledger's totals, to a file."""
     for name, collection in rows.items():
         _ = collection | f"Count{name}" >> beam.ParDo(_CountIntoFn(name, str(file)))
 
@@ -266,7 +266,7 @@ def _under_one_key(entry: Entry) -> tuple[bytes, Entry]:
 
 
 class _TotalFn(beam.DoFn):
-    """The only step that does real work: its totals say when every event is through."""
+    """The only step that does real work: its totals show when all events are accounted for."""
 
     TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
 

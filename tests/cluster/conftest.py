@@ -1,4 +1,4 @@
-"""Makes the archive, its run in memory and the cluster once for all tests."""
+"""Creates the archive, its run in memory and the cluster, once for all tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.services import have
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 Record = Callable[[Outcome], None]
-"""Notes a row of the table that ends the run."""
+"""A function that adds a row to the table, which is printed after all tests."""
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """Simulates a million events, or those of CLUSTER_CONVERSATIONS conversations."""
+    """Simulates a million events, or CLUSTER_CONVERSATIONS conversations if that is set."""
     conversations = int(os.environ.get("CLUSTER_CONVERSATIONS", CONVERSATIONS))
     return simulated(tmp_path_factory.mktemp("archive"), conversations)
 
@@ -52,7 +52,7 @@ def expected(
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest, expected: Outcome) -> Record:  # noqa: ARG001
-    """Returns a function that notes a row of the table; the run in memory is the first row."""
+    """Returns a function that adds a row to the table; the run in memory is the first row."""
     return request.config.stash[_OUTCOMES].append
 
 

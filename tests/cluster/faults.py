@@ -13,13 +13,13 @@ KILLED: Final = "task manager 2"
 
 
 def kill_and_restart(cluster: FlinkCluster) -> None:
-    """Crashes a task manager; its successor is there some seconds later."""
+    """Crashes a task manager, and starts its successor some seconds later."""
     cluster.processes[KILLED].kill()
     cluster.start()
 
 
 def kill(cluster: FlinkCluster) -> None:
-    """Crashes a task manager for good; the other one does its work."""
+    """Crashes a task manager for good; the other one takes over its work."""
     cluster.processes[KILLED].kill()
 
 

@@ -18,13 +18,13 @@ from pipelines.report.run import RUN_FILE
 from pipelines.simulator import SimulationSettings, write_simulation
 
 CONVERSATIONS: Final = 118_000
-"""They have a little over a million events."""
+"""This many conversations have a little over a million events."""
 WHILE_READING: Final = 0.1
 """Records written per conversation when part of the archive is read and scored."""
 WHILE_TALLYING: Final = 6.0
-"""Records written per conversation after the first shuffle. In the end it is about eight."""
+"""Records written per conversation after the first shuffle. At the end there are about eight."""
 SETTINGS: Final = ("--min_users=1", "--min_conversations=1")
-"""Every cell is published, so that every loss shows."""
+"""These publish every cell, so that every loss shows."""
 
 _TIMEOUT_S: Final = 600.0
 _POLL_S: Final = 0.2
@@ -44,9 +44,9 @@ class Fault(NamedTuple):
     """A fault that strikes a cluster in the middle of a job.
 
     Attributes:
-      name: what the table calls it.
+      name: name of the fault in the table.
       due_at: records per conversation that the job's steps must have written before it strikes.
-      strike: damages the cluster.
+      strike: function that damages the cluster.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Outcome(NamedTuple):
       runner: where it ran.
       events: number of events in the archive.
       seconds: wall time from the command's start to its end.
-      load: load of the machine before the run: tasks that wanted a processor in the last minute,
-        including those of the previous run.
+      load: the machine's load average (one minute) before the run, which includes the load of
+          the previous run.
       hashes: hash of each table.
       fault: name of the fault, or empty.
-      failures: how often Flink started the job, or a part of it, again.
+      failures: how often Flink restarted the job or a part of it.
     """
 
     runner: str
@@ -100,14 +100,14 @@ def in_memory(archive: Archive, folder: Path) -> Outcome:
 def on_flink(
     cluster: FlinkCluster, archive: Archive, folder: Path, runner: str, fault: Fault | None = None
 ) -> Outcome:
-    """Runs the same on a cluster, with one working slot per task manager.
+    """Runs `undertone run` on a cluster, with one working slot per task manager.
 
     Args:
       cluster: the cluster that takes the job.
       archive: the archive to read.
       folder: folder of the run.
-      runner: what the table calls the runner.
-      fault: strikes in the middle of the run, if given.
+      runner: name of the runner in the table.
+      fault: a fault that strikes in the middle of the run, or None.
     """
     load, started_s = os.getloadavg()[0], time.monotonic()
     log = folder.with_suffix(".log")
@@ -130,7 +130,7 @@ def on_flink(
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Returns outcomes as a Markdown table; the others should equal the first."""
+    """Returns outcomes as a Markdown table that compares each with the first."""
     rows = [_HEAD, ("---",) * len(_HEAD), *(_row(each, outcomes[0]) for each in outcomes)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

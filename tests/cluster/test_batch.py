@@ -1,4 +1,4 @@
-"""The backfill graph on a Flink cluster gives the same tables as in memory, also under faults."""
+"""Tests that a Flink cluster gives the same tables as a run in memory, also with faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 RUNNER = "Flink, 2 task managers"
 LEAST_SHARE = 0.25
-"""Least share of the records per task manager; below half, because some steps have one task."""
+"""Each task manager must write at least this share; not half, as some steps have one task."""
 
 
 def test_the_tables_are_those_of_a_run_in_memory(
@@ -35,7 +35,7 @@ def test_a_fault_changes_no_table(
     fault: Fault, cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path,
     record: Record,
 ) -> None:  # fmt: skip
-    """Flink starts the failed part of the job again; nothing is lost or counted twice."""
+    """Flink restarts the failed part of the job; nothing is lost or counted twice."""
     cluster.start()
     outcome = on_flink(cluster, archive, folder, RUNNER, fault)
     record(outcome)

@@ -1,4 +1,4 @@
-"""The hashes that compare runs depend on the rows, but not on their times or their order."""
+"""Tests that table hashes depend on the rows, but not on their times or order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTED = LedgerTotal(run=7, account="counted", reason="", records=5, revision=7
 
 
 def run_of(folder: Path, *rows: LedgerTotal) -> Path:
-    """Writes a run's tables; all except the ledger are empty."""
+    """Writes the tables of a run; all except the ledger are empty."""
     (folder / "tables").mkdir(parents=True)
     for table in RUN_TABLES:
         written = [table.row(row) for row in rows] if table is LEDGER else []
@@ -28,7 +28,7 @@ def run_of(folder: Path, *rows: LedgerTotal) -> Path:
 
 
 def test_time_and_order_do_not_matter(tmp_path: Path) -> None:
-    """The same rows, from a later run and in another order, have the same hashes."""
+    """The same rows have the same hashes in a later run and in a different order."""
     later = [LedgerTotal(9, row.account, row.reason, row.records, 9) for row in (COUNTED, READ)]
     first = table_hashes(run_of(tmp_path / "first", READ, COUNTED))
     assert table_hashes(run_of(tmp_path / "later", *later)) == first
@@ -36,13 +36,13 @@ def test_time_and_order_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [(READ,), (READ, COUNTED, COUNTED)], ids=["lost", "twice"])
 def test_each_row_matters(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None:
-    """A row that is missing or comes twice changes only the hash of its table."""
+    """A missing or repeated row changes only the hash of its own table."""
     whole = table_hashes(run_of(tmp_path / "whole", READ, COUNTED))
     other = table_hashes(run_of(tmp_path / "other", *rows))
     assert [name for name in whole if whole[name] != other[name]] == ["ledger"]
 
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
-    """A folder without tables does not pass for a run without rows."""
+    """A folder without tables is not taken for a run without rows."""
     with pytest.raises(InputError, match="has no table aggregates"):
         table_hashes(tmp_path)

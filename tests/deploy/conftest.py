@@ -1,4 +1,4 @@
-"""Makes once the image's Python, and a Terraform whose providers need no cloud."""
+"""Creates, once for all tests, the image's Python and a Terraform that needs no cloud."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ PLANNED: Final = {
     "next_key_rotation": "2027-11-01T00:00:00Z",
     "enforced_encoding": "BINARY",
 }
-"""Variables with which Terraform makes every resource that it can."""
+"""With these variables, Terraform creates every resource of the module."""
 
 
 def needs(program: str) -> str:
-    """Returns the path of a program; skips or fails the test like `have` if it is not installed."""
+    """Returns the path of a program; if it is not installed, the test is skipped or fails."""
 
     def found() -> str:
         path = shutil.which(program)
@@ -59,7 +59,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
         with alone(_ENVIRONMENT):
             _make_locked(Build(ROOT, root, _ENVIRONMENT), stages["locked"].steps)
         build.follow(stages["package"].steps)
-        # A COPY from another stage is not followed, so the folder must be in its place already.
+        # COPY from a different stage is not followed, so the folder must be in place already.
         (root / "opt" / "undertone").mkdir(parents=True, exist_ok=True)
         shutil.copytree(root / "dist", root / "opt" / "undertone" / "dist")
         subprocess.run(
@@ -79,7 +79,7 @@ def sdist_python(release: Build) -> Path:
 
 
 def _make_locked(build: Build, steps: Any) -> None:
-    """Makes the environment of the locked dependencies, unless the lock's environment exists."""
+    """Creates the environment of the locked dependencies, unless it exists already."""
     lock = (ROOT / "requirements.lock").read_bytes()
     wanted = hashlib.sha256(lock + sys.version.encode()).hexdigest()
     stamp = build.environment / ".ready"
@@ -109,7 +109,7 @@ class Terraform:
         self._environment = {**os.environ, **environment, "TF_CLI_CONFIG_FILE": os.devnull}
 
     def run(self, *arguments: str) -> Ran:
-        """Runs a command."""
+        """Runs a Terraform command."""
         done = subprocess.run(
             ["terraform", *arguments], cwd=self.folder, env=self._environment,
             capture_output=True, text=True, check=False, timeout=120,
@@ -132,7 +132,7 @@ class Terraform:
         (self.folder / "terraform.tfstate").write_text(json.dumps(state))
 
     def plan(self, **variables: Any) -> dict[str, Any]:
-        """Returns the plan of these variables, as `terraform show -json` writes it."""
+        """Returns the plan for these variables, as `terraform show -json` prints it."""
         self.write_variables(variables)
         ran = self.run("plan", "-no-color", "-var-file=test.tfvars.json", "-out=plan")
         assert ran.succeeded, ran.text
@@ -146,7 +146,7 @@ class Terraform:
 def terraformed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Terraform]]:
-    """Makes an initialised Terraform; `invent=True` makes up values that only Google would know."""
+    """Creates an initialised Terraform; `invent=True` makes up values that only Google knows."""
     needs("terraform")
     # The import compiles the protocol, which other tests of this folder do not need.
     from contextlib import ExitStack  # noqa: PLC0415
@@ -169,14 +169,14 @@ def terraformed(
 
 @pytest.fixture(scope="session")
 def planned(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
-    """Returns the values of each resource that Terraform would make with all variables set."""
+    """Returns the values of each resource that Terraform would create with all variables set."""
     plan = terraformed(invent=True).plan(**PLANNED)
     resources = plan["planned_values"]["root_module"]["resources"]
     return {resource["address"]: resource["values"] for resource in resources}
 
 
 def _mentioned(schemas: dict[str, Any]) -> dict[str, Any]:
-    """Returns the schemas that the module needs; Terraform needs seconds to read all thousand."""
+    """Returns only the schemas that the module uses, because reading all thousand takes seconds."""
     files = (ROOT / "deploy" / "terraform").glob("*.tf*")
     named = set(re.findall(r"google_\w+", "".join(file.read_text() for file in files)))
     return {

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile, and follows our own build steps in it without Docker."""
+"""Reads a Dockerfile, and runs our own build steps in it without Docker."""
 
 from __future__ import annotations
 

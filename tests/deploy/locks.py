@@ -1,4 +1,4 @@
-"""Reads which packages a lock pins and what these require, without a network."""
+"""Reads a lock's packages and their requirements, without a network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Lock:
         return Lock(tuple(pin for pin in self.pins if pin.name != name))
 
     def versions(self, environment: dict[str, str]) -> dict[str, str]:
-        """Returns the version of each package that the lock installs in an environment."""
+        """Returns the versions of the packages that the lock installs in an environment."""
         return {
             canonicalize_name(pin.name): next(iter(pin.specifier)).version
             for pin in self.pins
@@ -69,7 +69,8 @@ def holes(
     """Yields each requirement that no pin meets, as `by requires name`.
 
     Follows the roots through the metadata of every package, with extras and markers. A package that
-    only another platform installs has no metadata here. Its pin is checked, but not its needs.
+    only another platform installs has no metadata here. Its pin is checked, but not its own
+    requirements.
     """
     pinned = lock.versions(environment)
     todo = [("the roots", Requirement(root), "") for root in roots]

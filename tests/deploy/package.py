@@ -1,4 +1,4 @@
-"""Builds the released package: a source distribution of only the sources."""
+"""Builds the package for release: a source distribution that has only the sources."""
 
 from __future__ import annotations
 

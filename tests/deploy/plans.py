@@ -1,4 +1,4 @@
-"""Reads a plan: who gets which right, and what a job is launched with."""
+"""Reads a Terraform plan: the granted rights, and the launch requests of jobs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 in_one_process = pytest.mark.xdist_group("terraform")
-"""Keeps tests in one process, so that they share one plan."""
+"""Keeps these tests in one process, so that they share one plan."""
 
 
 def grants_of(planned: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Yields resource, target, role and member of every granted right."""
+    """Yields the resource, target, role and member of every granted right."""
     targets = ("topic", "subscription", "bucket", "table_id", "secret_id", "service_account_id")
     for address, values in planned.items():
         if "_iam_member." in address:
@@ -24,7 +24,7 @@ def grants_of(planned: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def account_of(member: str) -> str:
-    """Returns the name of our account if the member is one, else the member."""
+    """Returns the account's name if the member is one of our accounts, else the member."""
     found = re.search(r"google_service_account/undertone-(\w+)/", member)
     return found[1] if found else member
 

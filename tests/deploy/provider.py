@@ -1,4 +1,4 @@
-"""Stands for Google's Terraform providers: enough for `validate` and `plan`, without a cloud.
+"""Replaces Google's Terraform providers; enough for `validate` and `plan`, without a cloud.
 
 With their schemas, Terraform itself resolves every reference, checks every block and attribute, and
 evaluates every expression. Values that only Google knows, such as computed names, stay unknown.
@@ -33,7 +33,7 @@ sys.path.pop(0)
 
 @contextmanager
 def serving(schemas: dict[str, Any], *, invent: bool = False) -> Iterator[dict[str, str]]:
-    """Serves a provider for each schema; yields the environment variable that tells Terraform.
+    """Serves a provider for each schema; yields the environment variable that Terraform needs.
 
     Args:
       schemas: each provider's schema, by its name.
@@ -76,7 +76,7 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
         return _bytes(_messages.Planned(planned_state=_encoded(state)))
 
     def upgraded(request: bytes) -> bytes:
-        stored = _messages.Stored.FromString(request)  # It has this schema already.
+        stored = _messages.Stored.FromString(request)  # Terraform has this schema already.
         state = _messages.DynamicValue(json=stored.raw_state.json)
         return _bytes(_messages.Upgraded(upgraded_state=state))
 

@@ -1,8 +1,8 @@
-"""Reads the Google providers' schemas from classes that were generated from them.
+"""Reads the Google providers' schemas from the classes that were generated from them.
 
-Not everybody can reach the registry of the providers themselves. HashiCorp's packages
+Not everybody can reach Terraform's provider registry. HashiCorp's packages
 `cdktf-cdktf-provider-google` and `-google-beta` have a class for each resource, block and
-attribute. `terraform validate` needs no more of a schema than that.
+attribute. That is all that `terraform validate` needs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMPUTED: Final = {
 }
 
 Schema = dict[str, Any]
-"""`attributes` by name, each with `type` and `required`, and `blocks`, with `single` as well."""
+"""`attributes` by name, with `type` and `required`; and `blocks`, which also have `single`."""
 
 
 def provider_schemas() -> dict[str, Any]:

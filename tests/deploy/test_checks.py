@@ -1,4 +1,4 @@
-"""The scheduled checks, on ledgers that balance and ledgers that don't, and the log filters."""
+"""Tests the scheduled checks on balanced and unbalanced ledgers, and the log filters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Check = Callable[[str, list[tuple[str, int, str, int]]], str]
 
 @pytest.fixture
 def check() -> Check:
-    """Returns a function that runs a check on ledger rows: run, minutes ago, account, records."""
+    """Returns a function that runs a check on rows of (run, minutes ago, account, records)."""
 
     def run(name: str, rows: list[tuple[str, int, str, int]]) -> str:
         now_us = time.time_ns() // 1000
@@ -107,7 +107,7 @@ def test_a_ledger_without_a_stream_passes(check: Check) -> None:
 
 
 def test_a_recent_backfill_passes(check: Check) -> None:
-    """One bounded run in the last hours is enough, also beside a stream."""
+    """One bounded run in the last hours is enough, also if a stream is running."""
     rows = [("stream", 9000, "read", 1), ("stream", 1, "read", 2), ("backfill", 600, "read", 5)]
     assert check("backfill", rows) == "succeeded"
 
@@ -119,7 +119,7 @@ def test_a_missing_backfill_fails_the_check(check: Check, rows: list[Any]) -> No
 
 
 def test_a_stream_does_not_count_as_a_backfill(check: Check) -> None:
-    """Rows that a stream wrote recently do not pass for a backfill."""
+    """Recent rows of a stream do not count as a backfill."""
     rows = [("stream", 60, "read", 1), ("stream", 1, "read", 2)]
     assert "no backfill has succeeded" in check("backfill", rows)
 

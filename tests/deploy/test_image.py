@@ -1,4 +1,4 @@
-"""The image: its build steps, followed in a virtual environment, give programs that work alone."""
+"""Tests that the image's build steps, run in a virtual environment, give working programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every lock is complete: installing it resolves nothing, so a later release can't break it."""
+"""Tests that every lock is complete, so that a later release of a package can't break it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 SUPPORTED: Final = [(f"3.{minor}", os) for minor in (11, 12, 13) for os in ("linux", "darwin")]
 ROOT_LOCKS: Final = {"requirements.lock": ("RUNTIME", "LOCAL", "ACCURATE"),
                      "requirements-dev.lock": ("RUNTIME", "LOCAL", "DEVELOPMENT")}  # fmt: skip
-"""Each lock of the root, and the lists of setup.py that it locks."""
+"""Each lock in the root folder, and the lists of setup.py that it locks."""
 
 
 def lists_of_setup() -> dict[str, list[str]]:
@@ -39,7 +39,7 @@ def required(file: Path) -> list[str]:
 
 
 def roots_of(lock: str) -> list[str]:
-    """Returns the requirements from which a lock of the root was made."""
+    """Returns the requirements from which a lock in the root folder was made."""
     lists = lists_of_setup()
     named = [one for name in ROOT_LOCKS[lock] for one in lists[name]]
     return [*named, *required(ROOT / "requirements.in")]
@@ -65,7 +65,7 @@ def test_the_metadata_of_every_pin_is_read(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 def test_a_removed_pin_is_found(lock: str) -> None:
-    """The walk names a package that requires the removed pin, for every pin."""
+    """For every removed pin, the walk names a package that requires it."""
     environment = environment_of("3.11", "linux")
     whole = Lock.read(ROOT / lock)
     known = installed_in()
@@ -75,7 +75,7 @@ def test_a_removed_pin_is_found(lock: str) -> None:
 
 
 def test_a_requirement_of_an_extra_is_found() -> None:
-    """The walk follows `google-auth[pyopenssl]`, which a lock writes without its extra."""
+    """The walk follows `google-auth[pyopenssl]`, although a lock names it without the extra."""
     lock = Lock((Requirement("google-auth==2.62.2"),))
     roots = ["google-auth[pyopenssl]"]
     found = list(holes(lock, roots, installed_in(), environment_of("3.11", "linux")))

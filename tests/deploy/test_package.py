@@ -1,4 +1,4 @@
-"""The source distribution is complete: it works alone, in an environment of its own."""
+"""Tests that the source distribution is complete, and works in a separate environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONVERSATIONS: Final = 2_000
 DAY: Final = "2026-01-05"
 PROJECT: Final = "my-project"
 RUN_COLUMNS: Final = ("run", "revision", "snapshot", "ingested_at")
-"""Columns that differ between two runs over the same events, because they tell the time."""
+"""Columns that differ between two runs over the same events, because they contain times."""
 
 _TIMEOUT_S: Final = 240
 
@@ -85,7 +85,7 @@ def archive(sdist_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_the_sdist_holds_every_file_of_the_packages(tmp_path: Path) -> None:
-    """It has all code, models, word lists, templates, SQL and descriptors, byte for byte."""
+    """The sdist has all code, models, word lists, templates, SQL and descriptors, byte for byte."""
     prefix = f"undertone-{version_of()}/"
     with tarfile.open(build_sdist(tmp_path)) as packed:
         held = {
@@ -109,7 +109,7 @@ def test_the_sdist_holds_every_file_of_the_packages(tmp_path: Path) -> None:
 def test_the_package_counts_as_the_sources_do(
     sdist_python: Path, archive: Path, emulator: BigQueryEmulator, tmp_path: Path
 ) -> None:
-    """A backfill writes the same rows whether the package or the sources run it."""
+    """A backfill by the package writes the same rows as a backfill by the sources."""
     released = backfill(sdist_python, tmp_path / "released", archive, emulator.url)
     sources = backfill(
         sys.executable, tmp_path / "sources", archive, emulator.url, PYTHONPATH=str(ROOT)

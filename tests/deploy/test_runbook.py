@@ -1,4 +1,4 @@
-"""Checks each command of the runbook: ours with our parsers, Google's with its tools' lists."""
+"""Checks the runbook's commands: ours with our parsers, Google's with its tools' own lists."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ COMMANDS: Final = tuple(commands())
 
 
 def of_program(*names: str) -> pytest.MarkDecorator:
-    """Returns the mark that parametrizes a test with the commands of these programs."""
+    """Returns a mark that runs a test for each command of these programs."""
     chosen = [c for c in COMMANDS if c.words[0] in names]
     assert chosen
     return pytest.mark.parametrize("command", chosen, ids=lambda c: " ".join(c.words)[:60])
@@ -103,7 +103,7 @@ def test_commands_are_found() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words)[:60])
 def test_a_command_that_needs_the_cloud_is_marked(command: Command) -> None:
-    """Every program is checked in this module, and the cloud's programs are marked."""
+    """This module checks every program; those that need the cloud are marked."""
     ours, clouds = {"undertone", "python", "make"}, {"gcloud", "bq", "terraform", "openssl"}
     assert command.words[0] in ours | clouds
     assert command.is_cloud or command.words[0] in ours
@@ -122,7 +122,7 @@ def test_our_commands_parse(command: Command) -> None:
 
 @of_program("python")
 def test_our_modules_take_their_flags(command: Command) -> None:
-    """The module exists, and each flag is ours or Beam's."""
+    """The module exists, and each flag is one of ours or of Beam's."""
     assert command.words[1] == "-m"
     module, *flags = command.words[2:]
     assert importlib.util.find_spec(module) is not None
@@ -143,7 +143,7 @@ def test_targets_exist(command: Command) -> None:
 
 @of_program("gcloud", "bq")
 def test_the_clouds_commands_and_flags_exist(command: Command) -> None:
-    """The tool's own tree has the command, and every flag at the command or above it."""
+    """The tool's own tree has the command, and each flag at the command or one of its parents."""
     tree = cloud_trees()[command.words[0]]
     flags = set(tree["flags"])
     for word in command.words[1:]:

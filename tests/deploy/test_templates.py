@@ -1,4 +1,4 @@
-"""The Flex Templates: their metadata matches the programs' flags, and one image serves both."""
+"""Tests that the Flex Templates' metadata matches the flags, and one image serves both."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parameters_of(template: Template) -> dict[str, dict[str, Any]]:
 
 @each_template
 def test_the_metadata_is_up_to_date(template: Template) -> None:
-    """The file is what `make generate` would write now."""
+    """`make generate` would write the same file now."""
     file = FOLDER / f"{template.name}.json"
     assert file.read_text() == encoded(metadata(template)), "run: make generate"
 
@@ -87,7 +87,7 @@ def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
 
 
 def test_an_unknown_kind_of_flag_is_refused() -> None:
-    """A flag without a pattern is an error, because its parameter would take any text."""
+    """A flag without a pattern is an error, because its parameter would accept any text."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--share", type=float)
     with pytest.raises(ValueError, match=r"--share has no pattern \(its type is float\); add one"):

@@ -1,4 +1,4 @@
-"""Tests that the Terraform module is valid and complete, and passes jobs every parameter."""
+"""Tests that the Terraform module is valid and complete, and passes all parameters to jobs."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
     for template, values in (("stream", stream), ("backfill", backfill)):
         parameters = parameters_of(template)
         for name, value in values.items():
-            if "google_" not in value:  # Such a name is made up: only Google knows it.
+            if "google_" not in value:  # Else the name is made up by the test.
                 assert re.fullmatch(parameters[name]["regexes"][0], value), name
         required = {name for name, one in parameters.items() if not one["isOptional"]}
         assert required <= set(values)

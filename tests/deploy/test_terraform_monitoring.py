@@ -11,7 +11,7 @@ from tests.deploy.plans import in_one_process
 
 
 def planned_alerts(planned: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Returns severity and query of each alert on metrics, by its runbook section."""
+    """Returns each metric alert's severity and query, by its section in the runbook."""
     return {
         values["documentation"][0]["content"].rpartition("#alert-")[2]: {
             "severity": values["severity"],
@@ -51,7 +51,7 @@ def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_queries_name_counters_that_the_job_has(planned: dict[str, Any]) -> None:
-    """Some step counts every counter that an alert or a chart names."""
+    """Every counter in an alert or a chart is counted by some step."""
     asked = json.dumps([v for a, v in planned.items() if a.startswith("google_monitoring_")])
     names = {*re.findall(r'metric_name=~?\\+"(.+?)\\+"', asked)}
     assert names

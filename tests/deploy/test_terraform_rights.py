@@ -1,4 +1,4 @@
-"""Tests that nobody gets more rights from the Terraform module than they need."""
+"""Tests that the Terraform module grants nobody more rights than they need."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PROJECT_ROLES: Final = {
     ("checks", "roles/bigquery.jobUser"),
     ("build", "roles/logging.logWriter"),
 }
-"""Rights in the whole project: only those that Google Cloud can't grant any lower."""
+"""Project-wide rights: only those that Google Cloud can't grant on a single resource."""
 
 
 @in_one_process
 def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any]) -> None:
-    """An account has a right in the whole project only if it can't be granted any lower."""
+    """Accounts get a project-wide right only if it can't be granted on a single resource."""
     given = {
         (account_of(member), role)
         for resource, _, role, member in grants_of(planned)

@@ -1,4 +1,4 @@
-"""Tests that the Terraform module makes the tables and views of the code."""
+"""Tests that the Terraform module creates the same tables and views as the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.deploy.plans import in_one_process
 
 
 def test_tables_and_views_are_up_to_date() -> None:
-    """The file is what `make generate` would write now."""
+    """`make generate` would write the same file now."""
     assert tables.FILE.read_text() == encoded(tables.resources()), "run: make generate"
 
 
@@ -49,7 +49,7 @@ def test_views_are_made_after_what_they_read(planned: dict[str, Any]) -> None:
 def test_a_view_is_never_replaced(
     terraformed: Callable[..., Terraform], planned: dict[str, Any]
 ) -> None:
-    """A plan that would replace a view fails, because its access rights would go with it."""
+    """A plan that would replace a view fails, because the view's access rights would be lost."""
     address = "google_bigquery_table.shares"
     terraform = terraformed(invent=True)
     terraform.remember(address, planned[address])

@@ -1,8 +1,8 @@
-"""Describes the deployed graphs as text: what Dataflow compares when a running job is updated.
+"""Describes, as text, those parts of the graphs that Dataflow compares in an update.
 
 The text names each step's full label, URN, state, timers and side inputs, and the coder and
 windowing of each output. If the runner keeps a step's input (at a grouping, and before state) or
-sums, it describes these too. It leaves out everything that is pickled, numbered at random or
+sums, it describes these too. It leaves out all parts that are pickled, randomly numbered or
 specific to this machine.
 """
 
@@ -71,7 +71,7 @@ GRAPHS: Final[Mapping[str, Callable[[], Graph]]] = {
     "graph_stream.json": stream_graph,
     "graph_backfill.json": backfill_graph,
 }
-"""The function that makes each golden file, by the file's name."""
+"""The function that builds the graph of each golden file, by the file's name."""
 
 
 def describe(pipeline: beam.Pipeline) -> Graph:
@@ -81,7 +81,7 @@ def describe(pipeline: beam.Pipeline) -> Graph:
 
 
 def describe_built(parts: Any, context: Any) -> Graph:
-    """Returns the description of each step of a pipeline that Beam has written to a proto.
+    """Returns the description of each step of a pipeline, given as Beam's proto.
 
     Args:
       parts: the components of the proto.
@@ -108,12 +108,12 @@ def describe_built(parts: Any, context: Any) -> Graph:
 
 
 def text_of(graph: Graph) -> str:
-    """Returns a graph as the text of its file."""
+    """Returns a graph as text, in the format of its file."""
     return json.dumps(graph, indent=1) + "\n"
 
 
 def difference(golden: Graph, graph: Graph, most: int = 5) -> str | None:
-    """Returns one sentence that names the first few differences, or None if there are none."""
+    """Returns a sentence that names the first few differences, or None if the graphs are equal."""
     changes = [f"{label} is gone" for label in golden if label not in graph]
     changes += [f"{label} is new" for label in graph if label not in golden]
     changes += [

@@ -1,4 +1,4 @@
-"""Fixed values of everything that is in state or crosses a shuffle, and the files of their bytes.
+"""Defines fixed values of all types in state or shuffles, and the files of their bytes.
 
 A running job's state outlives its code: after an update, new code reads what old code wrote. So
 `state/` has a file for each layout ever deployed, named by type, case and layout version, and every
@@ -59,7 +59,7 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     _Day: 1,
     RunningTotals: 1,
 }
-"""Version of the bytes that today's code writes. In `SELF_VERSIONED` the bytes contain it."""
+"""The layout version that today's code writes. In `SELF_VERSIONED` the bytes contain it."""
 
 SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
     ConversationHistory: 0,
@@ -79,7 +79,7 @@ STATES: Final[Mapping[str, type[Any]]] = {
     "history": ConversationHistory,
     "totals": RunningTotals,
 }
-"""Type of each state of the unbounded job, by the name of its spec."""
+"""The type of each state in the unbounded job, by the name of its spec."""
 
 
 class Golden(NamedTuple):

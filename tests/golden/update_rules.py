@@ -1,9 +1,9 @@
-"""Dataflow's rules for a graph that replaces the last release's graph in a running job.
+"""Checks Dataflow's rules for updating a running job of the last release to a new graph.
 
 The golden test fails on any change. These rules fail only if Dataflow would refuse the update, or
-would take it and lose what the job keeps. The graphs of releases are frozen in
-`releases/<version>/`. Source: Dataflow's guide "Update an existing pipeline", under
-"Job compatibility check".
+would accept it and lose state or data of the job. The graphs of releases are frozen in
+`releases/<version>/`. Source: Dataflow's guide "Update an existing pipeline", under "Job
+compatibility check".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.golden.graphs import FOLDER, Graph, text_of
 ROOT: Final = FOLDER.parents[1]
 RELEASES: Final = FOLDER / "releases"
 STREAM: Final = "graph_stream.json"
-"""The graph that is frozen. A backfill's is not: it ends, so it is never updated."""
+"""The graph that is frozen. The backfill's is not, because a backfill is never updated."""
 
 MAPPING: Final = ROOT / "deploy" / "transform_name_mapping.json"
 """The old and new labels that an update passes as `--transform_name_mapping`."""
@@ -31,13 +31,13 @@ _KEPT: Final = {
     "states": "its state",
     "timers": "its timers",
 }
-"""What a running job keeps for a step, by its name in the graph."""
+"""The kinds of data that a running job keeps for a step, by their name in the graph."""
 
 _ADVICE: Final = "see 'Changing the graph' in deploy/runbook.md"
 
 
 def refusal(release: Graph, graph: Graph, mapping: Mapping[str, str], most: int = 5) -> str | None:
-    """Returns one sentence that names what an update would break, or None if it breaks nothing.
+    """Returns a sentence that names the breaks of an update, or None if it breaks nothing.
 
     Args:
       release: the graph of the running job.
@@ -64,13 +64,13 @@ def last_release(folder: Path = RELEASES) -> Path | None:
 
 
 def version_of(setup: Path = ROOT / "setup.py") -> str:
-    """Returns the version that `setup.py` names."""
+    """Returns the version in `setup.py`."""
     (version,) = re.findall(r'^    version="(\d+\.\d+\.\d+)",$', setup.read_text("utf-8"), re.M)
     return str(version)
 
 
 def freeze(graph: Graph, version: str, folder: Path = RELEASES) -> Path:
-    """Writes a graph as that of a release; returns its file.
+    """Writes a graph as the graph of a release, and returns its file.
 
     Raises:
       SystemExit: if the version is already frozen with another graph.
@@ -97,7 +97,7 @@ def _misnamed(release: Graph, graph: Graph, mapping: Mapping[str, str]) -> Itera
 
 
 def _lost(release: Graph, graph: Graph, mapping: Mapping[str, str]) -> Iterator[str]:
-    """Yields what the running job keeps or reads that the new graph would not take over."""
+    """Yields the state and sources of the running job that the new graph would not take over."""
     for old, was in release.items():
         new = mapping.get(old, old)
         if new in graph:
@@ -113,7 +113,7 @@ def _kept(step: Mapping[str, Any]) -> str:
 
 
 def _changed(label: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Yields each change that makes a step misread what was kept for it."""
+    """Yields each change that makes a step misread the data that was kept for it."""
     if _kept(was) and was["urn"] != now["urn"]:
         yield f"{label} was {was['urn']}, now {now['urn']}"
     for what in ("input", "accumulator"):

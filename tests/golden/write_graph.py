@@ -1,7 +1,7 @@
 """Writes the golden graphs: `python -m tests.golden.write_graph [--release]`.
 
-With `--release` it freezes the stream's graph as that of the version in `setup.py`. Later versions
-must be able to take over a job that runs it.
+With `--release` it freezes the stream's graph for the version in `setup.py`. Later versions must be
+able to take over a job that runs this graph.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.golden.states import FOLDER, GOLDEN
 
 
 def write(folder: Path, *, replace: bool) -> None:
-    """Writes missing files, and with `replace` also those that differ.
+    """Writes missing files; with `replace` it also overwrites files that differ.
 
     Raises:
       SystemExit: if a file differs without `replace`; then nothing is written.

@@ -22,7 +22,7 @@ _RESULTS = pytest.StashKey[list[tuple[str, ...]]]()
 _HEAD: Final = ("fault", "runner", "events", "seconds", "losses")
 
 Record = Callable[..., None]
-"""Notes a row of the table: fault, runner, events and losses."""
+"""A function that adds a row to the table: fault, runner, events and losses."""
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="session")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
-    """Simulates events of the last days, with some long conversations."""
+    """Simulates events of the last few days, with some long conversations."""
     folder = tmp_path_factory.mktemp("events")
     days_ago = time.time() - 3 * 86_400
     settings = SimulationSettings(
@@ -63,7 +63,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 def stage(
     request: pytest.FixtureRequest, cloud: LocalCloud, events: list[Event], tmp_path: Path
 ) -> Stage:
-    """Makes a deployment for one test; its archive has the simulated events in random order."""
+    """Creates a deployment for one test; its archive has the simulated events in random order."""
     suffix = f"-{len(request.session.stash.setdefault(_STAGES, []))}"
     request.session.stash[_STAGES].append(suffix)
     archive = write_messages(tmp_path / "sent.avro", with_faults(events, 0.0, seed=1))
@@ -75,7 +75,7 @@ _STAGES = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """Returns a function that notes a row of the table that is printed at the end."""
+    """Returns a function that adds a row to the table, which is printed at the end."""
     started_s = time.monotonic()
 
     def note(fault: str, runner: str, events: int, losses: object) -> None:

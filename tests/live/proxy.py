@@ -34,7 +34,7 @@ class FaultyProxy(ThreadingHTTPServer):
         self._chance = random.Random(7)
 
     def fail(self, share: float, *statuses: int) -> None:
-        """Answers this share of the requests with one of the statuses; 0 closes the connection."""
+        """Makes this share of requests fail with one of the statuses; 0 closes the connection."""
         self._share, self._statuses = share, statuses
 
     def await_failures(self, failures: int) -> None:
@@ -47,7 +47,7 @@ class FaultyProxy(ThreadingHTTPServer):
             time.sleep(_PAUSE_S)
 
     def next_fault(self) -> int | None:
-        """Returns the status to answer with, or None to forward."""
+        """Returns the status for the next answer, or None to forward the request."""
         if self._chance.random() >= self._share:
             return None
         self.failed += 1

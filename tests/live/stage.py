@@ -1,4 +1,4 @@
-"""One deployment under test: feeds it, and compares its tables with a batch run's."""
+"""Feeds a deployment under test, and compares its tables with those of a batch run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.live.traffic import MAX_EVENT_BYTES
 SETTINGS: Final = (
     "--min_users=1", "--min_conversations=1", f"--max_event_bytes={MAX_EVENT_BYTES}",
 )  # fmt: skip
-"""Every cell is published, so that every loss shows."""
+"""These publish every cell, so that every loss shows."""
 FIRING: Final = "--firing_period=2s"
 _SETTLED_S: Final = 240.0
 _PAUSE_S: Final = 2.0
@@ -67,7 +67,7 @@ class Stage:
     def losses(self, *, heartbeats: int = 0, repeated: int = 0) -> list[str]:
         """Returns every difference from a batch run over the archive.
 
-        Waits for rows that are still on their way when the ledger is settled.
+        When the ledger is settled, some rows may not be written yet; this waits for them.
         """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) in {0, MOST_REFUSED}

@@ -1,4 +1,4 @@
-"""A backfill beside the stream: it corrects days, and its rows override all later stream rows."""
+"""Tests a backfill beside a stream: its rows correct days, and override later stream rows."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def await_snapshot_after(stage: Stage, job: Any, revision: int) -> None:
 def test_a_backfill_overrides_the_stream(
     stage: Stage, events: list[Event], record: Record, tmp_path: Path
 ) -> None:
-    """After one or two backfills, and a later stream, the current rows equal a full batch run's."""
+    """After backfills and a later stream, the current rows equal those of a full batch run."""
     days = [date_of(day_of(event["sent_at_us"])) for event in events[:EVENTS]]
     messages = with_faults(events[:EVENTS], 0.0, seed=3)
     write_messages(stage.archive, messages)

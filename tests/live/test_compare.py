@@ -1,4 +1,4 @@
-"""The comparison of a stream's ledger with a batch run's, when only the stream has heartbeats."""
+"""Tests how a stream's ledger, with heartbeats, is compared with a batch run's, without."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def streamed(heartbeats: int, **changes: int) -> Accounts:
 
 
 def test_heartbeats_are_left_out() -> None:
-    """Heartbeats make no difference if the comparison knows their number."""
+    """Heartbeats are no difference if the comparison knows their number."""
     assert account_differences(streamed(0), BATCH) == []
     assert account_differences(streamed(1234), BATCH, heartbeats=1234) == []
 

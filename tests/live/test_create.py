@@ -1,4 +1,4 @@
-"""`undertone create` on a dataset of an earlier version."""
+"""Tests `undertone create` on a dataset from an earlier version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
 def test_a_missing_column_is_added_and_rows_are_kept(cloud: LocalCloud) -> None:
-    """Rows of an earlier version stay, with NULL in the column that is new."""
+    """Rows from an earlier version are kept, with NULL in the new column."""
     dataset = cloud.dataset._replace(name="earlier")
     client = dataset.client()
     client.create_dataset(str(dataset))

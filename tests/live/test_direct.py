@@ -1,7 +1,7 @@
-"""The streaming job on Beam's in-process runner: it counts right, but a crash loses its state.
+"""Tests the stream on Beam's in-process runner: it counts correctly, but a crash loses state.
 
 This runner acknowledges messages before it works on them, and keeps its state in memory. Use it to
-look at the job, and use Flink or Dataflow for data.
+try the job, and use Flink or Dataflow for real data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EVENTS = 400
 
 
 def test_the_direct_runner_counts(stage: Stage, events: list[Event], record: Record) -> None:
-    """Its tables equal a batch run's, apart from heartbeats; after a kill it has lost messages."""
+    """Apart from heartbeats, the tables equal a batch run's; after a kill, messages are lost."""
     write_messages(stage.archive, with_faults(events[:EVENTS], 0.05, seed=3))
     topic = stage.cloud.names.topic
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:

@@ -1,4 +1,4 @@
-"""The streaming job on Flink with real emulators, under faults: it loses and repeats nothing.
+"""Tests that the stream loses and repeats nothing on Flink, with emulators and faults.
 
 After each fault the ledger balances. The latest tables, the dead letters and the alerts equal those
 of a batch run over the same messages.
@@ -53,7 +53,7 @@ def test_faulty_traffic(
 
 
 def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If every event comes twice, each second one is a duplicate, and no table changes."""
+    """If every event comes twice, the second one counts as a duplicate, and no table changes."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.publish()
@@ -100,7 +100,7 @@ def test_bigquery_is_killed(
 
 
 def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If the Python workers die, Flink goes on from its checkpoint."""
+    """If the Python workers die, Flink continues from its checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -116,7 +116,7 @@ def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -
 
 
 def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If the task manager dies with its source, its successor goes on from the checkpoint."""
+    """If the task manager and its source die, the successor continues from the checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -130,7 +130,7 @@ def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: R
 
 
 def test_everything_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If job, cluster and workers die at once, a new cluster goes on from the last checkpoint."""
+    """If job, cluster and workers die at once, a new cluster continues from the last checkpoint."""
     with flink.stream(stage.cloud, stage.settings) as job:
         stage.publish()
         stage.await_read(job, 0.1)

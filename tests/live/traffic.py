@@ -1,4 +1,4 @@
-"""Traffic with faults: archives of Pub/Sub messages from senders that misbehave."""
+"""Creates traffic with faults: archives of Pub/Sub messages from misbehaving senders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.schemas.payloads import ENVELOPE_SCHEMA, write_avro
 
 HOUR_US: Final = 3_600_000_000
 MAX_EVENT_BYTES: Final = 20_000
-"""Limit of the job under test: small, so that an oversize message need not be megabytes."""
+"""The size limit of the job under test, small so that oversize messages need not be huge."""
 
 Event = dict[str, Any]
 Sent = dict[str, Any]
@@ -85,7 +85,7 @@ FAULTS: Final[dict[str, Callable[[Event, random.Random], list[Sent]]]] = {
 def with_faults(
     events: Iterable[Event], share: float, seed: int, faults: Iterable[str] = tuple(FAULTS)
 ) -> list[Sent]:
-    """Returns the events as messages in random order; a share of them have faults."""
+    """Returns the events as messages in random order; this share of them has faults."""
     chance = random.Random(seed)
     kinds = list(faults)
     messages: list[Sent] = []
