@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.breakdowns import ATTRIBUTES
 from schemas.records import ScoredMessage
 from tests.builders import (
     GAP_US,
@@ -233,7 +234,8 @@ def test_the_earliest_statement_counts() -> None:
         user, *said = of(order).stated
         assert user is not None
         assert user.value == late.user
-        assert [s.value if s else None for s in said] == [None, None, None, "pro", "m"]
+        values = {n: s.value for n, s in zip(ATTRIBUTES, said, strict=True) if s}
+        assert values == {"plan": "pro", "model": "m"}
 
 
 def test_the_strongest_pushback_of_a_reason_is_kept() -> None:
