@@ -1,7 +1,8 @@
 """Generates the Avro schema of archives; `make generate` runs this module.
 
 An archive has the same fields as the proto, in the same order, followed by the publish time. Fields
-that are breakdowns are described in `breakdowns`, and all other fields are described here.
+that are breakdowns are described in `breakdowns`, and all other fields are described in this
+module.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def archive_schema() -> dict[str, Any]:
     """Returns the Avro schema of archives.
 
     Raises:
-      ValueError: if the proto has a field that is neither a breakdown nor described here.
+      ValueError: if the proto has a field that is neither a breakdown nor described in this module.
     """
     names = [field.name for field in ConversationEvent.DESCRIPTOR.fields]
     return {

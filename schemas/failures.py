@@ -34,7 +34,7 @@ class Reason(enum.StrEnum):
     PAST_LIFE = "past_life"
     """The event was published again more than `conversation_life` after it was sent.
 
-    A backfill can still count it.
+    A backfill can still count the event.
     """
     REFUSED_BY_TABLE = "refused_by_table"
     """BigQuery rejected a row of output numbers; this reason is not about an input record."""

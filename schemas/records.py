@@ -28,11 +28,11 @@ class PayloadChunk(msgspec.Struct, frozen=True):
     Attributes:
       encoding: encoding of all rows. AVRO rows are dicts as read by fastavro; others are bytes.
       rows: the records.
-      published_at_us: publish time of each row; None if the source does not provide it. The row
-        itself may still state it.
-      source: base name of the file, or the subscription; it is repeated in dead letters.
-      received_at_us: when each row was received by a live source; None for an archive. It is later
-        than `published_at_us` if the row was published again.
+      published_at_us: publish time of each row; None if the source does not provide publish times.
+        A row may still contain its own publish time.
+      source: base name of the file that was read, or the subscription. Dead letters repeat it.
+      received_at_us: when each row was received by a live source; None for an archive. If a row was
+        published again, this time is later than its publish time.
     """
 
     encoding: Encoding
@@ -52,7 +52,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     text: str
     sent_at_us: int
     attributes: tuple[str | None, ...]
-    """Values of `breakdowns.ATTRIBUTES`, in that order; None if the event does not state one."""
+    """Values of `breakdowns.ATTRIBUTES`, in that order; None for each that is not stated."""
     others: tuple[str, ...] = ()
     """An entry such as `platform/invalid` for each value that was replaced by `other`."""
 
@@ -83,14 +83,15 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
     Attributes:
       started_at_us: time of the first message.
       user: hash of the user id, 16 hex digits; empty if the user is unknown.
-      breakdowns: values of `platform, country, language, plan, model`; `unknown` if no event
-        states one.
-      human_messages, assistant_messages: number of distinct messages; estimated if above 256.
+      breakdowns: values of `platform, country, language, plan, model`; a value that no event states
+        is `unknown`.
+      human_messages, assistant_messages: number of distinct messages; above 256, an estimate.
       types: bit i is set if the conversation is of type i of `labels.TYPES`.
       use: index into `labels.USES`.
       opening_type, closing_type: index into `labels.TYPES`, -1 for none.
-      sentiment_change_sixths: mean sentiment of the last three human messages minus that of the
-        first three, in sixths of a point. None if there are fewer than six human messages.
+      sentiment_change_sixths: mean sentiment of the last three human messages, minus the mean
+        sentiment of the first three, in sixths of a point. None if there are fewer than six human
+        messages.
       pushback_reasons: bit i is set if the assistant pushed back for reason i.
     """
 
@@ -118,7 +119,7 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A record that was not counted, and the reason. It never contains the text of a message.
 
     Attributes:
-      stage: name of the step that rejected it.
+      stage: name of the step that rejected the record.
       reason: a `failures.Reason`.
       source: base name of the file, or the subscription; for a rejected row, the table.
       event_id, conversation_id: None unless they are readable and look like ids.
@@ -200,7 +201,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The current sum for one account and reason.
+    """The current sum of the ledger entries for one account and reason.
 
     Its fields are the columns of `tables.LEDGER`, in order.
 
@@ -251,7 +252,8 @@ class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Its fields are the columns of `tables.BACKFILLS`, in order.
 
     Attributes:
-      run: start of the backfill, microseconds since the epoch; also the snapshot of its rows.
+      run: start of the backfill, microseconds since the epoch. This is also the `snapshot` of the
+        rows that the backfill writes.
       day_us: start of the day.
       files, size_bytes: number and total size of the files read for the day.
       inputs_sha256: hash of the names, sizes and times of these files.

@@ -61,7 +61,8 @@ class Table:
       name: name of the table within the dataset.
       description: explains what a row stands for.
       columns: the columns, in the order of the record's fields.
-      record: type of the record; a field `x_us` goes to a TIMESTAMP column `x`.
+      record: type of the records that are written as rows; a field `x_us` goes to a TIMESTAMP
+        column `x`.
       partition_by: TIMESTAMP column by whose day the table is partitioned, or None.
       cluster_by: columns by which the table is clustered.
     """

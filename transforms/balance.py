@@ -1,7 +1,7 @@
 """Balance: sums the ledger of a run, and fails a bounded run that lost or doubled a record.
 
-A stream writes its ledger repeatedly, and the two sides of its ledger differ by the number of
-records that are still being processed.
+A ledger has two sides: the records that were read, and their outcomes. A stream writes its ledger
+repeatedly, and the two sides differ by the number of records that are still being processed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class BalanceLedger(beam.PTransform[Any, LedgerTotal]):
     `LedgerTotal` is emitted, and the run fails.
 
     Args:
-      revision: start of the run, microseconds since the epoch. It names the run and is the revision
-        of its totals.
+      revision: start of the run, microseconds since the epoch. It names the run, and it is also the
+        revision of the run's totals.
     """
 
     def __init__(self, revision: int) -> None:
@@ -65,14 +65,14 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
     """Sums the ledger entries of an unbounded job, for as long as it runs.
 
     In: collections of `LedgerEntry` by name.
-    Out: all `LedgerTotal`s of the run so far, under one revision. They are emitted once in each
-    firing period in which an entry arrived.
+    Out: all `LedgerTotal`s of the run so far, all with the same revision. They are emitted once in
+    each firing period in which an entry arrived.
     Windowing: the global window, in and out.
     Guarantees: the totals are part of the state that the runner keeps. So a record that is replayed
     after a failure counts once, and the rows written by a failed attempt are superseded by a later
     revision.
-    State: `RunningTotals`, a few hundred bytes. It is never dropped. For each account that counts
-    by day, it grows by one entry for each new day.
+    State: `RunningTotals`, a few hundred bytes. This state is never dropped. It grows by one entry
+    for each new day, for each account that counts by day.
 
     Args:
       firings: when the totals are written.

@@ -2,7 +2,7 @@
 
 This is the core of the unbounded job. The summary of a conversation is revised when the
 conversation grows, and when a late event merges two of its spans. Beam has no retractions. So one
-stateful step remembers the summaries that it emitted for each conversation, and another remembers
+stateful step remembers the summaries that it emitted for each conversation. Another step remembers
 which of a user's conversations count. Both emit signed changes, whose sum does not depend on their
 order. So every table ends up the same as after a batch run, apart from changes that come too late;
 the ledger counts these. The logic is in `conversation.history` and `counting.user_day`. The DoFns
@@ -52,11 +52,11 @@ RankedChange = tuple[Rank, SignedSummary]
 """A signed summary, and the rank of its conversation among the conversations of the same user."""
 
 END_OF_TIME: Final = GlobalWindow().max_timestamp()
-"""The time to which a drain moves the watermark, and the timestamp of the panes that it fires.
+"""The time to which a drain moves the watermark, and the timestamp of the panes that a drain fires.
 
 Only a drain moves the watermark ahead of the clock. So if a timer fires before the clock has
-reached its due time, the job is being drained. At that moment the last panes may not have arrived
-yet. All of them have arrived when a timer set for this time fires.
+reached the timer's due time, the job is being drained. At that moment the last panes may not have
+arrived yet. All of them have arrived when a timer that was set for `END_OF_TIME` fires.
 """
 
 _NEW_HISTORY: Final = ConversationHistory()
@@ -88,8 +88,8 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
     message: `kept_us` plus the session gap or one day, whichever is longer. A drain drops all
     state, and counts the conversations that were still open.
     Metrics: counters `changes/<account>` and `changes/open_at_drain/<day>`; distributions
-    `changes/state_bytes` and `changes/sent_to_counted_ms`, the time from the sending of a pane's
-    newest message to its counting.
+    `changes/state_bytes` and `changes/sent_to_counted_ms`, the time from when a pane's newest
+    message was sent until it was counted.
 
     Args:
       load_classifier: loads the classifier that judges the conversations.
@@ -127,10 +127,10 @@ class CountUsers(beam.PTransform[RankedChange, Any]):
     limit.
     Windowing: the global window, in and out.
     Guarantees: the changes of a day add up to the same totals in any order. At most `limit`
-    conversations of a user count on one day. They are the same ones as in a bounded run; the ledger
-    counts exceptions as `limit_shortfall`. Conversations without a user are not limited.
+    conversations of a user count on one day. They are the ones that a bounded run counts; the
+    ledger counts exceptions as `limit_shortfall`. Conversations without a user are not limited.
     State: `UserDay`, about 50 bytes per conversation, with at most `remembered_ids(limit)`
-    conversation ids. It is dropped one day after the day is closed.
+    conversation ids. This state is dropped one day after the day is closed.
     Metrics: counters `people/<account>/<day>`; distribution `people/remembered`, the number of
     conversations in a user's day.
 
@@ -226,7 +226,7 @@ class _EmitChangesFn(beam.DoFn):
     ) -> Iterator[Any]:
         now_us = self._clock()
         if due.micros > now_us and due < END_OF_TIME:
-            forget.set(END_OF_TIME)  # A drain, whose last panes may not have arrived yet.
+            forget.set(END_OF_TIME)  # This is a drain, whose last panes may not have arrived yet.
             return
         history = state.read()
         state.clear()

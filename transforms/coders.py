@@ -1,8 +1,8 @@
 """Explicit, compact and deterministic coders for types that are shuffled or kept in state.
 
 Importing this module registers the coders, so that Beam finds one for each declared output type.
-Without them Beam would pickle the values. Pickling costs more than twice as much, and a new version
-of the job could not take over the state of a running job.
+Without them Beam would pickle the values. Pickling costs more than twice as much as these coders,
+and with it a new version of the job could not take over the state of a running job.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
 
 
 class _SummarizeFn(beam.DoFn):
-    """Summarizes the states of a bundle in batches, which costs far less than one at a time."""
+    """Summarizes a bundle's states in batches. One state at a time would cost far more."""
 
     def __init__(self, load_classifier: LoadClassifier) -> None:
         self._load_classifier = load_classifier
@@ -195,7 +195,7 @@ class _SummarizeFn(beam.DoFn):
 
 
 class _CountUserDaysFn(beam.DoFn):
-    """Sums each day within a bundle, so that few totals are shuffled and not many summaries."""
+    """Sums each day within a bundle, so that a few totals are shuffled, not many summaries."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

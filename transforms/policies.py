@@ -7,7 +7,7 @@ Everything is grouped in the global window. Beam drops elements that arrive afte
 window, and does not count them. The global window never ends, so Beam drops nothing there, on any
 runner and at any watermark. The hours and days of the tables are keys and not windows.
 
-Only `Decode` decides which messages are late, from publish time minus event time. When a day is
+Only `Decode` decides which messages are late, from publish time minus sent time. When a day is
 closed, changes to it are rejected and counted.
 """
 
@@ -29,18 +29,18 @@ class Firings:
     Attributes:
       early: processing time from a pane's first element to its firing. A firing passes on many
         elements at once and does not wait for the watermark.
-      conversation_life: how long a conversation may still change after its last message, and a day
-        after its end. State is kept a little longer, because a sender's clock may run ahead. The
-        value must exceed `allowed_lateness` plus the session gap, which `Settings` checks. It
-        should also exceed the length of the longest conversation. Later changes are counted as
-        `past_life` and are left to the next backfill.
+      conversation_life: how long a conversation may still change after its last message, and how
+        long a day may still change after its end. State is kept a little longer than this, because
+        a sender's clock may run ahead. The value must exceed `allowed_lateness` plus the session
+        gap, which `Settings` checks. It should also exceed the length of the longest conversation.
+        Later changes are counted as `past_life` and are left to the next backfill.
     """
 
     early: timedelta = timedelta(seconds=60)
     conversation_life: timedelta = timedelta(days=28)
 
     def each_period(self) -> beam.WindowInto:
-        """Returns the windowing that emits each element at the end of its firing period or a drain.
+        """Returns the windowing that emits each element after its firing period, or at a drain.
 
         Each element is emitted once.
         """

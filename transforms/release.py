@@ -238,7 +238,7 @@ class _ReleaseChangesFn(beam.DoFn):
 def _outcomes_of(
     day_us: int, change: TotalsChange, *, is_closed: bool
 ) -> dict[tuple[str, str], int]:
-    """Returns the number of conversations added to an open day, or missed by a closed day."""
+    """Returns the number of conversations added to an open day, or missing from a closed day."""
     conversations = change.totals.get(WHOLE_DAY, NOTHING).conversations
     if not is_closed:
         return {(ledger.TALLIED, ""): conversations}

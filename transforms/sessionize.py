@@ -41,7 +41,10 @@ from transforms.counting.days import DayRange
 from transforms.policies import Firings
 
 NewSpans = tuple[ConversationId, Iterable[Span]]
-"""The hash of a conversation id and its new spans, none of which contains a longer gap."""
+"""The hash of a conversation id, and its new spans.
+
+No span contains a gap longer than the session gap.
+"""
 
 RankedState = tuple[Rank, ConversationState]
 """The state of a conversation, and its rank among the conversations of the same user."""
@@ -66,7 +69,7 @@ class FoldConversations(beam.PTransform[list[ScoredMessage], Any]):
     messages are divided into lists and bundles.
 
     Args:
-      gap: the session gap. After a longer pause, the same id begins a new conversation.
+      gap: the session gap. After a pause longer than this, the same id begins a new conversation.
       asked: the days of a backfill; None for all days. Conversations of other days are left out,
         and the ledger counts them.
     """
@@ -99,7 +102,7 @@ class GatherConversations(beam.PTransform[list[ScoredMessage], NewSpans]):
     global window has no end.
 
     Args:
-      gap: the session gap. After a longer pause, the same id begins a new conversation.
+      gap: the session gap. After a pause longer than this, the same id begins a new conversation.
       firings: when panes fire.
     """
 

@@ -1,7 +1,7 @@
 """Lists and reads the SQL views over the tables. Each is a `.sql` file in BigQuery's dialect.
 
-Each file starts with a comment that describes the view and cites the source of its definition. The
-SQL refers to tables and views as `{dataset}.name`.
+Each file starts with a comment that describes the view and cites the source of the view's
+definition. The SQL refers to tables and views as `{dataset}.name`.
 """
 
 from __future__ import annotations

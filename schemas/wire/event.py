@@ -22,7 +22,7 @@ CONTENT_TYPES: Final[Mapping[str, Encoding]] = {
     "application/x-protobuf": Encoding.PROTOBUF,
     JSON_TYPE: Encoding.JSON,
 }
-"""Values of the Pub/Sub attribute `content-type`; without it, the payload is protobuf."""
+"""Values of the Pub/Sub attribute `content-type`. A message without it is protobuf."""
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,19}")
 
@@ -48,11 +48,11 @@ def read_event(
       row: the payload as bytes or, for AVRO, as the dict that was read by fastavro.
       published_at_us: publish time from outside the row; it overrides the time in the row.
       limits: the bounds of a valid event.
-      received_at_us: when a live source received the row. A later publish time is replaced by this
-        time.
+      received_at_us: when a live source received the row. A publish time later than this is
+        replaced by it.
 
     Returns:
-      The valid message, a `Rejection` with its reason, or a `SystemTurn`.
+      The valid message, a `Rejection` with the reason, or a `SystemTurn`.
     """
     if received_at_us is not None and published_at_us is not None:
         published_at_us = min(published_at_us, received_at_us)

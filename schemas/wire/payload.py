@@ -23,13 +23,14 @@ def payload_of(row: Mapping[str, Any], encoding: Encoding) -> tuple[bytes, str]:
     """Converts a row of an archive to the payload of a Pub/Sub message.
 
     `read_event` gives the same result for the payload as for the row: the same message, or a
-    rejection for the same reason. To guarantee this, the payload is JSON, even if `encoding` is
-    PROTOBUF, whenever protobuf can't express the row: if the text is missing (protobuf would make
-    it empty), an instant is 0, a role or number does not fit its type, or text is not UTF-8.
+    rejection for the same reason. To guarantee this, the payload is JSON whenever protobuf can't
+    express the row, even if `encoding` is PROTOBUF. Protobuf can't express a missing text (which it
+    would make empty), an instant of 0, a role or number that does not fit its type, or text that is
+    not UTF-8.
 
-    There are two differences. The size limit applies to the whole payload, but in an archive only
-    to the text. And a protobuf event has no publish time, so it must be published as an attribute
-    of the message, which can be read with `instant_of`.
+    The payload differs from the row in two ways. The size limit applies to the whole payload, but
+    in an archive only to the text. And a protobuf event has no publish time. The publish time must
+    be sent as an attribute of the message, which can be read with `instant_of`.
 
     Args:
       row: the row as read by fastavro, with lone surrogates for bytes that are not UTF-8.

@@ -25,9 +25,10 @@ class Limits(msgspec.Struct, frozen=True):
     """The bounds of a valid event.
 
     Attributes:
-      allowed_lateness_us: an event that was published more than this after it was sent is late.
-      max_future_us: an event that was sent more than this after it was published, or after it was
-        received by a live source, is from the future.
+      allowed_lateness_us: the longest time from sending to publishing. An event that was published
+        later than that is late.
+      max_future_us: how far the sent time may be ahead of the time at which the event was
+        published, or received by a live source. An event further ahead is from the future.
       max_event_bytes: a payload (in an Avro archive, a text) that is larger than this is refused.
       max_age_us: an event is refused if a live source received it more than this after it was sent,
         because the state that it would change may have been deleted.

@@ -1,7 +1,8 @@
 """Validates values of breakdowns. An invalid value becomes `other`, and the message still counts.
 
-A value on the wire is free text. Without these rules a client that sends its build number would
-give the tables one value per build, and a client that sends a sentence would publish it there.
+A value on the wire is free text. Without these rules, a client that sends its build number would
+give the tables one value per build. A client that sends a sentence would publish that sentence in
+the tables.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ UNLISTED: Final = "unlisted"
 
 _MAX_STATED_CHARS: Final = 256
 _TOO_LONG: Final = "?"
-"""Replaces a value that is too long to cache; both are invalid."""
+"""Replaces a value that is too long to cache; the replacement is invalid too."""
 _NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._-]{1,40}")
 _LANGUAGE_TAG: Final = re.compile(
     r"""
@@ -86,7 +87,7 @@ def lists_of(allowed: AllowedValues) -> dict[str, list[str]]:
 
 
 class _TooLongError(Exception):
-    """Raised if a value is too long to cache, because exceptions are not cached."""
+    """Raised if a value is too long to cache; a cached function does not keep exceptions."""
 
 
 @lru_cache(maxsize=4096)

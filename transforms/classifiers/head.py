@@ -1,10 +1,16 @@
 """Judges conversations from the packed scores of their human messages.
 
-The gate and each type have a logit, a weighted sum of five pooled figures: the mean of the opening
-(first three messages), of the closing (last three) and of all messages, the mean of the two highest
-messages, and a step for the length. An opening or a closing is judged in the same way, as a
-conversation of three messages. Pooling adds integers, and weighting adds float64 terms in a fixed
-order. So no decision depends on the other conversations of the batch.
+The gate and each type have a logit, which is a weighted sum of five pooled figures:
+
+- the mean of the opening (the first three messages);
+- the mean of the closing (the last three messages);
+- the mean of all messages;
+- the mean of the two highest messages;
+- a step for the length.
+
+An opening or a closing is judged in the same way, as a conversation of three messages. Pooling adds
+integers, and weighting adds float64 terms in a fixed order. So no decision depends on the other
+conversations of the batch.
 """
 
 from __future__ import annotations
@@ -43,11 +49,11 @@ GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
 LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
 """Numbers of human messages at which the length figure rises by 1.
 
-The figure is close to log2, but exact on every machine.
+The figure is close to log2 of the number, but exactly the same on every machine.
 """
 
 PRIOR: Final = 0.03
-"""Share of affective conversations for which the gate is calibrated; the study found 2.9 %."""
+"""The gate is calibrated for this share of affective conversations; the study found 2.9 %."""
 
 FIGURES: Final = 6
 """Number of pooled figures of a conversation; the last is a constant 1 for the bias."""
@@ -89,7 +95,7 @@ class ConversationHead:
         pushback: NDArray[np.bool_],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges conversations like `Classifier.judge`, but `pushback` is already decided."""
+        """Judges conversations like `Classifier.judge`, but with `pushback` already decided."""
         first, last = starts[:-1], starts[1:]
         language = _choose_language(scores, starts)
         shift = self.language_shift[language]
@@ -142,11 +148,11 @@ class ConversationHead:
         allowed: NDArray[np.bool_],
         shift: NDArray[np.float64],
     ) -> NDArray[np.int8]:
-        """Picks the type of each conversation's opening or closing, or `NO_INDEX`.
+        """Picks the type of each conversation's edge (its opening or closing), or `NO_INDEX`.
 
         If the conversation is affective and the edge is past the gate, the edge takes its strongest
-        affective type, even if that type is weak. It has no type if that type is not allowed in the
-        conversation.
+        affective type, even if that type is weak. The edge has no type if its strongest type is not
+        allowed in the conversation.
         """
         found = self.logits(scores, first, last, last - first, shift)
         logits = found[:, 1:] - self.thresholds[1:]

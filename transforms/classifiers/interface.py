@@ -45,12 +45,12 @@ REASON: Final = PUSHBACK + 1
 WIDTH: Final = REASON + 1
 
 LOGIT_UNIT: Final = 0.125
-"""One step of a stored logit. With an int8, logits reach ±15.9, which is more than enough."""
+"""One step of a stored logit. An int8 holds logits up to ±15.9, which is more than enough."""
 
 NO_LOGIT: Final = -128
 """The stored logit if there is nothing to score.
 
-Examples are the pushback of a human message and of a conversation without assistant messages.
+Examples are the pushback logit of a human message and of a conversation without assistant messages.
 """
 
 NO_INDEX: Final = -1
@@ -74,7 +74,7 @@ class Judgements:
         opening_type: int8 (b,), the type of the first three human messages, as an index into
             `labels.TYPES` or `NO_INDEX`.
         closing_type: int8 (b,), the same for the last three human messages.
-        pushback: bool (b,), whether an assistant message refused, resisted or challenged.
+        pushback: bool (b,), whether an assistant message refused, resisted or challenged the user.
         language: int8 (b,), an index into `labels.LANGUAGES`; 0 if no message has a known language.
     """
 
@@ -126,7 +126,7 @@ class Classifier(Protocol):
                 messages.
             starts: int64 (b + 1,), where each conversation's rows begin; the last entry is m.
             pushback: int8 (b,), the highest pushback logit of each conversation's assistant
-                messages, `NO_LOGIT` if it has none.
+                messages, `NO_LOGIT` if it has no assistant messages.
             human_messages: int64 (b,), how many human messages each conversation has, including
                 those that a sample leaves out.
         """

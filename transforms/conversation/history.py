@@ -30,7 +30,8 @@ class HistoryUpdate(NamedTuple):
 
     Attributes:
       history: the history with the new spans.
-      changes: signed summaries, which add up to the new summaries minus the ones emitted before.
+      changes: signed summaries, which add up to the new summaries minus the summaries emitted
+        before.
       grown_long: the spans that have just become long. A span with a part that was already long is
         not included.
     """

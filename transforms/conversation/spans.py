@@ -34,8 +34,8 @@ SpanT = TypeVar("SpanT", bound=_HasExtent)
 class Span:
     """The state of a span, and the number of its messages including duplicates.
 
-    States are joined, so duplicates disappear from the state. The numbers are added, so the ledger
-    can work out how many duplicates there were.
+    When two spans merge, their states are joined, so duplicates disappear from the state. Their
+    numbers of messages are added, so the ledger can work out how many duplicates there were.
     """
 
     messages: int
@@ -81,8 +81,8 @@ def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
 def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
     """Merges spans of one conversation id if the pause between them is not longer than `gap_us`.
 
-    No input span may contain a longer gap. The result is in time order. It depends only on the
-    messages, not on how they were divided among the input spans.
+    No input span may contain a gap longer than `gap_us`. The result is in time order. It depends
+    only on the messages, not on how they were divided among the input spans.
     """
     groups: list[list[SpanT]] = []
     last_at_us = 0

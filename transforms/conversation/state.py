@@ -3,31 +3,32 @@
 `ConversationState` is a join-semilattice: `+` is associative, commutative and idempotent. So an
 event that is seen twice, a pane that fires again or two partial states that overlap make no
 difference. Any order of arrival gives the same value and the same bytes. The counts and the first
-and last three messages are computed from it at the end.
+and last three messages are computed from the state at the end.
 
 The state holds every human message, in 33 bytes each, if there are at most `MAX_HUMAN` of them. For
-a longer conversation it keeps the `MAX_HUMAN` messages with the smallest event hashes, and the
-first and last three. The smallest hashes are a uniform sample, and keeping them is also a join (a
-bottom-k sketch, Cohen and Kaplan 2007).
+a longer conversation, the state keeps the `MAX_HUMAN` messages with the smallest event hashes, and
+the first and last three messages. The smallest hashes are a uniform sample, and keeping them is
+also a join (a bottom-k sketch, Cohen and Kaplan 2007).
 
-Two things are then estimates: the number of messages (relative standard error 1/sqrt(254) = 6.3 %),
-and the classifier's judgement of the middle of the conversation. The following stay exact: whether
-the conversation is long, its length bin up to 200, its opening, its closing, its sentiment change
-and its pushback. For the assistant's messages only the number and the pushback are kept; above
-`MAX_ASSISTANT` the number is an estimate too. A state never exceeds `MAX_STATE_BYTES`.
+For a longer conversation, two things are estimates: the number of messages (relative standard error
+1/sqrt(254) = 6.3 %), and the classifier's judgement of the middle of the conversation. The
+following stay exact: whether the conversation is long, its length bin up to 200, its opening, its
+closing, its sentiment change and its pushback. For the assistant's messages only the number and the
+pushback are kept; above `MAX_ASSISTANT` the number is an estimate too. A state never exceeds
+`MAX_STATE_BYTES`.
 
 Copies of one event may contradict each other, for example if a sender stamps each retry with a new
 time. They count as one message of the conversation, in any order of arrival.
 `schemas/conversation_event.proto` defines the rules, and each rule is a join:
 
 - An event is a human message if any of its copies is a human message. The assistant's copies then
-  do not count as messages, but their pushback is still part of the maximum.
-- If there are several human copies, the smallest record is used: the earliest one, or among equally
-  early ones the one with the smallest scores.
+  do not count as messages, but their pushback still counts towards the maximum over the copies.
+- If there are several human copies, the smallest record is used. This is the earliest record or, if
+  several are equally early, the one with the smallest scores.
 - For the user and for each attribute, the earliest value stated by any copy counts.
-- The extent covers the times of all copies. So a copy with a new time may join two spans, and
-  copies in two spans count in each. To prevent this, a state would have to keep every message of a
-  conversation id forever, because spans could then split again.
+- The extent covers the times of all copies. So a copy with a new time may join two spans, and an
+  event with copies in two spans counts in both. To prevent this, a state would have to keep every
+  message of a conversation id forever, because spans could then split again.
 - The first and last three human messages of a sampled conversation are found among all copies. So
   two copies of one event may take two of these places.
 
@@ -75,7 +76,7 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """The state of one conversation. `of` builds it, `+` joins two, and `ZERO` is neutral.
+    """The state of one conversation. `of` builds one, `+` joins two, and `ZERO` is neutral.
 
     Attributes:
       first_at_us, last_at_us: times of the first and last message, microseconds since the epoch.
@@ -142,7 +143,7 @@ class ConversationState:
     def human_in_time_order(self) -> list[bytes]:
         """Returns the records of the human messages held, one for each event, earliest first.
 
-        If two records of one event differ, the smaller one counts. Smaller records are earlier.
+        If two records of one event differ, the smaller one counts. A smaller record is never later.
         """
         records = sorted(self.human | self.human_ends if self.is_human_sampled else self.human)
         seen: set[bytes] = set()
@@ -156,14 +157,15 @@ class ConversationState:
 
     @property
     def human_messages(self) -> int:
-        """Number of distinct human messages; if sampled, an estimate above `MAX_HUMAN`."""
+        """Number of distinct human messages. If they are sampled, an estimate above `MAX_HUMAN`."""
         return _count(self._human_events(), self.is_human_sampled)
 
     @property
     def assistant_messages(self) -> int:
         """Number of distinct assistant messages, without events that also have a human copy.
 
-        If the messages are sampled, the number is an estimate and includes such events.
+        If the messages are sampled, the number is an estimate and includes events that also have a
+        human copy.
         """
         if self.is_assistant_sampled:
             return _count(self.assistant, is_sampled=True)

@@ -26,7 +26,7 @@ LONG_OVER: Final = 50
 """A conversation is long if it has more human messages than this (the study's 50+)."""
 
 MIN_MESSAGES_FOR_CHANGE: Final = 6
-"""With fewer human messages, the first three and the last three would overlap."""
+"""With fewer human messages than this, the first three and the last three would overlap."""
 
 _LANGUAGE_ATTRIBUTE: Final = ATTRIBUTES.index("language")
 _UNDETERMINED: Final = 0
@@ -104,7 +104,10 @@ def _changes(
     starts: np.ndarray[tuple[int], np.dtype[np.int64]],
     human_messages: Sequence[int],
 ) -> list[int | None]:
-    """Returns each conversation's sentiment change in sixths of a point; None if it is short."""
+    """Returns the sentiment change of each conversation in sixths of a point.
+
+    It is None for a conversation that is too short.
+    """
     steps = rows[:, SENTIMENT].tolist()
     bounds = starts.tolist()
     return [

@@ -1,7 +1,8 @@
 """Cells of the tables, and the sums of a cell.
 
 A *cell* is a slice of the conversations that started in one hour or day and have one value of one
-breakdown. Its sums are plain integers, so a contribution can be taken back by adding its negative.
+breakdown. The sums of a cell are plain integers, so a conversation's contribution can be taken back
+by adding its negative.
 
 This module does not use Beam.
 """

@@ -25,7 +25,10 @@ Rank = bytes
 RankedSummary = tuple[Rank, ConversationSummary]
 
 MAX_LIMIT: Final = 10_000
-"""The largest allowed limit. A stream keeps up to twice as many conversation ids for a user."""
+"""The largest allowed limit.
+
+A stream keeps up to twice as many conversation ids for a user and day.
+"""
 
 _RANK_BYTES: Final = 8
 _LEAST_SPARE: Final = 256
@@ -51,10 +54,10 @@ def remembered_ids(limit: int) -> int:
 def within_limit(
     ranked: Iterable[RankedSummary], limit: int
 ) -> tuple[list[ConversationSummary], int]:
-    """Returns a user's summaries of one day that count, and the number of those that do not.
+    """Returns a user's summaries of one day that count, and how many others do not count.
 
-    If one id begins several conversations on a day, they have the same rank. Then the ones with the
-    smallest profiles count, which are the ones that begin in the earliest hours.
+    If one id begins several conversations on a day, they have the same rank. Then the conversations
+    with the smallest profiles count, which are those that begin in the earliest hours.
     """
     remaining = iter(ranked)
     first = list(islice(remaining, limit + 1))

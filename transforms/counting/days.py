@@ -75,7 +75,7 @@ class DayRange(NamedTuple):
         return self.first_us <= instant_us < self.last_us + DAY_US
 
     def may_go_on(self, last_at_us: int) -> bool:
-        """Tells whether a conversation with this last message may continue beyond the margin."""
+        """Tells whether a conversation last seen at this time may continue beyond the margin."""
         return last_at_us + self.gap_us >= self.sent_before_us
 
     def is_said_in_time(self, sent_at_us: int) -> bool:

@@ -48,31 +48,34 @@ TALLIED: Final = "tallied"
 """Conversations in the totals of the days."""
 
 PAST_LIFE: Final = "past_life"
-"""Conversations of a day (the reason) that is closed to a stream. A backfill counts them."""
+"""Conversations of a day that is closed to a stream. The entry's reason is the day. A backfill
+counts them."""
 
 OVER_USER_LIMIT: Final = "over_user_limit"
-"""Conversations over the limit for one user on a day (the reason)."""
+"""Conversations over the limit for one user on a day. The entry's reason is the day."""
 
 OTHER_DAY: Final = "other_day"
 """Conversations of days that the backfill was not asked to recompute."""
 
 OPEN_AT_DRAIN: Final = "open_at_drain"
-"""Conversations that a drain may have cut in two, by the day they started (the reason). A new job
-counts their later messages as a separate conversation, until a backfill recomputes that day."""
+"""Conversations that a drain may have cut in two. The entry's reason is the day on which they
+started. A new job counts their later messages as a separate conversation, until a backfill
+recomputes that day."""
 
 OPEN_AT_END: Final = "open_at_end"
-"""Conversations that may continue after the last message read by a backfill, by the day they
-started (the reason). A later backfill or a larger margin may count more of their messages."""
+"""Conversations that may continue after the last message read by a backfill. The entry's reason is
+the day on which they started. A later backfill or a larger margin may count more of their
+messages."""
 
 REVISIONS_PAST_LIFE: Final = "revisions_past_life"
-"""Revisions of conversations that a stream dropped because the day on which they started (the
-reason) is closed. Most revisions do not change the number of conversations, so `PAST_LIFE` does not
-show them. A backfill of the day counts them."""
+"""Revisions that a stream dropped because the day on which their conversations started is closed.
+The entry's reason is that day. Most revisions do not change the number of conversations, so
+`PAST_LIFE` does not show them. A backfill of the day counts them."""
 
 LIMIT_SHORTFALL: Final = "limit_shortfall"
-"""Conversations of a day (the reason) that are over the user limit only in a stream. They should
-take the place of conversations that left the user's day, but the stream no longer remembers them. A
-backfill counts them."""
+"""Conversations that are over the user limit only in a stream. The entry's reason is their day.
+They should take the place of conversations that left the user's day, but the stream no longer
+remembers them. A backfill counts them."""
 
 OTHER_VALUE: Final = "other_value"
 """Values of breakdowns that were replaced by `other`. The reason gives the breakdown and the cause.

@@ -32,9 +32,9 @@ class Profile(NamedTuple):
 
     Attributes:
       hour: hour of the day in which the conversation started.
-      stated: its values of `ATTRIBUTES`, in that order.
-      traits: the facts about it that the facets may use.
-      change: its change of mood in sixths of a point; 0 if it is not defined.
+      stated: the conversation's values of `ATTRIBUTES`, in that order.
+      traits: the facts about the conversation that the facets may use.
+      change: the conversation's change of mood in sixths of a point; 0 if it is not defined.
     """
 
     hour: int
@@ -58,7 +58,7 @@ class Profile(NamedTuple):
         )
 
     def cells(self) -> Iterator[tuple[Cell, Sums]]:
-        """Yields each cell of the conversation and the sums to add; they do not count the user."""
+        """Yields each cell of the conversation and the sums to add, without the user."""
         plain = Sums(1, 0, 0, 0)
         with_change = Sums(1, 0, self.change, self.change * self.change)
         for place, slices in self.slices():
@@ -77,7 +77,7 @@ def profile_of(summary: ConversationSummary) -> Profile:
 
 
 def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Sums]]:
-    """Yields each cell of the conversation and the sums to add; they do not count the user."""
+    """Yields each cell of the conversation and the sums to add, without the user."""
     return profile_of(summary).cells()
 
 

@@ -1,9 +1,9 @@
 """Totals of a day: the sums of all its cells, which can be added and subtracted.
 
 Any order of addition gives the same totals. The number of distinct users is a sum too, because
-`user_day.UserDay` knows which conversations of a user count on a day. It adds 1 to a cell when the
-first of them enters the cell, and subtracts 1 when the last one leaves it. So users are counted
-exactly, without a sketch.
+`user_day.UserDay` knows which conversations of a user count on a day. The user's day adds 1 to the
+users of a cell when the first of these conversations enters the cell, and subtracts 1 when the last
+one leaves it. So users are counted exactly, without a sketch.
 
 This module does not use Beam.
 """
@@ -29,7 +29,7 @@ class DayTotals(dict[Cell, Sums]):
     """Sums of the cells of one day. A cell that is not in the dict has the sums 0."""
 
     def add(self, cell: Cell, sums: Sums, sign: int = 1) -> None:
-        """Adds sums to a cell, or subtracts them if `sign` is -1; removes the cell if all are 0."""
+        """Adds sums to a cell, or subtracts them if `sign` is -1; removes a cell of zeros."""
         n, users, change, squares = self.get(cell, NOTHING)
         total = Sums(
             n + sign * sums[0],

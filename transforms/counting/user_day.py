@@ -49,7 +49,8 @@ class UserDayUpdate(NamedTuple):
       user_day: the user's day after the change.
       added: the sums to add to the day's totals.
       over_limit: the change in the number of conversations over the limit.
-      shortfall: the change in the number of these that would count if they were remembered.
+      shortfall: the change in the number of conversations over the limit that would count if they
+        were remembered.
     """
 
     user_day: UserDay
@@ -64,14 +65,14 @@ class UserDay:
 
     At most `limit` conversations count: those with the smallest ranks. The user's day remembers
     these and some spare ones, up to `remembered_ids(limit)` ids in all. When there are more ids, it
-    forgets the largest rank. From then on, conversations with that rank or a larger one are only
-    counted and never remembered again. If an id begins several conversations on the day, each has
-    its own entry.
+    forgets the id with the largest rank. From then on, conversations with that rank or a larger one
+    are only counted and never remembered again. If an id begins several conversations on the day,
+    each has its own entry.
 
     Attributes:
       known: the conversations remembered, in the order of rank and profile.
       limit: how many conversations count.
-      edge: conversations of this rank and above are not remembered; None while all are.
+      edge: conversations of this rank and above are not remembered; None while all are remembered.
       beyond: how many conversations are not remembered.
     """
 
@@ -160,7 +161,8 @@ class _Divided(NamedTuple):
     Attributes:
       counted: the conversations that count, and how many times each counts.
       over_limit: how many conversations do not count.
-      shortfall: how many of these would count if the user's day remembered them.
+      shortfall: how many of the conversations over the limit would count if the user's day
+        remembered them.
     """
 
     counted: dict[Remembered, int]

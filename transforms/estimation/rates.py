@@ -8,9 +8,10 @@
                 …]},
      {"classifier_version": "accurate-ngram-2-…", "rates": […]}]
 
-`positives` is the number of conversations that really have the value; the classifier gave it to
-`true_positives` of them. `negatives` is the number of conversations that do not have the value; the
-classifier gave it to `false_positives` of them. Both use the threshold for counting.
+`positives` is the number of conversations that really have the value. The classifier gave the value
+to `true_positives` of them. `negatives` is the number of conversations that do not have the value.
+The classifier gave the value to `false_positives` of them. `true_positives` and `false_positives`
+are measured at the threshold that is used for counting.
 
 `language` is `all` or a code from `labels.LANGUAGES`. For a language without a row, the row for
 `all` is used. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
@@ -42,7 +43,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How well the classifier recognizes one value of one facet. The fields are those of the file.
+    """How well the classifier recognizes one value of one facet; an entry of `rates.json`.
 
     Raises:
       ValueError: if a name is unknown, or if a count is negative or above its total.
@@ -97,15 +98,15 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def encode_rates(rates: Sequence[Rates]) -> bytes:
-    """Returns the bytes of the file, as JSON that is indented to keep diffs readable."""
+    """Returns the bytes of `rates.json`, as JSON that is indented to keep diffs readable."""
     return msgspec.json.format(msgspec.json.encode(rates), indent=1) + b"\n"
 
 
 def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
-    """Reads the bytes of the file.
+    """Reads the bytes of `rates.json`.
 
     Raises:
-      msgspec.DecodeError: if the bytes are not a valid file of rates.
+      msgspec.DecodeError: if the bytes are not a valid `rates.json`.
     """
     return msgspec.json.decode(encoded, type=tuple[Rates, ...])
 

@@ -74,18 +74,18 @@ def traits_of(summary: ConversationSummary) -> Traits:
 
 
 class ShareOf(enum.StrEnum):
-    """The denominator of a facet's shares: the conversations that its values are divided by."""
+    """The denominator of a facet's shares: the conversations among which a value is counted."""
 
     NONE = "none"
     """The facet is not published as a share."""
     ALL = "all"
     """All conversations."""
     GROUP = "group"
-    """The group named by the value, e.g. long coaching conversations as a share of coaching."""
+    """The group named by the value, e.g. all coaching conversations for `coaching`."""
     PUSHBACK = "pushback"
     """The conversations with pushback."""
     OPENING = "opening"
-    """The conversations whose opening has the same type."""
+    """The conversations with the opening type that the value names."""
 
 
 class Correction(enum.StrEnum):
@@ -100,7 +100,7 @@ class Correction(enum.StrEnum):
     INSIDE = "inside"
     """The denominator is classified, and its false positives are removed from the share."""
     NONE = "none"
-    """The share is published raw."""
+    """The share is published without a correction."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Facet:
       is_partition: whether each conversation of the denominator has exactly one value.
       sums_change: whether cells also sum the change of mood.
       rated_values: values for which the classifier's error rates are measured.
-      left_out_of: names of breakdowns whose own cells already contain the same numbers.
+      left_out_of: names of breakdowns whose own cells already contain the numbers of this facet.
 
     Raises:
       ValueError: if the id is out of range, if there are no values, if a value is repeated, or if

@@ -1,4 +1,4 @@
-"""The facet `long`: long conversations among all, among affective ones, and of each type."""
+"""The facet `long`: long conversations, in all, among the affective ones and within each type."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def ordered(facets: Iterable[Facet]) -> tuple[Facet, ...]:
     """Sorts the facets by id.
 
     Raises:
-      ValueError: if two have the same id or name.
+      ValueError: if two facets have the same id or name.
     """
     by_id = sorted(facets, key=lambda facet: facet.id)
     for first, second in pairwise(by_id):
@@ -94,7 +94,7 @@ def index_of_key(facet_id: int, value: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def slices_of(traits: Traits) -> tuple[tuple[int, ...], ...]:
-    """Returns the slices in which such a conversation counts, for each of `BREAKDOWN_NAMES`.
+    """Returns the slices of a conversation with these traits, for each of `BREAKDOWN_NAMES`.
 
     No number is published twice: a facet is left out of a breakdown whose cells already contain the
     same numbers.

@@ -1,4 +1,4 @@
-"""Relations between the cells of a day: totals and their parts, slices and slices within them.
+"""Relations between the cells of a day: a total and its parts, or a slice within a larger slice.
 
 The relations within a facet are derived from its declaration. The relations between two facets are
 listed in this module.

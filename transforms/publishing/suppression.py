@@ -11,8 +11,8 @@ until no relation reveals a small number:
   parts are withheld and together reach both thresholds. If the total is withheld, at least one part
   is withheld too.
 - *subset*: a slice lies within a larger one, e.g. a type within the affective conversations, or the
-  long conversations of a type within the type. If both are published, the rest must be empty or
-  reach both thresholds.
+  long conversations of a type within the type. If both are published, the rest of the larger one
+  must be empty or reach both thresholds.
 
 The smallest parts are suppressed first and the headline slices last. This is the usual heuristic of
 statistical disclosure control (secondary cell suppression; Hundepool et al., "Statistical
@@ -148,8 +148,8 @@ class _Audit:
     def withstand(self) -> None:
         """Suppresses cells until no small cell can be worked out from all relations together.
 
-        The elimination shows which published cells reveal a small cell. Each round suppresses the
-        cheapest of them. The rounds come to an end, because nothing can be worked out from
+        Gaussian elimination shows which published cells reveal a small cell. Each round suppresses
+        the cheapest of them. The rounds come to an end, because nothing can be worked out from
         equations without a published cell.
         """
         while determined := self._determined():
@@ -221,7 +221,7 @@ class _Audit:
         return min(cells, key=self._cost)
 
     def _cost(self, cell: Cell) -> tuple[int, bool, int, Cell]:
-        """Returns the reader's loss if a cell is suppressed; the smallest loss goes first.
+        """Returns the reader's loss if a cell is suppressed. The cell with least loss goes first.
 
         Drift slices without a type are suppressed first, then values of breakdowns, then `overall`,
         and headline slices last. Among equals, hours are suppressed before days, and cells with few

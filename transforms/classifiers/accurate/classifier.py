@@ -1,9 +1,10 @@
 """The accurate classifier: some messages are scored again with a sentence encoder.
 
 The default classifier scores every message. If a human message's affective logit reaches `gate`, a
-network scores it again from the vector of Google's Universal Sentence Encoder (multilingual,
-version 3, Apache-2.0). That network tells the types apart better. The gate applies to
-single messages, not to conversations, because the text of a message must not be kept after scoring.
+network scores the message again. The network's input is the vector that Google's Universal Sentence
+Encoder (multilingual, version 3, Apache-2.0) gives for the text. That network tells the types apart
+better than the default classifier does. The gate applies to single messages, not to conversations,
+because the text of a message must not be kept after scoring.
 
 The encoder is installed with the extra `accurate`. It needs no internet access, and no library
 except NumPy. Each message that it reads takes about a hundred times as long as in the default mode.

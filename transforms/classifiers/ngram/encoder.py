@@ -1,10 +1,11 @@
 """Turns the n-grams of a text into a short vector of whole numbers.
 
-Each bucket of the hash table holds a small vector. A text's vector is the sum over its features,
-scaled to a fixed length. So only its direction matters: a long text is not more certain because it
-is long. Common words have short vectors and weigh little. The table was fitted to the
-vectors that a sentence encoder gives for the same texts (`training.encoder`). So it also knows the
-meaning of words, in ten languages, that do not occur in any labelled text.
+Each bucket of the hash table holds a small vector. A text's vector is the sum of the vectors of its
+features, scaled to a fixed length. So only the direction of the sum matters: the scores of a text
+are not more certain merely because it is long. Common words have short vectors and weigh little.
+The table was fitted to the vectors that a sentence encoder gives for the same texts
+(`training.encoder`). So it also knows the meaning of words, in ten languages, that do not occur in
+any labelled text.
 
 Sums are integers, and scaling is one float64 operation per element. So the bits of a vector do not
 depend on the batch.

@@ -2,12 +2,12 @@
 
 The whole batch is one array of code points. Tokens, n-grams and their hashes come from shifted
 views of it. A feature depends only on its own message: `extract` puts separators between messages,
-so a window that reaches past a message meets a separator and never a neighbour's letters.
+so a window that reaches past a message meets a separator and never letters of another message.
 
 A message has four kinds of features:
 
 - its tokens: words, single CJK characters, and single symbols such as `?`, a bracket or an emoji;
-- its pairs of neighbouring tokens, where the first token pairs with the beginning;
+- its pairs of neighbouring tokens; the first token forms a pair with the beginning of the message;
 - its triples of CJK characters;
 - runs of `CHARACTER_GRAMS` characters in words of an alphabet, including the edges of the word.
   They make the classifier less sensitive to typing errors and inflection.
@@ -208,8 +208,9 @@ def _count_scripts(kinds: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArr
 def _all_powers() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Builds the powers of an odd base and of its inverse, modulo 2 ** 32.
 
-    A token's hash is the sum of its characters, each times the power of its place in the chunk.
-    Times the inverse power of the token's own place, the hash depends only on the token.
+    To hash a token, each character is multiplied by the power of its place in the chunk, and the
+    products are added. The sum is then multiplied by the inverse power of the token's own place. So
+    the hash depends only on the token, not on its place.
     """
     size = 2 * _CHUNK_CHARS
     base = 0x2545F491

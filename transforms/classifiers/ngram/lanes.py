@@ -1,4 +1,4 @@
-"""Sums many small weights with few additions: one 64-bit word carries four heads.
+"""Sums many small weights with few additions: one 64-bit word carries the weights of four heads.
 
 Each head's int8 weight, plus 128, sits in a 16-bit lane of a uint64. So one gather and one
 `add.reduceat` serve four heads. A lane overflows after 257 addends, so longer runs are cut into

@@ -1,8 +1,9 @@
 """Identifies a message's language by its script or, in Latin script, by its common words.
 
 Each common word is a vote for its language. Words are compared by their hashes from `features`, so
-the vote costs one gather per word. If there is a tie or no vote, the result is `und`, which is
-counted as undetermined. A wrong language would put the message into a wrong cell.
+the vote costs one gather per word. If the vote is tied or no word votes, the result is `und`, which
+is counted as undetermined. This is better than a wrong language, which would put the message into a
+wrong cell.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from schemas.labels import LANGUAGES
 from transforms.classifiers.ngram.features import BUCKET_BITS, Extract, extract
 
 _SCRIPT_SHARE: Final = 4
-"""A script decides the language if at least one in this many characters belongs to it.
+"""A script decides the language if at least one in this many characters is in it.
 
 So a few quoted foreign words do not decide the language.
 """
