@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.terminal.interrupts import tell_interrupts
 
 if __name__ == "__main__":
-    tell_interrupts()  # First, because importing Beam takes seconds.
+    tell_interrupts()  # Before the other imports, because importing Beam takes seconds.
 
 import argparse
 import sys
@@ -86,7 +86,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of Undertone's flags. Beam parses all others."""
+    """Returns the parser of Undertone's flags. Beam parses all other flags."""
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.backfill",
@@ -116,7 +116,7 @@ def _plans(
     if days_a_job is not None and days_a_job < 1:
         raise InputError(f"days_a_job must be at least 1, got {days_a_job}; use e.g. 31")
     first, last = _days(arguments, settings)
-    # List the archive only once, because each of its hours takes a request.
+    # List the archive only once, because each hour of the archive takes a request.
     archive = list_archive(arguments.input, first, last, settings, arguments.margin)
     plan_days = partial(plan, archive, margin=arguments.margin, may_be_empty=arguments.empty_days)
     if not arguments.empty_days:

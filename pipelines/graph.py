@@ -90,9 +90,10 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
-    """Counts an unbounded input: each conversation is counted anew whenever it grows.
+    """Counts an unbounded input: a conversation is counted again whenever it grows.
 
-    Each time a conversation changes, its new summary is added and its old one is taken back.
+    Each time a conversation changes, the new summary of the conversation is added to the counts,
+    and its old summary is taken back.
     """
     changes = (
         scored

@@ -1,4 +1,4 @@
-"""The local run: reads files and writes a folder with tables, a database and a report."""
+"""The local run, which reads files and writes a folder with tables, a database and a report."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_local(
 ) -> Run:
     """Runs the bounded job over files and writes tables, database and report into a folder.
 
-    A new run replaces what an earlier run wrote into the folder, but only once the new one has
+    A new run replaces what an earlier run wrote into the folder, but only once the new run has
     succeeded. Other files in the folder are left alone.
 
     Args:
@@ -70,7 +70,8 @@ def run_local(
     with (
         writing_to(shown),
         tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
-        # Not next to the output, because Beam's writer reads brackets in a path as a pattern.
+        # This folder is not next to the output, because Beam's writer reads brackets in a
+        # path as a pattern.
         tempfile.TemporaryDirectory(prefix="undertone-") as parts,
     ):
         fresh = Path(scratch) / "run"
@@ -122,7 +123,7 @@ def _put_in_order(parts: Path, tables: Path) -> None:
 
 
 def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
-    """Moves the files of an earlier run out of a folder, and the new ones into it."""
+    """Moves the files of an earlier run out of a folder, and the files of the new run into it."""
     folder.mkdir(exist_ok=True)
     replaced.mkdir()
     for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER):
@@ -166,7 +167,7 @@ def _facts(
 
 
 def _synthesised(inputs: Sequence[str]) -> list[str]:
-    """Returns the fields that were made up for the events, as the archives' metadata says."""
+    """Returns the names of the made-up event fields, as stated in the archives' metadata."""
     fields: set[str] = set()
     for match in FileSystems.match([literal_or_pattern(p) for p in inputs if p.endswith(".avro")]):
         for file in match.metadata_list:

@@ -34,8 +34,8 @@ class LocalRunner(FnApiRunner):
     """Runs a pipeline on this machine, in this process or in several.
 
     A terminal sends Ctrl-C to the workers too, and each would print a traceback. So the workers
-    ignore it, and the program kills them before it cleans up. Otherwise it would wait for
-    them for ever.
+    ignore Ctrl-C, and the program kills them before it cleans up. Otherwise the program would wait
+    for the workers for ever.
     """
 
     def run_via_runner_api(

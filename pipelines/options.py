@@ -178,7 +178,7 @@ def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_switch(parser: argparse._ActionsContainer, name: str, help_: str) -> None:
-    """Adds a flag that needs no value. It also takes true or false, for templates."""
+    """Adds a flag that needs no value. For templates, the flag also takes true or false."""
     parser.add_argument(
         name, nargs="?", const=True, default=False, type=_switch, metavar="true", help=help_
     )
@@ -211,8 +211,8 @@ def add_bigquery_argument(parser: argparse.ArgumentParser, *, required: bool = T
 class JavaPubSubOptions(PipelineOptions):
     """Flags that give the Java source the address of a Pub/Sub emulator.
 
-    Beam's own option for it does not reach Java. The job server reads each option by its `dest`
-    and takes snake case for its own camel case.
+    Beam's own option for this address does not reach Java. The job server identifies each option by
+    its `dest`, and reads a `dest` in snake case as its own option in camel case.
     """
 
     @classmethod
@@ -226,7 +226,8 @@ def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = No
 
     Args:
       arguments: flags that `add_settings_arguments` added, already parsed.
-      started_at_us: start of the run, which becomes its revision. Without it, the current time.
+      started_at_us: start of the run, which becomes the run's revision; if None, the current time
+        is used.
 
     Raises:
       InputError: if a value is out of range or the chosen classifier is not installed.
@@ -257,10 +258,10 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 def beam_options(flags: Sequence[str], **defaults: object) -> PipelineOptions:
     """Returns Beam's own options from the flags that are not ours.
 
-    An unknown flag is an error here. Beam would ignore it, even if it is a mistyped threshold.
-    An unknown flag is allowed in two cases. A portable runner's job server knows more flags. A
-    template's launcher adds its own flags, and Dataflow has already checked ours against the
-    metadata.
+    An unknown flag is an error here. Beam would ignore it, even if it is a mistyped threshold. An
+    unknown flag is allowed in two cases. A portable runner's job server knows flags that Beam does
+    not know. A template's launcher adds its own flags, and Dataflow has already checked ours
+    against the metadata.
 
     Raises:
       InputError: if neither Undertone nor Beam knows a flag.
@@ -283,8 +284,8 @@ def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
     """Returns Beam's flags for a local run, which uses all cores for a large input.
 
     A runner or number of workers that the caller chose is kept. One process per core takes about
-    three seconds to start and then works at nearly twice the speed. The tables
-    are the same to the byte.
+    three seconds to start and then works at nearly twice the speed. With one process or many, the
+    tables are the same to the byte.
     """
     is_told = any(flag.startswith(("--runner", "--direct_")) for flag in flags)
     cores = os.cpu_count() or 1
@@ -296,7 +297,8 @@ def local_flags(flags: Sequence[str], input_bytes: int) -> list[str]:
 def bounded_runner(options: PipelineOptions) -> PipelineRunner | None:
     """Returns the in-process runner, or None if the flags name a runner.
 
-    Beam's default, DirectRunner, is not used: it chooses another engine on another machine.
+    Beam's default, DirectRunner, is not used, because its choice of an engine depends on the
+    machine.
 
     Raises:
       InputError: if the flags ask for zero workers.
@@ -315,7 +317,7 @@ def _option_groups(cls: type[PipelineOptions]) -> set[type[PipelineOptions]]:
 
 
 def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Settings:
-    # A bounded run forgets nothing, so its conversation life must not limit the other flags.
+    # A bounded run forgets nothing, so the conversation life must not limit the other flags.
     firings = Firings(
         conversation_life=max(
             _DEFAULT.firings.conversation_life,

@@ -61,21 +61,22 @@ class Settings:
 
     Attributes:
       session_gap: idle time after which a conversation id begins a new conversation.
-      allowed_lateness: how long after it was said an event may be published and still count.
-      max_conversations_per_user: the most conversations to count for one user on one day; they
-        belong to the day on which they start.
-      max_event_bytes: the largest accepted payload in bytes; larger ones are refused.
+      allowed_lateness: how long after a message was sent it may be published and still be counted.
+      max_conversations_per_user: the most conversations to count for one user on one day. A
+        conversation belongs to the day on which it starts.
+      max_event_bytes: the size of the largest accepted payload in bytes; larger payloads are
+        refused.
       values: the allowed values of breakdowns, as pairs of breakdown and value.
       thresholds: how many users and conversations a cell needs to be published.
-      firings: when the stream publishes, and how long it remembers.
-      load_classifier: function that loads the classifier, called once per worker; a value of
+      firings: when the stream publishes its results, and how long it keeps its state.
+      load_classifier: function that loads the classifier, called once per worker. It is a value of
         `CLASSIFIERS`.
       classifier_version: version of the classifier's weights, written into every row.
       rates: the measured error rates of this version.
       clock: returns the current time, for the revisions of a stream's rows and the write times of
         dead letters.
-      revision: start of the run, microseconds since the epoch. It is the revision of all rows of a
-        bounded run.
+      revision: start of the run, microseconds since the epoch. All rows of a bounded run have this
+        revision.
       asked: the days that a backfill counts; None for every day in the input.
     """
 
@@ -141,7 +142,7 @@ class Settings:
 
     @property
     def kept_us(self) -> int:
-        """How long state is kept: the conversation life and the time that a clock may run ahead.
+        """How long state is kept: the conversation life plus the time that a clock may run ahead.
 
         A sender's clock may date a message later than its receipt. Measured from such a message, or
         by a watermark of such times, the conversation life alone would end too early.
@@ -161,5 +162,5 @@ class Settings:
         ]
 
     def stamp(self, origin: str) -> RowStamp:
-        """Returns the columns of every row on how it was counted. `origin`: stream or batch."""
+        """Returns the columns that say how a row was counted. `origin`: stream or batch."""
         return RowStamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)

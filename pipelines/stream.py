@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.terminal.interrupts import tell_interrupts
 
 if __name__ == "__main__":
-    tell_interrupts()  # First, because importing Beam takes seconds.
+    tell_interrupts()  # Before the other imports, because importing Beam takes seconds.
 
 import argparse
 import sys
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of Undertone's flags. Beam parses all others."""
+    """Returns the parser of Undertone's flags. Beam parses all other flags."""
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.stream",

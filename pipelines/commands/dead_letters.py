@@ -1,4 +1,4 @@
-"""`undertone dead-letters`: list refused records, and send them again once the cause is fixed."""
+"""`undertone dead-letters`: list refused records, and resend them once their cause is fixed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _PROGRESS_EVERY_S: Final = 3.0
 
 
 def date(text: str) -> datetime:
-    """Reads a date from an argument. Without a time zone it is in UTC."""
+    """Reads a date from an argument. A date without a time zone is taken as UTC."""
     try:
         day = datetime.fromisoformat(text)
     except ValueError:
@@ -27,7 +27,7 @@ def date(text: str) -> datetime:
 
 
 def check_apart(source: Path, output: Path) -> None:
-    """Checks that an output does not overwrite its own input.
+    """Checks that the output of a command does not overwrite the input.
 
     Raises:
       InputError: if both paths are the same file.
@@ -49,7 +49,7 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
-    """Yields the items, and every few seconds prints their number so far to standard error."""
+    """Yields the items. Every few seconds, prints the number of items so far to stderr."""
     said_at = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item

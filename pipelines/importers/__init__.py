@@ -23,7 +23,7 @@ KINDS: Final = (CLAUDE, CHATGPT, CHATS)
 
 
 def detect(path: Path | str) -> str:
-    """Returns the kind of an export, one of `KINDS`. It looks at the content, not at the name.
+    """Returns the kind of an export, one of `KINDS`. The content decides, not the name.
 
     Raises:
       InputError: if the export is of an unknown kind or can't be read.
@@ -55,8 +55,8 @@ def import_events(
     Args:
       path: file, folder or zip file.
       kind: one of `KINDS`, or `auto` to detect it.
-      start: first instant of made-up times. This and the next three matter only for `chats`; see
-        `chats.Synthesis`.
+      start: first instant of made-up times. `start` and the next three arguments matter only for
+        the kind `chats`; see `chats.Synthesis`.
       days: number of days over which the conversations are spread.
       seed: seed of everything that is made up; equal seeds give equal events.
       users_per_conversation: number of users divided by number of conversations.
@@ -97,7 +97,10 @@ def _known(path: Path, kind: str) -> str:
 
 
 def _is_chats(path: Path) -> bool:
-    """Tells whether the first line is a conversation. The rest is not read, as it may be long."""
+    """Tells whether the first line of a file is a conversation, without reading the rest.
+
+    The rest may be long.
+    """
     with chats.open_lines(path) as file:
         start = file.read(1)
         while start.isspace() or start in _BYTE_ORDER_MARK:

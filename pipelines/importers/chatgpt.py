@@ -26,10 +26,10 @@ _ROLES: Final = {"user": HUMAN, "assistant": ASSISTANT, "system": SYSTEM}
 """Tools have no role here: their messages lead to an answer but are not part of the talk."""
 
 _SPOKEN: Final = ("text", "multimodal_text")
-"""Content types that a reader sees. The others are e.g. code for a tool, or thoughts."""
+"""Content types that a reader sees. Other types are, for example, code for a tool, or thoughts."""
 _EVERYONE: Final = "all"
 _LATEST_S: Final = 10**11
-"""A later number is not a time: it lies far past the calendar."""
+"""A number from here on is not a time, because it lies far past the calendar."""
 
 
 class _Author(msgspec.Struct):
@@ -67,7 +67,8 @@ def read(path: Path) -> Iterator[Event]:
     """Yields the messages of an export, conversation by conversation, as the user last saw them.
 
     Leaves out branches that an edit or a new answer replaced, hidden messages, tools, and anything
-    that is not text. A message without a time gets the time of the one before it plus a second.
+    that is not text. A message without a time gets the time of the message before it, plus one
+    second.
 
     Raises:
       InputError: if the export is missing, is not JSON, or has a different structure.
@@ -102,10 +103,11 @@ def read(path: Path) -> Iterator[Event]:
 
 
 def shown_path(mapping: Mapping[str, _Node], current: str | None) -> list[str]:
-    """Returns the ids of the nodes from the root to the current one.
+    """Returns the ids of a conversation's nodes, from the root to the current node.
 
-    If the current node is missing, takes the deepest leaf; of equally deep leaves, the latest. The
-    path ends at a parent that does not exist or is already on the path.
+    If the current node is missing, the path leads to the deepest leaf. If several leaves are
+    equally deep, it leads to the latest of them. Followed upwards, the path ends at a parent that
+    does not exist or is already on the path.
     """
     if current not in mapping:
         current = _deepest_latest_leaf(mapping)
@@ -127,7 +129,10 @@ def _deepest_latest_leaf(mapping: Mapping[str, _Node]) -> str | None:
 
 
 def _depths(mapping: Mapping[str, _Node]) -> dict[str, int]:
-    """Returns how many nodes are above each node. A circle counts from where it is entered."""
+    """Returns how many nodes are above each node.
+
+    The nodes of a circle are counted from the node at which the circle is entered.
+    """
     depths: dict[str, int] = {}
     for start in mapping:
         climbed: dict[str, None] = {}

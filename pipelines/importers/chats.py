@@ -1,4 +1,4 @@
-"""Reads files with one conversation per line, and makes up the times and users that they lack."""
+"""Reads files with one conversation per line, and makes up the missing times and users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROLES: Final = {"human": HUMAN, "user": HUMAN, "assistant": ASSISTANT, "system"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400 * SECOND_US
 _LONGEST_PAUSE_US: Final = 8 * 3600 * SECOND_US
-"""Well below the session gap, so each line stays one conversation."""
+"""The pause is well below the session gap, so each line stays one conversation."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -58,8 +58,8 @@ class Synthesis:
       days: every conversation starts within this many days of `start`.
       seed: seed of everything random.
       users_per_conversation: number of users divided by number of conversations; above 0, at most
-        1. The more conversations a user has had, the likelier is the next one. So most users have
-        one or two conversations, and a few have very many.
+        1. The more conversations a user has had, the likelier it is that the next conversation is
+        from this user. So most users have one or two conversations, and a few have very many.
     """
 
     start: datetime
@@ -82,10 +82,12 @@ class Synthesis:
 def read(path: Path, synthesis: Synthesis) -> Iterator[Event]:
     """Yields the messages of a file, conversation by conversation.
 
-    Each line is a separate conversation. If its id was used before, the line number is appended.
+    Each line is a separate conversation. If an earlier line has the same id, the line number is
+    appended to the id.
 
     Raises:
-      InputError: if the file is missing, or a line is not a conversation; names the line number.
+      InputError: if the file is missing, or a line is not a conversation. The message gives the
+        number of the line.
     """
     random = Random(synthesis.seed)
     users = _Users(random, synthesis.users_per_conversation)
@@ -141,7 +143,11 @@ def open_lines(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 class _Users:
-    """Draws users by a Yule process: a new user, or one weighted by past conversations."""
+    """Draws users by a Yule process.
+
+    Each draw gives a new user or a known one. A known user is the likelier to be drawn, the more
+    conversations the user has had.
+    """
 
     def __init__(self, random: Random, share_new: float) -> None:
         self._random = random
@@ -197,7 +203,7 @@ def _unique_id(stated: str | int | None, number: int, met: set[str]) -> str:
 
 
 def _pause_us(random: Random, role: str) -> int:
-    """Returns how long this role takes to answer: the assistant seconds, a human minutes."""
+    """Returns how long a role takes to answer: seconds for the assistant, minutes for a human."""
     if role != HUMAN:
         return int((2 + 23 * random.random()) * SECOND_US)
     return min(int(random.lognormvariate(4.2, 1.3) * SECOND_US) + SECOND_US, _LONGEST_PAUSE_US)

@@ -54,8 +54,8 @@ class _Conversation(msgspec.Struct):
 def read(path: Path) -> Iterator[Event]:
     """Yields the messages of an export, conversation by conversation.
 
-    Leaves out attachments, tools and thoughts. A message without a time gets the time of the one
-    before it plus a second.
+    Leaves out attachments, tools and thoughts. A message without a time gets the time of the
+    message before it, plus one second.
 
     Raises:
       InputError: if the export is missing, is not JSON, or has a different structure.
@@ -88,7 +88,10 @@ def read(path: Path) -> Iterator[Event]:
 
 
 def _before(conversation: _Conversation) -> int:
-    """Returns the conversation's time minus a second; its first message adds the second back."""
+    """Returns the conversation's time minus one second.
+
+    A first message without a time gets this plus one second, which is the conversation's time.
+    """
     if conversation.created_at is None:
         return NO_INSTANT_US
     return _microseconds(conversation.created_at) - SECOND_US

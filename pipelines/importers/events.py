@@ -1,4 +1,4 @@
-"""Turns a message of any source into an event; all importers use this."""
+"""Turns a message of any source into an event. All importers use this module."""
 
 from __future__ import annotations
 

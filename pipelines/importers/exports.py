@@ -46,7 +46,7 @@ def open_export(path: Path) -> Iterator[IO[bytes]]:
 
 
 def decode_export(path: Path, type_: type[ExportT]) -> ExportT:
-    """Reads a whole export. Keeps only the fields that the type names.
+    """Reads a whole export. Keeps only the fields that the given type names.
 
     Raises:
       InputError: if the export is not JSON or has a different structure.
@@ -79,7 +79,7 @@ def first_of_array(path: Path) -> Any:
         decoder, content, size_bytes = json.JSONDecoder(), b"", _FIRST_LOOK_BYTES
         while more := file.read(size_bytes):
             content += more
-            size_bytes = len(content)  # Doubling keeps the total time linear.
+            size_bytes = len(content)  # Doubling it keeps the total time linear.
             text = content.decode("utf-8-sig", "replace").lstrip()
             if not text.startswith("["):
                 break
@@ -94,7 +94,7 @@ def first_of_array(path: Path) -> Any:
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
-    """Returns the path of `conversations.json` in a zip file: the one nearest to its top."""
+    """Returns the path of the `conversations.json` that is nearest to the top of a zip file."""
     names = [name for name in archive.namelist() if PurePosixPath(name).name == CONVERSATIONS]
     if not names:
         raise InputError(f"{path} contains no {CONVERSATIONS}; give a chat export.")

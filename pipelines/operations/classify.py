@@ -43,7 +43,7 @@ _decode = msgspec.json.Decoder(Conversation).decode
 
 
 def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversation]:
-    """Reads one conversation per line; ignores other keys and blank lines.
+    """Reads one conversation per line. Ignores blank lines and unknown keys.
 
     Raises:
       InputError: if a line is not a conversation; the message gives the number of the line.
@@ -72,7 +72,7 @@ def classify(
 ) -> Iterator[dict[str, Any]]:
     """Yields the classifier's answer for each conversation, in order.
 
-    `shifts` move the probabilities to a stated prior; see `prior_shifts`. They change neither
+    `shifts` move the probabilities to a stated prior; see `prior_shifts`. The shifts change neither
     `labels` nor `alert`, which the classifier's thresholds decide.
 
     The types' probabilities are for the whole conversation. `labels` follow two further rules:

@@ -78,7 +78,7 @@ ORDER BY stage, reason, source, place
 
 @dataclass(frozen=True)
 class Example:
-    """One payload in a group. It never contains the text."""
+    """One payload in a group. An example never contains the payload's text."""
 
     event_id: str | None
     conversation_id: str | None
@@ -88,7 +88,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Written:
-    """The dead letters of a group from one run. For old rows, only `letters` is known.
+    """The dead letters of a group that one run wrote. For old rows, only `letters` is known.
 
     Attributes:
       run: start of the run, microseconds since the epoch, as in the ledger.
@@ -108,13 +108,13 @@ class Group:
     """The dead letters of one stage, reason and source.
 
     Attributes:
-      letters: number of rows. Every run that reads the archive writes them again, and a retried
+      letters: number of rows. Every run that reads the archive writes the rows again, and a retried
         write may leave the same row twice.
       payloads: number of distinct payloads.
       runs: number of runs that wrote the rows.
       first_us, last_us: earliest and latest publish time; None if no publish time is known.
       written: the dead letters from each of the latest runs.
-      examples: the latest payloads, the newest first.
+      examples: the latest payloads of the group, the newest first.
     """
 
     stage: str
@@ -200,10 +200,13 @@ def _run_lines(group: Group) -> list[str]:
 
 
 def _key_of(row: dict[str, Any]) -> _Key:
-    """Removes the columns that identify a group from a row, and returns them."""
+    """Removes from a row the columns that identify a group, and returns their values."""
     return row.pop("stage"), row.pop("reason"), row.pop("source")
 
 
 def reason_condition(reason: str) -> str:
-    """Returns the SQL condition. Only known reasons are accepted, so none needs escaping."""
+    """Returns the SQL condition that selects a reason.
+
+    Only known reasons are accepted, so no reason needs escaping.
+    """
     return f"reason = '{Reason(reason)}'"

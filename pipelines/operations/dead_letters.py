@@ -1,4 +1,4 @@
-"""Sends dead letters again once their cause is fixed, so that they are counted.
+"""Resends dead letters once their cause is fixed, so that their events are counted.
 
 A dead letter holds the SHA-256 of its payload, never the payload itself. So the payload is looked
 up in an archive and published again. If a table refused a row, the dead letter holds that row.
@@ -58,14 +58,16 @@ ORDER BY source, `row`
 
 @dataclass
 class RedriveResult:
-    """The outcome of publishing the dead letters of one reason again, in distinct payloads.
+    """The outcome of publishing the dead letters of one reason again.
+
+    All numbers are numbers of distinct payloads.
 
     Attributes:
       wanted: number of payloads to publish again.
-      found: how many of them the archive contains.
+      found: how many of these payloads the archive contains.
       refused: how many of the found payloads would still be refused today, by reason.
-      sent: how many were published, or would be published if this were not a dry run. An event that
-        was refused in both encodings counts as two payloads, but is published once.
+      sent: how many payloads were published, or would be published if this were not a dry run. An
+        event that was refused in both encodings counts as two payloads, but is published once.
     """
 
     wanted: int
@@ -74,7 +76,7 @@ class RedriveResult:
     sent: int = 0
 
     def lines(self, reason: str, *, dry_run: bool) -> list[str]:
-        """Writes it as lines of plain text."""
+        """Returns the outcome as lines of plain text."""
         why = ", ".join(f"{name} {count:,}" for name, count in sorted(self.refused.items()))
         sent = "would be published" if dry_run else "published again"
         rows = [
@@ -104,7 +106,7 @@ class ReinsertResult:
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def lines(self, *, dry_run: bool) -> list[str]:
-        """Writes it as lines of plain text."""
+        """Returns the outcome as lines of plain text."""
         rows = [
             ("rows refused by a table", f"{self.wanted:,}"),
             (f"  {'would be inserted' if dry_run else 'inserted'}", f"{self.inserted:,}"),
@@ -141,13 +143,13 @@ def redrive(
 ) -> RedriveResult:
     """Publishes the dead letters of one reason again, if they are valid today.
 
-    A payload is identified by the SHA-256 that the job computed. For an archived Pub/Sub message it
-    is the hash of the message's bytes. For a row of an event archive it is the hash of the payload
-    that was published, in either encoding, or of the row that a backfill read. A message keeps its
-    first publish time, which decides whether it is late.
+    A payload is identified by the SHA-256 that the job computed. For an archived Pub/Sub message,
+    the hash is that of the message's bytes. For a row of an event archive, the hash is that of the
+    payload that was published, in either encoding, or that of the row that a backfill read. A
+    message that is published again keeps its first publish time, which decides whether it is late.
 
-    Guarantees: a payload is not published if the job would refuse it under these limits. Running
-    this again publishes the same messages and gives the same tables, because the job counts each
+    Guarantees: a payload is not published if the job would refuse it under these limits. A second
+    redrive publishes the same messages and leads to the same tables, because the job counts each
     event id once. Dead letters stay in their table. The ledger counts a redriven message as read a
     second time, with its new outcome.
 
@@ -156,9 +158,10 @@ def redrive(
       reason: the reason of the dead letters.
       patterns: files of the archive, in any format that `undertone publish` accepts.
       topic: projects/<project>/topics/<name>.
-      limits: the limits of the job that reads the topic.
+      limits: the limits of a valid event in the job that reads the topic.
       clock: returns the current time in microseconds since the epoch.
-      encoding: encoding for a row that a backfill refused, since such rows have none yet.
+      encoding: encoding in which to publish a row that a backfill refused, since such a row was
+        never encoded.
       dry_run: whether to count only, without publishing anything.
 
     Raises:
@@ -186,10 +189,10 @@ def redrive(
 
 
 def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> ReinsertResult:
-    """Inserts the rows that tables refused again, once the tables are fixed.
+    """Inserts again the rows that tables refused, once the tables are fixed.
 
-    Guarantees: it may run any number of times. Rows are versions, so the views count a repeated row
-    once and show the newest version.
+    Guarantees: this function may run any number of times. Rows are versions, so the views count a
+    repeated row once and show the newest version.
 
     Raises:
       InputError: if BigQuery can't be reached.
@@ -222,7 +225,7 @@ def _matches(
                 candidate = outgoing_of(record, encoding).message
                 sha256 = hashlib.sha256(candidate.data).hexdigest()
                 hashes.add(sha256)
-                # Use the encoding that was refused, or else the requested one.
+                # Use the encoding that was refused. If neither was, use the requested encoding.
                 if message is None and sha256 in wanted:
                     message = candidate
         elif record.attributes is None:  # A line of JSON is sent without its line end.
@@ -239,7 +242,10 @@ def _send(
     done: RedriveResult,
     send: Callable[[Any], None],
 ) -> None:
-    """Sends each payload once, using its first record that is not refused."""
+    """Sends each payload once.
+
+    Of the records that match a payload, the first that is not refused is sent.
+    """
     sent: set[str] = set()
     refused: dict[str, str] = {}
     for hashes, message in matches:

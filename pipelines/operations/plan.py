@@ -33,8 +33,8 @@ VCPU_HOUR_USD: Final = 0.07
 
 SETTLE: Final = timedelta(minutes=15)
 """The longest time from the publishing of a message until it is in the archive. A subscription
-writes a file at least every ten minutes. So a day may be counted this long after its end, and the
-time in a file's name may be this much earlier than its messages."""
+writes a file at least every ten minutes. So a day may be counted this long after the day's end, and
+the time in a file's name may be earlier than the messages in the file by this much."""
 
 _US: Final = timedelta(microseconds=1)
 _DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
@@ -91,12 +91,12 @@ class Plan:
 
     @property
     def vcpu_hours(self) -> float:
-        """The estimated work of the job on Dataflow, in vCPU hours."""
+        """The estimated work of the job on Dataflow in vCPU hours."""
         return self.size_bytes / BYTES_A_VCPU_S / 3600
 
 
 def day_of_text(text: str, now_us: int) -> date:
-    """Parses a day, written as 2026-11-22 or as 1d for yesterday.
+    """Parses a day that is written as a date, such as 2026-11-22, or as days ago: 1d is yesterday.
 
     Raises:
       ValueError: if the text is not a day.
@@ -116,7 +116,8 @@ def check_is_over(last: date, now_us: int) -> None:
     """Checks that a day is over.
 
     Raises:
-      InputError: if it is not. The day's later events would stay hidden until the next backfill.
+      InputError: if the day is not over. Its later events would stay hidden until the next
+        backfill.
     """
     if start_of(last) + DAY_US + SETTLE // _US > now_us:
         over = date_of(now_us - SETTLE // _US) - timedelta(days=1)
@@ -129,13 +130,13 @@ def check_is_over(last: date, now_us: int) -> None:
 def list_archive(
     patterns: Sequence[str], first: date, last: date, settings: Settings, margin: timedelta
 ) -> Listing:
-    """Lists the files that are needed to count a range of days or any part of it.
+    """Lists the files that are needed to count a range of days, or any part of the range.
 
     Args:
       patterns: patterns of files; strftime fields in them stand for the publish time.
-      first: day to count.
-      last: day to count, included.
-      settings: how to count; their revision is the present time.
+      first: the first day to count.
+      last: the last day to count.
+      settings: how to count; the revision in them is the present time.
       margin: how long to follow conversations after the last day.
 
     Raises:
@@ -156,12 +157,12 @@ def plan(
     """Plans to count some days in one job.
 
     Args:
-      archive: the files of these days; it may also list those of other days.
-      first: day to count.
-      last: day to count, included.
-      settings: how to count; their revision is the present time.
+      archive: the files of these days; the archive may also list files of other days.
+      first: the first day to count.
+      last: the last day to count.
+      settings: how to count; the revision in them is the present time.
       margin: how long to follow conversations after the last day.
-      may_be_empty: count a day without files as a day without conversations.
+      may_be_empty: whether to count a day without files as a day without conversations.
 
     Raises:
       InputError: if no file matches, or if a day has no file and `may_be_empty` is False.
@@ -191,10 +192,10 @@ def plan(
 
 
 def first_with_files(archive: Listing, first: date, last: date) -> date:
-    """Returns the day of the earliest file, but at least `first` and at most `last`.
+    """Returns the day of the earliest file, but no day before `first` or after `last`.
 
-    The days before it have no files, for example because old files were deleted. If there are no
-    files at all, it returns `last`.
+    Days before the returned day have no files, for example because old files were deleted. If there
+    are no files at all, the function returns `last`.
     """
     starts = [date_of(group.start_us) for group in archive.groups if group.found]
     return min(max([first, *([min(starts)] if starts else [last])]), last)
@@ -218,7 +219,7 @@ def done_days(dataset: Dataset) -> frozenset[Done]:
     """Returns the days that are done: the days whose newest batch was written by a backfill.
 
     Raises:
-      InputError: if BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses the query.
     """
     return frozenset(
         (
@@ -234,7 +235,7 @@ def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
     """Returns the current origin and snapshot of each day.
 
     Raises:
-      InputError: if BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses the query.
     """
     return {row["day"]: (row["origin"], row["snapshot"]) for row in query(dataset, _CURRENT_SQL)}
 

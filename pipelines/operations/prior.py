@@ -1,4 +1,4 @@
-"""The prior: the expected share of affective conversations among all that are classified."""
+"""The prior: the expected share of affective conversations among all classified conversations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ def prior_shifts(stated: Sequence[str]) -> NDArray[np.float64]:
 
     Args:
       stated: shares of affective conversations as the user writes them: `0.01` for all languages,
-        `zh=0.005` for one. A share for one language overrides the share for all, in any order.
+        `zh=0.005` for one language. A share for one language overrides the share for all, in any
+        order.
 
     Returns:
-      float64 (languages,), in the order of `labels.LANGUAGES`: the stated prior's logit minus that
-      of `PRIOR`, for which the classifier is calibrated; 0 if no prior is stated.
+      float64 (languages,), in the order of `labels.LANGUAGES`: the logit of the stated prior minus
+      the logit of `PRIOR`, for which the classifier is calibrated. A language to which no
+      stated prior applies gets 0.
 
     Raises:
-      InputError: if a value is not a share, names an unknown language or is given twice.
+      InputError: if a value is not a share or names an unknown language, or if a share for
+        one language or for all languages is given twice.
     """
     priors: dict[str, float] = {}
     for word in stated:

@@ -1,6 +1,6 @@
 """Publishes an archive to a Pub/Sub topic in order, as a chat product would.
 
-This is not a Beam job, because no runner keeps an order or a pace. It feeds a stream with a
+This is not a Beam job, because no runner keeps an order or a pace. The module feeds a stream with a
 simulation, replays an archive, or publishes refused events again.
 """
 
@@ -51,7 +51,7 @@ TIMEOUT_S: Final = 10.0
 _REPEATED_WITHIN: Final = 1000
 """The most messages between a message and its repetition."""
 _BURST_S: Final = 0.05
-"""The longest delay that is made up for after a pause. It limits bursts above the rate."""
+"""The longest delay that is made up for after a pause. This limits bursts above the rate."""
 _PAUSE_S: Final = 0.02
 """The shortest pause. A pause after every message would cost more than the message."""
 # These are plain protobuf classes. The client library's wrappers cost ten times as much.
@@ -79,11 +79,12 @@ class Publishing:
     Attributes:
       encoding: encoding for the events of an Avro archive, one of `ENCODINGS`; `mixed` picks one at
         random for each event.
-      rate: most messages per second; None for as many as the server accepts.
-      speed_up: by how much to shorten the pauses between the messages. The pauses are those of the
-        first publish times, or of the sent times if these are unknown; None for no pauses.
+      rate: the most messages to publish per second; None for as many as the server accepts.
+      speed_up: by how much to shorten the pauses between the messages. The pauses are those between
+        the first publish times. If these times are unknown, the sent times are used. None for no
+        pauses.
       repeat_share: share of the messages that are published a second time.
-      seed: of the random choices.
+      seed: seed of the random choices.
     """
 
     encoding: str = str(Encoding.PROTOBUF)
@@ -104,7 +105,7 @@ class Publishing:
 
 
 class Outgoing(NamedTuple):
-    """A message to publish, and the instant that sets its pause, if it has one."""
+    """A message to publish, and, if known, the instant that sets the pause before the message."""
 
     message: Any
     at_us: int | None
@@ -124,22 +125,24 @@ def publish(
     data and attributes of an archived Pub/Sub message. Event time and first publish time are added
     as attributes if the record states them and no attribute does.
 
-    Guarantees: one request at a time, so that messages reach the server in order. A retried request
-    may arrive twice, as may any message that Pub/Sub delivers.
+    Guarantees: only one request is sent at a time, so that messages reach the server in order. A
+    retried request may arrive twice, as may any message that Pub/Sub delivers.
 
     Args:
       patterns: files of .avro, .jsonl or .jsonl.gz, as `undertone run` takes them.
-      topic: projects/<project>/topics/<name>; on the emulator at PUBSUB_EMULATOR_HOST if it is set.
+      topic: projects/<project>/topics/<name>; on the emulator at PUBSUB_EMULATOR_HOST if this
+        variable is set.
       publishing: how to publish.
-      clock: seconds, monotonic.
-      sleep: waits so many seconds.
+      clock: returns the time of a monotonic clock in seconds.
+      sleep: waits for the given number of seconds.
 
     Returns:
       How many messages were published, including repeated ones.
 
     Raises:
       InputError: if the files can't be read, the topic does not exist, or the server can't be
-        reached or refuses. Messages that were published before stay published.
+        reached or refuses the messages. Messages that were published before the error stay
+        published.
     """
     publishing = publishing or Publishing()
     check_topic(topic)
@@ -178,7 +181,10 @@ class Outbox:
         self._client.transport.close()  # type: ignore[no-untyped-call]
 
     def add(self, message: Any) -> None:
-        """Adds a message; if the request would become too large, sends the others first."""
+        """Adds a message.
+
+        If the request would become too large, sends the gathered messages first.
+        """
         size_bytes = message.ByteSize()
         if size_bytes > BYTES_A_MESSAGE:
             number = self.published + len(self._messages) + 1
@@ -227,7 +233,7 @@ class Outbox:
             )
         else:
             return
-        # Without a cause, which may quote what was sent.
+        # Raised without a cause, because the cause may quote what was sent.
         raise InputError(said + self._before()) from None
 
     def _before(self) -> str:
@@ -244,7 +250,7 @@ class _Pace:
         self._origin: tuple[int, float] | None = None
 
     def due_s(self, at_us: int | None, now_s: float) -> float:
-        """Returns when the next message is due, on the clock that reads `now_s`."""
+        """Returns when the next message is due, in seconds of the clock that now shows `now_s`."""
         due_s = now_s
         if self._rate is not None:
             if self._next_s is None:
@@ -260,7 +266,7 @@ class _Pace:
 
 
 def _repeated(messages: Iterable[Outgoing], publishing: Publishing) -> Iterator[Outgoing]:
-    """Yields each message, and a share of them a second time, a little later."""
+    """Yields each message. Yields a share of the messages a second time, a little later."""
     chance = random.Random(f"repeated {publishing.seed}")
     again: list[tuple[int, int, Outgoing]] = []
     for index, message in enumerate(messages):

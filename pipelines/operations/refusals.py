@@ -1,4 +1,7 @@
-"""Detects inputs that are not events: before a run, or after it from the refused share."""
+"""Detects inputs that are not events, either before or after a run.
+
+After a run, they are detected by the share of refused records.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from schemas.failures import InputError
 from transforms.counting.ledger import DEAD_LETTER, LATE, READ
 
 MOST: Final = 0.5
-"""The largest share of records that a run may refuse. Above it, the run counts as failed, although
-its tables were written."""
+"""The largest share of records that a run may refuse. If a run refuses a larger share, the run
+counts as failed, although its tables were written."""
 
 _REASONS_SHOWN: Final = 3
 _FIRST_LINE_BYTES: Final = 4_000_000
@@ -44,8 +47,8 @@ def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
       folder: output folder of the run.
 
     Raises:
-      MostRefusedError: if it refused more than half; the message gives the counts and the main
-        reasons.
+      MostRefusedError: if the run refused more than half of its records; the message gives the
+        counts and the main reasons.
     """
     read = 0
     refused: Counter[str] = Counter()
@@ -65,7 +68,7 @@ def check_refusals(ledger: Iterable[Mapping[str, Any]], folder: Path) -> None:
 def check_no_chats(patterns: Sequence[str]) -> None:
     """Checks that JSON Lines inputs are not files of conversations for `undertone classify`.
 
-    It looks at the first line of each pattern's first file.
+    Only the first line of the first file of each pattern is checked.
 
     Raises:
       InputError: if a file holds conversations; the message says how to turn it into events.

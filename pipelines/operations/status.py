@@ -1,6 +1,6 @@
-"""Reads a job's status from its tables: whether records were lost, its delay and its refusals.
+"""Reads a job's status from its tables: lost records, the delay and refused records.
 
-It works for a BigQuery dataset and for the folder of a local run.
+The tables may be those of a BigQuery dataset or those in the folder of a local run.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class RunLedger:
     """The ledger of one run.
 
     Attributes:
-      run: when it began, microseconds since the epoch.
-      totals: by account and reason, in the order of `ACCOUNTS`.
+      run: when the run began, microseconds since the epoch.
+      totals: the totals by account and reason, in the order of `ACCOUNTS`.
     """
 
     run: int
@@ -101,7 +101,7 @@ class RunLedger:
 
     @property
     def revision(self) -> int:
-        """When it was last written, microseconds since the epoch."""
+        """When the ledger was last written, microseconds since the epoch."""
         return max(total.revision for total in self.totals)
 
     @property
@@ -121,7 +121,7 @@ class RunLedger:
 
     @property
     def imbalance(self) -> str | None:
-        """A sentence that says by how much the two sides differ; None if they agree."""
+        """A sentence that says by how much the sides of the ledger differ; None if they agree."""
         return imbalance(self.totals)
 
     def records(self, account: str) -> int:
@@ -203,7 +203,7 @@ class DeadLetters:
     Attributes:
       letters: number of rows; each run that reads a record writes a row for it again.
       payloads: number of distinct payloads.
-      runs: number of runs that wrote them.
+      runs: number of runs that wrote these rows.
     """
 
     reason: str
@@ -219,7 +219,7 @@ class Status:
     Attributes:
       now_us: time of the status, microseconds since the epoch.
       runs: the requested runs, the newest first.
-      released_us: newest revision of the aggregates, or None.
+      released_us: newest revision of the aggregates; None if there are no aggregates.
       days: the most recent days, the newest first.
       dead_letters: the dead letters of all runs, by reason.
     """

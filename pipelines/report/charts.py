@@ -122,7 +122,7 @@ def _fewest(length: str) -> int:
 def day_series(days: Sequence[Day], words: Wording) -> Series:
     """Draws the share of affective conversations by day.
 
-    The shares are corrected if there is a corrected share for every day, otherwise raw.
+    The corrected shares are drawn if every day has one; otherwise the raw shares are drawn.
     """
     known = [day.affective for day in days if day.affective.share is not None]
     is_corrected = bool(known) and all(share.is_corrected for share in known)
@@ -170,7 +170,7 @@ def drift_grid(matrix: Matrix, words: Wording, is_exhaustive: bool) -> Grid:
 
 
 def _short(name: str) -> str:
-    """Writes a type in at most eight letters."""
+    """Shortens the name of a type to at most eight letters."""
     return _SHORT_NAMES.get(name, readable(name))
 
 
@@ -186,14 +186,14 @@ class _Scale:
         return round(value / self.top * 100, 3)
 
     def steps(self, count: int = _TICKS) -> list[float]:
-        """Returns zero and about `count` round values up to the top."""
+        """Returns zero and about `count` round values up to the top of the scale."""
         rough = self.top / count
         power = 10 ** math.floor(math.log10(rough))
         step = next(s * power for s in _STEPS if s * power >= rough * 0.999)
         return [n * step for n in range(int(self.top / step + 1e-9) + 1)]
 
     def ticks(self, write: Callable[[float], str]) -> list[Tick]:
-        """Returns a tick for each step."""
+        """Returns a tick for each step of the scale."""
         return [Tick(self.place(value), write(value)) for value in self.steps()]
 
 
@@ -206,7 +206,10 @@ def _write_count(value: float) -> str:
 
 
 def _top(share: Share) -> float:
-    """Returns the largest value drawn for a share. A lower bound is drawn without an upper end."""
+    """Returns the largest value drawn for a share.
+
+    For a lower bound, the upper end of the interval is not drawn.
+    """
     high = None if share.is_lower_bound else share.high
     return high or share.share or 0
 
@@ -247,7 +250,10 @@ def _pair(matrix: Matrix, opening: str, closing: str, words: Wording, is_exhaust
 
 
 def _heat(share: float) -> int:
-    """Returns a shade from 1 to 9. It uses the square root, because most shares are small."""
+    """Returns the shade of a share, from 1 to 9.
+
+    The shade grows with the square root of the share, because most shares are small.
+    """
     return max(1, min(9, round(9 * math.sqrt(share))))
 
 

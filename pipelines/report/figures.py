@@ -35,8 +35,8 @@ class Share:
       days: number of days on which the part was released.
       corrected, corrected_low, corrected_high: share corrected for the classifier's errors, and
         its interval, in [0, 1]; None if not known.
-      is_counted: whether the part was counted without a classifier. If so, the raw and corrected
-        shares are equal.
+      is_counted: whether the part was counted without a classifier. If it was, the raw and
+        corrected shares are equal.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Change:
-    """Mean sentiment change of a group, in points of the scale -1..+1; None if withheld."""
+    """The mean sentiment change of a group, in points of the scale -1..+1; None if withheld."""
 
     name: str
     conversations: int | None = None
@@ -79,7 +79,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Period:
-    """The days covered by the run. `days` counts those with at least one released figure."""
+    """The days covered by the run.
+
+    `days` is the number of days with at least one released figure.
+    """
 
     conversations: int
     days: int
@@ -92,13 +95,15 @@ class Period:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether nothing was withheld. If so, a missing figure is a true zero."""
+        """Whether nothing was withheld. If nothing was, a missing figure is a true zero."""
         return self.min_users == 1 and self.min_conversations == 1
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """The drift from opening to closing types. Each released pair is a share of its opening.
+    """The drift from opening to closing types.
+
+    The share of a released pair is taken among the conversations with the same opening type.
 
     `withheld` is the number of conversations that do not belong to any released pair.
     """

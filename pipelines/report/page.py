@@ -246,7 +246,7 @@ def _both(share: Share, words: Wording) -> tuple[str, str, str, str]:
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
-    """Writes the numbers of correctly found conversations and of false alarms for a value."""
+    """Writes the numbers of a value's correctly found conversations and of its false alarms."""
     name = rate.facet if rate.value == ALL else rate.value
     return (
         readable(name),
@@ -275,7 +275,7 @@ def _headline_drift(figures: Figures) -> list[tuple[str, Share]]:
 
 
 def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
-    """Returns how many figures of each kind were released on all days, on some, and never."""
+    """Returns how many figures of each kind were released on all days, on some days, and never."""
     if figures.period is None:
         return []
     kinds = (

@@ -227,7 +227,10 @@ class _Ratios:
             self._rows[row["facet"], row["facet_value"], row["whole_facet"]] = row
 
     def share(self, facet: str, name: str, whole: str | None = None) -> Share:
-        """Returns a value's share of `whole`, or of the facet's usual denominator if it is None."""
+        """Returns a value's share of `whole`.
+
+        If `whole` is None, the facet's usual denominator is used instead.
+        """
         row = self._rows.get((facet, name, whole or _whole_facet(facet, name)))
         if row is None:
             return Share(name, conversations=0) if self._is_exhaustive else Share(name)

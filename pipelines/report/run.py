@@ -1,4 +1,4 @@
-"""Reads the facts about the run itself: its input, settings, versions and ledger."""
+"""Reads the facts about a run: the input, settings, versions and ledger."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> Run:
-        """Reads the metadata of a run. If the file is missing, all fields are empty.
+        """Reads the `run.json` of a run. If this file is missing, all fields are empty.
 
         Raises:
-          InputError: if the file is not a JSON object.
+          InputError: if the file `run.json` is not a JSON object.
         """
         file = folder / RUN_FILE
         try:
@@ -114,7 +114,7 @@ def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str
 
 
 def _setting(name: str, value: str) -> tuple[str, str]:
-    """Formats a setting. A unit at the end of the name is moved to the value."""
+    """Formats a setting. A unit at the end of its name is moved behind its value."""
     if name.endswith("_s"):
         seconds = float(value)
         hours, rest = divmod(seconds, 3600)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its end, its interval and its text. A position of None is not drawn.
+    """A bar with its end, interval and text. A part whose position is None is not drawn.
 
-    The true length of an open bar may be greater than the drawn length. A quiet bar is only for
-    comparison. The note gives the raw share if the bar shows a corrected share; otherwise it says
-    that the bar shows a raw share.
+    The true length of an open bar may be greater than the drawn length. A quiet bar is shown only
+    for comparison. The note gives the raw share if the bar shows a corrected share; otherwise it
+    says that the bar shows a raw share.
     """
 
     name: str

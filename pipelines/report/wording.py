@@ -43,14 +43,17 @@ class Wording:
         return self.withheld if conversations is None else f"{conversations:,}"
 
     def share(self, share: Share) -> str:
-        """Writes a share as a percentage, and marks it if it is a lower bound."""
+        """Writes a share as a percentage, and marks a share that is a lower bound."""
         if share.share is None:
             # If there is a count but no share, the denominator was withheld.
             return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
         return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
 
     def beside(self, share: Share) -> str:
-        """Writes the note for the best estimate: the raw share, or `raw` if the estimate is raw."""
+        """Writes the note beside the best estimate.
+
+        The note is the raw share, or the word `raw` if the best estimate is itself raw.
+        """
         if share.share is None or share.is_counted:
             return ""
         return f"raw {self.share(share)}" if share.is_corrected else "raw"

@@ -1,4 +1,4 @@
-"""Damages copies of events, and tells the reason for which each copy must be refused."""
+"""Damages copies of events, and gives the reason for which each copy must be refused."""
 
 from __future__ import annotations
 

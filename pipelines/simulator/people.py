@@ -10,7 +10,7 @@ from pipelines.simulator.chance import Mix
 from schemas.breakdowns import ATTRIBUTES
 
 USERS_PER_CONVERSATION: Final = 0.8
-"""Size of the pool from which users are drawn, per conversation. Some are never drawn."""
+"""Size of the pool from which users are drawn, per conversation. Some users are never drawn."""
 
 _HIDDEN_USER: Final = 0.03
 _HIDDEN_ATTRIBUTE: Final = 0.04
@@ -55,11 +55,14 @@ class People:
         self._share_chinese = share_chinese
         self._seed = seed
         # A user always has the same country, language and plan. The cache is large enough for busy
-        # users, who return soon; most others are drawn once.
+        # users, who return soon; most other users are drawn once.
         self._traits = lru_cache(maxsize=65_536)(self._draw_traits)
 
     def draw(self, random: Random) -> Speaker:
-        """Draws the user of a conversation: most users get one or two, a few very many."""
+        """Draws the user of a conversation.
+
+        Most users get one or two conversations, and a few get very many.
+        """
         number = int(self._pool * random.random() ** 2)
         language, country, plan = self._traits(number)
         tag = None

@@ -88,7 +88,7 @@ _MODEL: Final = ATTRIBUTES.index("model")
 
 
 class Arc(NamedTuple):
-    """The kinds of a conversation: the opening kind until message `turn`, then the closing one."""
+    """The kinds of a conversation: the opening kind until message `turn`, then the closing kind."""
 
     opening: str
     closing: str
@@ -174,7 +174,8 @@ class Planner:
         opening = (_COMES_FROM[closing] if is_affective else _OTHERWISE).pick(random)
         turn = 1 + int(random.random() * (human_messages - 1))
         if is_affective and random.random() < 0.2:
-            # Some drift the other way: they open as affective and close as a different kind.
+            # Some conversations drift the other way: they open as affective and close as a
+            # different kind.
             opening, closing = closing, opening
         return Arc(opening, closing, human_messages, turn)
 
@@ -226,7 +227,7 @@ class Planner:
         )  # fmt: skip
 
     def _change_model(self, messages: list[PlannedMessage]) -> None:
-        """Draws a model for the second half of a thread. It may be the same model."""
+        """Draws the model for the second half of a thread, which may be that of the first half."""
         model = MODELS.pick(self._random)
         for position in range(len(messages) // 2 + 1, len(messages)):
             attributes = list(messages[position].attributes)

@@ -26,7 +26,10 @@ def human_code(kind: str, half_points: int) -> str:
 
 
 def assistant_code(pushback_reason: str | None) -> str:
-    """Returns the code for an assistant message; if the reason is None, for a plain reply."""
+    """Returns the code for an assistant message.
+
+    If the reason is None, returns the code for a plain reply.
+    """
     return f"{LABEL}:{PUSHBACK}:{pushback_reason}" if pushback_reason else f"{LABEL}:{REPLY}"
 
 

@@ -22,16 +22,16 @@ class SimulationSettings:
       days: every thread starts within this many days of `start`, but may last longer.
       share_affective: share of the conversations that are planned to open or close with an
         affective type. The default is the share in the study (docs/metrics.md). With the default,
-        as in the study, companionship and romantic roleplay together stay below 0.5 %, and romantic
-        roleplay stays below 0.1 %.
+        companionship and romantic roleplay together stay below 0.5 % and romantic roleplay alone
+        below 0.1 %, as in the study.
       share_chinese: share of the users who write in Chinese; the others write in English.
       duplicates: number of events that are sent again, as a fraction of the messages.
       late: number of extra messages that are published too late to be counted, as a fraction of the
         messages.
       malformed: number of extra damaged events, as a fraction of the messages.
-      allowed_lateness: an event is late if it is published more than this after it was sent. Use
-        the job's setting; otherwise the counts differ.
-      session_gap: a longer silence ends a conversation. Use the job's setting.
+      allowed_lateness: an event is late if it is published more than this time after it was sent.
+        Use the job's setting; otherwise the counts differ from those of the job.
+      session_gap: a silence longer than this ends a conversation. Use the job's setting.
       max_conversations_per_user: at most this many of a user's conversations are counted on the day
         on which they start. Use the job's setting.
       labelled_text: whether texts are codes that name the planned label, instead of prose.

@@ -21,7 +21,7 @@ Event = dict[str, Any]
 
 _HOUR_US: Final = 3_600_000_000
 _QUIETEST_HOUR: Final = 9
-"""UTC; most users are in the Americas and Europe."""
+"""The quietest hour in UTC, given that most users are in the Americas and Europe."""
 _WEEKEND: Final = 0.8
 """Activity on a Saturday or Sunday, as a fraction of a weekday's."""
 _HAS_SYSTEM_TURN: Final = 0.05
@@ -36,7 +36,7 @@ def simulate(settings: SimulationSettings, truth: Truth | None = None) -> Iterat
 
     Args:
       settings: the settings of the simulation.
-      truth: is updated during the iteration, and is complete after the last event.
+      truth: the expected counts, updated during the iteration and complete after the last event.
     """
     random = Random(settings.seed)
     scenes = load_scenes()
@@ -73,7 +73,10 @@ def _hours(settings: SimulationSettings) -> Iterator[tuple[int, int]]:
 
 
 def _activity(at_us: int) -> float:
-    """Returns the activity in an hour. It rises and falls over the day, and is less at weekends."""
+    """Returns the activity in an hour.
+
+    Activity rises and falls over the day, and is lower at weekends than on weekdays.
+    """
     day, hour = divmod(at_us // _HOUR_US, 24)
     wave = 1 - 0.75 * math.cos((hour - _QUIETEST_HOUR) / 24 * math.tau)
     is_weekend = (day + 3) % 7 >= 5  # Day 0 of the epoch was a Thursday.
@@ -99,7 +102,10 @@ class _Post:
         self._posted = 0
 
     def take(self, number: int, thread: Sequence[PlannedMessage]) -> None:
-        """Posts each message of a thread, and its duplicate, late or damaged events, if any."""
+        """Posts the messages of a thread.
+
+        Also posts any duplicate, late or damaged events that are made from them.
+        """
         settings, random = self._settings, self._random
         thread_id = f"c{settings.seed}-{number:07}"
         if self._truth is not None:
@@ -147,7 +153,7 @@ class _Post:
         self._post(event, "system_turn")
 
     def _draw_lag_us(self) -> int:
-        """Returns the delay from sending to publishing. A few events take the maximum time."""
+        """Returns the delay from sending to publishing. A few events get the maximum delay."""
         random = self._random
         luck = random.random()
         if luck < 0.97:

@@ -1,8 +1,8 @@
 """Computes the expected contents of the tables from the plan of a simulation.
 
-The definitions are implemented a second time, without `transforms`, so that a mistake is unlikely
-to be in both. The expected contents are based on the planned labels. They are used to measure a
-real classifier, and must be matched exactly by a `LabelReader`.
+The definitions are implemented a second time, without `transforms`, so that the same mistake is
+unlikely to be in both implementations. The expected contents are based on the planned labels. A
+real classifier is measured against them, and a `LabelReader` must match them exactly.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CellName(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """The sums of a cell. Changes, in sixths of a point, are only for the facet `sentiment`."""
+    """The sums of a cell. Only the facet `sentiment` has sums of changes, in sixths of a point."""
 
     conversations: int
     users: int
@@ -66,7 +66,7 @@ class Conversation(NamedTuple):
     """The true labels of a conversation, as the tables name them.
 
     Attributes:
-      started_at_us: time of its first message, microseconds since the epoch.
+      started_at_us: time of the first message, microseconds since the epoch.
       user: id of the user; None if no message states it.
       breakdowns: breakdown and value, from `overall` to `length`.
       facets: each facet and value for which the conversation is counted.
@@ -89,7 +89,8 @@ class _Ranked(NamedTuple):
 class Truth:
     """Adds up the expected cells and the expected ledger.
 
-    A day is summed only when it is closed, because its distinct users are not known earlier.
+    The sums of a day are computed only when it is closed, because its distinct users are not known
+    earlier.
     """
 
     def __init__(self, session_gap_us: int, max_conversations_per_user: int = 100) -> None:
@@ -130,7 +131,10 @@ class Truth:
         self._ledger[account, str(reason)] += 1
 
     def close_before(self, instant_us: int) -> None:
-        """Sums the days that end by this instant. They then accept no more conversations."""
+        """Closes and sums the days that end by this instant.
+
+        A closed day accepts no more conversations.
+        """
         self._closed_before_us = max(self._closed_before_us, instant_us // _DAY_US * _DAY_US)
         for day_us in [day for day in self._open if day < self._closed_before_us]:
             for user, ranked in self._open.pop(day_us).items():
@@ -217,7 +221,7 @@ def length_bin(human_messages: int) -> str:
 def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str:
     """Returns the most frequent type in the opening or closing; `none` counts as a type.
 
-    If types are tied, the earliest wins in the opening, and the latest wins in the closing. A
+    If types are tied, the earliest of them wins in the opening, and the latest in the closing. A
     roleplay that is too short to count becomes `none`.
     """
     types = [kind if kind in TYPES else NO_TYPE for kind in kinds]
@@ -225,15 +229,15 @@ def _end_type(kinds: Sequence[str], human_messages: int, *, latest: bool) -> str
         types.reverse()
     if not types:
         return NO_TYPE
-    end_type = max(types, key=types.count)  # On a tie `max` returns the first.
+    end_type = max(types, key=types.count)  # On a tie, `max` returns the first of the tied types.
     is_short = human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES
     return NO_TYPE if is_short and end_type in ROLEPLAY_TYPES else end_type
 
 
 def _use_of(opening: str, closing: str, human: Sequence[PlannedMessage]) -> str:
-    """Returns `affective` if the opening or closing is affective, else the most frequent use.
+    """Returns `affective` if the opening or closing is affective, otherwise the most frequent use.
 
-    If uses are tied, the first in `USES` wins.
+    If uses are tied, the one that comes first in `USES` wins.
     """
     if opening in AFFECTIVE_TYPES or closing in AFFECTIVE_TYPES:
         return AFFECTIVE
@@ -276,7 +280,10 @@ def _reported(facets: tuple[tuple[str, str], ...], breakdown: str) -> tuple[tupl
 
 
 def _rank_of(conversation_id: str) -> bytes:
-    """Returns a conversation's rank; a user's conversations with the smallest ranks count."""
+    """Returns a conversation's rank.
+
+    Of the conversations of one user, those with the smallest ranks are counted.
+    """
     hashed = blake2b(conversation_id.encode(), digest_size=16).digest()
     return blake2b(hashed, digest_size=8, person=b"user-day-limit").digest()
 

@@ -1,9 +1,9 @@
 """The interface to BigQuery: names of datasets, clients, and the meaning of its answers.
 
-Beam's own sink falls short in two ways. It takes some outages for refusals: a missing table, a
-spent quota or an expired token would send good rows to the dead letters. And it has no option for
-another endpoint. Its argument `test_client` is the only hook for both: a stream passes an
-`InsertClient`, a backfill into an emulator a `LoadClient`.
+Beam's own sink falls short in two ways. First, it takes some outages for refusals. A missing table,
+a spent quota or an expired token would send good rows to the dead letters. Second, it has no option
+for another endpoint. Its argument `test_client` is the only hook that can mend both. A stream
+passes an `InsertClient` there, and a backfill into an emulator passes a `LoadClient`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WRITTEN_ROWS: Final = "written_rows"
 
 _REQUEST_S: Final = 60.0
 _SHORTLY: Final = bigquery.DEFAULT_RETRY.with_timeout(15.0)
-"""For calls that a person waits for, because the default retries for ten minutes."""
+"""The limit for calls that a person waits for, because the default retries for ten minutes."""
 _UNREACHABLE: Final = (*_OUTAGES, exceptions.RetryError, auth_exceptions.GoogleAuthError)
 
 
@@ -78,7 +78,7 @@ class Dataset(NamedTuple):
         """Returns a client of the service that holds the dataset.
 
         Raises:
-          InputError: if there are no credentials for it.
+          InputError: if there are no credentials for the service.
         """
         try:
             return bigquery.Client(
@@ -96,10 +96,10 @@ def create_dataset(dataset: Dataset, location: str | None = None) -> None:
     """Creates the dataset, its tables and its views where they do not exist.
 
     Existing views are updated in place, because deleting a view also deletes the rights to read it.
-    Existing tables keep their rows; a missing column is added, and is null in these rows.
+    Existing tables keep their rows; a missing column is added, and is null in the existing rows.
 
     Raises:
-      InputError: if BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses the request.
     """
     try:
         client = dataset.client()
@@ -121,7 +121,7 @@ def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
     """Returns the rows of a query, in which `{dataset}` stands for the dataset.
 
     Raises:
-      InputError: if BigQuery can't be reached or refuses.
+      InputError: if BigQuery can't be reached or refuses the request.
     """
     try:
         rows = dataset.client().query_and_wait(
@@ -154,15 +154,17 @@ class OutageError(RuntimeError):
 
 
 class InsertClient:
-    """The client of Beam's streaming inserts: waits out outages, and returns only refusals.
+    """The client of Beam's streaming inserts.
+
+    The client waits until an outage ends, and returns only refusals.
 
     Picklable; the worker makes the connection.
-    Metrics: `write/written_rows/<table>`, the rows that BigQuery took.
+    Metrics: `write/written_rows/<table>`, the number of rows that BigQuery accepted.
 
     Args:
       dataset: where the tables are.
-      deadline_s: how long to wait out an outage before the bundle fails and the runner retries it;
-        None for ever.
+      deadline_s: how long to wait for an outage to end before the bundle fails and the runner
+        retries it; None to wait for ever.
     """
 
     def __init__(self, dataset: Dataset, deadline_s: float | None = None) -> None:
@@ -194,10 +196,10 @@ class InsertClient:
         except (*_OUTAGES, exceptions.RetryError) as error:
             if _is_outage(error) or isinstance(error, exceptions.RetryError):
                 raise OutageError(_sentence(self._dataset, error)) from None
-            if len(json_rows) == 1:  # This row alone is refused, so it is to blame.
+            if len(json_rows) == 1:  # The request had only this row, so it is to blame.
                 refusal = {"reason": "invalid", "message": type(error).__name__}
                 return [{"index": 0, "errors": [refusal]}]
-        half = len(json_rows) // 2  # The whole request is refused: find the row.
+        half = len(json_rows) // 2  # The whole request is refused: find the row to blame.
         first = self.insert_rows_json(table, json_rows[:half], row_ids[:half], **options)
         second = self.insert_rows_json(table, json_rows[half:], row_ids[half:], **options)
         return first + [{**each, "index": each["index"] + half} for each in second]

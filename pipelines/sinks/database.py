@@ -32,8 +32,8 @@ def build_database(folder: Path) -> Path:
     """Builds the database of a run from its Parquet files, and returns its path.
 
     Args:
-      folder: output folder of the run; the files are `tables/<table>-*.parquet`, and any may
-        be missing.
+      folder: output folder of the run; the files in it are `tables/<table>-*.parquet`, and any of
+        them may be missing.
 
     Guarantees: an existing database is replaced as a whole or not at all.
 
@@ -75,7 +75,7 @@ def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
       sql: the query in BigQuery's dialect; `{dataset}` stands for the database.
 
     Raises:
-      InputError: if the folder has no database, or one from a different version.
+      InputError: if the folder has no database, or its database is from a different version.
     """
     file = folder / DATABASE_FILE
     if not file.exists():
@@ -119,12 +119,12 @@ def _load(connection: duckdb.DuckDBPyConnection, table: Table, files: list[Path]
         return
     for file in files:
         _check(file, table)
-    # Through epoch_us, because a cast would use the session's zone.
+    # Converted by epoch_us, because a cast would use the session's zone.
     columns = ", ".join(
         f'make_timestamp(epoch_us("{c.name}"))' if c.type == "TIMESTAMP" else f'"{c.name}"'
         for c in table.columns
     )
-    # Through Arrow, because DuckDB reads brackets in a path as a pattern.
+    # Read through Arrow, because DuckDB reads brackets in a path as a pattern.
     rows = dataset.dataset([str(file) for file in files], table.arrow_schema(), "parquet")
     connection.register("incoming", rows)
     connection.execute(f'INSERT INTO "{table.name}" SELECT {columns} FROM incoming')

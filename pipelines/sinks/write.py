@@ -49,7 +49,7 @@ STAGE: Final = "write"
 
 _METHODS: Final = WriteToBigQuery.Method
 _SHARDS: Final = 4
-"""Keys over which a table's rows are spread. Each costs one request per firing."""
+"""Keys over which a table's rows are spread. Each key costs one request per firing."""
 _REFUSED: Final = Metrics.counter(STAGE, "refused_rows")
 _ALERTS: Final = Metrics.counter(STAGE, "alerts")
 
@@ -62,7 +62,8 @@ class Sinks:
       dataset: the BigQuery dataset with the tables.
       dead_letter_topic: Pub/Sub topic that also gets each dead letter, or None.
       alert_topic: Pub/Sub topic that gets an alert for each conversation that grows long, or None.
-      outage: how long to wait out an outage of BigQuery before the bundle fails; None for ever.
+      outage: how long to wait for an outage of BigQuery to end before the bundle fails; None to
+        wait for ever.
     """
 
     dataset: Dataset
@@ -92,10 +93,11 @@ def write_parquet(outputs: Outputs, folder: Path, settings: Settings) -> None:
 def load_bigquery(
     outputs: Outputs, days: Sequence[BackfilledDay], dataset: Dataset, settings: Settings
 ) -> None:
-    """Appends a backfill's rows to the tables of a dataset, each table by one load at the end.
+    """Appends a backfill's rows to the tables of a dataset, by one load per table at the end.
 
     Guarantees: a table gets all rows of the run or none. No row of `aggregates` is written before
-    the ledger is known to balance, so a run that does not balance leaves the days as they were.
+    the ledger is known to balance, so a run whose ledger does not balance leaves the days as they
+    were.
     """
     root = outputs.rates.pipeline
     backfilled = root | "BackfilledDays" >> CreateValues(days, BackfilledDay)
@@ -131,11 +133,11 @@ def load_bigquery(
 
 
 def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
-    """Appends a stream's rows as they come, and publishes to its topics.
+    """Appends a stream's rows to the tables as they come, and publishes to the topics of its sinks.
 
-    Guarantees: an outage is waited out, and fails the bundle only if it lasts too long. A row that
-    BigQuery refuses becomes a dead letter that contains the row; the other rows of its request are
-    written. Rows may be written more than once; the views count each once.
+    Guarantees: the stream waits until an outage ends; the bundle fails only if it lasts too long. A
+    row that BigQuery refuses becomes a dead letter that contains the row; the other rows of the
+    same request are written. A row may be written more than once, but the views count it once.
     Metrics: `write/refused_rows`, `write/alerts`.
     """
     letters = [outputs.dead_letters | "DeadLettersAtOnce" >> each_element()]
@@ -170,7 +172,10 @@ def _after(row: AggregateRow, _: Sequence[LedgerTotal]) -> AggregateRow:
 
 
 def alert_message(grown: LongConversation) -> PubsubMessage:
-    """Returns the message for the alert topic. `alert_id` shows if one comes twice."""
+    """Returns the message for the alert topic.
+
+    If the same alert comes twice, both messages have the same `alert_id`.
+    """
     _ALERTS.inc()
     said = {
         "alert": "long_conversation",
@@ -187,8 +192,8 @@ def alert_message(grown: LongConversation) -> PubsubMessage:
 def _stamp(origin: str, settings: Settings) -> Any:
     """Adds the run and the time of writing to each dead letter.
 
-    It runs right before the sinks, so that no shuffle of ours carries values that all letters
-    share.
+    This step comes right before the sinks, so that our own shuffles do not carry values that all
+    dead letters share.
     """
     return beam.Map(_stamped, settings.revision, origin, settings.clock).with_output_types(
         DeadLetterRow

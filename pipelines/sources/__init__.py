@@ -1,5 +1,5 @@
 """Sources: read files and subscriptions as `PayloadChunk`s of up to some thousand records.
 
-An element is a chunk, not a record, for two reasons: a message that is scored alone costs fifteen
-times as much as one in a batch of 32, and the runner spends time on every element.
+An element is a chunk, not a record, for two reasons. First, to score a message alone costs fifteen
+times as much as to score it in a batch of 32. Second, the runner spends time on every element.
 """

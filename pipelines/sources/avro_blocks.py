@@ -36,7 +36,7 @@ _NOT_AVRO: Final = (
     *DAMAGE,
     AttributeError,
     KeyError,
-    RecursionError,  # From a schema nested a thousand deep.
+    RecursionError,  # Raised for a schema that is nested a thousand levels deep.
     TypeError,
     SchemaParseException,
 )
@@ -47,7 +47,7 @@ class _Header(NamedTuple):
 
     Attributes:
       written: schema of the rows in the file.
-      read: schema of the rows as they are read; None if it is the same.
+      read: schema of the rows as they are read; None if it is the same as `written`.
       codec: how the blocks are packed.
       marker: sync marker, which follows the header and each block.
       holds_messages: whether a row is a Pub/Sub message instead of an event.
@@ -66,7 +66,7 @@ class _Block(NamedTuple):
 
 
 def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[Any], bool]]:
-    """Yields the rows of one chunk at a time, and whether they are Pub/Sub messages.
+    """Yields the rows of one chunk at a time, and whether these rows are Pub/Sub messages.
 
     Raises:
       InputError: during the iteration, if the file is damaged, contains other records or has a
@@ -179,7 +179,7 @@ def _read_long(file: Any) -> int | None:
 
 
 def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
-    """Yields some rows at a time, with the bytes that they take in the block."""
+    """Yields some rows of a block at a time, with the number of bytes they take in it."""
     if block.rows < 0:
         raise ValueError("the block has a negative number of records")
     content = io.BytesIO(block.content)

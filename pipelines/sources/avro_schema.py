@@ -43,7 +43,7 @@ a byte."""
 
 def is_envelope(schema: Any, name: str) -> bool:
     """Returns True for Pub/Sub messages, False for events; otherwise raises InputError."""
-    if not isinstance(schema, dict):  # A union, or the name of a primitive type.
+    if not isinstance(schema, dict):  # The schema is a union or the name of a primitive type.
         schema = {}
     if _contains_itself(schema):
         raise InputError(
@@ -71,10 +71,10 @@ def is_envelope(schema: Any, name: str) -> bool:
 
 
 def schema_to_read(schema: Any, *, holds_messages: bool) -> Any:
-    """Returns a schema that skips some fields when reading; None if no field is skipped.
+    """Returns a schema for reading that skips some fields; None if no field is to be skipped.
 
-    A field that events do not have is skipped if its values may be large or become Python objects
-    of a different type.
+    A field that events do not have is skipped if its values may be large. It is also skipped if
+    fastavro would turn its values into Python objects of a different type.
     """
     known = _ENVELOPE if holds_messages else _REQUIRED | _OPTIONAL
     kept = [f for f in schema["fields"] if f["name"] in known or _is_plain(f["type"])]
@@ -102,11 +102,12 @@ def _type_names(type_: Any) -> set[str]:
 def _values_beyond_bytes(type_: Any, named: dict[str, float]) -> float:
     """Returns by how much the values of a type may outnumber what their bytes allow.
 
-    Each byte allows `_VALUES_A_BYTE`. Zero or less means that the size of a file bounds its cost.
+    Each byte allows `_VALUES_A_BYTE` values. If the result is zero or less, the size of a file
+    bounds the cost of reading it.
 
     Args:
       type_: a parsed schema that does not contain itself.
-      named: results for the named types so far; the function adds to them.
+      named: results for the named types so far; the function adds its own results to them.
     """
     if isinstance(type_, list):
         return 1 - _VALUES_A_BYTE + max(_values_beyond_bytes(each, named) for each in type_)

@@ -40,8 +40,8 @@ class Record(NamedTuple):
     Attributes:
       encoding: how `row` is encoded.
       row: the event, as in `PayloadChunk`.
-      attributes: attributes of the Pub/Sub message that contains the event; None if there was no
-        message.
+      attributes: attributes of the Pub/Sub message that contains the event; None if no message
+        contains it.
       published_at_us: when that message was first published; None if unknown.
       received_at_us: when a live message was last published; None for a file.
     """

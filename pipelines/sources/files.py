@@ -33,12 +33,12 @@ class ReadAvro(beam.PTransform[Any, PayloadChunk]):
     """Reads Avro archives of events, or of Pub/Sub messages that contain events.
 
     Out: `PayloadChunk`, bounded, in the global window; a file is split at its blocks.
-    Raises: `InputError` at construction if no file matches or one is empty, and while it runs if a
-    file is damaged or contains other records.
+    Raises: `InputError` at construction if no file matches or a matching file is empty.
+    `InputError` while the job runs if a file is damaged or contains other records.
 
     Args:
-      pattern: of files.
-      files: the files that the pattern matches, if known; otherwise they are listed.
+      pattern: the pattern of the files.
+      files: the files that the pattern matches, if they are known; otherwise the files are listed.
     """
 
     def __init__(self, pattern: str, files: Sequence[FileMetadata] = ()) -> None:
@@ -58,11 +58,11 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
     """Reads files with one JSON event per line, compressed or not.
 
     Out: `PayloadChunk`, bounded, in the global window; one worker reads a file.
-    Raises: `InputError` at construction if no file matches, and while it runs if a file is damaged
-    or a line is too long.
+    Raises: `InputError` at construction if no file matches. `InputError` while the job runs if a
+    file is damaged or a line is too long.
 
     Args:
-      pattern: of files.
+      pattern: the pattern of the files.
       files: as for `ReadAvro`.
     """
 
@@ -76,14 +76,17 @@ class ReadJsonLines(beam.PTransform[Any, PayloadChunk]):
 
 
 class ReadFiles(beam.PTransform[Any, PayloadChunk]):
-    """Reads any number of patterns; the ending of each says if it is Avro or JSON Lines.
+    """Reads the files of any number of patterns.
+
+    The ending of a pattern says whether its files are Avro or JSON Lines.
 
     Out: `PayloadChunk`, bounded, in the global window.
     Raises: `InputError` at construction if an ending is unknown or no file matches.
 
     Args:
-      patterns: of files.
-      listed: the files that each pattern matches, if known; otherwise they are listed.
+      patterns: the patterns of the files.
+      listed: the files that each pattern matches, if they are known; otherwise the files are
+        listed.
     """
 
     def __init__(
@@ -98,15 +101,16 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
         self._source = ConcatSource([read.source for read in reads])
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
-        # One step for all patterns: a month of hourly patterns would make a graph of hundreds.
+        # One step reads all patterns. A month of hourly patterns would make a graph of hundreds of
+        # steps.
         return root | "ReadInputs" >> beam.io.Read(self._source)
 
 
 def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
     """Yields the records of files one by one, without a runner.
 
-    Patterns are read in the given order, the files of a pattern by name, and a file's records in
-    their order.
+    Patterns are read in the given order. The files of a pattern are read in the order of their
+    names, and the records of a file in the order of the file.
 
     Raises:
       InputError: before the first record, as `ReadFiles` does; later, if a file is damaged.
@@ -119,8 +123,8 @@ def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
 def literal_or_pattern(pattern: str) -> str:
     """Returns a pattern that Beam's file systems match in the way that the user expects.
 
-    They find nothing if the first part of a path has a wildcard, and they read brackets in a
-    file's name as a wildcard. The returned pattern avoids both.
+    Beam's file systems find nothing if the first part of a path has a wildcard. They also read
+    brackets in a file's name as a wildcard. The returned pattern avoids both.
     """
     if "://" in pattern:
         return pattern
@@ -130,7 +134,7 @@ def literal_or_pattern(pattern: str) -> str:
 
 
 def size_of(patterns: Sequence[str]) -> int:
-    """Returns the total size in bytes of the files that match."""
+    """Returns the total size in bytes of the files that match a pattern."""
     matches = FileSystems.match([literal_or_pattern(pattern) for pattern in patterns])
     return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
@@ -151,7 +155,7 @@ def _read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | Rea
 
 
 class AvroSource(filebasedsource.FileBasedSource):
-    """Reads whole blocks; split points are the sync markers, as in Beam's own Avro source."""
+    """Reads whole Avro blocks; split points are the sync markers, as in Beam's own Avro source."""
 
     def read_records(self, file_name: str, range_tracker: Any) -> Iterator[PayloadChunk]:
         name = PurePath(file_name).name
@@ -202,7 +206,11 @@ def _json_chunk(rows: list[bytes], name: str) -> PayloadChunk:
 
 
 def _files_of(pattern: str) -> list[Any]:
-    """Returns the metadata of the files that match; raises InputError if there are none."""
+    """Returns the metadata of the files that match a pattern.
+
+    Raises:
+      InputError: if no file matches.
+    """
     files: list[Any] = FileSystems.match([pattern])[0].metadata_list
     if not files:
         shown = pattern.removeprefix(os.path.join(os.curdir, ""))

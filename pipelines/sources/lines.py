@@ -17,7 +17,7 @@ _BINARY: Final = "application/octet-stream"
 
 
 def lines_of(path: str) -> Iterator[bytes]:
-    """Yields the lines that are not blank.
+    """Yields the lines of a file that are not blank.
 
     Raises:
       InputError: during the iteration, if the file is damaged or a line is too long.
@@ -26,7 +26,7 @@ def lines_of(path: str) -> Iterator[bytes]:
     damaged = InputError(
         f"{name} is damaged or cut short; restore the file or take it out of the input"
     )
-    # Beam would unpack 16 MB of the file at once, however large the result.
+    # Beam would unpack 16 MB of the file at once, however large the unpacked bytes are.
     with FileSystems.open(path, _BINARY, CompressionTypes.UNCOMPRESSED) as file:
         lines = _Lines(unpacked_file(file, path))
         try:
@@ -50,7 +50,7 @@ class _Lines:
             if len(line) > MAX_BYTES:
                 raise TooLargeError(f"{MAX_BYTES:,} bytes")
             if self.number == 1:
-                # Windows puts a byte order mark before the first line; JSON has none.
+                # Windows puts a byte order mark before the first line; JSON allows none.
                 line = line.removeprefix(codecs.BOM_UTF8)
             if line and not line.isspace():
                 yield line

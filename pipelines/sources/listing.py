@@ -23,8 +23,8 @@ class Files(NamedTuple):
     """The files that one pattern matches, and the time that they cover.
 
     Attributes:
-      start_us, end_us: range of the messages' publish times; the whole listed range if the pattern
-        contains no time.
+      start_us, end_us: range of the publish times of the messages in the files; the whole listed
+        range if the pattern contains no time.
     """
 
     pattern: str
@@ -38,8 +38,8 @@ class Listing:
     """The files of an archive within a range of time.
 
     Attributes:
-      patterns: as given; strftime fields stand for the publish time.
-      groups: the files of each pattern at each hour or day.
+      patterns: the patterns as given; strftime fields in them stand for the publish time.
+      groups: the files of each pattern, grouped by hour or day.
     """
 
     patterns: tuple[str, ...]
@@ -65,7 +65,7 @@ class Listing:
 
 
 def _expanded(pattern: str, start_us: int, end_us: int) -> Iterator[tuple[str, int, int]]:
-    """Yields the pattern of each day, or of each hour if it names the hour."""
+    """Yields one pattern per day, or one per hour if the given pattern names the hour."""
     fields = set(_FIELD.findall(pattern))
     if not fields:
         yield pattern, start_us, end_us

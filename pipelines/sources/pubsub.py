@@ -27,9 +27,11 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
 
     Out: `PayloadChunk`, unbounded. Guarantees: none about order or duplicates; a later step
     recognises duplicates by event id.
-    Metrics: `read/original_publish_time_ahead`, messages whose attribute `original-publish-time` is
-    ignored because it is later than their publish time.
-    Raises: `InputError` at construction for a wrong name or a combination that does not work.
+    Metrics: `read/original_publish_time_ahead`, number of messages whose attribute
+    `original-publish-time` is ignored, because it is later than the publish time of
+    the message.
+    Raises: `InputError` at construction for a wrong name or for arguments that do not work
+    together.
 
     Args:
       subscription: projects/<project>/subscriptions/<name>.
@@ -88,7 +90,7 @@ class ReadPubSub(beam.PTransform[Any, PayloadChunk]):
 def gather(
     messages: beam.PCollection[PubsubMessage], source: str
 ) -> beam.PCollection[PayloadChunk]:
-    """Gathers the messages of a bundle into chunks, bounded in messages and in bytes."""
+    """Gathers the messages of a bundle into chunks with limited numbers of messages and bytes."""
     return (
         messages
         # By default BatchElements adapts the size, and begins with batches of one.
@@ -100,7 +102,10 @@ def gather(
 
 
 def _size_bytes(message: PubsubMessage) -> int:
-    """Returns how much of a chunk a message fills; at most `ROWS_A_CHUNK` messages fit."""
+    """Returns how many bytes of a chunk a message fills.
+
+    The number is large enough that at most `ROWS_A_CHUNK` messages fit into a chunk.
+    """
     attributes = message.attributes or {}
     size_bytes = len(message.data) + sum(len(key) + len(attributes[key]) for key in attributes)
     return max(size_bytes, BYTES_A_CHUNK // ROWS_A_CHUNK)

@@ -23,7 +23,7 @@ MAX_BYTES: Final = 1 << 24
 DAMAGE: Final = (
     EOFError,
     IndexError,
-    MemoryError,  # A damaged length asks for petabytes.
+    MemoryError,  # Raised when a damaged length asks for petabytes.
     OSError,  # Raised by bz2.
     OverflowError,
     ValueError,
@@ -39,14 +39,14 @@ _UNPACKED_BYTES: Final = 1 << 20
 _WINDOW_BYTES: Final = 1 << 27
 """Memory that xz or zstd may take. Their highest levels need 64 MB and 128 MB."""
 _ZSTD_BYTES: Final = 1 << 10
-"""Input of the zstd decoder at a time. Its output has no bound: four bytes may unpack to 128 KB, so
-1 KB gives at most 32 MB."""
+"""The input that the zstd decoder gets at a time. The decoder does not limit its output: four bytes
+may unpack to 128 KB, so 1 KB gives at most 32 MB."""
 
 T = TypeVar("T")
 
 
 class TooLargeError(Exception):
-    """Raised for a line or a block that is too large; the message is the limit."""
+    """Raised for a line or a block that is too large; the error's message is that limit."""
 
 
 class _Stream(Protocol):
@@ -67,11 +67,11 @@ class Unpacked(io.RawIOBase):
     Args:
       file: the packed file to read from.
       stream: function that creates a decompressor.
-      is_one: whether the file is one packed stream, with any bytes after it ignored; otherwise more
-        streams may follow.
+      is_one: whether the file is only one packed stream. If so, any bytes after this stream are
+        ignored; otherwise more streams may follow.
 
     Raises:
-      EOFError: while it is read, if a packed stream is cut short.
+      EOFError: while the file is read, if a packed stream is cut short.
     """
 
     def __init__(self, file: Any, stream: Callable[[], _Stream], *, is_one: bool = False) -> None:
@@ -90,7 +90,7 @@ class Unpacked(io.RawIOBase):
         return len(unpacked)
 
     def _next(self, size: int) -> bytes:
-        """Returns some bytes, at most `size`; no bytes at the end."""
+        """Returns at most `size` unpacked bytes; no bytes at the end of the file."""
         while True:
             packed = b""
             if self._stream.eof:
@@ -186,7 +186,7 @@ CODECS: Final = ("null", "snappy", *_BLOCK_STREAMS)
 
 
 def unpacked_file(file: Any, path: str) -> io.BufferedReader:
-    """Returns a file object that unpacks while it reads, depending on the file's ending."""
+    """Returns a file object that unpacks while it reads; the ending of the file's name says how."""
     stream = _FILE_STREAMS.get(CompressionTypes.detect_compression_type(path))
     raw = file if stream is None else Unpacked(file, stream)
     return io.BufferedReader(raw, _UNPACKED_BYTES)
@@ -196,7 +196,7 @@ def unpacked_block(packed: bytes, codec: str) -> bytes:
     """Unpacks a block of an Avro file.
 
     Raises:
-      TooLargeError: if there are more than `MAX_BYTES`.
+      TooLargeError: if the unpacked block has more than `MAX_BYTES`.
       Exception: one of `DAMAGE`, if the block is damaged.
     """
     if codec == "null":
@@ -213,9 +213,9 @@ def unpacked_block(packed: bytes, codec: str) -> bytes:
 
 
 def or_damaged(parts: Iterator[T], damaged: InputError) -> Iterator[T]:
-    """Yields the parts; raises `damaged` if bytes are damaged.
+    """Yields the unpacked parts; raises the error `damaged` if the packed bytes are damaged.
 
-    It has no cause, because the original error may quote a conversation.
+    The error `damaged` has no cause, because the original error may quote a conversation.
     """
     with suppress(*DAMAGE):
         yield from parts

@@ -1,4 +1,4 @@
-"""Turns an error into one sentence for the user, even if it comes from deep in the runner."""
+"""Turns an error into one sentence for the user, even an error from deep inside the runner."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         with interrupts.raised_while_working():
             action()
-            sys.stdout.flush()  # At exit, a full disk would print a traceback.
+            sys.stdout.flush()  # If the disk is full, a flush at exit would print a traceback.
     except KeyboardInterrupt:
         print("undertone: interrupted", file=sys.stderr)
         return interrupts.EXIT_CODE
@@ -55,7 +55,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
 def sentence_of(error: BaseException) -> str | None:
     """Returns the sentence of an expected error, or None for an unexpected one.
 
-    Beam's in-process runner raises the error itself with its step appended. Its workers in other
+    Beam's in-process runner raises the error itself with its step appended. The workers in other
     processes pass on a traceback as text.
     """
     for link in causes(error):
@@ -71,7 +71,7 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 def _drop_unprinted() -> None:
-    # At exit Python would try to print it again, and fail with a traceback.
+    # At exit, Python would try again to print the output, and fail with a traceback.
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""Flags have underscores, like those of Beam. This module also accepts dashes."""
+"""Lets users write flags with dashes. The flags themselves have underscores, like those of Beam."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def full_disk(error: BaseException) -> str | None:
-    """Returns the system's message if a full disk caused the error; otherwise None."""
+    """Returns the operating system's message if a full disk caused an error; otherwise None."""
     for link in causes(error):
         if isinstance(link, InputError):
             return None
@@ -43,11 +43,11 @@ def full_disk(error: BaseException) -> str | None:
 
 @contextmanager
 def writing_to(place: Path, cure: str = _CURE) -> Iterator[None]:
-    """Turns a full disk into an InputError that names the place.
+    """Turns the error of a full disk into an InputError that names the place.
 
     Args:
       place: the file or folder to be written.
-      cure: what the user can do.
+      cure: what the user can do about the full disk.
     """
     try:
         yield

@@ -1,8 +1,9 @@
 """Answers Ctrl-C with one sentence and no traceback, from a program's first moment to its last.
 
-Importing Beam takes seconds. Nothing needs tidying up then, so Ctrl-C ends the program at once.
-While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted.
-Libraries may catch it and print it or raise a different error, so this module remembers it.
+Importing Beam takes seconds. Meanwhile nothing needs tidying up, so Ctrl-C ends the program at
+once. While a command works, Ctrl-C raises KeyboardInterrupt, so that temporary files are deleted.
+Libraries may catch this exception and print it or raise a different error, so this module remembers
+the interrupt.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def has_come() -> bool:
 def _on_interrupt(_number: int, _frame: Any) -> None:
     if not _works.is_set():
         if not _came.is_set():
-            os.write(2, _SENTENCE)  # Not print, which may be running just now.
+            os.write(2, _SENTENCE)  # Do not use print, which may be running just now.
         os._exit(EXIT_CODE)
     if not _came.is_set():
         _came.set()

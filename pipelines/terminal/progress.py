@@ -1,7 +1,7 @@
 """Prints on standard error, every few seconds, how far a local run has come.
 
-Beam's local runner gives its metrics only at the end, so the readers count their records here.
-If the workers are separate processes, their counts are not visible here, so only the time is
+Beam's local runner gives its metrics only at the end, so the readers count their records here. If
+the workers are separate processes, their counts are not visible here. Then only the time is
 printed.
 """
 

@@ -28,7 +28,10 @@ def aligned(table: Sequence[Sequence[str]], names: int = 1) -> list[str]:
 
 
 def at(instant_us: int | None) -> str:
-    """Formats an instant in UTC, to the second: None as a dash, dates out of range as a number."""
+    """Formats an instant in UTC, to the second.
+
+    None becomes a dash, and a date that is out of range becomes a number.
+    """
     if instant_us is None:
         return NOTHING
     try:
@@ -38,7 +41,7 @@ def at(instant_us: int | None) -> str:
 
 
 def ago(now_us: int, then_us: int | None) -> str:
-    """Formats the time since an instant in its two largest units; None as a dash."""
+    """Formats the time since an instant in its two largest units. None becomes a dash."""
     if then_us is None:
         return NOTHING
     rest_s = max(0, (now_us - then_us) // _SECOND_US)
