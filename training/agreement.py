@@ -66,7 +66,7 @@ def measure_agreement(conversations: Sequence[Conversation]) -> dict[str, Any]:
 
 
 def _reasons(pairs: Sequence[tuple[Conversation, Any]]) -> tuple[list[str], list[str]]:
-    """Lists each assistant message's reason in both labellings."""
+    """Lists the reason of each assistant message, once for each of the two labellings."""
     first, second = [], []
     for conversation, row in pairs:
         replies = [turn for turn in conversation.turns if not turn.human]

@@ -1,7 +1,8 @@
 """Calibrates a model: sets the scale, thresholds and cuts that turn scores into decisions.
 
 Every score used here comes from a model that did not see the scored text. Calibration reads no
-label of a real conversation. It only assumes that a few per cent of these are affective.
+label of a real conversation. It only assumes that a few per cent of the real conversations are
+affective.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ LANGUAGE_COUNT: Final = len(LANGUAGES)
 COUNTED: Final = 0.02
 """The share of real, unlabelled conversations that should count as affective.
 
-It includes the affective conversations that are found, and about one in a hundred of the others.
+This share includes the affective conversations that are found, and also about one in a hundred of
+the other conversations.
 """
 
 ALERTED: Final = 0.012
@@ -76,7 +78,10 @@ class Seen:
         return Seen(kept, self.whole[rows], self.edges[rows])
 
     def level(self) -> NDArray[np.float64]:
-        """Returns the mean upper quantile of real, unlabelled conversations, float64 (7,)."""
+        """Returns the mean upper quantile of logits, float64 (7,).
+
+        The logits are those of the real, unlabelled conversations.
+        """
         real = [row.is_real for row in self.conversations]
         level: NDArray[np.float64] = np.quantile(self.whole[real], _LEVELS, axis=0).mean(axis=0)
         return level
@@ -129,8 +134,9 @@ def lower(weights: Weights, by: NDArray[np.float64]) -> Weights:
 def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
     """Lowers gate and types so that the upper quantiles of the given texts' logits become 0.
 
-    Models trained on different texts differ by an offset. This would spoil thresholds that are set
-    on the scores of several models. So all models are aligned on the same unlabelled texts.
+    The logits of models trained on different texts differ by an offset. This offset would spoil
+    thresholds that are set on the scores of several models. So all models are aligned on the same
+    unlabelled texts.
 
     Args:
         weights: the weights of a network and its head.
@@ -183,9 +189,10 @@ def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tu
     """Fits a slope and an offset (Platt 1999) that separate written affective from real texts.
 
     The written conversations have the total weight `PRIOR`, and the real ones have 1 - `PRIOR`. A
-    share `PRIOR` of the real ones is affective too, but unlabelled. Let p be the wanted probability
-    that a conversation is affective. If it is drawn from both samples together, it is a labelled
-    one with probability p / (p + 1 - PRIOR) (Elkan and Noto 2008, for two samples).
+    share `PRIOR` of the real conversations is affective too, but unlabelled. Let p be the wanted
+    probability that a conversation is affective. If a conversation is drawn from both samples
+    together, it is a written, labelled one with probability p / (p + 1 - PRIOR) (Elkan and Noto
+    2008, for two samples).
     """
 
     def loss(line: NDArray[np.float64]) -> float:
@@ -201,11 +208,11 @@ def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tu
 def _language_shift(
     conversations: Sequence[Conversation], logits: NDArray[np.float64], quiet: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Returns shifts that give each language's written negatives the upper levels of English.
+    """Returns shifts that give each language's written negatives the same upper levels as English.
 
-    Real conversations exist only in English. The written ones have the same mixture in every
-    language. So a score that is rare in English must be equally rare in the other languages. A
-    language with few negatives gets no shift.
+    Real conversations exist only in English. The written conversations have the same mixture in
+    every language. So a score that is rare in English must be equally rare in the other languages.
+    A language with few negatives gets no shift.
     """
     language = np.array([row.language for row in conversations])
     english = np.quantile(logits[quiet & (language == "en")], _LEVELS)
@@ -219,7 +226,7 @@ def _language_shift(
 
 
 def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) -> float:
-    """Returns the threshold at which edges have a type as often as in the labels."""
+    """Returns the threshold at which edges have a type as often as the labelled edges do."""
     logits, has = [], []
     for row, own in zip(rows, edges, strict=True):
         labels = row.labels
@@ -230,7 +237,7 @@ def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) ->
 
 
 def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns cuts that give held-out messages each step as often as the labels do."""
+    """Returns cuts that make each step as common among held-out messages as in the labels."""
     below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
     return np.quantile(logits, below).astype(np.float64)
 
@@ -239,7 +246,7 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
     """Returns each language's shift, which moves the cut with the best F1 to a logit of 0.
 
     Only replies in written conversations count. A language with few pushbacks gets a common shift,
-    fitted to all languages together.
+    which is fitted to all languages together.
     """
     written = np.array([reply.source == "written" for reply in replies])
     language = np.array([reply.language for reply in replies])
@@ -253,7 +260,7 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
 
 
 def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Finds the cut with the highest F1, where F1 is smoothed over neighbouring cuts."""
+    """Finds the cut with the highest F1, after smoothing F1 over neighbouring cuts."""
     order = np.argsort(-logits)
     hits = np.cumsum(truth[order])
     f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())

@@ -2,9 +2,9 @@
 
 The fit uses no labels. The target of a text is its sentence vector, centred and projected onto the
 directions in which human messages differ most. The target of a word in the encoder's vocabulary is
-its vector, centred among words and shortened if the word is common. Single words teach meaning in
-languages with little text. Words must be centred. Otherwise their common part would add up with
-every word of a sentence.
+the word's vector, centred among all words. The vector is shortened if the word is common. Single
+words teach meaning in languages with little text. Words must be centred. Otherwise the part that
+all word vectors have in common would add up over the words of a sentence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from transforms.classifiers.ngram.lanes import pack
 DIMENSIONS: Final = 48
 OWN_WEIGHT: Final = 3.0
 WORD_WEIGHT: Final = 3.0
-"""The weights of a conversation's message and of a single word; a scraped fragment weighs 1."""
+"""The weights of a conversation's message and of a single word. A scraped fragment weighs 1."""
 
 TOP: Final = 16
 """The largest stored weight.
@@ -36,7 +36,7 @@ Small numbers make a small file, and the sum over a text's features hides the ro
 """
 
 _SPREAD: Final = 4.0
-"""The stored weight `TOP` means this many standard deviations. The few larger ones are cut."""
+"""The stored weight `TOP` means this many standard deviations. The few larger weights are cut."""
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -117,7 +117,7 @@ def prepare(
 def _more_words(
     messages: Sequence[tuple[str, int]], sets: Iterable[Sequence[str]], known: Iterable[str]
 ) -> dict[str, int]:
-    """Collects the words of all texts; a word that only one fold's messages use is in that fold."""
+    """Collects the words of all texts. A word that only one fold's messages use is in that fold."""
     common = {word for texts in sets for text in texts for word in _words_of(text)}
     seen: dict[str, set[int]] = {}
     for text, fold in messages:

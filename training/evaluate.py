@@ -1,9 +1,9 @@
 """Measures the model: `python -m training.evaluate [--data FOLDER] [--no-train]`.
 
-Every figure on written and real conversations comes from a fold's model. That model saw neither
-their text nor their author, and it was calibrated on the other folds. Sets under a research licence
-are only used to measure the shipped model. Only `training.measures` reads the labels of real
-conversations. This module writes metrics.json, the error rates (the views use them to correct
+Every figure on written and real conversations comes from a fold's model. That model saw neither the
+conversation's text nor its author, and was calibrated on the other folds. Sets under a research
+licence are only used to measure the shipped model. Only `training.measures` reads the labels of
+real conversations. This module writes metrics.json, the error rates (the views use them to correct
 shares) and the model card.
 
 With `--no-train` nothing is trained: the last training's models are read from the cache.

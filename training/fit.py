@@ -28,8 +28,8 @@ class Design:
     """Holds the features of `n` texts.
 
     Attributes:
-        features: float32 (n, buckets). A feature weighs more if it is rare, and less if its text
-            has many features.
+        features: float32 (n, buckets). A rare feature weighs more than a common one. A feature of
+            a text with many features weighs less than one of a text with few.
         rarity: float32 (buckets, 1), the weight of a feature.
     """
 

@@ -1,4 +1,4 @@
-"""A hidden layer in JAX and the gradient descent that fits it; both networks use them."""
+"""A hidden layer in JAX, and the gradient descent that fits it. Both networks use this module."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def average(losses: Array, weight: Array) -> Array:
 
 
 def descend(weights: Weights, loss: Loss, draw: Draw, steps: int) -> Weights:
-    """Fits the weights; every run gives the same result."""
+    """Fits the weights by gradient descent; every run gives the same result."""
     optimiser = optax.adam(optax.cosine_decay_schedule(FASTEST, steps))
     state = optimiser.init(weights)
 

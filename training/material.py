@@ -31,7 +31,7 @@ from training.teacher import embed
 from transforms.classifiers.accurate.classifier import whole_numbers
 
 ALL: Final = -1
-"""The number of texts that are in no fold, and of the model that is trained on everything."""
+"""The number given to texts that are in no fold, and to the model that is trained on everything."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class Material:
     """Holds all training material, with its folds.
 
     Attributes:
-        conversations: first the written ones, then the real ones, then tool use.
+        conversations: first the written conversations, then the real ones, then tool use.
         fold: int64, the fold of each conversation.
         lessons: the conversations as arrays.
         messages: the messages of the conversations, in the order of the lessons.
-        precise: float32 (messages, 512), whole-numbered vectors from the sentence encoder.
+        precise: float32 (messages, 512), the messages' vectors from the sentence encoder, in whole
+            numbers.
         more, more_precise: texts without labels, and their vectors from the sentence encoder.
         replies, reply_fold: assistant messages, and the fold of each.
         words: the texts and targets that the encoder's table is fitted to.

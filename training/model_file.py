@@ -19,11 +19,11 @@ Arrays = dict[str, NDArray[Any]]
 """The arrays of a model file, by name."""
 
 _MOST: Final = 99.9
-"""This percentile of hidden activations is stored as `TOP`; the few larger ones are cut."""
+"""This percentile of hidden activations is stored as `TOP`; the few larger activations are cut."""
 
 
 def table_arrays(table: NDArray[np.int8]) -> Arrays:
-    """Returns an encoder's table without the rows of zeros, and the numbers of its rows."""
+    """Returns an encoder's table without its rows of zeros, and the numbers of the kept rows."""
     rows = np.flatnonzero(table.any(axis=1))
     return {"table_rows": rows.astype(np.int32), "table": table[rows]}
 

@@ -1,13 +1,12 @@
 """Fits the human network and the conversation head together, on whole conversations.
 
 A conversation's label says nothing about a single message ("ok thx" occurs in all kinds of
-conversation). So the loss is computed for the thing that has the label. The network scores the
-messages, and the head pools the scores. Gate and types are judged on the conversation, its opening
-and its closing. The use is judged on the sum over the messages. Only sentiment is judged on each
-message.
+conversation). So the loss is computed for whatever has the label. The network scores the messages,
+and the head pools the scores. Gate and types are judged on the conversation, its opening and its
+closing. The use is judged on the sum over the messages. Only sentiment is judged on each message.
 
-Fitting adds noise to the vectors and drops hidden units at random, because real conversations are
-worded in more and stranger ways than the written ones.
+Fitting adds noise to the vectors and drops hidden units at random. The reason is that the wording
+of real conversations is more varied and stranger than that of the written ones.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMN
 HEADS: Final = SENTIMENT + 1
 
 MESSAGES: Final = 12
-"""The most messages learned from one conversation: its first nine and its last three."""
+"""The most messages learned from one conversation: the first nine and the last three."""
 
 NOISE: Final = 0.4
 SHRINKAGE: Final = 3e-3
@@ -43,16 +42,16 @@ AFFECTIVE_SHARE: Final = 0.5
 WRITTEN_SHARE: Final = 0.25
 TOOL_SHARE: Final = 0.05
 REAL_SHARE: Final = 0.06
-"""The kinds' shares of the gate's loss: affective, other written, tool use, real unlabelled.
+"""How the weight of the gate's loss is split: affective, other written, tool use, real unlabelled.
 
-A larger share for the real ones teaches "real = not affective", because too few written ones read
-like them.
+A larger share for the real conversations would teach "real = not affective", because too few
+written conversations read like real ones.
 """
 
 _GATED: Final = TYPE_COLUMNS.stop
 _AFFECTIVE: Final = len(AFFECTIVE_TYPES)
 _FEELING_WEIGHT: Final = 2.0
-"""The weight of a message with a mood. Neutral messages are more common, and weigh 1."""
+"""The weight of a message with a mood. Neutral messages are more common, and have the weight 1."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
 
 
 def _gate_weights(conversations: Sequence[Conversation]) -> NDArray[np.float64]:
-    """Returns the conversations' weights for the gate, which give each kind its share."""
+    """Returns the conversations' weights for the gate, which give each kind its share of loss."""
     kind = np.array([_kind(row) for row in conversations])
     weight = np.zeros(len(conversations))
     for index, share in enumerate((AFFECTIVE_SHARE, WRITTEN_SHARE, TOOL_SHARE, REAL_SHARE)):
@@ -146,7 +145,7 @@ def _kind(conversation: Conversation) -> int:
 def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64]) -> Weights:
     """Fits network and head to the conversations `rows`; every run gives the same result.
 
-    `vectors`, float32 (m, d), are whole numbers with a row for each message of all lessons.
+    `vectors`, float32 (m, d), hold whole numbers, with one row for each message of all lessons.
     """
     scaled = scale(vectors)
 
@@ -197,7 +196,7 @@ def _bce(logits: Array, wanted: Array) -> Array:
 
 
 def _edge(gated: Array, there: Array, closing: bool) -> tuple[Array, Array]:
-    """Treats the first or last three messages as a separate conversation."""
+    """Treats the first three or the last three messages as a separate conversation."""
     count = there.sum(axis=1, keepdims=True)
     size = jnp.minimum(count, EDGE_MESSAGES)
     steps = jnp.arange(EDGE_MESSAGES)[None]

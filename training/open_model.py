@@ -16,7 +16,7 @@ from transforms.classifiers.ngram.classifier import NgramClassifier, load, read_
 
 
 class Remembered:
-    """Looks up the sentence vectors of known texts, so that they are not embedded again."""
+    """Looks up the sentence vectors of known texts, so that these texts are not embedded again."""
 
     def __init__(self, texts: Sequence[str], cache: Path) -> None:
         unique = list(dict.fromkeys(map(clip, texts)))
@@ -29,7 +29,7 @@ class Remembered:
 
 
 def open_default(arrays: Arrays) -> NgramClassifier:
-    """Loads a model from the bytes of its file, as the pipeline does."""
+    """Loads a model from the bytes of a model file, as the pipeline does."""
     return load(io.BytesIO(to_bytes(arrays)))
 
 

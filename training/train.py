@@ -1,10 +1,10 @@
 """Trains the shipped model: `python -m training.train [--data FOLDER]`.
 
 Training has three steps. The first fits the encoder's table to a sentence encoder, without labels.
-The second fits the networks over the table's vectors. The third sets the scale and thresholds that
-turn scores into decisions. All steps run once for each fold, on all texts outside the fold, and
-once more on everything. The third step uses only scores of models that did not see the texts. The
-labels of real conversations are never read.
+The second fits the networks, which read the table's vectors. The third sets the scale and
+thresholds that turn scores into decisions. All steps run once for each fold, on all texts outside
+the fold, and once more on everything. The third step uses only scores from models that did not see
+the scored texts. The labels of real conversations are never read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from transforms.classifiers.ngram.classifier import read_network
 from transforms.classifiers.ngram.encoder import LENGTH
 
 LOOSE: Final = 0.15
-"""The share of real human messages that the accurate mode reads a second time."""
+"""The fraction of real human messages that the accurate mode reads a second time."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Learned:
 class Trained:
     """Holds the shipped model, each fold's model, and the training material.
 
-    `folds` are the arrays of the folds' models. A fold's model did not see its fold, and was
-    calibrated on the other folds.
+    `folds` are the arrays of the folds' models. A fold's model did not see any text of that fold,
+    and was calibrated on the other folds.
     """
 
     arrays: Arrays
@@ -86,7 +86,8 @@ def learn(material: Material, without: int | None) -> Learned:
 class Scores:
     """Holds the scores of models that did not see the texts, by conversation and by reply.
 
-    `level` and `accurate_level` are the differences of each fold's heads from the mean fold.
+    `level` and `accurate_level` say how far the logits of each fold's head lie above the mean
+    over the folds.
     """
 
     default: Seen
@@ -186,7 +187,7 @@ def _level(
 
 
 def _uncalibrated(learned: Learned) -> Arrays:
-    """Returns the arrays of a model with all thresholds 0, and with cuts that are not used."""
+    """Returns the arrays of a model whose thresholds are all 0. The model's cuts are never used."""
     cuts = np.array([-1.5, -0.5, 0.5, 1.5])
     return {
         **learned.arrays,

@@ -16,7 +16,7 @@ MOST: Final = 300
 """The most words that are added for one language."""
 
 _APART: Final = 6
-"""A word must be this many times more common than in any other language."""
+"""A word must be this many times more common in its language than in any other language."""
 
 _SEEN: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -52,7 +52,7 @@ _BY_HAND: Final = {
 
 
 def common_words(conversations: Iterable[Conversation]) -> dict[str, list[str]]:
-    """Returns each language's words: a hand-made list, and words rare in other languages."""
+    """Returns each language's words: a hand-made list, and words rare in all other languages."""
     counts: dict[str, Counter[str]] = {code: Counter() for code in VOTERS}
     for conversation in conversations:
         if conversation.language in counts:

@@ -1,4 +1,4 @@
-"""Builds labelled conversations, so that a test states only the facts that it needs."""
+"""Builds labelled conversations, so that a test states only the facts that the test needs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def conversation(
     sentiment: Sequence[float] = (),
     said: str = "hello",
 ) -> Conversation:
-    """Builds a conversation of human messages; if `types` is None it has no labels.
+    """Builds a conversation of human messages; if `types` is None, the conversation has no labels.
 
-    All conversations have the same id. If one of the types is affective, so is the use.
+    All conversations have the same id. If one of the types is affective, the use is affective too.
     """
     turns = tuple(Turn(True, f"{said} {index}" if index else said) for index in range(messages))
     labels = None

@@ -43,10 +43,11 @@ COACHED = conversation(["coaching"], 4, opening="none", closing="coaching")
 
 
 def draw(seed: int = 7, **offsets: float) -> Seen:
-    """Draws real conversations, a share `PRIOR` of them affective, and written ones of both kinds.
+    """Draws real conversations, and written ones that are affective or not.
 
-    Written negatives are in English and in the languages of `offsets`, which raise their scores. A
-    third of them are roleplay.
+    A fraction `PRIOR` of the real conversations is affective. The written negatives are in English
+    and in the languages of `offsets`, which shift the scores of these languages. A third of the
+    written negatives are roleplay.
     """
     random = np.random.default_rng(seed)
     hidden = random.random(REAL) < PRIOR
@@ -62,7 +63,7 @@ def draw(seed: int = 7, **offsets: float) -> Seen:
 
 
 def truth(seen: Seen) -> NDArray[np.float64]:
-    """Returns the gate's true logits if a share `PRIOR` of all conversations is affective."""
+    """Returns the gate's true logits if a fraction `PRIOR` of all conversations is affective."""
     true: NDArray[np.float64] = 2 * MEAN * seen.whole[:, 0] + np.log(PRIOR / (1 - PRIOR))
     return true
 
@@ -87,7 +88,7 @@ def head(drawn: Seen) -> ConversationHead:
 
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_probabilities_are_right_although_some_real_conversations_are_affective(seed: int) -> None:
-    """Near the middle, the calibrated probability is equal to the true one."""
+    """Near a probability of one half, the calibrated probability is close to the true one."""
     drawn = draw(seed)
     after, true = calibrated(calibrate(HEAD, drawn), drawn.whole[:, 0]), truth(drawn)
     likely = np.flatnonzero(np.abs(true) < 2)
@@ -105,7 +106,7 @@ def test_calibration_moves_only_the_gate(head: ConversationHead) -> None:
 def test_thresholds_let_a_known_share_of_real_conversations_through(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """This is true of the threshold for counting and of the stricter one for alerts."""
+    """The threshold for counting and the stricter one for alerts each let their share through."""
     found = calibrated(head, drawn.whole[:REAL, 0])
     assert (found >= head.thresholds[0]).mean() == pytest.approx(COUNTED, abs=2 / REAL)
     assert (found >= head.alert_threshold).mean() == pytest.approx(ALERTED, abs=2 / REAL)
@@ -114,7 +115,7 @@ def test_thresholds_let_a_known_share_of_real_conversations_through(
 def test_affective_types_are_as_common_as_in_the_labels(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """A third is counseling and two thirds are coaching, for any scale of the logits."""
+    """A third are counseling and two thirds are coaching, however the logits are scaled."""
     found = drawn.whole[REAL : REAL + AFFECTIVE, 1:] >= head.thresholds[1:]
     shares = dict(zip(TYPES, found.mean(axis=0).tolist(), strict=True))
     wanted = {"counseling": 1 / 3, "coaching": 2 / 3}
@@ -123,13 +124,13 @@ def test_affective_types_are_as_common_as_in_the_labels(
 
 
 def test_roleplay_is_as_common_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
-    """The share of roleplay is taken of all written conversations, affective or not."""
+    """The share of roleplay is taken among all written conversations, whether affective or not."""
     share = (drawn.whole[REAL:, -1] >= head.thresholds[-1]).mean()
     assert share == pytest.approx(TASKS / 3 / (AFFECTIVE + TASKS), abs=0.002)
 
 
 def test_edges_have_a_type_as_often_as_in_the_labels(head: ConversationHead, drawn: Seen) -> None:
-    """A third of the openings and all closings have a type: together, two thirds of the edges."""
+    """A third of the openings and all closings have a type, so two thirds of all edges have one."""
     edges = calibrated(head, drawn.edges[REAL : REAL + AFFECTIVE])
     assert (edges >= head.edge_threshold).mean() == pytest.approx(2 / 3, abs=0.002)
 
@@ -137,7 +138,7 @@ def test_edges_have_a_type_as_often_as_in_the_labels(head: ConversationHead, dra
 def test_messages_and_tool_use_do_not_change_the_calibration(
     head: ConversationHead, drawn: Seen
 ) -> None:
-    """Extreme scores of messages and tool use change no part of the head."""
+    """Extreme scores of single messages and of tool use change no part of the calibrated head."""
     message = conversation(["coaching"], source="message", opening="coaching", closing="coaching")
     said = [message, conversation(None, source="gsm8k")]
     others = Seen(said, np.full((2, 1 + len(TYPES)), 50.0), np.full((2, 2), -50.0))
@@ -147,7 +148,7 @@ def test_messages_and_tool_use_do_not_change_the_calibration(
 
 
 def test_the_language_shift_recovers_a_known_offset() -> None:
-    """Chinese scores are raised and Arabic ones lowered, and the shift undoes both."""
+    """Chinese scores are raised and Arabic scores are lowered, and the shift undoes both."""
     head = calibrate(HEAD, draw(zh=0.25, ar=-0.5))
     shift = dict(zip(LANGUAGES, (head.language_shift / head.weights[0, 2]).tolist(), strict=True))
     assert (shift["zh"], shift["ar"]) == pytest.approx((-0.25, 0.5), abs=0.15)
@@ -155,7 +156,7 @@ def test_the_language_shift_recovers_a_known_offset() -> None:
 
 
 def test_the_language_shift_comes_before_the_thresholds() -> None:
-    """If all real and affective conversations are Arabic, thresholds move with its shift."""
+    """If all real and affective conversations are Arabic, thresholds move with Arabic's shift."""
     drawn = draw(ar=-0.5)
     arabic = [replace(row, language="ar") for row in drawn.conversations[: REAL + AFFECTIVE]]
     said = arabic + drawn.conversations[REAL + AFFECTIVE :]
@@ -175,7 +176,7 @@ def test_the_language_shift_is_bounded() -> None:
 
 
 def fitted() -> Weights:
-    """Draws random pooling weights, as if of a fitted network."""
+    """Draws random pooling weights that stand for the weights of a fitted network."""
     random = np.random.default_rng(4)
     sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
     return {name: random.normal(size=size) for name, size in sizes.items()}
@@ -198,7 +199,7 @@ def test_edges_are_the_gate_of_the_first_and_last_three_messages() -> None:
 
 
 def test_joined_logits_can_be_taken_in_any_order() -> None:
-    """Conversations judged by several heads keep their logits in the requested order."""
+    """Conversations judged by several heads keep their own logits in the requested order."""
     one, two = (look(begin(fitted()), scored(*sizes)) for sizes in ((1, 2), (4, 5)))
     taken = join([one, two]).take(np.array([3, 0]))
     assert taken.conversations == [two.conversations[1], one.conversations[0]]
@@ -246,7 +247,7 @@ def replies(language: str, pushback: int, count: int, source: str = "written") -
 
 
 def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
-    """English and Chinese have their own cuts; a language with few replies gets the common one."""
+    """English and Chinese have their own cuts; a language with few replies gets the common cut."""
     said = [*replies("en", 20, 45), *replies("zh", 25, 45), *replies("fr", 3, 5)]
     ranks = np.concatenate([np.arange(45.0), np.arange(45.0) - 30, np.arange(5.0) + 23])
     shift = pushback_shift(said, ranks)
@@ -256,7 +257,7 @@ def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
 
 
 def test_only_written_replies_set_the_pushback_shift() -> None:
-    """Scraped replies were labelled by a different rule, so they have no effect."""
+    """Scraped replies were labelled by a different rule, so they do not affect the shift."""
     said = [*replies("en", 20, 45), *replies("en", 45, 45, source="xstest")]
     shift = pushback_shift(said, np.concatenate([np.arange(45.0), np.arange(45.0) - 99]))
     assert shift[LANGUAGES.index("en")] == -25.0

@@ -1,4 +1,4 @@
-"""Tests the written corpora: their labels, size and spread, and that no text occurs twice."""
+"""Tests the labels, size and spread of the written corpora, and that no text occurs twice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONG: Final = 40
 
 @cache
 def corpus(kind: str) -> list[dict[str, Any]]:
-    """Reads all rows of one kind: assistant, conversations, messages or second (labels)."""
+    """Reads all rows of one kind: assistant, conversations, messages or second (labellings)."""
     paths = sorted((ROOT / "training" / "corpora").glob(f"{kind}_*.jsonl"))
     lines = [line for path in paths for line in path.read_text("utf-8").split("\n") if line]
     return [json.loads(line) for line in lines]
@@ -49,7 +49,7 @@ def humans(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def replies() -> Iterator[tuple[str, str | None]]:
-    """Yields the row's id and the reason of each assistant message."""
+    """Yields the reason of each assistant message, after the id of the message's row."""
     for row in corpus("assistant"):
         yield row["id"], row["reason"]
     for row in corpus("conversations"):
@@ -79,7 +79,7 @@ def test_ids_are_unique() -> None:
 
 
 def test_every_row_names_its_author_and_a_known_language() -> None:
-    """Every row needs both, because folds depend on authors and results are given by language."""
+    """Folds depend on authors and results are given by language, so every row needs both."""
     for row in human_rows() + corpus("assistant"):
         assert row["author"], row["id"]
         assert row["lang"] in LANGUAGES[1:], row["id"]
@@ -103,7 +103,7 @@ def test_opening_and_closing_have_a_type_of_the_conversation_or_none() -> None:
 
 
 def test_a_conversation_is_roleplay_from_four_human_messages_on() -> None:
-    """This is the study's rule. `messages_*` are exempt: they are parts of conversations."""
+    """The study has the same rule. `messages_*` are exempt: they hold parts of conversations."""
     for row in corpus("conversations"):
         if set(row["types"]) & set(ROLEPLAY_TYPES):
             assert len(humans(row)) >= MIN_ROLEPLAY_HUMAN_MESSAGES, row["id"]
@@ -120,7 +120,7 @@ def test_every_message_has_a_role_a_text_and_a_sentiment() -> None:
 
 
 def test_a_reply_has_a_known_reason_exactly_if_it_pushes_back() -> None:
-    """A reply that pushes back says why; any other has no reason."""
+    """A reply that pushes back has a reason; any other reply has none."""
     for name, reason in replies():
         assert reason in (None, *PUSHBACK_REASONS), name
     for row in corpus("assistant"):
@@ -129,7 +129,7 @@ def test_a_reply_has_a_known_reason_exactly_if_it_pushes_back() -> None:
 
 
 def test_every_label_occurs_often_enough() -> None:
-    """Each type, use, step and reason occurs a hundred times or more, to be learnable."""
+    """Each type, use, step and reason occurs at least a hundred times, so it can be learned."""
     rows = human_rows()
     found = Counter(name for row in rows for name in row["types"])
     found += Counter(row["use"] for row in rows)
@@ -165,7 +165,10 @@ def test_the_corpora_are_large_enough() -> None:
 
 @pytest.mark.parametrize("language", SMALL_LANGUAGES)
 def test_every_other_language_has_its_share(language: str) -> None:
-    """Each has at least 60 conversations and three authors; some are affective and some are not."""
+    """Each language other than English and Chinese has 60 conversations and three authors, or more.
+
+    Some of the conversations are affective and some are not.
+    """
     rows = [row for row in corpus("conversations") if row["lang"] == language]
     assert len(rows) >= 60
     assert len({row["author"] for row in rows}) >= 3

@@ -35,7 +35,7 @@ def test_a_corrected_share_by_hand() -> None:
 
 
 def test_the_correction_is_the_same_as_in_the_views() -> None:
-    """The estimator tested on resamples is the same as the published views use."""
+    """The estimator that is tested on resamples is the one that the published views use."""
     mine = correct(61, 2000, 20, 28, 15, 1400)
     assert (mine.share, mine.low, mine.high) == pytest.approx(
         direct(61, 2000, Counts(20, 28, 15, 1400))

@@ -33,7 +33,7 @@ def test_the_table_agrees_with_the_closed_form() -> None:
 
 
 def test_a_text_with_weight_zero_teaches_nothing() -> None:
-    """Held-out folds have weight 0, and their targets do not change the table."""
+    """The texts of held-out folds have weight 0, so their targets do not change the table."""
     design = read_design(TEXTS)
     weight = (np.arange(len(TEXTS)) % 2).astype(np.float32)
     wanted = np.ones((len(TEXTS), 1), np.float32)
@@ -44,7 +44,7 @@ def test_a_text_with_weight_zero_teaches_nothing() -> None:
 
 
 def test_a_word_of_held_out_texts_has_no_vector() -> None:
-    """A word that occurs only in texts of weight 0 has no row in the table."""
+    """If a word occurs only in texts of weight 0, its row in the table is zero."""
     table = read_design(["sad", "zebra"]).fit(
         np.ones((2, 1), np.float32), np.array([1, 0], np.float32)
     )
@@ -54,7 +54,7 @@ def test_a_word_of_held_out_texts_has_no_vector() -> None:
 
 
 def test_features_are_the_same_as_in_the_classifier() -> None:
-    """A table gives the classifier's sum, divided by the root of the number of features."""
+    """A table gives the classifier's sum of rows, divided by the root of the number of features."""
     design = read_design(TEXTS)
     table = np.random.default_rng(2).integers(-40, 41, (BUCKETS, 4)).astype(np.int8)
     read = extract(TEXTS)
@@ -65,7 +65,7 @@ def test_features_are_the_same_as_in_the_classifier() -> None:
 
 
 def test_a_feature_of_few_texts_weighs_more() -> None:
-    """Of 24 texts, 12 contain "sad" and 4 contain "alone"; the word "alone" weighs more."""
+    """Of 24 texts, 12 contain "sad" and 4 contain "alone". So "alone" weighs more than "sad"."""
     rarity = read_design(TEXTS).rarity[:, 0]
     sad, alone = (int(extract([word]).families[0].buckets[0]) for word in ("sad", "alone"))
     assert (rarity[sad], rarity[alone]) == pytest.approx((np.log(25 / 12) / 4, np.log(25 / 4) / 4))

@@ -25,7 +25,7 @@ HEAD = weighed_head(np.random.default_rng(5).normal(size=(7, FIGURES)), np.linsp
 
 
 def fitted(heads: int, seed: int = 1, inputs: int = INPUTS) -> Weights:
-    """Draws random weights, as if of a fitted network."""
+    """Draws random weights that stand for the weights of a fitted network."""
     random = np.random.default_rng(seed)
     return {
         "hidden": random.normal(size=(inputs, 20)) * (2 / inputs) ** 0.5,
@@ -62,7 +62,7 @@ def arrays(seed: int = 1, **changes: NDArray[Any]) -> Arrays:
 
 @pytest.mark.parametrize(("inputs", "length"), [(64, 180.0), (512, 400.0)])
 def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: float) -> None:
-    """The rounding error is unbiased, and a few hundredths of the logits' standard deviation."""
+    """The rounding error is unbiased, and is a few hundredths of the logits' standard deviation."""
     weights, seen = fitted(HUMAN_HEADS, inputs=inputs), vectors(300, length, inputs)
     stored = network_arrays("human", weights, seen, length)
     exact = message_logits(weights, seen).astype(np.float64)
@@ -88,7 +88,7 @@ def test_a_network_of_zeros_can_be_stored() -> None:
 
 
 def test_a_model_is_read_back_as_it_was_written() -> None:
-    """Reading gives exactly the same encoder table, networks, head and thresholds."""
+    """The encoder table, networks, head and thresholds are exactly those that were written."""
     before = arrays()
     back = load(io.BytesIO(to_bytes(before)))
     lanes = back.encoder.packed.view("<u2").astype(int) - 128
@@ -104,7 +104,7 @@ def test_a_model_is_read_back_as_it_was_written() -> None:
 
 
 def test_a_head_is_read_back_as_it_was_written() -> None:
-    """Reading gives the same value for every part, and numbers stay numbers."""
+    """Every part of a head that is read back has the written value, and numbers stay numbers."""
     back = read_head(head_arrays("accurate_head", HEAD), "accurate_head")
     for part in type(HEAD).__dataclass_fields__:
         assert np.array_equal(getattr(back, part), getattr(HEAD, part))

@@ -39,9 +39,10 @@ def quickly() -> Iterator[None]:
 
 @cache
 def fit_rule(other_labels: bool = False) -> Weights:
-    """Fits the first half of the messages; a linear rule decides which of them are counseling.
+    """Fits the network to the first half of the messages; the second half is held out.
 
-    The second half is held out. `other_labels` gives its labels a different order.
+    A linear rule decides which messages are counseling. `other_labels` changes the order of the
+    labels of the held-out half.
     """
     labels = RULE.tolist()
     labels = labels[:COUNT] + labels[: COUNT - 1 : -1] if other_labels else labels
@@ -69,7 +70,7 @@ def test_the_first_nine_and_the_last_three_messages_are_learned_from(
 
 
 def test_vectors_are_numbered_conversation_by_conversation() -> None:
-    """Each message gets the next row, and missing messages get none."""
+    """Each message gets the next row number, and missing messages get no number."""
     lessons = lay_out([conversation(messages=2), real(20), conversation(messages=1)])
     assert lessons.there.sum(axis=1).tolist() == [2, 12, 1]
     assert lessons.place[lessons.there].tolist() == [*range(15)]
@@ -82,7 +83,7 @@ def gate_weights(said: list[Conversation]) -> NDArray[np.float64]:
 
 
 def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
-    """The share does not depend on the number of conversations of each kind."""
+    """The share of a kind does not depend on the number of conversations of that kind."""
     kinds = [
         [conversation(["coaching"]), conversation(["roleplay", "companionship"], 5)],
         [conversation(), conversation(["roleplay"], 4), conversation(source="message")],
@@ -97,7 +98,10 @@ def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
 
 
 def test_the_targets_of_an_affective_conversation() -> None:
-    """It teaches types and edges but no use. A mood weighs twice as much as a neutral message."""
+    """An affective conversation teaches types and edges but no use.
+
+    A message with a mood weighs twice as much as a neutral message.
+    """
     kinds = ["coaching", "counseling"]
     moods = [0.0, -0.5, 1.0, 0.0]
     wanted = lay_out([conversation(kinds, 4, opening="coaching", sentiment=moods)]).wanted
@@ -155,7 +159,7 @@ def test_an_edge_has_three_messages(count: int, closing: bool) -> None:
 
 
 def test_a_linear_rule_is_learned() -> None:
-    """The gate follows the rule on all messages that it saw, and on most held-out ones."""
+    """The gate follows the rule on all messages of the fit, and on most held-out messages."""
     gate = message_logits(fit_rule(), VECTORS)[:, 0]
     right = (gate > np.quantile(gate, 1 - RULE.mean())) == RULE
     assert right[:COUNT].mean() > 0.95
@@ -171,7 +175,7 @@ def test_held_out_labels_do_not_change_a_fit() -> None:
 
 
 def test_pushback_and_its_reasons_are_learned() -> None:
-    """One direction of the vectors decides pushback, and a second one decides the reason."""
+    """One direction of the vectors decides pushback, and a second direction decides the reason."""
     dangerous = VECTORS[:, 2] > 0
     said = [
         Reply("", "written", "", "en", 1.0, push, ("sexual" if why else "self_harm") * push)

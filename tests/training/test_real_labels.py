@@ -1,4 +1,4 @@
-"""Tests that the labels of real conversations are valid and textless, and the readers agree."""
+"""Tests that the labels of real conversations are valid and have no text, and the readers agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = {
 
 
 def test_each_conversation_is_labelled_once_and_without_text() -> None:
-    """Keys are unique hashes, and a line has only labels and the source of the conversation."""
+    """Keys are unique hashes. A line has only the labels and the source of the conversation."""
     assert max(Counter(row["key"] for row in ROWS).values()) == 1
     for row in ROWS:
         assert len(row["key"]) == 24
@@ -46,7 +46,7 @@ def test_every_reading_follows_the_definitions() -> None:
 
 
 def test_what_readers_agree_on_is_not_adjudicated() -> None:
-    """If both readers gave the same labels, these are the agreed ones."""
+    """If both readers gave the same labels, these labels are the agreed ones."""
     for row in ROWS:
         same = all(row["first"][name] == row["second"][name] for name in ("use", "types"))
         assert row["adjudicated"] == (not same)
@@ -67,7 +67,7 @@ def test_there_are_enough_real_positives() -> None:
     [("real_dev", 0.95), ("sharegpt", 0.95), ("hh_harmless", 0.85), ("wildchat_first", 0.75)],
 )
 def test_the_readers_agree(name: str, least: float) -> None:
-    """In each set, kappa for affective is at least the given value."""
+    """In each set, the readers' kappa for affective is at least the required value."""
     assert agreement([row for row in ROWS if row["set"] == name])["affective"] >= least
 
 
@@ -82,7 +82,7 @@ def test_pushback_is_by_reason_and_agreed_on() -> None:
 
 
 def test_keys_are_found_in_the_data() -> None:
-    """Every labelled conversation of the development set is in its file."""
+    """Every labelled conversation of the development set is in the file of its data set."""
     texts = [
         [turn["text"] for turn in row["turns"] if turn["role"] == "human"]
         for row in read_lines(require(REAL))

@@ -27,7 +27,7 @@ def said(
 
 
 def test_every_fold_has_an_author_of_every_language() -> None:
-    """Three authors of a language go to three folds, even if one wrote far more."""
+    """Three authors of a language go to three folds, even if one wrote far more than the others."""
     sizes = {"a1": 9, "a2": 3, "a3": 6, "b1": 2, "b2": 7, "b3": 5}
     rows = [
         said(author=author, language="en" if author[0] == "a" else "zh")
@@ -48,7 +48,7 @@ def test_an_author_of_two_languages_is_in_one_fold() -> None:
 
 
 def test_each_set_of_languages_begins_at_another_fold() -> None:
-    """The first authors of three languages had the same brief, and go to different folds."""
+    """The first authors of three languages had the same brief, but go to different folds."""
     rows = [said(author=f"{code}{n}", language=code) for code in ("en", "fr", "zh") for n in "12"]
     folds = folds_of_authors(rows)
     assert sorted(folds[f"{code}1"] for code in ("en", "fr", "zh")) == [0, 1, 2]
@@ -105,7 +105,7 @@ def test_a_conversation_with_an_affective_type_is_affective() -> None:
 
 
 def test_a_written_message_is_a_conversation_of_one() -> None:
-    """Opening and closing have the message's type, and the only sentiment is the message's."""
+    """Opening and closing have the message's type. The only sentiment is that of the message."""
     [row] = [row for row in written_conversations() if row.id == "w01-0001"]
     assert len(row.human) == 1
     assert row.labels == Labels(
@@ -125,7 +125,7 @@ def test_every_written_human_message_has_a_sentiment() -> None:
 
 
 def test_written_replies_come_from_single_replies_and_from_conversations() -> None:
-    """Each reply has an author and a language, and has a reason if and only if it pushes back."""
+    """Each reply has an author and a language, and a reason if and only if it pushes back."""
     rows = written_conversations()
     replies = written_replies(rows)
     inside = sum(not turn.human for row in rows for turn in row.turns)

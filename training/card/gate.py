@@ -9,7 +9,7 @@ from training.card.markdown import Metrics, percent, table
 
 
 def describe_real(metrics: Metrics) -> str:
-    """Reports how the gate does on real conversations."""
+    """Reports how well the gate decides on real conversations."""
     rows = []
     modes = [metrics["default"]["real"], metrics["accurate"]["real"]]
 
@@ -122,7 +122,7 @@ The sources are:
 
 
 def describe_prevalence(metrics: Metrics) -> str:
-    """Reports how well the correction recovers known shares."""
+    """Reports how well the correction of shares recovers known shares."""
     rows = [
         [
             mode,

@@ -23,7 +23,7 @@ PICTURES: Final = "docs/model"
 
 
 def write_card(metrics: Metrics, path: Path) -> None:
-    """Writes the card, and its pictures to `docs/model`."""
+    """Writes the card, and writes the card's pictures to `docs/model`."""
     folder = path.parent / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
     draw_calibration(metrics, folder / "calibration.svg")

@@ -33,7 +33,7 @@ def share_of(flags: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float | None:
-    """Returns the probability that a positive scores above a negative; a tie counts as half."""
+    """Returns the probability that a positive outscores a negative; a tie counts as half."""
     if positive.all() or not positive.any():
         return None
     negatives = np.sort(scores[~positive])

@@ -1,4 +1,4 @@
-"""Judges conversations with models that did not see them; returns the decisions as arrays."""
+"""Judges conversations with models that did not see them, and returns the decisions as arrays."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Facts:
     """Holds the decisions about `n` conversations, each made by its fold's model.
 
     Attributes:
-        conversations: the conversations of all folds, fold by fold.
+        conversations: the conversations of all folds, one fold after another.
         logit, affective, alert, types, use, opening, closing: as in `Judgements`; `types` is
             bool (n, 6).
         moods: float64, the sentiment of each human message, from -1 to 1.
@@ -85,7 +85,7 @@ class Facts:
 
     @cached_property
     def written_use(self) -> NDArray[np.str_]:
-        """Returns each written conversation's use, and an empty string for all others."""
+        """Returns each conversation's use if it is a written one, else an empty string."""
         return np.array([row.labels.use if row.labels else "" for row in self.conversations])
 
     @cached_property

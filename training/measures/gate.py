@@ -84,7 +84,7 @@ def measure_written(facts: Facts) -> dict[str, Any]:
 
 
 def measure_tools(facts: Facts) -> dict[str, Any]:
-    """Returns the false positives of each tool set; the model saw none of the set."""
+    """Returns the false positives of each tool set. The judging model saw none of that set."""
     return {name: share_of(facts.affective[facts.source == name]) for name in TOOLS}
 
 
@@ -101,7 +101,7 @@ def measure_calibration(facts: Facts) -> list[dict[str, Any]]:
 
 
 def measure_prevalence(facts: Facts) -> dict[str, Any]:
-    """Measures how well known shares are recovered from resampled conversations."""
+    """Measures how well the correction recovers known shares from resampled conversations."""
     read = facts.is_real & facts.is_affective
     negative = facts.is_real & ~facts.is_affective
     written = facts.is_written & facts.is_affective & (facts.language == "en")

@@ -24,7 +24,7 @@ AFFECTIVE_LABELS: Final = tuple(name for name in REAL_TYPES if name != "roleplay
 
 
 def true_types(conversation: Conversation) -> NDArray[np.bool_]:
-    """Marks the types of a conversation; marks none if it has no label."""
+    """Marks the types of a conversation; marks none if the conversation has no label."""
     truth = np.zeros(len(TYPES), np.bool_)
     if conversation.labels is not None:
         truth[[TYPES.index(name) for name in conversation.labels.types]] = True

@@ -109,7 +109,7 @@ def measure_pushback(facts: Facts) -> dict[str, Any]:
 
 
 def measure_replies(trained: Trained) -> dict[str, Any]:
-    """Measures pushback on held-out replies: XSTest's, and those written as single messages."""
+    """Measures pushback on held-out replies: XSTest's, and replies written as single messages."""
     material = trained.material
     opened = [open_default(arrays) for arrays in trained.folds]
     groups: dict[str, list[int]] = {}

@@ -15,9 +15,10 @@ from transforms.estimation.rates import Rate
 def rates_of(facts: Facts) -> list[Rate]:
     """Counts hits and false alarms for all decisions that the views correct.
 
-    The gate's negatives are real. Half of its positives are the few real ones; the other half are
-    the written English ones, weighted down to the same number. The recall of the written ones is
-    far higher, and neither source alone resembles real traffic. Because of this uncertainty the
+    The gate's negatives are real. Its positives come from two sources of equal total weight. One
+    half is the few real positives. The other half is the written English positives, weighted down
+    to the number of the real ones. The recall of the written positives is far higher than that of
+    the real ones, and neither source alone resembles real traffic. Because of this uncertainty the
     positives count as few, which makes the interval wide. For types, the positives are written and
     real, and the negatives are real. For uses and pushback, all cases are written.
     """

@@ -45,7 +45,7 @@ def measure_sets(classifier: Classifier, data: Path) -> dict[str, Any]:
 
 
 def measure_scenes(classifier: Classifier) -> dict[str, Any]:
-    """Measures the simulator's lines. They are by other authors, and no model learns from them."""
+    """Measures the simulator's lines, which other authors wrote and from which no model learns."""
     found: dict[str, Any] = {}
     for path in sorted(SCENES.glob("scenes_*.jsonl")):
         rows = list(read_lines(path))

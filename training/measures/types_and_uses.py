@@ -16,7 +16,7 @@ from transforms.classifiers.interface import NO_INDEX
 
 
 def measure_types(facts: Facts) -> dict[str, Any]:
-    """Measures all six types on written conversations, first alone and then with real ones."""
+    """Measures all six types on written conversations alone, then on written and real ones."""
     truth = np.array([true_types(row) for row in facts.conversations])
     real = facts.is_real & np.isin(facts.label, list(REAL_TYPES))
     groups = {"written": facts.is_written, "written and real": facts.is_written | real}
@@ -39,7 +39,7 @@ def _type_f1(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) ->
 
 
 def _confuse(facts: Facts, truth: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts the given types (columns) for conversations with one affective type (rows)."""
+    """Counts given types (columns) of conversations that truly have one affective type (rows)."""
     confusion = np.zeros((len(AFFECTIVE_TYPES), len(AFFECTIVE_TYPES)), np.int64)
     for row in np.flatnonzero(rows).tolist():
         true = truth[row, : len(AFFECTIVE_TYPES)]
