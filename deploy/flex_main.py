@@ -14,7 +14,7 @@ from pipelines import backfill, stream
 
 
 def main_of(argv: Sequence[str]) -> Callable[[], int]:
-    """Returns the stream's main if the flags name a subscription, else the backfill's."""
+    """Returns the stream's main function if the flags name a subscription, else the backfill's."""
     is_stream = any(flag.split("=")[0] == "--subscription" for flag in argv)
     return stream.main if is_stream else backfill.main
 

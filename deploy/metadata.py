@@ -54,7 +54,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "to": _DAY,
     "values": ("TEXT", "^[a-z_]+=[^=;]+(;[a-z_]+=[^=;]+)*$"),
 }
-"""The type and pattern of a parameter, by its flag, for flags whose value is a name."""
+"""The type and pattern of a parameter, by its flag. These are the flags whose value is a name."""
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 

@@ -1,7 +1,8 @@
 """Copies a local run's views into tables for the dashboard: `python -m deploy.evidence.snapshot`.
 
-Evidence has its own DuckDB, which is older than ours. That version can't open a run's database, and
-needs minutes for views that ours computes in a second. It can read plain tables in an older format.
+Evidence has its own DuckDB, which is older than ours. The older DuckDB can't open a run's database.
+It also needs minutes for views that ours computes in a second. But it can read plain tables in an
+older format.
 """
 
 from __future__ import annotations

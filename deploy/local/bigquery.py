@@ -1,7 +1,8 @@
 """A BigQuery emulator (local-bigquery, on DuckDB) in its own Python environment.
 
-PyPI has two emulators. This one refuses single rows and ignores repeated inserts, as BigQuery does.
-It has its own environment because it needs Python 3.13 and libraries that Undertone does not use.
+PyPI has two BigQuery emulators. Like BigQuery, this one refuses single rows and ignores repeated
+inserts. It has its own environment because it needs Python 3.13 and libraries that Undertone does
+not use.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class BigQueryEmulator:
 
 @contextmanager
 def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
-    """Runs the emulator, with its data and its log in the folder."""
+    """Runs the emulator, and keeps the emulator's data and log in the folder."""
     emulator = BigQueryEmulator(installed(), folder, project)
     try:
         yield emulator
@@ -82,7 +83,7 @@ def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
 
 
 def installed() -> Path:
-    """Returns the emulator's environment; creates it if it is missing or its lock has changed.
+    """Returns the emulator's environment; creates it if it is missing or the lock has changed.
 
     Raises:
       ServiceError: if Python 3.13 or the network is missing.
@@ -116,7 +117,7 @@ def _python() -> str:
         named.insert(0, sys.executable)
     for name in filter(None, named):
         path = shutil.which(name)
-        # The path may have a shim for a Python that is not installed.
+        # A program on the PATH may be a shim for a Python that is not installed.
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: PLW1510
             return path
     raise ServiceError(

@@ -23,7 +23,7 @@ from schemas.wire.payload import payload_of
 
 DIRECT: Final = "direct"
 DIRECT_RUNNER: Final = "apache_beam.runners.direct.direct_runner.BundleBasedDirectRunner"
-"""The full name, because Beam's `DirectRunner` may choose a different engine."""
+"""The runner's full name, because Beam's `DirectRunner` may choose a different engine."""
 
 _HEARTBEAT_S: Final = 0.5
 
@@ -97,7 +97,7 @@ class Heartbeats:
     """Publishes a system turn twice a second until the block ends or `stop` is called.
 
     Beam's in-process runner stops for half a minute when a pull finds nothing; heartbeats prevent
-    that. The ledger accounts for a system turn, but no table counts it.
+    that. The ledger accounts for system turns, but no other table counts them.
     """
 
     def __init__(self, topic: str) -> None:

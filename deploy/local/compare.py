@@ -58,8 +58,8 @@ def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int 
       run: folder of `undertone run` over the same events.
       heartbeats: number of system turns that only the stream read. The sender must have stopped,
         and the stream must have read them all: see `is_settled`.
-      repeated: number of events that the stream may have read twice, because its source may repeat
-        them.
+      repeated: number of events that the stream may have read twice, because the stream's source
+        may repeat events.
     """
     found = row_differences(dataset, run)
     return found + account_differences(
@@ -113,7 +113,7 @@ def settled_differences(
 ) -> list[str]:
     """Waits up to two minutes for the `differences` to disappear; returns those that are left.
 
-    It waits because some rows may not have been written yet.
+    The wait is needed because some rows may not have been written yet.
     """
     deadline_s = time.monotonic() + _ON_THEIR_WAY_S
     while True:
@@ -136,7 +136,7 @@ def table_hashes(run: Path) -> dict[str, str]:
 
 
 def accounts_of(dataset: Dataset) -> Accounts:
-    """Returns the ledger of a dataset's newest stream, which is empty before its first row."""
+    """Returns the ledger of a dataset's newest stream, or no accounts before its first row."""
     return _accounts(query(dataset, _ACCOUNTS_SQL.replace("{origin}", STREAM)))
 
 

@@ -2,14 +2,14 @@
 
 There is one job manager and any number of task managers, so a task manager can die and come back
 while the others work. Each task manager represents a host: it has its own loopback address, folder,
-log and pool of Python workers. A common pool would fail: each task manager numbers its workers from
-one, so the first to finish would end a worker of a different task manager.
+log and pool of Python workers. The task managers can't share one pool. Each of them numbers its
+workers from one, so the first to finish would end a worker of a different task manager.
 
 Unlike Beam's in-process runner, Flink has a true watermark, checkpoints and exactly-once state.
 Beam's Java source reads Pub/Sub in the task manager. It acknowledges a checkpoint's messages as
 soon as that checkpoint is complete. A Python source that acknowledges on bundle finalisation was
-tried too. Flink finalises every bundle at any checkpoint, so that source had to wait for a second
-checkpoint. It was a third as fast, and its state grew while idle.
+tried too. Flink finalises every bundle at any checkpoint, so the Python source had to wait for a
+second checkpoint. It was a third as fast as the Java source, and its state grew while idle.
 
 Beam's job server listens on all interfaces, so do not run the cluster on a network that you do not
 control.
@@ -43,7 +43,7 @@ RUNNER_VERSION: Final = "2.62.0"
 MAX_PARALLELISM: Final = 8
 """Fixed, because state can be restored only with the same value."""
 START_S: Final = 120.0
-"""A process or job counts as failed if it has not started after this time."""
+"""A process or job counts as failed if it has not started within this time."""
 
 _CHECKPOINT_MS: Final = 2000
 _SLOTS: Final = 4
@@ -71,24 +71,25 @@ class TaskManager(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of its process."""
+        """Name of the task manager's process."""
         return _numbered("task manager", self.number)
 
     @property
     def pool(self) -> str:
-        """Name of the process that starts its workers."""
+        """Name of the process that starts the task manager's workers."""
         return _numbered("worker pool", self.number)
 
     @property
     def address(self) -> str:
         """The address on which the task manager and its pool listen.
 
-        Linux has all these addresses. On macOS, add all except the first to the loopback interface.
+        Linux has all these loopback addresses. On macOS, add every address except the first to the
+        loopback interface.
         """
         return f"127.0.0.{self.number}"
 
     def hosts(self) -> str:
-        """Returns the text of the hosts file, the only place where it looks up names."""
+        """Returns the hosts file's text; the task manager looks up names nowhere else."""
         names = f"localhost {socket.gethostname()}"
         return f"{LOOPBACK} {names}\n{self.address} {_POOL_HOST}\n"
 
@@ -133,7 +134,7 @@ class FlinkCluster:
         """Starts all processes that are not running, and waits until the cluster accepts jobs."""
         for name, command in self._commands().items():
             if name not in self.processes or not self.processes[name].is_running:
-                # The pool starts plain `python`; with this path, that is the Python that runs us.
+                # The pool starts plain `python`. With this path, that is the Python that runs us.
                 path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
                 log = self.folder / f"{file_name(name)}.log"
                 self.processes[name] = Process(name, command, log, {"PATH": path})
@@ -165,7 +166,7 @@ class FlinkCluster:
         Args:
           cloud: the cloud that the job reads from and writes to.
           settings: flags of `pipelines.stream`.
-          bigquery_url: endpoint of BigQuery, if it is not the cloud's.
+          bigquery_url: endpoint of BigQuery, if the job should not use the cloud's endpoint.
           resume_from: checkpoint whose state the job takes over.
         """
         command = [sys.executable, "-m", "pipelines.stream"]
@@ -186,7 +187,7 @@ class FlinkCluster:
         Args:
           command: the command that builds the job, with the job's flags. The runner's flags are
               added.
-          log: file for its output.
+          log: file for the command's output.
           pubsub_host: host and port of Pub/Sub.
           resume_from: checkpoint whose state the job takes over.
         """

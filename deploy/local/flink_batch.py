@@ -11,7 +11,7 @@ from deploy.local.flink import START_S, FlinkCluster, file_name
 from deploy.local.processes import Process
 
 KEPT_MS: Final = 3000
-"""How long a batch job's workers wait for its next step, in milliseconds."""
+"""How long a batch job's workers wait for the job's next step, in milliseconds."""
 
 
 def run_batch(
@@ -21,8 +21,8 @@ def run_batch(
 
     Args:
       cluster: the cluster that takes the job.
-      arguments: arguments of `undertone run`, without the runner's.
-      log: file for its output.
+      arguments: arguments of `undertone run`, without those for the runner.
+      log: file for the output of `undertone run`.
       parallelism: number of slots that the job takes, spread over the task managers.
 
     Returns:
@@ -57,7 +57,7 @@ def written(cluster: FlinkCluster) -> int:
 
 
 def shares(cluster: FlinkCluster) -> dict[str, float]:
-    """Returns the share of the newest job's records that each task manager wrote."""
+    """Returns, for each task manager, the fraction of the newest job's records that it wrote."""
     job = f"/jobs/{_newest(cluster)}"
     records_of = dict.fromkeys(cluster.names(), 0)
     names = {file_name(name): name for name in records_of}
@@ -70,7 +70,7 @@ def shares(cluster: FlinkCluster) -> dict[str, float]:
 
 
 def failures(cluster: FlinkCluster) -> int:
-    """Returns how often Flink had to restart the newest job or a part of it."""
+    """Returns how often Flink had to restart the newest job or a part of that job."""
     history = cluster.ask(f"/jobs/{_newest(cluster)}/exceptions")["exceptionHistory"]
     return len(history["entries"])
 

@@ -15,7 +15,7 @@ _POM: Final = Path(__file__).with_name("flink_jar") / "pom.xml"
 
 
 def jar() -> Path:
-    """Returns the jar of Flink and Beam's runner; builds it if it is missing or outdated.
+    """Returns the jar of Flink and Beam's runner; builds the jar if it is missing or outdated.
 
     Raises:
       ServiceError: if Java or Maven is missing, or Maven can't build the jar.

@@ -10,7 +10,10 @@ from deploy.local.processes import LOOPBACK
 RETRIES: Final = 1000
 """A job is restarted this many times before it fails."""
 _BATCH_RETRY_MS: Final = 5000
-"""Longer than `flink_batch.KEPT_MS`. Otherwise a dead worker would stay and fail each retry."""
+"""The delay before a batch job is restarted, in milliseconds.
+
+It is longer than `flink_batch.KEPT_MS`. Otherwise a dead worker would stay and fail each retry.
+"""
 
 
 def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp: Path) -> str:
@@ -37,7 +40,7 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         # A manually started task manager needs a size for every part of its memory.
         "taskmanager.cpu.cores": 1.0,
         "taskmanager.memory.framework.heap.size": "64m",
-        # Half of this is for reading a batch job's shuffled data.
+        # Half of this memory is for reading a batch job's shuffled data.
         "taskmanager.memory.framework.off-heap.size": "128m",
         "taskmanager.memory.task.heap.size": "640m",
         "taskmanager.memory.task.off-heap.size": "64m",
@@ -60,7 +63,7 @@ def config_of(rest_port: int, rpc_port: int, slots: int, checkpoints: Path, tmp:
         "restart-strategy.type": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": RETRIES,
         "restart-strategy.fixed-delay.delay": f"{_BATCH_RETRY_MS} ms",
-        # With these, Flink notices within seconds that a process has died.
+        # With these settings, Flink notices within seconds that a process has died.
         "heartbeat.interval": 1000,
         "heartbeat.timeout": 10000,
         "heartbeat.rpc-failure-threshold": 2,

@@ -80,8 +80,8 @@ def _run(arguments: argparse.Namespace) -> int:
             threading.Event().wait()
         sent = 0
         if beats is not None:
-            # The ledger counts heartbeats too. Their number is final once they have stopped and the
-            # job has read the last one.
+            # The ledger counts heartbeats too. Their number is final once the heartbeats have
+            # stopped and the job has read the last one.
             sent = beats.stop()
             say(f"waiting until the job has read all {sent:,} heartbeats (half a minute) …")
             watch.until(lambda accounts: is_settled(accounts, feeder.events, sent))
@@ -188,7 +188,7 @@ def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) 
 
 
 def _simulated(folder: Path, conversations: int) -> str:
-    """Simulates an archive of the last few days, and returns the file pattern for it."""
+    """Simulates an archive of the last few days, and returns the file pattern for the archive."""
     start = datetime.now(UTC) - timedelta(days=_DAYS + 1)
     flags = ["--conversations", str(conversations), "--days", str(_DAYS)]
     flags += ["--duplicates", "0.02", "--late", "0.01", "--malformed", "0.01"]

@@ -1,4 +1,4 @@
-"""Creates environments from a lock; pip installs exactly its pins and resolves nothing."""
+"""Creates environments from a lock. pip installs exactly the lock's pins, resolving nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_NETWORK: Final = (
     "Temporary failure in name resolution",
     "Network is unreachable",
 )
-"""Texts that pip prints when it cannot reach its index."""
+"""Texts that pip prints when it cannot reach its package index."""
 
 
 class InstallError(ServiceError):

@@ -41,7 +41,7 @@ def answers(port: int, host: str = LOOPBACK) -> bool:
 
 @contextlib.contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Locks a target, so that one process makes it while the others wait and then find it."""
+    """Locks a target, so that one process makes it. Others wait, and then find the target made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -56,8 +56,8 @@ class Process:
     Args:
       name: the name of the process in messages.
       command: program and arguments.
-      log: file to which its output is appended.
-      environment: variables to add to this process's own environment.
+      log: file to which the process's output is appended.
+      environment: variables in addition to those of the calling process.
     """
 
     def __init__(

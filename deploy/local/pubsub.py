@@ -134,7 +134,7 @@ def subscriber() -> Iterator[Any]:
 
 
 def take(subscription: str, timeout_s: float = 2.0) -> list[Any]:
-    """Pulls, acknowledges and returns all messages that wait in a subscription."""
+    """Pulls, acknowledges and returns all messages that are waiting in a subscription."""
     taken: list[Any] = []
     with subscriber() as client:
         while True:

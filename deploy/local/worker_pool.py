@@ -1,7 +1,7 @@
 """A pool of Python workers: `python -m deploy.local.worker_pool HOST:PORT`.
 
-Beam's own worker pool listens on all interfaces. This one listens only on the given address. So two
-pools can use the same port on two addresses, and no pool can be reached from the network.
+Beam's own worker pool listens on all interfaces. This pool listens only on the given address. So
+two pools can use the same port on two addresses, and no pool can be reached from the network.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
 
 def serve(address: str) -> None:
-    """Starts and stops worker processes at a runner's request, until it is killed."""
-    # This fails if the port is in use: otherwise two pools would share it, and get half each.
+    """Starts and stops worker processes at a runner's request, until the pool is killed."""
+    # This fails if the port is in use. Otherwise two pools would share it and split the requests.
     server = grpc.server(shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
     pool = BeamFnExternalWorkerPoolServicer(use_process=True, data_buffer_time_limit_ms=-1)
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)

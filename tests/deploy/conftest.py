@@ -1,4 +1,4 @@
-"""Creates, once for all tests, the image's Python and a Terraform that needs no cloud."""
+"""Creates the image's Python and a Terraform that needs no cloud, once for all tests."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Build:
         with alone(_ENVIRONMENT):
             _make_locked(Build(ROOT, root, _ENVIRONMENT), stages["locked"].steps)
         build.follow(stages["package"].steps)
-        # COPY from a different stage is not followed, so the folder must be in place already.
+        # `follow` skips a COPY from a different stage, so the folder must be in place already.
         (root / "opt" / "undertone").mkdir(parents=True, exist_ok=True)
         shutil.copytree(root / "dist", root / "opt" / "undertone" / "dist")
         subprocess.run(
@@ -121,7 +121,7 @@ class Terraform:
         (self.folder / "test.tfvars.json").write_text(json.dumps(variables))
 
     def remember(self, address: str, values: dict[str, Any]) -> None:
-        """Writes a state in which one resource exists with these values."""
+        """Writes a Terraform state in which one resource exists with these values."""
         kind, name = address.split(".")
         resource = {
             "mode": "managed", "type": kind, "name": name,
@@ -176,7 +176,7 @@ def planned(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
 
 
 def _mentioned(schemas: dict[str, Any]) -> dict[str, Any]:
-    """Returns only the schemas that the module uses, because reading all thousand takes seconds."""
+    """Returns only the schemas that the module uses; all thousand would take seconds to read."""
     files = (ROOT / "deploy" / "terraform").glob("*.tf*")
     named = set(re.findall(r"google_\w+", "".join(file.read_text() for file in files)))
     return {

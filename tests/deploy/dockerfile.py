@@ -49,7 +49,7 @@ def stages_of(text: str) -> dict[str, Stage]:
 
 
 def arguments_of(text: str) -> dict[str, str]:
-    """Returns the default of each ARG in a Dockerfile."""
+    """Returns the default value of each ARG in a Dockerfile."""
     return dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
 
 

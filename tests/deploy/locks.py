@@ -18,7 +18,7 @@ _PIN: Final = re.compile(r"^([a-z0-9-]+==[^\\\n]+?)\s*\\?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Lock:
-    """The pins of a lock file, each with its marker."""
+    """The pins of a lock file, each with its environment marker."""
 
     pins: tuple[Requirement, ...]
 
@@ -55,7 +55,7 @@ def environment_of(python: str, platform: str) -> dict[str, str]:
 
 
 def installed_in(folders: Iterable[Path] | None = None) -> dict[str, Distribution]:
-    """Returns the packages installed here, or under the given `site-packages`, by name."""
+    """Returns the packages installed in this Python, or in the given `site-packages`, by name."""
     found = distributions(path=[str(f) for f in folders]) if folders else distributions()
     return {canonicalize_name(one.metadata["Name"]): one for one in found}
 
@@ -69,8 +69,8 @@ def holes(
     """Yields each requirement that no pin meets, as `by requires name`.
 
     Follows the roots through the metadata of every package, with extras and markers. A package that
-    only another platform installs has no metadata here. Its pin is checked, but not its own
-    requirements.
+    only another platform installs has no metadata here. The pin of such a package is checked, but
+    the package's own requirements are not.
     """
     pinned = lock.versions(environment)
     todo = [("the roots", Requirement(root), "") for root in roots]

@@ -18,9 +18,9 @@ _BUILD_S: Final = 120
 
 
 def build_sdist(folder: Path) -> Path:
-    """Builds the source distribution from a copy of only the sources; returns its file.
+    """Builds the source distribution from a copy of only the sources, and returns its file.
 
-    In the original folder setuptools would also pack files that an earlier build listed.
+    In the original folder, setuptools would also pack files that an earlier build had listed.
     """
     source = folder / "source"
     source.mkdir(parents=True)

@@ -1,7 +1,8 @@
 """Replaces Google's Terraform providers; enough for `validate` and `plan`, without a cloud.
 
-With their schemas, Terraform itself resolves every reference, checks every block and attribute, and
-evaluates every expression. Values that only Google knows, such as computed names, stay unknown.
+From the providers' schemas, Terraform itself resolves every reference, checks every block and
+attribute, and evaluates every expression. Values that only Google knows, such as computed names,
+stay unknown.
 """
 
 from __future__ import annotations
@@ -104,13 +105,13 @@ def _handlers(schema: dict[str, Any], invent: bool) -> grpc.GenericRpcHandler:
 
 
 def _invented(kind: str, state: dict[str, Any], attribute: str) -> str:
-    """Returns a name that contains the resource and the attribute, like most of Google's names."""
+    """Returns a name that contains the resource and the attribute, as most of Google's names do."""
     own = next((state[key] for key in _OWN_NAMES if isinstance(state.get(key), str)), "one")
     return f"{kind}/{own}/{attribute}"
 
 
 def _described(schema: dict[str, Any]) -> Any:
-    """Returns the schemas as a message of the protocol."""
+    """Returns the schemas as a message of the provider protocol."""
     return _messages.Schemas(
         provider=_schema(schema["provider"]),
         resource_schemas={name: _schema(one) for name, one in schema["resources"].items()},

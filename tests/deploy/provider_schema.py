@@ -1,8 +1,8 @@
-"""Reads the Google providers' schemas from the classes that were generated from them.
+"""Reads the schemas of Google's providers from the classes that were generated from those schemas.
 
 Not everybody can reach Terraform's provider registry. HashiCorp's packages
 `cdktf-cdktf-provider-google` and `-google-beta` have a class for each resource, block and
-attribute. That is all that `terraform validate` needs.
+attribute. These classes contain all that `terraform validate` needs.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _COMPUTED: Final = {
 }
 
 Schema = dict[str, Any]
-"""`attributes` by name, with `type` and `required`; and `blocks`, which also have `single`."""
+"""`attributes` by name, with `type` and `required`, and `blocks`, which also have `single`."""
 
 
 def provider_schemas() -> dict[str, Any]:
-    """Returns each provider's schemas by its name: `provider`, `resources` and `data_sources`.
+    """Returns, by provider name, the schemas `provider`, `resources` and `data_sources`.
 
     Raises:
       ServiceError: if the network is missing.

@@ -67,7 +67,7 @@ def query_of(name: str) -> str:
 
 
 def test_a_ledger_that_balances_passes(check: Check) -> None:
-    """Records that were read within the grace period may still be under way."""
+    """Records that were read within the grace period may still lack an outcome."""
     rows = [
         ("stream", 60, "read", 100), ("stream", 60, "counted", 90),
         ("stream", 1, "read", 200), ("stream", 1, "counted", 140), ("stream", 1, "late", 10),
@@ -85,7 +85,7 @@ def test_a_lost_record_fails_the_check(check: Check) -> None:
 
 
 def test_a_row_written_twice_is_counted_once(check: Check) -> None:
-    """A repeated write of the ledger neither hides a loss nor looks like one."""
+    """If a row of the ledger is written twice, the copy neither hides a loss nor looks like one."""
     read, met = ("stream", 60, "read", 100), ("stream", 60, "counted", 60)
     first = [("stream", 90, "read", 10), ("stream", 90, "counted", 10)]
     assert "40 records" in check("ledger", [*first, read, met, met])
@@ -107,7 +107,7 @@ def test_a_ledger_without_a_stream_passes(check: Check) -> None:
 
 
 def test_a_recent_backfill_passes(check: Check) -> None:
-    """One bounded run in the last hours is enough, also if a stream is running."""
+    """One bounded run in the last hours is enough, even if a stream is running."""
     rows = [("stream", 9000, "read", 1), ("stream", 1, "read", 2), ("backfill", 600, "read", 5)]
     assert check("backfill", rows) == "succeeded"
 
@@ -125,7 +125,7 @@ def test_a_stream_does_not_count_as_a_backfill(check: Check) -> None:
 
 
 def test_the_check_knows_every_fate() -> None:
-    """The SQL lists the same outcomes as the code."""
+    """The SQL of the check lists the same outcomes as the code."""
     listed = re.search(r"IN \(([^)]+)\)", (CHECKS / "ledger.sql").read_text())
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == FATES
@@ -138,7 +138,7 @@ def test_the_check_knows_every_fate() -> None:
 def test_log_metrics_match_the_log_lines(
     event: str, label: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The filter matches the line that a worker logs, and the extractor finds the label in it."""
+    """The filter matches the line that a worker logs, and the extractor finds the line's label."""
     caplog.set_level(logging.WARNING, logger="undertone")
     fields: dict[str, Any] = {label: value, "source": "x"}
     log_event(event, key=f"{event}/{time.monotonic_ns()}", **fields)

@@ -36,7 +36,7 @@ def pins_of(lock: Path) -> dict[str, str]:
 
 
 def test_every_copied_file_is_there() -> None:
-    """Each file that a step copies exists, and the build context has no other files."""
+    """Each file that a build step copies exists, and the build context has no other files."""
     copied = {
         source.removeprefix("./")
         for stage in STAGES.values()
@@ -58,7 +58,7 @@ def test_steps_copy_only_from_stages_of_the_file() -> None:
 
 
 def test_the_launcher_finds_its_main() -> None:
-    """The launcher is told to run the path to which `flex_main.py` is copied."""
+    """The launcher is told to run the path to which the image copies `flex_main.py`."""
     environment = dict(
         word.split("=", 1) for step in STAGES["final"].steps_named("ENV") for word in step.words
     )
@@ -80,7 +80,7 @@ def test_the_boot_program_has_the_locked_version_of_beam() -> None:
 
 
 def test_the_image_has_the_tested_versions() -> None:
-    """The image's lock has the same versions as the lock that all tests use."""
+    """The image's lock has the same versions as the lock with which all tests run."""
     tested = pins_of(ROOT / "requirements-dev.lock")
     shipped = pins_of(ROOT / "requirements.lock")
     assert {name: tested.get(name) for name in shipped} == shipped
@@ -88,7 +88,7 @@ def test_the_image_has_the_tested_versions() -> None:
 
 
 def test_cloud_build_pushes_the_image_before_the_templates() -> None:
-    """Its steps build our Dockerfile, push the image, and only then build every template."""
+    """Cloud Build builds our Dockerfile, pushes the image, and only then builds every template."""
     build = yaml.safe_load((ROOT / "deploy" / "cloudbuild.yaml").read_text())
     steps = {step["id"]: step["args"] for step in build["steps"]}
     assert [*steps] == ["build", "push", *(template.name for template in TEMPLATES)]
@@ -117,7 +117,7 @@ def test_the_installed_programs_start_alone(
 
 @follows_the_build
 def test_the_package_comes_from_the_sdist(sdist_python: Path, tmp_path: Path) -> None:
-    """The installed modules and the installed model are used, not the repository's."""
+    """The programs use the installed modules and model, not those of the repository."""
     script = (
         "import pipelines.graph, transforms.classifiers as c; "
         "print(pipelines.graph.__file__); print(c.load_default().version)"

@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 SUPPORTED: Final = [(f"3.{minor}", os) for minor in (11, 12, 13) for os in ("linux", "darwin")]
 ROOT_LOCKS: Final = {"requirements.lock": ("RUNTIME", "LOCAL", "ACCURATE"),
                      "requirements-dev.lock": ("RUNTIME", "LOCAL", "DEVELOPMENT")}  # fmt: skip
-"""Each lock in the root folder, and the lists of setup.py that it locks."""
+"""Each lock in the root folder, with the lists of setup.py that the lock pins."""
 
 
 def lists_of_setup() -> dict[str, list[str]]:
@@ -48,7 +48,7 @@ def roots_of(lock: str) -> list[str]:
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 @pytest.mark.parametrize(("python", "platform"), SUPPORTED)
 def test_a_lock_is_complete(lock: str, python: str, platform: str) -> None:
-    """A pin meets every requirement of every pinned package, with extras and markers."""
+    """Every requirement of every pinned package, with extras and markers, is met by a pin."""
     environment = environment_of(python, platform)
     found = holes(Lock.read(ROOT / lock), roots_of(lock), installed_in(), environment)
     assert list(found) == []
@@ -56,7 +56,7 @@ def test_a_lock_is_complete(lock: str, python: str, platform: str) -> None:
 
 @pytest.mark.parametrize("lock", ROOT_LOCKS)
 def test_the_metadata_of_every_pin_is_read(lock: str) -> None:
-    """Every pin for this machine is installed with that version, so the walk skips none."""
+    """Every pin for this machine is installed in its version, so the walk skips no package."""
     environment = environment_of("3.11", "linux")
     pinned = Lock.read(ROOT / lock).versions(environment)
     known = installed_in()

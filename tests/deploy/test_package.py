@@ -32,7 +32,7 @@ _TIMEOUT_S: Final = 240
 
 
 def run(python: Path | str, folder: Path, *arguments: str, **variables: str) -> str:
-    """Runs a module with a Python, outside the folder of the sources; returns its output."""
+    """Runs a module with a given Python, outside the folder of the sources; returns the output."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
     ran = subprocess.run(
         [str(python), "-m", *arguments], env=environment | variables, cwd=folder,
@@ -53,7 +53,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQueryEmula
 def backfill(
     python: Path | str, folder: Path, archive: Path, url: str, **variables: str
 ) -> Dataset:
-    """Runs the backfill over an archive, from a new folder; returns the dataset that it filled."""
+    """Runs the backfill over an archive, from a new folder; returns the dataset it filled."""
     folder.mkdir()
     dataset = Dataset(PROJECT, folder.name, url)
     create_dataset(dataset)
@@ -109,7 +109,7 @@ def test_the_sdist_holds_every_file_of_the_packages(tmp_path: Path) -> None:
 def test_the_package_counts_as_the_sources_do(
     sdist_python: Path, archive: Path, emulator: BigQueryEmulator, tmp_path: Path
 ) -> None:
-    """A backfill by the package writes the same rows as a backfill by the sources."""
+    """A backfill by the installed package writes the same rows as a backfill by the sources."""
     released = backfill(sdist_python, tmp_path / "released", archive, emulator.url)
     sources = backfill(
         sys.executable, tmp_path / "sources", archive, emulator.url, PYTHONPATH=str(ROOT)

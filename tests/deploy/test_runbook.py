@@ -1,4 +1,8 @@
-"""Checks the runbook's commands: ours with our parsers, Google's with its tools' own lists."""
+"""Checks the runbook's commands.
+
+Our own commands are checked with our parsers. Google's are checked with the lists that Google's
+tools have of their commands.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,10 @@ class Command(NamedTuple):
 
 
 def commands() -> Iterator[Command]:
-    """Yields the commands of all blocks; a block needs the cloud if the text before it has a ☁."""
+    """Yields the commands of all blocks.
+
+    A block needs the cloud if the text before the block has a ☁.
+    """
     end = 0
     for block in _BLOCK.finditer(RUNBOOK):
         heading = max((m.end() for m in _HEADING.finditer(RUNBOOK, 0, block.start())), default=0)
@@ -57,7 +64,7 @@ COMMANDS: Final = tuple(commands())
 
 
 def of_program(*names: str) -> pytest.MarkDecorator:
-    """Returns a mark that runs a test for each command of these programs."""
+    """Returns a mark that runs a test once for each command of these programs."""
     chosen = [c for c in COMMANDS if c.words[0] in names]
     assert chosen
     return pytest.mark.parametrize("command", chosen, ids=lambda c: " ".join(c.words)[:60])
@@ -86,7 +93,7 @@ def cloud_trees() -> dict[str, Any]:
 
 
 def flags_of_bq(command: Command) -> set[str]:
-    """Returns the flags of a bq command from its help, because the completions leave them out."""
+    """Returns a bq command's flags from its help, because the completions leave the flags out."""
     if command.words[0] != "bq":
         return set()
     ran = subprocess.run(
@@ -103,7 +110,7 @@ def test_commands_are_found() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words)[:60])
 def test_a_command_that_needs_the_cloud_is_marked(command: Command) -> None:
-    """This module checks every program; those that need the cloud are marked."""
+    """This module's tests check every program; those that need the cloud are marked."""
     ours, clouds = {"undertone", "python", "make"}, {"gcloud", "bq", "terraform", "openssl"}
     assert command.words[0] in ours | clouds
     assert command.is_cloud or command.words[0] in ours
@@ -111,7 +118,7 @@ def test_a_command_that_needs_the_cloud_is_marked(command: Command) -> None:
 
 @of_program("undertone")
 def test_our_commands_parse(command: Command) -> None:
-    """The command line takes each command as written."""
+    """Our command line accepts each command as the runbook writes it."""
     words = [word for word in command.words[1:] if word != "--help"]
     if words == list(command.words[1:]):
         assert cli._parser().parse_known_args(words)[1] == []
@@ -122,7 +129,7 @@ def test_our_commands_parse(command: Command) -> None:
 
 @of_program("python")
 def test_our_modules_take_their_flags(command: Command) -> None:
-    """The module exists, and each flag is one of ours or of Beam's."""
+    """The module of each command exists, and each flag is one of ours or of Beam's."""
     assert command.words[1] == "-m"
     module, *flags = command.words[2:]
     assert importlib.util.find_spec(module) is not None
@@ -136,14 +143,14 @@ def test_our_modules_take_their_flags(command: Command) -> None:
 
 @of_program("make")
 def test_targets_exist(command: Command) -> None:
-    """The Makefile has each target."""
+    """The Makefile has each target that the runbook names."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(rf"^{command.words[1]}:", makefile, re.MULTILINE)
 
 
 @of_program("gcloud", "bq")
 def test_the_clouds_commands_and_flags_exist(command: Command) -> None:
-    """The tool's own tree has the command, and each flag at the command or one of its parents."""
+    """The tool's tree has each command, and has each flag at the command or one of its parents."""
     tree = cloud_trees()[command.words[0]]
     flags = set(tree["flags"])
     for word in command.words[1:]:
@@ -161,6 +168,6 @@ def test_the_clouds_commands_and_flags_exist(command: Command) -> None:
 
 @of_program("terraform")
 def test_terraform_runs_in_the_modules_folder(command: Command) -> None:
-    """Each command names the module's folder and a known subcommand."""
+    """Each Terraform command names the module's folder and a known subcommand."""
     assert command.words[1] == "-chdir=deploy/terraform"
     assert command.words[2] in {"init", "apply", "output", "plan"}

@@ -42,7 +42,7 @@ def parameters_of(template: Template) -> dict[str, dict[str, Any]]:
 
 @each_template
 def test_the_metadata_is_up_to_date(template: Template) -> None:
-    """`make generate` would write the same file now."""
+    """`make generate` would write the same metadata file now."""
     file = FOLDER / f"{template.name}.json"
     assert file.read_text() == encoded(metadata(template)), "run: make generate"
 
@@ -58,7 +58,7 @@ def test_every_flag_is_a_parameter_or_left_out_for_a_reason(template: Template) 
 
 @each_template
 def test_the_program_takes_every_parameter_of_its_template(template: Template) -> None:
-    """The parser reads each parameter as the launcher passes it, and defaults match."""
+    """The parser reads each parameter as the launcher passes it, and the defaults are the same."""
     parameters = parameters_of(template).items()
     values = {name: one.get("defaultValue") or EXAMPLES[name] for name, one in parameters}
     for name, parameter in parameters:
@@ -78,7 +78,7 @@ def test_a_parameter_is_required_if_its_flag_is(template: Template) -> None:
 
 
 def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
-    """A switch also takes true or false, and several patterns may be one value with commas."""
+    """A switch also takes true or false. Several patterns may be one value, separated by commas."""
     required = ["--from=7d", "--to=1d", "--dataset=p.d", "--input=gs://a/*.avro,gs://b/*.avro"]
     for flags, expected in ([], False), (["--resume"], True), (["--resume=false"], False):
         read = backfill.parser().parse_args([*required, *flags])

@@ -27,7 +27,7 @@ def parameters_of(template: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def everything_set(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
-    """Returns the planned resources when every flag's variable has a value."""
+    """Returns the planned resources when the variable of every flag has a value."""
     text = (MODULE / "variables.tf").read_text()
     variables: dict[str, Any] = dict(PLANNED)
     for name in ("counting", "stream", "backfill"):
@@ -122,7 +122,7 @@ def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
     for template, values in (("stream", stream), ("backfill", backfill)):
         parameters = parameters_of(template)
         for name, value in values.items():
-            if "google_" not in value:  # Else the name is made up by the test.
+            if "google_" not in value:  # Otherwise the test made up the name.
                 assert re.fullmatch(parameters[name]["regexes"][0], value), name
         required = {name for name, one in parameters.items() if not one["isOptional"]}
         assert required <= set(values)
@@ -160,7 +160,7 @@ def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_messages_can_be_sought_back(planned: dict[str, Any]) -> None:
-    """The stream's subscription keeps acknowledged messages for a week, and never expires."""
+    """The stream's subscription never expires, and keeps acknowledged messages for a week."""
     subscription = planned["google_pubsub_subscription.stream"]
     assert subscription["retain_acked_messages"] is True
     assert subscription["message_retention_duration"] == "604800s"
@@ -171,7 +171,7 @@ def test_messages_can_be_sought_back(planned: dict[str, Any]) -> None:
 
 @in_one_process
 def test_dataflow_reads_a_subscription_without_policies(planned: dict[str, Any]) -> None:
-    """Only the archive has dead-letter and retry policies, because Dataflow supports neither."""
+    """Dataflow supports neither dead-letter nor retry policies, so only the archive has them."""
     stream = planned["google_pubsub_subscription.stream"]
     archive = planned["google_pubsub_subscription.archive"]
     assert (stream["dead_letter_policy"], stream["retry_policy"]) == ([], [])

@@ -11,7 +11,7 @@ from tests.deploy.plans import in_one_process
 
 
 def planned_alerts(planned: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Returns each metric alert's severity and query, by its section in the runbook."""
+    """Returns the severity and query of each metric alert, by the runbook section of the alert."""
     return {
         values["documentation"][0]["content"].rpartition("#alert-")[2]: {
             "severity": values["severity"],
@@ -39,7 +39,7 @@ def test_every_alert_has_a_section_in_the_runbook(planned: dict[str, Any]) -> No
 
 @in_one_process
 def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
-    """Alerts watch the rows that BigQuery took, because rows are released even while it is down."""
+    """Alerts watch the rows that BigQuery took; rows are released even while BigQuery is down."""
     alerts = planned_alerts(planned)
     assert "written_rows/ledger" in alerts["missing-rows"]["query"]
     assert "written_rows/aggregates" in alerts["publication-silence"]["query"]

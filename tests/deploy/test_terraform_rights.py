@@ -37,7 +37,7 @@ def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any])
 
 @in_one_process
 def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> None:
-    """In the bucket that has text, only one account may read, and only Pub/Sub may write."""
+    """Only one account may read the bucket that has text, and only Pub/Sub may write to it."""
     rights = {
         (account_of(member), role)
         for _, target, role, member in grants_of(planned)
@@ -53,7 +53,7 @@ def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> N
 
 @in_one_process
 def test_analysts_see_no_dead_letters(planned: dict[str, Any]) -> None:
-    """Analysts read every other table and every view; dead letters have their own readers."""
+    """Analysts read every view and every table but the dead letters, which have other readers."""
     readers: dict[str, set[str]] = {}
     for resource, target, role, member in grants_of(planned):
         if resource == "google_bigquery_table_iam_member" and role == "roles/bigquery.dataViewer":

@@ -16,7 +16,7 @@ from tests.deploy.plans import in_one_process
 
 
 def test_tables_and_views_are_up_to_date() -> None:
-    """`make generate` would write the same file now."""
+    """`make generate` would write the same file of tables and views now."""
     assert tables.FILE.read_text() == encoded(tables.resources()), "run: make generate"
 
 
