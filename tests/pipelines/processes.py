@@ -27,8 +27,8 @@ def started(
 
     Args:
       argv: the arguments of `python`.
-      folder: its working folder; temporary files go into the subfolder `temporary`.
-      file_size_bytes: the size of the largest file that it may write.
+      folder: the working folder of the program; temporary files go into the subfolder `temporary`.
+      file_size_bytes: the size of the largest file that the program may write.
       streams: arguments of Popen that replace the pipes for standard output and error.
     """
     temporary = folder / "temporary"

@@ -114,7 +114,7 @@ def run_bounded(chunks: Sequence[PayloadChunk], settings: Settings = EXACT) -> R
 def run_unbounded(
     timeline: Sequence[Sequence[dict[str, Any]] | PayloadChunk | int], settings: Settings = EXACT
 ) -> Result:
-    """Runs the graph over a timeline, firing after each step.
+    """Runs the graph over a timeline, and lets the graph fire after each step.
 
     Args:
       timeline: lists or chunks of events that arrive together, or instants in seconds to which

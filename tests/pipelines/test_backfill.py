@@ -74,7 +74,7 @@ EVENTS: Final = [
 
 
 def test_a_day_is_counted_as_in_a_run_over_everything() -> None:
-    """For its days, a backfill writes the same rows as a run over all data, and no others."""
+    """A backfill writes the same rows for its days as a run over all data, and no other rows."""
     everything = run_bounded([chunk(EVENTS)])
     only = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked()))
     of_tuesday = [r for r in everything.rows if day_of(r.window_start_us) == MONDAY_US + DAY_US]
@@ -84,7 +84,10 @@ def test_a_day_is_counted_as_in_a_run_over_everything() -> None:
 
 
 def test_every_record_and_conversation_is_accounted_for() -> None:
-    """The ledger balances, with accounts for messages out of range and for other days."""
+    """The ledger balances.
+
+    It has accounts for messages out of range and for conversations that count on other days.
+    """
     accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked())).accounts()
     assert accounts == {
         ("read", ""): 13,
@@ -97,14 +100,14 @@ def test_every_record_and_conversation_is_accounted_for() -> None:
 
 
 def test_conversations_that_may_go_on_are_counted() -> None:
-    """A conversation that may continue after the end of reading is counted by its day."""
+    """A conversation that may continue after the period that is read is counted on its own day."""
     short = asked(margin=timedelta(hours=24))
     accounts = run_bounded([chunk(EVENTS)], replace(EXACT, asked=short)).accounts()
     assert accounts["open_at_end", "2025-06-03"] == 1
 
 
 def test_a_day_without_conversations_is_released() -> None:
-    """A day without conversations has a row that withdraws all counts of the stream."""
+    """A day without conversations gets a row that withdraws all counts of the stream."""
     last = TUESDAY + timedelta(days=1)
     settings = replace(EXACT, asked=asked(last))
     rows = run_bounded([chunk(said("stays", 30))], settings).rows
@@ -168,7 +171,7 @@ def test_the_archive_is_listed_once_for_all_jobs(
 def test_no_row_is_written_before_the_ledger_balances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Aggregates wait for the ledger. If it does not balance, none is written."""
+    """Aggregates wait for the ledger. If it does not balance, no aggregate is written."""
     KEPT.clear()
     monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     monkeypatch.setattr("transforms.balance.imbalance", lambda _: "the ledger does not balance")

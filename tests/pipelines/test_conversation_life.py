@@ -33,7 +33,10 @@ def again(event: dict[str, Any], at_s: float) -> PayloadChunk:
 
 
 def test_a_day_past_its_life_changes_no_more() -> None:
-    """Messages for a day past its life write no row; the ledger counts their conversations."""
+    """Messages for a day that is past the conversation life write no row.
+
+    The ledger counts the conversations of these messages.
+    """
     days = EXACT.firings.conversation_life.days + 2
     old, new = said("2", 60, "d"), said("3", days * DAY_S, "e")
     before = run_unbounded([[said("1", 0)]])
@@ -78,7 +81,7 @@ def test_revisions_of_a_closed_day_are_counted() -> None:
 
 
 def test_a_clock_that_runs_ahead_makes_nothing_be_forgotten_early() -> None:
-    """A message five minutes ahead does not drop a span that another message may still join."""
+    """A message dated five minutes ahead drops no span that another message may still join."""
     last_s = GAP_S + LIFE_S
     first, ahead = said("1", 1), said("3", last_s + SKEW_S)
     edge = said("2", GAP_S)
@@ -89,7 +92,7 @@ def test_a_clock_that_runs_ahead_makes_nothing_be_forgotten_early() -> None:
 
 @pytest.mark.parametrize("ahead_s", [0, SKEW_S - 1])
 def test_a_watermark_that_runs_ahead_makes_nothing_be_forgotten_early(ahead_s: int) -> None:
-    """Clocks may differ from the watermark; spans, users and days are kept longer by that."""
+    """Spans, users and days are kept longer by as much as clocks may differ from the watermark."""
     last_s = GAP_S + LIFE_S
     first, edge = said("1", 0), said("2", GAP_S)
     result = run_unbounded([received(first, 0), START_S + last_s + ahead_s, again(edge, last_s)])

@@ -27,7 +27,10 @@ def small(label: str = "Double", type_: type = int) -> Graph:
 
 
 def test_a_renamed_step_is_named() -> None:
-    """The sentence gives the old label, the new label, and the remedy if the change was meant."""
+    """The error for a renamed step gives the old label and the new label.
+
+    It also gives the remedy if the change was meant.
+    """
     assert difference(small(), small()) is None
     assert difference(small(), small("Twice")) == (
         f"the graph changed: Double is gone; Twice is new; {ADVICE}"
@@ -35,7 +38,7 @@ def test_a_renamed_step_is_named() -> None:
 
 
 def test_a_changed_coder_is_named() -> None:
-    """The sentence names the step, its old output and its new output."""
+    """The error for a changed coder names the step, its old output and its new output."""
     assert difference(small(), small(type_=str)) == (
         "the graph changed: Double had {'None': 'VarInt in GlobalWindows'}, "
         f"now {{'None': 'StrUtf8 in GlobalWindows'}}; {ADVICE}"
@@ -43,7 +46,7 @@ def test_a_changed_coder_is_named() -> None:
 
 
 def test_only_the_first_few_changes_are_named() -> None:
-    """However many changes there are, the error is one sentence."""
+    """However many changes there are, the error is one sentence that names the first few."""
     problem = str(difference(small(), {}, most=2))
     assert problem.startswith("the graph changed: Double is gone; Numbers is gone; and ")
     assert "\n" not in problem

@@ -12,7 +12,7 @@ from tests.pipelines.timelines import HOUR_S, said
 
 
 def told(result: Result) -> list[tuple[str, int]]:
-    """Returns the conversations reported as grown long, with their number of messages then."""
+    """Returns the conversations reported as grown long, and how many messages each had by then."""
     return sorted((g.conversation, g.human_messages) for g in result.grown_long)
 
 
@@ -35,7 +35,7 @@ def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:
 
 
 def test_a_conversation_that_grows_long_is_told_once() -> None:
-    """More messages, earlier ones or repeated ones give no second report; 50 give none."""
+    """Later, earlier or repeated messages give no second report; 50 messages give no report."""
     events = [said(str(i), 60 - i) for i in range(53)]
     short = [said(f"s{i}", i, "short") for i in range(50)]
     other = [said(f"o{i}", i, "other") for i in range(60)]
@@ -47,9 +47,9 @@ def test_a_conversation_that_grows_long_is_told_once() -> None:
 
 @pytest.mark.parametrize(("each", "in_all"), [(25, [51]), (51, [51, 51])])
 def test_a_bridge_between_two_conversations(each: int, in_all: list[int]) -> None:
-    """If two conversations become long by merging, that is reported once.
+    """If two conversations become one long conversation by merging, that is reported once.
 
-    If both were reported before, the merged conversation is not reported again.
+    If both were reported as long before the merge, the merged conversation is not reported again.
     """
     first = [said(f"a{i}", i) for i in range(each)]
     second = [said(f"b{i}", 40 * HOUR_S + i) for i in range(each)]

@@ -23,7 +23,10 @@ from transforms.counting.ledger import imbalance
 
 
 def test_conversations_over_the_limit_are_in_the_ledger() -> None:
-    """Conversations over a user's limit are counted by day; without a user there is no limit."""
+    """Conversations over a user's limit are counted by day.
+
+    Conversations without a user have no limit.
+    """
     shared = [said(f"s{i}", 60 * i, f"s{i}", user_id="guest") for i in range(7)]
     nobody = [said(f"n{i}", 60 * i, f"n{i}", user_id=None) for i in range(5)]
     limited = replace(EXACT, max_conversations_per_user=3)
@@ -48,7 +51,7 @@ def one_of_every_fate() -> list[dict[str, Any]]:
 
 
 def test_every_account_of_the_ledger_ends_as_the_batch_run_s() -> None:
-    """In any arrival, each record, conversation and tally is counted once, by reason."""
+    """In any order of arrival, each record, conversation and tally is counted once, by reason."""
     events = one_of_every_fate()
     steps = [events[:100], events[50:], events[:2]]
     streamed = run_unbounded(steps)
@@ -62,7 +65,7 @@ def test_every_account_of_the_ledger_ends_as_the_batch_run_s() -> None:
 
 
 def test_the_last_revision_of_a_run_is_its_whole_ledger() -> None:
-    """The last revision has every account once, and all accounts are from one run."""
+    """The last revision of a run has every account once, and all its accounts are from that run."""
     events = one_of_every_fate()
     clocked = replace(EXACT, clock=wall_clock_us)
     result = run_unbounded([events[:5], events[5:]], clocked)
@@ -91,7 +94,10 @@ def test_a_drain_counts_the_conversations_that_are_open() -> None:
 
 
 def test_a_drain_takes_in_what_has_not_fired() -> None:
-    """Messages of the last firing period join the published ones, and are open only once."""
+    """Messages of the last firing period join the published conversations.
+
+    Each open conversation is counted once.
+    """
     first, last = [said("1", 0), said("2", 5, "d")], [said("3", 10), said("4", 15, "e")]
     stream = test_stream.TestStream().add_elements([chunk(first)])
     for _ in range(4):

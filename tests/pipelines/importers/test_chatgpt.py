@@ -19,7 +19,7 @@ T = 1_748_822_400.5
 def node(
     parent: str | None, role: str | None, *parts: Any, at: float | None = None, **other: Any
 ) -> dict[str, Any]:
-    """Returns a mapping's node, which has a message only if a role is given.
+    """Returns a node of a mapping; the node has a message only if a role is given.
 
     The importer does not use the node's children.
     """
@@ -68,7 +68,7 @@ def test_the_shown_branch_is_read(tmp_path: Path) -> None:
 
 
 def test_without_a_current_node_the_deepest_latest_leaf_is_taken(tmp_path: Path) -> None:
-    """The deepest branch is read; if two are equally deep, the later one is."""
+    """The deepest branch is read; if two are equally deep, the later one is read."""
     assert texts(imported(tmp_path, EDITED)) == ["second try", "second answer"]
     early = EDITED | {"b1": node("q1", "assistant", "an earlier answer", at=T)}
     assert texts(imported(tmp_path, early)) == ["second try", "second answer"]
@@ -78,7 +78,10 @@ def test_without_a_current_node_the_deepest_latest_leaf_is_taken(tmp_path: Path)
 
 
 def test_only_messages_shown_to_the_user_are_read(tmp_path: Path) -> None:
-    """Tools, tool calls, thoughts and hidden messages are left out; other system turns stay."""
+    """Tool results, tool calls, thoughts and hidden messages are left out.
+
+    System turns that are not hidden are read.
+    """
     hidden = {"is_visually_hidden_from_conversation": True}
     mapping = {
         "0": node(None, "system", "", metadata=hidden),
@@ -105,7 +108,11 @@ def test_parts_that_are_not_text_are_ignored(tmp_path: Path) -> None:
 
 
 def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
-    """The first message gets the conversation's time, or 0 if that is missing too."""
+    """A first message without a time gets the conversation's time.
+
+    The next message without a time is a second later. If the conversation has no time either,
+    both are dated 0.
+    """
     mapping = {"1": node(None, "user", "a"), "2": node("1", "assistant", "b")}
     first, second = imported(tmp_path, mapping, "2")
     assert first["sent_at_us"] == 1_748_822_400_500_000
@@ -135,7 +142,7 @@ def test_a_long_conversation_is_read_quickly(tmp_path: Path) -> None:
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The error says where the unexpected structure is, and quotes no text."""
+    """If an export has an unexpected structure, the error says where, and quotes no text."""
     mapping = {"1": {"parent": None, "message": {"author": "secret", "content": {"parts": []}}}}
     with pytest.raises(InputError, match="shape of an export") as error:
         imported(tmp_path, mapping)

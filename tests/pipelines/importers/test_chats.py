@@ -54,7 +54,7 @@ def test_other_names_of_roles_are_understood(tmp_path: Path) -> None:
 
 
 def test_every_line_is_a_separate_conversation(tmp_path: Path) -> None:
-    """If an id is repeated or missing, the line number makes it unique."""
+    """If a conversation's id is repeated or missing, the line number makes it unique."""
     events = imported(tmp_path, chat("a"), "", chat("a"), chat())
     ids = list(dict.fromkeys(event["conversation_id"] for event in events))
     assert ids == ["a", "a:line3", "line4"]
@@ -81,14 +81,17 @@ def test_times_are_made_up_within_the_days(tmp_path: Path) -> None:
 
 
 def test_made_up_values_depend_on_the_seed_alone(tmp_path: Path) -> None:
-    """The same seed gives the same times and users."""
+    """The same seed gives the same made-up times and users."""
     lines = [chat(str(n)) for n in range(20)]
     assert imported(tmp_path, *lines, seed=1) == imported(tmp_path, *lines, seed=1)
     assert imported(tmp_path, *lines, seed=1) != imported(tmp_path, *lines, seed=2)
 
 
 def test_users_are_made_up_skewed_and_marked(tmp_path: Path) -> None:
-    """Most users have one or two conversations, a few have many; ids are marked synthetic."""
+    """Most made-up users have one or two conversations, and a few have many.
+
+    The ids of these users are marked as synthetic.
+    """
     lines = [chat(str(n), "hi") for n in range(2_000)]
     users = Counter(e["user_id"] for e in imported(tmp_path, *lines, users_per_conversation=0.5))
     assert all(user.startswith("synthetic-") for user in users)
@@ -99,7 +102,7 @@ def test_users_are_made_up_skewed_and_marked(tmp_path: Path) -> None:
 
 
 def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
-    """A lone surrogate becomes a question mark."""
+    """A lone surrogate in a text becomes a question mark."""
     (event,) = imported(tmp_path, '{"turns": [{"role": "human", "text": "oh \\ud83d"}]}')
     assert event["text"] == "oh ?"
 

@@ -72,7 +72,7 @@ def test_the_account_is_a_pseudonym(tmp_path: Path) -> None:
 
 
 def test_an_empty_text_is_taken_from_the_content(tmp_path: Path) -> None:
-    """If the text is empty, the text blocks are joined; thoughts and tools are left out."""
+    """If a message's text is empty, its text blocks are joined; thoughts and tools are left out."""
     content = [
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "one"},
@@ -85,7 +85,10 @@ def test_an_empty_text_is_taken_from_the_content(tmp_path: Path) -> None:
 
 
 def test_a_missing_time_follows_the_message_before(tmp_path: Path) -> None:
-    """The first message gets the conversation's time; each later one is a second after the last."""
+    """A first message without a time gets the conversation's time.
+
+    Any later message without a time is dated one second after the message before it.
+    """
     talk = conversation(message("human", "a", None), message("assistant", "b", None))
     first, second = imported(written(tmp_path, talk))
     assert first["sent_at_us"] == 1_748_822_399_000_000
@@ -105,13 +108,13 @@ def test_folder_and_zip_are_opened(tmp_path: Path) -> None:
 
 
 def test_half_an_emoji_does_not_stop_the_import(tmp_path: Path) -> None:
-    """A lone surrogate becomes a question mark, and the rest is read."""
+    """A lone surrogate in a text becomes a question mark, and the rest is read."""
     talk = conversation(message("human", "oh \ud83d", "2025-06-02T00:00:00Z"))
     assert imported(written(tmp_path, talk))[0]["text"] == "oh ?"
 
 
 def test_another_shape_is_an_input_error(tmp_path: Path) -> None:
-    """The error says where the unexpected structure is, and quotes no text."""
+    """If an export has an unexpected structure, the error says where, and quotes no text."""
     at = "2025-06-02T00:00:00Z"
     wrong = [
         conversation(message("narrator", "secret", at)),

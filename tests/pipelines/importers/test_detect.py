@@ -23,14 +23,14 @@ from schemas.failures import InputError
     ],
 )
 def test_the_first_conversation_decides(tmp_path: Path, content: str, kind: str) -> None:
-    """The first conversation shows the kind, and nothing after it is read."""
+    """The first conversation shows the kind of the export, and nothing after it is read."""
     path = tmp_path / "export"
     path.write_text(content, "utf-8")
     assert detect(path) == kind
 
 
 def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
-    """Reading continues to the end of the first conversation, even across a split character."""
+    """The first conversation is read to its end, even if a character is split between two reads."""
     messages = [{"sender": "human", "text": "é" * 100_001}]
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps([{"chat_messages": messages}], ensure_ascii=False), "utf-8")
@@ -41,7 +41,7 @@ def test_a_long_first_conversation_is_read_to_its_end(tmp_path: Path) -> None:
     "content", ["", "[]", "[1]", "{}", "hello", '[{"a": 1}]', "[[", "\x00\x01"]
 )
 def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
-    """Any other content is refused, and the error names the file."""
+    """Content that is not a known kind of export is refused, and the error names the file."""
     path = tmp_path / "export.json"
     path.write_text(content, "utf-8")
     with pytest.raises(InputError, match=r"export\.json"):
@@ -49,7 +49,7 @@ def test_anything_else_is_an_input_error(tmp_path: Path, content: str) -> None:
 
 
 def test_missing_and_broken_files_are_input_errors(tmp_path: Path) -> None:
-    """Each has its own error: missing files, folders or zips without conversations, bad JSON."""
+    """Missing files, bad JSON, and folders or zips without conversations have separate errors."""
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("users.json", "[]")
     for name, sentence in (
@@ -65,6 +65,6 @@ def test_missing_and_broken_files_are_input_errors(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_an_input_error(tmp_path: Path) -> None:
-    """The error lists the known kinds."""
+    """The error for an unknown kind of export lists the known kinds."""
     with pytest.raises(InputError, match="claude, chatgpt, chats"):
         import_events(tmp_path, "whatsapp", start=datetime(2026, 1, 1, tzinfo=UTC))

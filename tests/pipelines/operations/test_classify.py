@@ -30,7 +30,10 @@ COACHING_AND_ROLEPLAY = 1 << TYPES.index("coaching") | 1 << TYPES.index("rolepla
 
 @dataclass(frozen=True)
 class Fixed:
-    """Judges all conversations alike; a human message's text is the code of its language."""
+    """Gives all conversations the same scores.
+
+    The text of a human message is the code of its language.
+    """
 
     logit: float = 0.0
     alert: bool = False
@@ -93,21 +96,30 @@ def test_alert_is_the_classifiers_decision(alert: bool) -> None:
 
 
 def test_no_prior_leaves_the_probability() -> None:
-    """Without a prior, or with the calibration's prior, the logit's probability is unchanged."""
+    """Without a prior, `affective` is the probability that the logit gives.
+
+    The prior of the calibration gives the same probability.
+    """
     plain = list(classify(said_in("en"), Fixed(logit=1.0)))
     assert plain[0]["affective"] == 0.7311
     assert answers(Fixed(logit=1.0), "en", prior=[str(PRIOR)]) == plain
 
 
 def test_a_prior_shifts_the_odds() -> None:
-    """A prior multiplies the odds by the ratio of its odds to the calibration's odds."""
+    """A prior multiplies the odds of affective use by a factor.
+
+    The factor is the odds of this prior divided by the odds of the calibration's prior.
+    """
     (answer,) = answers(Fixed(logit=0.0), "en", prior=["0.01"])
     expected = odds(0.01) / odds(PRIOR)
     assert answer["affective"] == pytest.approx(expected / (1 + expected), abs=5e-5)
 
 
 def test_a_prior_changes_affective_types_only() -> None:
-    """Affective types change with the probability of affective use; roleplay does not change."""
+    """A prior changes affective types in line with the probability of affective use.
+
+    The share of roleplay does not change.
+    """
     (answer,) = answers(Fixed(logit=0.0), "en", prior=["0.2"])
     assert answer["types"].pop("roleplay") == 0.5
     expected = pytest.approx(answer["affective"] / 2, abs=1e-4)
@@ -143,14 +155,14 @@ def test_a_language_without_a_prior_does_not_change() -> None:
 
 @pytest.mark.parametrize("word", ["0", "1", "-0.1", "3%", "nan", "inf", "", "zh=", "zh=2", "zh"])
 def test_a_prior_must_be_a_share(word: str) -> None:
-    """A value that is not between 0 and 1 is refused, and the error shows it."""
+    """A prior that is not between 0 and 1 is refused, and the error shows the value."""
     with pytest.raises(InputError, match=f"between 0 and 1, got {word}; use e.g. 0.01"):
         prior_shifts([word])
 
 
 @pytest.mark.parametrize("word", ["klingon=0.1", "=0.1", "ZH=0.1", "zh=en=0.1"])
 def test_a_prior_names_a_known_language(word: str) -> None:
-    """An unknown language is refused, and the error lists the known ones."""
+    """A prior for an unknown language is refused, and the error lists the known languages."""
     with pytest.raises(
         InputError, match=f"{word} does not name a known language; use one of und, en"
     ):

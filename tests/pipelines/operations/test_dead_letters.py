@@ -86,7 +86,10 @@ def redriven(
 
 
 def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
-    """Each group counts letters and distinct payloads, with first and last publish time."""
+    """Each group gives the numbers of letters and of distinct payloads.
+
+    It also gives their first and last publish time.
+    """
     letters = [
         DeadLetter("decode", "oversize", "s", None, None, None, MONDAY_US + n, 9, sha256 * 64)
         for n, sha256 in enumerate("aabc")
@@ -133,7 +136,7 @@ def nights(folder: Path) -> Path:
 
 
 def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> None:
-    """A group lists its runs, latest first, with each run's number of letters and its time."""
+    """A group lists its runs, latest first, each with its number of letters and its time."""
     query = partial(query_run, nights(tmp_path))
     (group,) = list_groups(query)
     assert (group.letters, group.payloads, group.runs) == (8, 2, 4)
@@ -149,7 +152,10 @@ def test_letters_that_a_backfill_wrote_again_name_their_run(tmp_path: Path) -> N
 def test_the_command_lists_the_latest_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The list shows the given number of runs and counts earlier ones, or shows a single run."""
+    """The list shows as many runs as requested, and gives the number of earlier ones.
+
+    It can also show a single run.
+    """
     folder = str(nights(tmp_path))
     assert main(["dead-letters", "list", folder, "--limit=2"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -199,7 +205,10 @@ def test_a_refused_message_is_published_as_before(
 
 @pytest.mark.parametrize("asked", ["protobuf", "json"])
 def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path: Path) -> None:
-    """The event's two payloads are both found; it is published once, in the requested encoding."""
+    """If an event was refused in two encodings, both payloads are found.
+
+    The event is published once, in the requested encoding.
+    """
     archive = write_avro(tmp_path / "a.avro", [avro_event(text=LONG)])
     for before in ("protobuf", "json"):
         publish([str(archive)], TOPIC, Publishing(encoding=before))
@@ -213,7 +222,10 @@ def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path
 def test_a_row_that_a_backfill_refused_is_published(
     asked: str, pubsub: PubSub, tmp_path: Path
 ) -> None:
-    """The row is found by the hash of its fields and published in the requested encoding."""
+    """A row that a backfill refused is found by the hash of its fields.
+
+    It is published in the requested encoding.
+    """
     rows = [avro_event(text=LONG, published_at_us=MONDAY_US + 5), avro_event(event_id="e1")]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows[:1]), encoding=asked)
@@ -224,7 +236,7 @@ def test_a_row_that_a_backfill_refused_is_published(
 
 
 def test_archived_messages_and_lines_are_published(pubsub: PubSub, tmp_path: Path) -> None:
-    """Messages and JSON lines are found by their bytes, with or without the line end."""
+    """Archived messages and JSON lines are found by their bytes, with or without the line end."""
     data = [json_event(event_id=f"e{n}", text=LONG) for n in range(3)]
     rows = [envelope(data[0], "application/json", MONDAY_US + 7), envelope(b"{")]
     write_avro(tmp_path / "a.avro", rows, ENVELOPE_SCHEMA)
@@ -254,7 +266,10 @@ def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) 
 
 
 def test_payloads_that_the_archive_lacks_are_counted(pubsub: PubSub, tmp_path: Path) -> None:
-    """Missing payloads are counted, and dead letters with a different reason are not touched."""
+    """Payloads that the archive lacks are counted.
+
+    Dead letters with a different reason are not touched.
+    """
     rows = [avro_event(text=LONG), avro_event(event_id="e1", role="CAT")]
     write_avro(tmp_path / "a.avro", rows)
     lost = [json_event(event_id="lost", text=LONG)]
@@ -285,7 +300,10 @@ def test_a_payload_is_published_once(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
-    """A dry run gives the same counts, and says how many messages would be published."""
+    """A dry run gives the same counts as a redrive, but publishes nothing.
+
+    It says how many messages would be published.
+    """
     rows = [avro_event(text=LONG), avro_event(event_id="e1", text=LONG * 3)]
     write_avro(tmp_path / "a.avro", rows)
     done = redriven(tmp_path, refused(Encoding.AVRO, rows), dry_run=True)
@@ -297,7 +315,7 @@ def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
 
 
 def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
-    """If there are no dead letters with this reason, no archive is read."""
+    """If there are no dead letters with the requested reason, no archive is read."""
     query = partial(query_run, folder_of(tmp_path, []))
     done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
     assert done == RedriveResult(0)

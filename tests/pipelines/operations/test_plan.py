@@ -34,7 +34,10 @@ SETTINGS: Final = replace(EXACT, revision=NOW_US)
 
 
 def archive(folder: Path, days: Sequence[int]) -> str:
-    """Writes one file into each day's folder; days count from Monday. Returns the pattern."""
+    """Writes one file into each day's folder, and returns the pattern of the archive.
+
+    Days are numbers counted from Monday.
+    """
     for offset in days:
         day = MONDAY + offset * DAY
         path = folder / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}" / "12_00_00Z.avro"
@@ -57,7 +60,10 @@ def days_read(made: Plan) -> list[str]:
 
 
 def test_the_days_around_are_read_too(tmp_path: Path) -> None:
-    """A plan reads the gap and some minutes before the day; margin and lateness after it."""
+    """Before the day, a plan also reads the gap plus some minutes.
+
+    After the day, it reads the margin plus the lateness.
+    """
     made = planned(archive(tmp_path, range(-9, 12)))
     assert days_read(made) == ["05/31", *(f"06/{day:02}" for day in range(1, 8))]
     assert made.files == 8
@@ -118,7 +124,7 @@ def test_what_a_day_is_counted_from_does_not_depend_on_the_range(tmp_path: Path)
 
 
 def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
-    """A done day must be counted again after a new file in its span or a changed setting."""
+    """A done day must be counted again if a file in its span is new or a setting has changed."""
     pattern = archive(tmp_path, range(-2, 12))
     made = planned(pattern)
     done = {(day.day_us, day.inputs_sha256, day.settings) for day in made.days}
@@ -131,7 +137,10 @@ def test_a_done_day_is_left_out_until_a_file_comes(tmp_path: Path) -> None:
 
 
 def test_a_file_outside_the_margin_changes_nothing(tmp_path: Path) -> None:
-    """A file later than margin and lateness belongs to other days."""
+    """A file later than a day's margin and lateness does not change the plan of that day.
+
+    The file belongs to other days.
+    """
     pattern = archive(tmp_path, range(-2, 12))
     before = planned(pattern).days
     write_avro(tmp_path / "2025" / "06" / "09" / "late.avro", [avro_event()])
@@ -155,7 +164,7 @@ def test_another_word_is_not_a_day(text: str) -> None:
 
 
 def test_a_day_that_is_not_over_is_refused() -> None:
-    """A day is refused until its archive is complete."""
+    """A day is refused until it is over and its archive is complete."""
     end_us = start_of(MONDAY) + DAY_US
     with pytest.raises(InputError, match=r"2025-06-02 is not over.*backfill up to 2025-06-01"):
         check_is_over(MONDAY, end_us + 60_000_000)
@@ -163,7 +172,10 @@ def test_a_day_that_is_not_over_is_refused() -> None:
 
 
 def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
-    """A dry run shows the days, the rows that they replace, files, sizes, work and price."""
+    """A dry run shows the days and the rows that they replace.
+
+    It also shows the files, their sizes, the work and the price.
+    """
     made = planned(archive(tmp_path, range(-2, 12)), 0, 1)
     lines = plan_lines([made], {MONDAY: ("stream", NOW_US)})
     assert [line.split()[:2] for line in lines[1:3]] == [
@@ -177,7 +189,7 @@ def test_a_dry_run_says_what_it_would_do(tmp_path: Path) -> None:
 
 
 def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path) -> None:
-    """Each job reads only the files that its days need, even if more files were listed."""
+    """A job reads only the files that its days need, even if the listing has more files."""
     pattern = archive(tmp_path, range(-9, 12))
     days = MONDAY + DAY, MONDAY + 2 * DAY
     whole = list_archive([pattern], MONDAY - 5 * DAY, MONDAY + 8 * DAY, SETTINGS, 2 * DAY)
@@ -185,7 +197,7 @@ def test_days_of_a_larger_listing_are_planned_as_if_listed_alone(tmp_path: Path)
 
 
 def test_days_before_the_archive_are_left_out(tmp_path: Path) -> None:
-    """The first day is that of the earliest file, limited to the requested range."""
+    """The first day to count is the day of the earliest file, but within the requested range."""
     pattern = archive(tmp_path, [1, 2])
 
     def found(first: date, last: date) -> date:

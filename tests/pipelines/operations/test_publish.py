@@ -33,7 +33,10 @@ from tests.schemas.payloads import (
 def test_a_row_of_an_archive_is_sent_as_asked(
     encoding: str, content_type: str, tmp_path: Path, pubsub: PubSub
 ) -> None:
-    """An event is sent in the requested encoding, with its content type and both times."""
+    """An event is sent in the requested encoding.
+
+    Its attributes give the content type, the event time and the first publish time.
+    """
     row = avro_event(sent_at_us=MONDAY_US + 1_999, published_at_us=MONDAY_US + 2_500)
     path = write_avro(tmp_path / "a.avro", [row])
     assert publish([str(path)], TOPIC, Publishing(encoding)) == 1
@@ -66,7 +69,10 @@ def test_lines_of_json_are_sent_as_they_are(name: str, tmp_path: Path, pubsub: P
 
 
 def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) -> None:
-    """Data and attributes are unchanged; a missing event time or first publish time is added."""
+    """An archived message keeps its data and attributes.
+
+    If the attribute for event time or first publish time is missing, that attribute is added.
+    """
     protobuf = encoded(Encoding.PROTOBUF)
     rows = [envelope(protobuf, None, MONDAY_US + 9), envelope(b"<x/>", "text/xml")]
     own = {"sent-at-ms": "1", "original-publish-time": "2", "topic": "t", "retry": ""}
@@ -90,7 +96,10 @@ def test_an_archived_message_is_sent_as_it_is(tmp_path: Path, pubsub: PubSub) ->
 
 
 def test_an_event_without_a_time_has_no_attributes_of_time(tmp_path: Path, pubsub: PubSub) -> None:
-    """The time of sending replaces a missing publish time; without either, no time is added."""
+    """An event's time of sending replaces a missing publish time.
+
+    If both are missing, no time is added.
+    """
     row = avro_event(event_id="", sent_at_us=0)
     publish([str(write_avro(tmp_path / "a.avro", [row]))], TOPIC)
     (tmp_path / "b.jsonl").write_bytes(json_event(sent_at_us=None))
@@ -115,7 +124,10 @@ def test_mixed_encodings_are_drawn_by_the_seed(tmp_path: Path, pubsub: PubSub) -
 
 
 def test_events_come_in_the_order_of_the_archive(tmp_path: Path, pubsub: PubSub) -> None:
-    """Patterns keep their order, files go by name, and records go in the order of their file."""
+    """Patterns are read in the given order, and the files of a pattern in the order of their names.
+
+    Records keep the order of their file.
+    """
     for name, first in (("b", 0), ("c", 1200), ("a", 2400)):
         rows = [avro_event(event_id=f"e{first + i}") for i in range(1200)]
         write_avro(tmp_path / f"{name}.avro", rows, rows_a_block=500)
@@ -133,7 +145,7 @@ def test_requests_are_bounded_in_bytes(tmp_path: Path, pubsub: PubSub) -> None:
 
 
 def test_a_file_of_no_events_publishes_none(tmp_path: Path, pubsub: PubSub) -> None:
-    """Empty files cause neither an error nor a request."""
+    """Files without events cause neither an error nor a request."""
     (tmp_path / "b.jsonl").touch()
     (tmp_path / "c.jsonl.gz").touch()
     write_avro(tmp_path / "a.avro", [])
@@ -172,7 +184,7 @@ def test_a_share_of_messages_is_repeated_soon() -> None:
 
 
 def at_pace(instants: list[int | None], **pace: float) -> list[float]:
-    """Returns the seconds from the start at which messages with these instants are sent."""
+    """Returns when messages with these instants are sent, in seconds from the start."""
     clock = Clock()
     left = []
     by = _Pace(pace.get("rate"), pace.get("speed_up"))
@@ -186,7 +198,7 @@ def at_pace(instants: list[int | None], **pace: float) -> list[float]:
 
 @pytest.mark.parametrize("rate", [1, 10, 2000, 50_000])
 def test_no_second_has_more_messages_than_the_rate(rate: int) -> None:
-    """The rate is reached, and in no second is it exceeded by more than a burst of 50 ms."""
+    """The rate is reached, and no second exceeds it by more than a burst of 50 ms."""
     left = at_pace([None] * 5000, rate=rate)
     spans = [after - before for before, after in zip(left, left[rate:], strict=False)]
     assert all(span >= 0.949 for span in spans)
@@ -201,7 +213,10 @@ def test_a_stall_is_not_made_up_for() -> None:
 
 
 def test_messages_are_spaced_as_they_were() -> None:
-    """At sixty times the speed, an hour's gap lasts a minute; earlier messages do not wait."""
+    """At sixty times the speed, an hour between two messages becomes a minute.
+
+    A message with an earlier time than the one before it does not wait.
+    """
     hour_us = 3600 * SECOND_US
     instants = [MONDAY_US, MONDAY_US + hour_us, MONDAY_US + 5, None, MONDAY_US + 2 * hour_us]
     assert at_pace(instants, speed_up=60) == pytest.approx([0, 60, 60, 60, 120])

@@ -51,7 +51,7 @@ def test_a_refusal_is_one_sentence(
 
 
 def test_what_was_published_before_a_failure_is_said(tmp_path: Path, pubsub: PubSub) -> None:
-    """The error gives the number of messages that were published before it."""
+    """If publishing fails, the error gives the number of messages that were already published."""
     clock = Clock()
 
     def sleep(seconds: float) -> None:

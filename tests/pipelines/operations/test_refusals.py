@@ -39,7 +39,10 @@ def test_a_file_of_conversations_is_refused(
 def test_a_run_that_refuses_most_records_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The run ends with code 3, the counts and the main reasons, but still writes its report."""
+    """A run that refuses most records ends with code 3, the counts and the main reasons.
+
+    It still writes its report.
+    """
     events = [avro_event(event_id="1"), avro_event(event_id=""), avro_event(event_id="2", **LATE)]
     write_archive(tmp_path / "a.avro", [*events, avro_event(event_id="")])
     code, sentence = run(capsys, tmp_path / "a.avro")

@@ -73,7 +73,7 @@ def test_records_without_an_outcome_are_under_way(tmp_path: Path) -> None:
 
 
 def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
-    """The newest run of each origin is shown, with the newest run first."""
+    """The newest run of each origin (stream or batch) is shown, with the newest of these first."""
     old, new = ledger(BALANCED, RUN), ledger(BALANCED, RUN + 1)
     batch = [msgspec.structs.replace(t, origin=BATCH) for t in ledger(BALANCED, RUN + 2)]
     runs = status_of(tmp_path, [*old, *new, *batch]).runs
@@ -81,7 +81,7 @@ def test_a_backfill_does_not_hide_the_stream(tmp_path: Path) -> None:
 
 
 def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
-    """If every record has an outcome, the lines say that the ledger balances."""
+    """If every record has an outcome, the status says that the ledger balances."""
     status = status_of(tmp_path, ledger(BALANCED))
     assert status.runs[0].under_way == 0
     lines = status_lines(status)
@@ -92,7 +92,7 @@ def test_a_balanced_ledger_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
-    """If records are missing, the sentence of a failed run is shown below the ledger."""
+    """If records are missing, the status shows the sentence of a failed run below the ledger."""
     text = "\n".join(status_lines(status_of(tmp_path, ledger([("read", "", 5), *BALANCED[1:]]))))
     assert "the ledger does not balance: read 5, but counted 5" in text
     assert "the ledger balances" not in text
@@ -100,7 +100,7 @@ def test_an_unbalanced_ledger_names_both_sides(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> None:
-    """Older revisions of a total and older runs are left out unless they are requested."""
+    """Older revisions of a total are left out; older runs are too, unless they are requested."""
     old = ledger([("read", "", 77), ("counted", "", 77)], run=RUN - 1)
     new = ledger([("read", "", 1), ("read", "", 2), ("counted", "", 2)])
     (run,) = status_of(tmp_path, [*new, *old]).runs
@@ -111,7 +111,7 @@ def test_only_the_newest_totals_of_the_newest_run_are_shown(tmp_path: Path) -> N
 
 
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
-    """The error names the newest run, or says that no run exists."""
+    """For an unknown run, the error names the newest run, or says that no run exists."""
     with pytest.raises(InputError, match=f"run 5 is not in the ledger; the newest run is {RUN}"):
         status_of(tmp_path, ledger(BALANCED), run=5)
     with pytest.raises(InputError, match="the ledger has no runs yet"):
@@ -119,7 +119,10 @@ def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
-    """Notes explain conversations past their life or cut by a drain, and give their days."""
+    """Notes explain the conversations that came after `conversation_life` or were cut by a drain.
+
+    They give the days of these conversations.
+    """
     accounts = [
         *BALANCED[:5], ("conversation", "", 6), ("tallied", "", 4), ("past_life", "", 2),
         ("open_at_drain", "2025-06-01", 1), ("open_at_drain", "2025-06-02", 1200),
@@ -138,7 +141,7 @@ def test_what_waits_for_a_backfill_is_explained(tmp_path: Path) -> None:
 
 
 def test_what_is_over_the_user_limit_is_explained(tmp_path: Path) -> None:
-    """Notes explain conversations over the limit, and say which of them a backfill counts."""
+    """Notes explain conversations over the user limit, and say which of them a backfill counts."""
     accounts = [
         *BALANCED[:5], ("conversation", "", 9), ("tallied", "", 4),
         ("over_user_limit", "2025-06-01", 5), ("limit_shortfall", "2025-06-01", 1),
@@ -157,7 +160,10 @@ def test_nothing_to_explain(tmp_path: Path) -> None:
 
 
 def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
-    """Rows from an older snapshot do not count, even if they have a newer revision."""
+    """For a day, only the largest snapshot is shown.
+
+    Rows from an older snapshot do not count, even if they have a newer revision.
+    """
     rows = [
         row(99, snapshot=1, revision=9),
         row(20, snapshot=2, revision=3),
@@ -187,7 +193,10 @@ def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
 
 
 def test_dead_letters_by_reason(tmp_path: Path) -> None:
-    """The most frequent reason is first; a letter written twice is one payload of one run."""
+    """The most frequent reason is first.
+
+    A letter that is written twice counts as one payload of one run.
+    """
     letters = [letter("late"), letter("oversize", "1"), letter("oversize", "1")]
     status = status_of(tmp_path, letters=letters)
     assert [(x.reason, x.letters, x.payloads, x.runs) for x in status.dead_letters] == [

@@ -44,7 +44,7 @@ def test_withheld_share_is_not_drawn() -> None:
 
 
 def test_bars_share_one_scale_within_the_drawing() -> None:
-    """The longest interval nearly fills the drawing, and half the share gives half the bar."""
+    """The longest interval nearly fills the drawing; for half the share, a bar is half as long."""
     shares = [Share("a", 40, 100, 0.4, 0.3, 0.5), Share("b", 20, 100, 0.2, 0.1, 0.3)]
     first, second = share_bars(shares, WORDS).bars
     assert first.high is not None
@@ -60,13 +60,16 @@ def test_ticks_are_round() -> None:
 
 
 def test_lower_bound_is_open() -> None:
-    """A lower bound is drawn without an interval, because its upper end is unknown."""
+    """A share that is a lower bound is drawn without an interval.
+
+    The upper end of the interval is unknown.
+    """
     (bar,) = share_bars([Share("a", 4, 9, 0.4, 0.3, None, is_lower_bound=True)], WORDS).bars
     assert (bar.text, bar.is_open, bar.low) == ("≥\u00a040.0%", True, None)
 
 
 def test_changes_are_drawn_around_the_middle() -> None:
-    """No change is in the middle, a worse mood to the left, a better mood to the right."""
+    """A change of zero is in the middle, a worse mood to the left, a better mood to the right."""
     changes = [Change("a", 20, -0.1, -0.2, 0.0, 0.5), Change("b", 20, 0.1, 0.0, 0.2, 0.5)]
     worse, better = change_bars(changes, WORDS).bars
     assert (worse.high, better.low) == (50, 50)
@@ -74,7 +77,10 @@ def test_changes_are_drawn_around_the_middle() -> None:
 
 
 def test_long_begins_after_fifty() -> None:
-    """The mark is between 21-50 and 51-100, and only the columns after it are highlighted."""
+    """The mark for long conversations is between the columns 21-50 and 51-100.
+
+    Only the columns after the mark are highlighted.
+    """
     lengths = [Share(name, 10, 100, 0.1, 0.05, 0.2) for name in LENGTHS]
     columns = length_columns(lengths, WORDS)
     assert long_mark(lengths) == pytest.approx(columns.columns[LENGTHS.index("51-100")].at)
@@ -112,7 +118,7 @@ def test_counted_shares_are_not_called_raw() -> None:
 
 
 def test_either_all_days_are_corrected_or_none() -> None:
-    """A line never mixes raw days and corrected days."""
+    """A line over several days never mixes raw shares and corrected shares."""
     raw = Share("affective", 5, 50, 0.1, 0.05, 0.2)
     fixed = Share("affective", 5, 50, 0.1, 0.05, 0.2, corrected=0.3, corrected_low=0.2,
                   corrected_high=0.4)  # fmt: skip
@@ -125,7 +131,7 @@ def test_either_all_days_are_corrected_or_none() -> None:
 
 
 def test_drift_frames_the_headline_pairs() -> None:
-    """The cells from coaching and counseling to companionship have a frame, even if withheld."""
+    """The drift from coaching and counseling to companionship is framed, even if it is withheld."""
     grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)
     framed = [pair.title for _, row in grid.rows for pair in row if pair.is_headline]
     assert framed == [

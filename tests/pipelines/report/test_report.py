@@ -67,7 +67,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_page_loads_nothing(simulated: Path) -> None:
-    """The page has no script and no external address, and its policy forbids both."""
+    """The page has no script and no external address; its security policy forbids both."""
     path = write_report(simulated)
     page = _Page(path)
     assert page.open == []
@@ -79,7 +79,7 @@ def test_page_loads_nothing(simulated: Path) -> None:
 
 
 def test_page_has_no_inline_styles_or_handlers(simulated: Path) -> None:
-    """The page has nothing that its own policy would block."""
+    """The page has nothing that its own security policy would block."""
     names = {name for name, _ in _Page(write_report(simulated)).attributes}
     assert "style" not in names
     assert not [name for name in names if name.startswith("on")]
@@ -102,7 +102,7 @@ def test_drawings_have_titles(simulated: Path) -> None:
 
 
 def test_hostile_value_is_shown_as_text(tmp_path: Path) -> None:
-    """Markup in a breakdown's value, file name or setting is shown as text."""
+    """Markup in a breakdown's value, in a file name or in a setting is shown as text."""
     platform = {"breakdown": "platform", "breakdown_value": HOSTILE}
     metadata = {"inputs": [HOSTILE], "settings": {HOSTILE: HOSTILE}}
     metadata["classifier"] = {"version": HOSTILE, "measured": {HOSTILE: HOSTILE}}
@@ -123,7 +123,10 @@ def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
 
 
 def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> None:
-    """The headline is the corrected share with its interval, with the raw share beside it."""
+    """With error rates, the headline is the corrected share with its interval.
+
+    The raw share is beside it.
+    """
     rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
     text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
     assert "24.1% of all conversations were affective" in text
@@ -135,7 +138,7 @@ def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> N
 
 
 def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
-    """Bars and values show the raw share beside the corrected one, or say that they are raw."""
+    """Bars and values show the raw share beside the corrected one, or say that the share is raw."""
     web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
     cells = [(1000, "all", "all"), (200, "use", "affective"), (50, "type", "coaching")]
     rows = [row(*cell, **of) for cell in cells for of in (web, {})]
@@ -147,7 +150,7 @@ def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
 
 
 def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
-    """If the count is below the expected number of false alarms, the headline says so."""
+    """If fewer conversations are counted than false alarms are expected, the headline says so."""
     rows = [row(100_000), row(50, "use", "affective")]
     folder = database_of(tmp_path, *rows, rates=[rate((80, 100), (90, 900))])
     assert "the measured rates do not fit these conversations" in _Page(write_report(folder)).text
@@ -173,7 +176,10 @@ def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
 
 
 def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
-    """With thresholds of 1 a missing figure is "none", and the report warns: not anonymous."""
+    """With thresholds of 1, a missing figure is shown as "none".
+
+    The report warns that it is not anonymous.
+    """
     folder = database_of(tmp_path, row(3, min_users=1, min_conversations=1))
     text = _Page(write_report(folder)).text
     assert "Coaching none" in text
@@ -195,7 +201,7 @@ def test_count_without_whole_has_no_share(tmp_path: Path) -> None:
 
 
 def test_drift_counts_withheld_pairs(tmp_path: Path) -> None:
-    """The number of conversations in withheld pairs is shown below the matrix."""
+    """The number of conversations in withheld pairs of types is shown below the drift matrix."""
     pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
     text = _Page(write_report(folder)).text

@@ -37,7 +37,7 @@ def test_prose_is_refused() -> None:
 
 
 def test_judging_does_not_depend_on_the_batch() -> None:
-    """A conversation has the same labels alone or in a batch; without messages it is `other`."""
+    """A conversation has the same labels alone and in a batch; one without messages is `other`."""
     reader = LabelReader()
     texts = [human_code("technical", 0), human_code("coaching", 0)]
     rows = reader.score(texts, np.array([True, True]))[:, :PUSHBACK]

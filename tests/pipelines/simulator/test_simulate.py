@@ -72,7 +72,10 @@ def test_prose_has_the_same_labels_as_codes() -> None:
 
 
 def test_shares_match_the_study() -> None:
-    """About 2.9 % are affective, few are companionship, and almost none is romantic roleplay."""
+    """About 2.9 % of conversations are affective and few are companionship.
+
+    Almost none is romantic roleplay.
+    """
     truth = truth_of(replace(SMALL, conversations=12_000))
     total = overall_days(truth, "all")["all"]
     types = overall_days(truth, "type")
@@ -84,7 +87,7 @@ def test_shares_match_the_study() -> None:
 
 
 def test_the_share_of_affective_can_be_set() -> None:
-    """A test of rare types can request a higher share."""
+    """A test of rare types can request a higher share of affective conversations."""
     truth = truth_of(replace(SMALL, share_affective=0.5))
     share = overall_days(truth, "use")["affective"] / overall_days(truth, "all")["all"]
     assert share == pytest.approx(0.5, abs=0.05)
@@ -102,7 +105,10 @@ def test_the_mood_rises_a_little() -> None:
 
 
 def test_lengths_next_to_every_boundary_occur() -> None:
-    """2,000 threads include ones with 49, 50 and 51 human messages; none has more than 2 x 200."""
+    """Among 2,000 threads, some have 49, some 50 and some 51 human messages.
+
+    None has more than 2 x 200.
+    """
     lengths = set(human_messages(list(simulate(SMALL))).values())
     assert {1, 3, 4, 5, 6, 49, 50, 51} <= lengths
     assert max(lengths) <= 2 * 200  # A thread may be resumed once.
@@ -199,7 +205,7 @@ def test_a_duplicate_differs_only_in_its_publish_time() -> None:
     ],
 )
 def test_bad_settings_are_refused_with_their_value(changed: dict[str, Any], sentence: str) -> None:
-    """Construction fails, and the error shows the bad value."""
+    """If a setting is bad, construction fails, and the error shows the bad value."""
     with pytest.raises(ValueError, match=sentence):
         replace(SMALL, **changed)
 

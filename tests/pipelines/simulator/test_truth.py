@@ -80,7 +80,7 @@ def test_roleplay_counts_from_four_messages() -> None:
 
 
 def test_the_most_frequent_type_of_an_end_wins() -> None:
-    """On a tie, the earliest type is the opening and the latest type the closing."""
+    """On a tie, the earliest type is the opening type and the latest type is the closing type."""
     pair = described("coaching", "counseling")
     assert values(pair, "drift") == ["coaching>counseling"]
     outvoted = described("coaching", "technical", "work", "work", "companionship", "companionship")
@@ -89,7 +89,7 @@ def test_the_most_frequent_type_of_an_end_wins() -> None:
 
 
 def test_change_needs_six_messages() -> None:
-    """The change is the sum of the last three minus the sum of the first three, in sixths."""
+    """The change is the sum of the last three moods minus the sum of the first three, in sixths."""
     moods = (-2, -1, -1, 0, 1, 2)
     messages = [human(index, "coaching", mood) for index, mood in enumerate(moods)]
     six = describe(messages, tells_language=False)
@@ -118,13 +118,13 @@ def test_the_earliest_stated_value_is_used() -> None:
 
 
 def test_an_unstated_language_is_known_from_prose_only() -> None:
-    """An unstated language is detected in prose; with codes it is unknown."""
+    """An unstated language is detected in prose; if the texts are codes, it stays unknown."""
     assert ("language", "unknown") in described("work").breakdowns
     assert ("language", "en") in described("work", tells_language=True).breakdowns
 
 
 def test_a_user_counts_once_in_a_window() -> None:
-    """If a user has two conversations within an hour, they count as two, and the user as one."""
+    """Two conversations of one user within an hour count as two, but the user counts once."""
     truth = Truth(GAP_US)
     for conversation in ("a", "b"):
         truth.add_thread(conversation, [human(0, user="u1")], tells_language=False)
@@ -134,7 +134,7 @@ def test_a_user_counts_once_in_a_window() -> None:
 
 
 def test_a_closed_day_accepts_no_conversation() -> None:
-    """After a day is summed, adding to it is an error: its users would be counted twice."""
+    """After a day is summed, adding a conversation is an error: users would be counted twice."""
     truth = Truth(GAP_US)
     truth.close_before(MONDAY_US + 24 * HOUR_US)
     with pytest.raises(ValueError, match="closed"):
@@ -142,7 +142,7 @@ def test_a_closed_day_accepts_no_conversation() -> None:
 
 
 def test_length_bins_end_where_definitions_do() -> None:
-    """No bin includes both sides of the limits at 6 and 51 messages."""
+    """No bin of lengths includes both sides of the limits at 6 and 51 messages."""
     lengths = (0, 1, 3, 4, 5, 6, 10, 50, 51, 200, 201)
     names = ["0-1", "0-1", "3", "4-5", "4-5", "6-10", "6-10", "21-50", "51-100", "101-200", "201+"]
     assert [length_bin(length) for length in lengths] == names
@@ -152,7 +152,10 @@ def test_length_bins_end_where_definitions_do() -> None:
 def test_the_job_computes_the_truth_from_the_events(
     seed: int, share_affective: float, most_a_user: int
 ) -> None:
-    """Decode, label, fold, summarize and tally give exactly the expected cells."""
+    """The steps of the job give exactly the expected cells.
+
+    The steps are decode, label, fold, summarize and tally.
+    """
     settings = SimulationSettings(
         conversations=2_500, start=datetime(2026, 3, 2, tzinfo=UTC), days=2, seed=seed,
         share_affective=share_affective, duplicates=0.05, late=0.05, malformed=0.05,

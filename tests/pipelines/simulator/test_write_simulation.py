@@ -42,7 +42,7 @@ def test_truth_and_ledger_are_written_too(tmp_path: Path) -> None:
 
 
 def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
-    """Writing again removes all earlier files."""
+    """Writing a simulation again removes all earlier files."""
     write_simulation(tmp_path, SETTINGS, events_per_file=100)
     summary = write_simulation(tmp_path, SETTINGS)
     assert [path.name for path in tmp_path.glob("*.avro")] == list(summary.files)

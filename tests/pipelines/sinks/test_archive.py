@@ -55,14 +55,14 @@ def test_json_lines_decode_like_archives(tmp_path: Path) -> None:
 
 
 def test_a_time_outside_the_calendar_is_kept(tmp_path: Path) -> None:
-    """A damaged time stays a number in JSON, so that decoding refuses it there too."""
+    """A damaged time stays a number in JSON, so that decoding refuses it as it does in Avro."""
     damaged = {**events(1)[0], "sent_at_us": 2**62}
     write_json_lines(tmp_path / "x.jsonl", [damaged])
     assert list(read_events(tmp_path / "x.jsonl")) == [damaged]
 
 
 def test_equal_events_give_equal_gzip_files(tmp_path: Path) -> None:
-    """The bytes depend neither on the file's time nor on its name."""
+    """The bytes of a gzip file depend neither on its time nor on its name."""
     write_json_lines(tmp_path / "a.jsonl.gz", events())
     write_json_lines(tmp_path / "b.jsonl.gz", events())
     packed = (tmp_path / "a.jsonl.gz").read_bytes()
@@ -71,7 +71,7 @@ def test_equal_events_give_equal_gzip_files(tmp_path: Path) -> None:
 
 
 def test_metadata_is_read_back_without_avros_own(tmp_path: Path) -> None:
-    """Reading returns only the metadata that the writer added."""
+    """Reading returns only the metadata that the writer added, without Avro's own."""
     write_archive(tmp_path / "x.avro", events(), metadata={"undertone.synthesised": "user_id"})
     assert read_archive_metadata(tmp_path / "x.avro") == {"undertone.synthesised": "user_id"}
 

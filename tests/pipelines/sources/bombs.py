@@ -53,7 +53,10 @@ def packed_line(path: Path) -> Path:
 
 
 def only_required(**types: Any) -> dict[str, Any]:
-    """Returns a schema with an event's required fields and `types`, which may replace some."""
+    """Returns a schema with an event's required fields and those in `types`.
+
+    A field in `types` may replace a required one.
+    """
     named = {field["name"]: field for field in schema_with()["fields"]}
     fields = [named[name] for name in _REQUIRED if name not in types]
     fields += [{"name": name, "type": type_} for name, type_ in types.items()]
@@ -90,7 +93,7 @@ def doubling_records(path: Path) -> Path:
 
 
 def wide_nulls(path: Path) -> Path:
-    """Writes 100,000 records with 20,000 fields that need no bytes."""
+    """Writes 100,000 records, each with 20,000 fields that need no bytes."""
     schema = only_required(**{f"n{index}": "null" for index in range(20_000)})
     return avro_file(path, schema, 100_000, deflate(5 * 100_000), "deflate")
 
@@ -115,7 +118,10 @@ def many_empty_events(path: Path) -> Path:
 
 
 def largest_text(path: Path) -> Path:
-    """Writes an event whose text just fits into a block, and needs four times that in memory."""
+    """Writes an event whose text just fits into a block.
+
+    In memory, the text needs four times its size.
+    """
     text = "\N{HEAVY BLACK HEART}\N{GRINNING FACE}".encode() + b"x" * (16_777_216 - 20)
     row = bytes(3) + _sized(text) + b"\0"
     return avro_file(path, only_required(), 1, row)

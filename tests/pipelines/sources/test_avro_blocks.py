@@ -68,7 +68,7 @@ def test_an_archive_of_no_events_gives_nothing(tmp_path: Path) -> None:
 
 
 def test_an_older_archive_without_optional_fields_is_read(tmp_path: Path) -> None:
-    """A schema needs only the required fields of an event."""
+    """An archive is read if its schema has only the required fields of an event."""
     optional = ("user_id", "platform", "plan", "country", "language", "model")
     schema = schema_with(
         **dict.fromkeys((*optional, "message_index", "schema_version", "published_at_us"))
@@ -109,7 +109,7 @@ def test_bytes_that_are_not_utf8_cost_one_record(field: str, tmp_path: Path) -> 
 
 
 def test_a_breakdown_of_bytes_that_are_not_utf8_is_other(tmp_path: Path) -> None:
-    """If a breakdown's value has invalid bytes, it becomes `other`, and its record counts."""
+    """A breakdown's value with invalid bytes becomes `other`, and the record still counts."""
     path = write_avro(tmp_path / "a.avro", [avro_event(plan="@@@@")])
     path.write_bytes(path.read_bytes().replace(b"@@@@", b"a\xff\xc3("))
     ((message,), letters, _) = decode_chunk(read_avro(path)[0], LIMITS)

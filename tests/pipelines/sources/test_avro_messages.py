@@ -50,7 +50,7 @@ def _envelope_schema(field: str, type_: Any) -> dict[str, Any]:
 
 
 def test_a_publish_time_that_is_a_plain_number_is_refused_or_read(tmp_path: Path) -> None:
-    """A publish time without its logical type causes no crash."""
+    """A publish time without its logical type is read or refused, and causes no crash."""
     schema = _envelope_schema("publish_time", "long")
     path = write_avro(tmp_path / "a.avro", [envelope(LINE, "application/json")], schema)
     try:
@@ -87,7 +87,7 @@ def test_an_envelope_without_attributes_holds_protobuf(tmp_path: Path) -> None:
 def test_attributes_that_are_not_a_map_of_strings_are_an_input_error(
     type_: Any, attributes: Any, tmp_path: Path
 ) -> None:
-    """An archive whose attributes cannot state a content type is not from Pub/Sub."""
+    """If an archive's attributes cannot state a content type, it is refused as not from Pub/Sub."""
     row = {**envelope(LINE), "attributes": attributes}
     path = write_avro(tmp_path / "a.avro", [row], _envelope_schema("attributes", type_))
     with pytest.raises(InputError, match=r"a\.avro holds records of schema"):

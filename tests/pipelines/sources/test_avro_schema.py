@@ -124,7 +124,10 @@ _NESTED: Final = {"type": "record", "name": "N", "fields": [{"name": "n", "type"
     ids=["union", "array", "map"],
 )
 def test_a_recursive_schema_is_an_input_error(type_: Any, extra: Any, tmp_path: Path) -> None:
-    """Rows of recursive records have no limit of depth; some thousand levels crash fastavro."""
+    """A recursive schema is refused, because its rows may be nested to any depth.
+
+    Some thousand levels crash fastavro.
+    """
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": type_})
     path = write_avro(tmp_path / "a.avro", [{**avro_event(), "extra": extra}], schema)
@@ -173,7 +176,7 @@ def test_a_field_that_is_not_an_events_is_skipped(type_: Any, extra: Any, tmp_pa
 
 
 def test_a_plain_field_that_is_not_an_events_is_kept(tmp_path: Path) -> None:
-    """An additional column of text or numbers is kept, because skipping it costs more."""
+    """An additional column of text or numbers is kept, because skipping it would cost more."""
     schema = schema_with()
     schema["fields"].append({"name": "extra", "type": ["null", "long"]})
     rows = [{**event, "extra": 3} for event in events(2)]

@@ -78,7 +78,7 @@ def test_a_source_that_is_split_while_it_is_read_loses_nothing(full_blocks: Path
 def test_a_source_that_is_split_within_a_block_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A block that gives several chunks is not divided: the split takes effect after it."""
+    """A block that gives several chunks is not divided: a split takes effect after the block."""
     monkeypatch.setattr("pipelines.sources.avro_blocks._MAX_ROWS_A_CHUNK", 256)
     path = write_avro(tmp_path / "a.avro", events(1536), rows_a_block=512)
     assert [len(chunk.rows) for chunk in read_avro(path)] == [256] * 6
@@ -88,7 +88,7 @@ def test_a_source_that_is_split_within_a_block_loses_nothing(
 
 @pytest.mark.parametrize("last_bytes", [1, 5, 15])
 def test_a_range_without_a_marker_can_report_its_progress(last_bytes: int, tmp_path: Path) -> None:
-    """The last bundle of a cut file is empty, and can still report its remaining work."""
+    """The last bundle of a truncated file is empty, and can still report its remaining work."""
     path = write_avro(tmp_path / "a.avro", events(3))
     size = path.stat().st_size
     source = next(iter(AvroSource(str(path)).split(1 << 40))).source

@@ -36,7 +36,10 @@ def test_no_file_takes_much_memory(measured: dict[str, dict[str, Any]]) -> None:
 def test_a_block_that_unpacks_to_a_gigabyte_is_refused(
     codec: str, measured: dict[str, dict[str, Any]]
 ) -> None:
-    """A block is unpacked only up to the limit; the error says where it is and what to do."""
+    """A block is unpacked only up to the limit.
+
+    The error says where the block is and what to do.
+    """
     found = measured[f"{codec}.avro"]
     assert found["error"].startswith(f"{codec}.avro has a block of more than 16,777,216 bytes at")
     assert found["error"].endswith("; write the archive in smaller blocks")
@@ -52,7 +55,7 @@ def test_a_line_of_a_gigabyte_is_refused(ending: str, measured: dict[str, dict[s
 
 
 def test_records_that_take_no_byte_are_refused(measured: dict[str, dict[str, Any]]) -> None:
-    """A required field cannot be only null; 300 bytes could claim millions of such records."""
+    """A required field must not be only null: 300 bytes could claim millions of such records."""
     error = measured["null_rows.avro"]["error"]
     assert "whose event_id, conversation_id, role, text, sent_at_us is missing" in error
 
@@ -63,7 +66,7 @@ def test_records_that_take_no_byte_are_refused(measured: dict[str, dict[str, Any
 def test_values_that_take_no_byte_are_refused(
     name: str, measured: dict[str, dict[str, Any]]
 ) -> None:
-    """Skipping an unread field must not cost more than the bytes that it takes."""
+    """Skipping an unread field must not cost more than the bytes of that field."""
     error = measured[f"{name}.avro"]["error"]
     assert "which may have millions of values that take no bytes" in error
 
@@ -90,7 +93,7 @@ def test_the_largest_text_is_a_dead_letter(measured: dict[str, dict[str, Any]]) 
 
 
 def test_a_run_over_a_bomb_ends_with_one_sentence(tmp_path: Path) -> None:
-    """The command reports the problem in one line, and fails."""
+    """A run over a file that claims millions of empty records fails, and says so in one line."""
     bomb = null_rows(tmp_path / "a.avro")
     assert bomb.stat().st_size < 320
     command = [sys.executable, "-m", "pipelines.commands.main", "run", f"--input={bomb}"]

@@ -66,7 +66,10 @@ def test_a_long_line_costs_one_record(tmp_path: Path) -> None:
 
 
 def test_a_longer_line_is_an_input_error(tmp_path: Path) -> None:
-    """The error gives the line number, counts blank lines too, and does not quote the line."""
+    """If a line is too long to read, the error gives its number and does not quote it.
+
+    Blank lines are included in the number.
+    """
     said = SECRET.encode() * 400_000
     with pytest.raises(InputError, match=r"line 3 of a\.json has more than") as caught:
         read_lines(tmp_path / "a.json", LINE + b"\n\n" + said)
@@ -106,7 +109,7 @@ def test_a_cut_packed_file_is_an_input_error(suffix: str, kept: float, tmp_path:
 def test_a_file_that_is_not_packed_as_it_is_named_is_an_input_error(
     suffix: str, tmp_path: Path
 ) -> None:
-    """If plain lines are in a file named as compressed, it is refused and nothing is quoted."""
+    """A file of plain lines that is named as compressed is refused, and nothing is quoted."""
     with pytest.raises(InputError, match="damaged or cut short") as caught:
         read_lines(tmp_path / f"a.json.{suffix}", _MANY)
     assert not betrays_secret(*chain_of(caught.value))

@@ -122,7 +122,10 @@ _ORIGINALS: Final = pytest.mark.parametrize(
 def test_a_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int
 ) -> None:
-    """The attribute can make the publish time earlier, never later; invalid values are ignored."""
+    """The original publish time can make a message older, never newer.
+
+    Invalid values are ignored.
+    """
     chunk = next(chunks_of_messages([republished(original)], "s"))
     assert chunk.published_at_us == [published_at_us]
 
@@ -131,7 +134,7 @@ def test_a_message_is_as_old_as_its_first_publication(
 def test_an_archived_message_is_as_old_as_its_first_publication(
     original: str | None, published_at_us: int, tmp_path: Path
 ) -> None:
-    """The attribute also counts in an archive of Pub/Sub messages."""
+    """The original publish time also counts in an archive of Pub/Sub messages."""
     row = envelope(b"", None, LATER_US)
     row["attributes"] = {} if original is None else {"original-publish-time": original}
     chunks = read_avro(write_avro(tmp_path / "a.avro", [row], ENVELOPE_SCHEMA))
@@ -139,7 +142,7 @@ def test_an_archived_message_is_as_old_as_its_first_publication(
 
 
 def test_the_attribute_counts_if_a_source_gives_no_publish_time() -> None:
-    """If a runner passes no publish time, the attribute still counts."""
+    """If a runner passes no publish time, the original publish time still counts."""
     assert next(chunks_of_messages([republished("7", None)], "s")).published_at_us == [7]
 
 

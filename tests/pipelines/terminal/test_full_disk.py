@@ -52,7 +52,7 @@ def file_size(most_bytes: int) -> Iterator[None]:
 def test_a_full_disk_is_one_sentence(
     command: tuple[str, ...], size_bytes: int, place: str, tmp_path: Path
 ) -> None:
-    """Each command that writes says which output it could not write, and what to do."""
+    """On a full disk, each command that writes says which output failed, and what to do."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     chat = '{"id": 1, "turns": [{"role": "human", "text": "hello"}]}\n'
     (tmp_path / "chats.jsonl").write_text(chat * 5000)
@@ -89,7 +89,7 @@ def test_a_full_standard_output(tmp_path: Path) -> None:
 
 
 def test_a_database_is_whole_or_missing(tmp_path: Path) -> None:
-    """However early the disk is full, a finished database has all its views."""
+    """However early the disk is full, a database is either missing or whole, with all its views."""
     refused = 0
     for size_bytes in range(20_000, 10_000_000, 40_000):
         try:
