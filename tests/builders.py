@@ -62,7 +62,9 @@ def user_hash(user: str) -> str:
 def human_scores(
     types: Iterable[str] = (), use: str = "other", sentiment: int = 0, language: int = 0
 ) -> bytes:
-    """Returns the packed scores of a human message, affective if one of its types is affective.
+    """Returns the packed scores of a human message.
+
+    The message is affective if any of its types is.
 
     Args:
       types: names of its types.
@@ -151,7 +153,7 @@ def message(
 
 
 def avro_event(**fields: Any) -> dict[str, Any]:
-    """Builds a valid event in the form that fastavro reads; `fields` replace the defaults."""
+    """Builds a valid event in the form that fastavro reads; `fields` replace default values."""
     event: dict[str, Any] = {
         "event_id": "e0",
         "conversation_id": "c0",
@@ -192,8 +194,8 @@ def summary(
       human_messages: number of human messages.
       opening: name of the opening type, or None.
       closing: name of the closing type, or None.
-      change: sentiment change in sixths, 1 by default. With fewer than six human messages it is
-        missing.
+      change: sentiment change in sixths, 1 by default. The change is missing if there are
+        fewer than six human messages.
       reasons: bit mask of pushback reasons.
       attributes: values of `ATTRIBUTES`, `unknown` by default.
     """
@@ -216,12 +218,12 @@ def summary(
 
 
 class PlainReader:
-    """A classifier with a few simple rules that use only the signs of the messages' logits.
+    """A classifier with a few simple rules that use only the sign of each message's logits.
 
-    A conversation is affective if any of its messages is, and has all types of its messages.
-    Its opening type comes from the first three messages, its closing type from the last three. Two
-    definitions apply: a conversation that is not affective has no affective type, and one with
-    fewer than four human messages has no roleplay type.
+    A conversation is affective if any of its messages is affective. Its types are all the types of
+    its messages. Its opening type comes from the first three messages, its closing type from the
+    last three. Two definitions apply: a conversation that is not affective has no affective type,
+    and one with fewer than four human messages has no roleplay type.
     """
 
     version = "plain-1"
@@ -300,8 +302,9 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
     """Draws a message of a single conversation, with one of `events` event ids.
 
     Because there are few ids, they collide: the same event is repeated with a different time, role
-    or scores. The times are also few: they are on `spans` days, and up to two microseconds apart.
-    Therefore some gaps equal the session gap, and some are a microsecond longer.
+    or scores. There are also few different times. They lie in the first five seconds of `spans`
+    session gaps, and up to two microseconds after a full second. Therefore some gaps between
+    messages equal the session gap, and some are a microsecond longer.
     """
     at_us = st.builds(
         lambda span, second, offset: span * GAP_US + second * SECOND_US + offset,
@@ -330,7 +333,7 @@ def scored_messages(events: int = 8, spans: int = 1) -> st.SearchStrategy[Scored
 def conversations(
     draw: st.DrawFn, max_size: int = 20, events: int = 12, spans: int = 1
 ) -> list[ScoredMessage]:
-    """Draws messages with the same conversation id; some are exact or conflicting duplicates."""
+    """Draws messages of one conversation; some are exact or conflicting duplicates of others."""
     drawn = draw(st.lists(scored_messages(events, spans), min_size=1, max_size=max_size))
     again = draw(st.lists(st.sampled_from(drawn), max_size=4))
     return draw(st.permutations(drawn + again))
@@ -338,7 +341,7 @@ def conversations(
 
 @st.composite
 def splits(draw: st.DrawFn, messages: Sequence[ScoredMessage]) -> list[list[ScoredMessage]]:
-    """Draws a split of messages into lists, in any order; some lists occur twice."""
+    """Splits messages into lists, which come in any order; some lists occur twice."""
     shares = draw(st.integers(1, 4))
     parts: list[list[ScoredMessage]] = [[] for _ in range(shares)]
     for each in draw(st.permutations(list(messages))):
@@ -368,10 +371,10 @@ def summaries(draw: st.DrawFn, users: int = 6, hours: int = 3) -> ConversationSu
 
 
 def busy_day(conversations: int, seed: int) -> list[ConversationSummary]:
-    """Makes many summaries of one day, similar to those from `summaries`, but faster.
+    """Makes many summaries of one day; similar to `summaries`, but faster.
 
     There are half as many users as conversations, and a few conversations without a user. Types,
-    drifts and lengths are uneven. So there are cells just below, at and just above a small
+    drifts and lengths are unevenly spread. So there are cells just below, at and just above a small
     threshold.
     """
     chance = random.Random(seed)

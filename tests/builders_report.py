@@ -56,7 +56,7 @@ _ATTRIBUTES: tuple[tuple[tuple[str, ...], tuple[float, ...]], ...] = (
 def row(
     conversations: int | None, facet: str = "all", value: str = "all", **other: Any
 ) -> AggregateRow:
-    """Builds a version of a cell; by default, all conversations of the day `MONDAY_US`."""
+    """Builds a version of a cell; the default cell is all conversations of `MONDAY_US`."""
     fields: dict[str, Any] = {
         "window_start_us": MONDAY_US,
         "granularity": "day",
@@ -113,7 +113,7 @@ def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -
 
 
 def query(folder: Path, sql: str) -> list[dict[str, Any]]:
-    """Runs a query on the folder's database, and returns one dict per row."""
+    """Runs a query on the database in a folder, and returns one dict per row."""
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
         cursor = connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
@@ -121,7 +121,7 @@ def query(folder: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def database_of(folder: Path, *rows: AggregateRow, rates: Iterable[ClassifierRate] = ()) -> Path:
-    """Builds the database of a run that released these rows, and returns its folder."""
+    """Builds the database of a run that released these rows, and returns the run's folder."""
     write_table(folder, AGGREGATES, rows)
     write_table(folder, CLASSIFIER_RATES, rates)
     build_database(folder)
@@ -152,7 +152,7 @@ def simulated_rows(
 def write_run(
     folder: Path, rows: Iterable[AggregateRow], metadata: Mapping[str, Any] | None = None
 ) -> Path:
-    """Writes a complete run (tables, database and `run.json`), and returns its folder."""
+    """Writes a complete run (tables, database and `run.json`), and returns the run's folder."""
     write_table(folder, DEAD_LETTERS, as_written(dead_letters()))
     write_table(folder, LEDGER, LEDGER_ENTRIES)
     database_of(folder, *rows)
@@ -187,7 +187,7 @@ METADATA: Mapping[str, Any] = {
 def as_written(
     letters: Iterable[DeadLetter], run: int = 1, origin: str = BATCH, ingested_at_us: int = 2
 ) -> list[DeadLetterRow]:
-    """Returns dead letters as rows that a run writes."""
+    """Returns dead letters in the form of the rows that a run writes."""
     return [DeadLetterRow.of(letter, run, origin, ingested_at_us) for letter in letters]
 
 

@@ -1,4 +1,4 @@
-"""Hooks for all tests: they group tests for one xdist worker, and list tests left out."""
+"""Hooks for all tests: they keep a group on one xdist worker, and list tests left out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers xdist's marker, which pytest does not know if xdist is switched off."""
+    """Registers the group marker of xdist, which pytest does not know if xdist is off."""
     config.addinivalue_line("markers", "xdist_group(name): run by one worker, which sets up once")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Makes xdist's scheduler see each test's group, which it reads at the end of the name.
+    """Lets xdist's scheduler see the group of each test, read from the end of the test's name.
 
-    xdist 3.8 writes the name with the group to an attribute that pytest 9.2 no longer reads.
-    Without this hook the marker would have no effect.
+    xdist 3.8 appends the group to the name, but in an attribute that pytest 9.2 no longer reads.
+    Without this hook the group marker would have no effect.
     """
     for item in items:
         named: Any = item

@@ -1,4 +1,4 @@
-"""A classifier that reads labels from texts, so that other tests have exact results."""
+"""A classifier that reads labels from texts, so that tests can expect exact results."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ ENDS: Final = 3
 class LabelReader:
     """Reads texts such as `label:coaching:-1`, `label:reply` and `label:pushback:sexual`.
 
-    It judges as `pipelines.simulator.truth` expects a perfect classifier to judge. The opening type
-    is the most common type of the first three human messages; on a tie the earliest wins. The
-    closing type is the most common type of the last three; on a tie the latest wins. A conversation
-    has only these two types.
+    The reader judges as `pipelines.simulator.truth` expects a perfect classifier to judge. The
+    opening type is the most common type of the first three human messages; on a tie the earliest
+    wins. The closing type is the most common type of the last three; on a tie the latest wins. A
+    conversation has no types except these two.
     """
 
     version = "labels"
@@ -68,7 +68,7 @@ class LabelReader:
         pushback: NDArray[np.int8],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges conversations by the rules of the class."""
+        """Judges conversations by the rules that `LabelReader` describes."""
         bounds = starts.tolist()
         judged = [
             _judge_one(scores[start:end], count)
@@ -120,7 +120,7 @@ def _score_assistant(row: NDArray[np.int8], text: str) -> None:
 
 
 def _judge_one(rows: NDArray[np.int8], human_messages: int) -> tuple[int, int, int]:
-    """Returns the indexes of opening type, closing type and use."""
+    """Returns the indexes of a conversation's opening type, closing type and use."""
     types = [_sure_index(row[TYPE_COLUMNS]) for row in rows]
     opening, closing = _commonest(types[:ENDS]), _commonest(types[-ENDS:][::-1])
     if human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES:
@@ -134,7 +134,7 @@ def _judge_one(rows: NDArray[np.int8], human_messages: int) -> tuple[int, int, i
 
 
 def _commonest(indexes: Sequence[int]) -> int:
-    """Returns the most common index, or the first on a tie; `NO_INDEX` without any index."""
+    """Returns the most common index, or the first on a tie; `NO_INDEX` if there is none."""
     return Counter(indexes).most_common(1)[0][0] if indexes else NO_INDEX
 
 

@@ -13,9 +13,10 @@ from deploy.local.processes import ServiceError
 
 
 def have(make: Callable[[], Any]) -> Any:
-    """Returns the result of `make`; skips the test if a program or the network is missing.
+    """Returns what `make` returns; skips the test if a program or the network is missing.
 
-    In CI the test fails instead. If an installation fails, the test fails on every machine.
+    In CI a missing program or network fails the test instead. If an installation fails, the test
+    fails on every machine.
     """
     try:
         return make()

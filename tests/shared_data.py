@@ -1,4 +1,7 @@
-"""Real conversations for development, which are not part of the project and may be missing."""
+"""Finds real conversations for development, which the project does not include.
+
+They may be missing on a machine.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ REAL = FOLDER / "real" / "dev.jsonl.gz"
 
 
 def require(path: Path) -> Path:
-    """Returns the path. If it does not exist, the test is skipped, or fails in CI."""
+    """Returns the path of the data. If the data is missing, the test is skipped, or fails in CI."""
     if not path.exists():
         reason = f"{path} is missing; set UNDERTONE_DATA to a data folder that has it"
         if os.environ.get("CI") == "true":

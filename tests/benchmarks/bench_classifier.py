@@ -1,8 +1,8 @@
 """Times the shipped classifier against a plain loop over the same weights.
 
-Run: `python -m tests.benchmarks.bench_classifier`. It prints messages per second and asserts
-nothing. The messages are the simulator's lines, joined in pairs to the length of real ones. Times
-are CPU times of this process, so other work on the machine does not count.
+Run: `python -m tests.benchmarks.bench_classifier`. The benchmark prints messages per second and
+asserts nothing. The messages are the simulator's lines, joined in pairs, so that they are as long
+as real messages. Times are CPU times of this process, so other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAIN_MESSAGES: Final = 500
 
 
 def read_messages() -> tuple[list[str], list[bool]]:
-    """Reads the simulator's lines, repeated up to `MESSAGES`, and whether each is a human's."""
+    """Reads the simulator's lines, repeated up to `MESSAGES`, and whether a human wrote each."""
     rows = [
         json.loads(line)
         for path in sorted(SCENES.glob("scenes_*.jsonl"))
@@ -37,7 +37,7 @@ def read_messages() -> tuple[list[str], list[bool]]:
 
 
 def rate(work: Callable[[], None], messages: int) -> float:
-    """Returns messages per second, the best of three runs."""
+    """Returns the messages scored per second in the best of three runs."""
     times = []
     for _ in range(3):
         begun = time.process_time()
@@ -57,7 +57,7 @@ def score_in_batches(
 def score_plainly(classifier: NgramClassifier, texts: list[str]) -> None:
     """Sums the encoder's weights feature by feature, without arrays.
 
-    This leaves out the work of the networks.
+    The plain loop leaves out the work of the networks.
     """
     table = classifier.encoder.packed.view("<u2")
     for text in texts:
@@ -69,7 +69,7 @@ def score_plainly(classifier: NgramClassifier, texts: list[str]) -> None:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Prints the figures of the benchmark."""
     classifier = load_default()
     texts, human = read_messages()
     mean = sum(map(len, texts)) / len(texts)

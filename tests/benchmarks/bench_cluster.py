@@ -1,11 +1,11 @@
-"""Times the bounded run on one and two Flink task managers, also with faults.
+"""Times the bounded run on one and on two Flink task managers, with and without faults.
 
-Run: `python -m tests.benchmarks.bench_cluster`. It prints a Markdown table.
+Run: `python -m tests.benchmarks.bench_cluster`. The benchmark prints a Markdown table.
 
 Each task manager uses one slot and one Python worker. Runs on one and on two task managers
-alternate, so that neither gains if the machine's speed drifts. Each run starts its own cluster. The
-time includes sending the job, but not starting the cluster. The load column shows how busy the
-machine was.
+alternate, so that neither setup gains if the machine's speed drifts. Each run starts its own
+cluster. The time includes sending the job, but not starting the cluster. The load column shows how
+busy the machine was.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SLOTS: Final = 2
 def on_new_cluster(
     archive: Archive, folder: Path, task_managers: int, fault: Fault | None = None
 ) -> Outcome:
-    """Runs the job on its own cluster."""
+    """Runs the job on a cluster started for this run only."""
     runner = f"Flink, {task_managers} task manager{'s' if task_managers > 1 else ''}"
     say(f"{runner}{f', {fault.name}' if fault else ''} …")
     with flink_cluster(folder / "flink", task_managers, SLOTS) as cluster:
@@ -48,7 +48,7 @@ def on_new_cluster(
 def measured(
     archive: Archive, folder: Path, pairs: int, faults: tuple[Fault, ...]
 ) -> list[Outcome]:
-    """Returns the outcomes of all runs; the first run is in memory."""
+    """Returns the outcomes of all runs; the first of them is a run in memory."""
     outcomes = []
     for pair in range(pairs):
         say("in memory …")

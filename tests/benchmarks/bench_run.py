@@ -2,10 +2,10 @@
 
 Run: `make bench`, or `python -m tests.benchmarks.bench_run --conversations 100000`.
 
-The loop uses no Beam and stops at the states of the conversations. So its time is the minimum for
-this work in one process. The run reads the same archive with the in-process runner, and also writes
-tables, database and report. Loop and run alternate, so that neither gains if the machine's speed
-drifts. The ratio is taken pair by pair.
+The loop uses no Beam and stops at the states of the conversations. So the loop's time is the
+minimum for this work in one process. The bounded run reads the same archive with the in-process
+runner, and also writes tables, database and report. Loop and run alternate, so that neither gains
+if the machine's speed drifts. The ratio of their speeds is taken for each pair of a loop and a run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Prints events per second and the ratio."""
+    """Prints the events per second of loop and run, and the ratio of the two."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conversations", type=int, default=60_000)
     parser.add_argument("--runs", type=int, default=3)

@@ -2,8 +2,8 @@
 
 Run: `python -m tests.benchmarks.bench_state --conversations 3000 --days 2`. The conversations come
 from the simulator, and are complete. The benchmark encodes the states that the two stateful steps
-keep for them, and divides the state of a user's day by its number of conversations. The median may
-be at most 600 bytes in total.
+keep for these conversations. It divides the state of a user's day by the number of conversations on
+that day. The median over the conversations may be at most 600 bytes for both steps together.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def histories_of(files: Sequence[Path]) -> tuple[Held, dict[UserDayKey, UserDay]
 
 
 def share_of(summary: ConversationSummary, days: dict[UserDayKey, UserDay]) -> float:
-    """Returns a conversation's share of its user's day, in bytes."""
+    """Returns how many bytes of the state of the user's day fall to one conversation."""
     if not summary.user:
         return 0.0
     day = days[key_by_user_and_day(summary)]
@@ -83,7 +83,7 @@ def say(name: str, sizes: Sequence[float]) -> None:
 
 
 def main() -> int:
-    """Prints the figures; returns 1 if the median is over the bar."""
+    """Prints the figures; returns 1 if the median is over the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conversations", type=int, default=3000)
     parser.add_argument("--days", type=int, default=2)

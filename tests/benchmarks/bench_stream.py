@@ -4,12 +4,12 @@ Run: `python -m tests.benchmarks.bench_stream --runner direct` or `--runner flin
 
 An empty graph with the same steps measures the cost of the runner itself. So the ratio says how
 much of the runner's speed is left when the steps do their work. The two graphs alternate, and the
-ratio is taken pair by pair.
+ratio of their speeds is taken for each pair of runs.
 
 On the in-process runner a `TestStream` delivers chunks of records, and advances processing time by
 a firing period every `EVENTS_A_FIRING` events. On Flink all events wait in a subscription before
-the job starts. The time runs from when all tasks run until the ledger accounts for every event,
-which takes three firings or more.
+the job starts. The clock starts when all tasks run, and stops when the ledger accounts for every
+event. This takes three firings or more.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _PAUSE_S: Final = 0.1
 
 
 class Taken(NamedTuple):
-    """The seconds of a run: wall-clock time, and CPU time, which does not depend on other load."""
+    """The seconds of a run: wall-clock time, and CPU time, on which other load has no effect."""
 
     wall_s: float
     cpu_s: float
@@ -66,7 +66,7 @@ Seconds = dict[str, list[Taken]]
 
 
 def simulated(folder: Path, events: int) -> list[dict[str, Any]]:
-    """Writes an archive of about `events` recent events, and returns them in the same order."""
+    """Writes an archive of about `events` recent events, and returns the events in its order."""
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     simulation = SimulationSettings(
         conversations=events // _EVENTS_A_CONVERSATION, start=start - timedelta(days=2), days=2
@@ -106,7 +106,7 @@ def direct_seconds(graph: str, chunks: Sequence[PayloadChunk], settings: Setting
 
 
 class FlinkBench:
-    """Submits graphs to a cluster, each with its own subscription."""
+    """Submits graphs to a cluster, and gives each graph its own subscription."""
 
     def __init__(self, cluster: FlinkCluster, host: str, archive: Path, flags: Sequence[str]):
         self._cluster = cluster
@@ -116,7 +116,7 @@ class FlinkBench:
         self._runs = 0
 
     def seconds(self, graph: str) -> Taken:
-        """Returns the cluster's time, from when all tasks run until all events are counted."""
+        """Returns the time that the cluster needs to count all events once all tasks run."""
         self._runs += 1
         names = Names(suffix=f"-{self._runs}")
         create_topics(names)
@@ -189,7 +189,7 @@ def print_row(name: str, events: int, taken: Seconds) -> None:
 
 
 def main() -> None:
-    """Prints events per second of both graphs, and their ratio."""
+    """Prints the events per second of both graphs, and the ratio of the two."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", choices=("direct", "flink"), required=True)
     parser.add_argument("--events", type=int, default=20_000)

@@ -1,9 +1,9 @@
-"""Times a change of a user's day, relative to that of a user with three conversations.
+"""Times a change of a user's day, compared with a change of a day of three conversations.
 
 Run: `python -m tests.benchmarks.bench_user_day`. A change reads the day from its state, applies a
 signed summary and encodes the state again. The conversations are of random kinds, so hardly any two
-are alike. The ratio is limited: a change must cost little more for a user id that many people share
-than for an ordinary one.
+are alike. The ratio of the two times is limited. A change must cost little more for a user id that
+many people share than for the id of one person.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def milliseconds_a_change(
 
 
 def main() -> int:
-    """Prints the figures; returns 1 if a ratio is over the bar."""
+    """Prints the figures; returns 1 if a ratio is over the limit."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     coming, probes = conversations(1), conversations(2)
     day, held = UserDay(), 0

@@ -1,10 +1,10 @@
-"""Builds the graphs that `bench_stream` compares: ours, and an empty one of the same shape.
+"""Builds the two graphs that `bench_stream` compares: the job's, and an empty one.
 
-The empty graph has the steps of `pipelines.graph.count_unbounded`: the same kinds in the same
-order, with the same triggers and as many elements between them. A conversation gives one partial
-per chunk, one signed change when it is new, and two when it has grown. But the graph decodes,
-scores, joins, tallies and suppresses nothing. Each state is one byte, and each element is a key and
-a small number. So it costs hardly more than the runner itself.
+The empty graph has the same shape as `pipelines.graph.count_unbounded`. Its steps are of the same
+kinds in the same order, with the same triggers and as many elements between them. A conversation
+gives one partial per chunk, one signed change when it is new, and two when it has grown. But the
+empty graph decodes, scores, joins, tallies and suppresses nothing. Each state is one byte, and each
+element is a key and a small number. So the empty graph costs hardly more than the runner itself.
 """
 
 from __future__ import annotations
@@ -266,7 +266,10 @@ def _under_one_key(entry: Entry) -> tuple[bytes, Entry]:
 
 
 class _TotalFn(beam.DoFn):
-    """The only step that does real work: its totals show when all events are accounted for."""
+    """The only step of the empty graph that does real work.
+
+    Its totals show when all events are accounted for.
+    """
 
     TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
 

@@ -1,4 +1,4 @@
-"""Creates the archive, its run in memory and the cluster, once for all tests."""
+"""Creates the archive, a run over it in memory, and the cluster, once for all tests."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def expected(
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest, expected: Outcome) -> Record:  # noqa: ARG001
-    """Returns a function that adds a row to the table; the run in memory is the first row."""
+    """Returns a function that adds a run to the table, whose first row is the run in memory."""
     return request.config.stash[_OUTCOMES].append
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Returns the folder for a run."""
+    """Returns the folder into which a run writes."""
     return tmp_path / "run"
 
 

@@ -13,7 +13,7 @@ KILLED: Final = "task manager 2"
 
 
 def kill_and_restart(cluster: FlinkCluster) -> None:
-    """Crashes a task manager, and starts its successor some seconds later."""
+    """Crashes a task manager, and starts a new one in its place some seconds later."""
     cluster.processes[KILLED].kill()
     cluster.start()
 

@@ -45,7 +45,7 @@ class Fault(NamedTuple):
 
     Attributes:
       name: name of the fault in the table.
-      due_at: records per conversation that the job's steps must have written before it strikes.
+      due_at: records per conversation that the job's steps must write before the fault strikes.
       strike: function that damages the cluster.
     """
 
@@ -58,13 +58,13 @@ class Outcome(NamedTuple):
     """The outcome of a run.
 
     Attributes:
-      runner: where it ran.
+      runner: where the job ran.
       events: number of events in the archive.
       seconds: wall time from the command's start to its end.
       load: the machine's load average (one minute) before the run, which includes the load of
           the previous run.
       hashes: hash of each table.
-      fault: name of the fault, or empty.
+      fault: name of the fault; empty if there was none.
       failures: how often Flink restarted the job or a part of it.
     """
 
@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
 
 
 def simulated(folder: Path, conversations: int) -> Archive:
-    """Simulates an archive of a week."""
+    """Simulates an archive of one week of events."""
     simulation = SimulationSettings(
         conversations=conversations, start=datetime(2026, 1, 5, tzinfo=UTC), days=7,
         duplicates=0.01, late=0.005, malformed=0.002,
@@ -130,7 +130,7 @@ def on_flink(
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Returns outcomes as a Markdown table that compares each with the first."""
+    """Returns outcomes as a Markdown table that compares each outcome with the first one."""
     rows = [_HEAD, ("---",) * len(_HEAD), *(_row(each, outcomes[0]) for each in outcomes)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -1,4 +1,4 @@
-"""Tests that a Flink cluster gives the same tables as a run in memory, also with faults."""
+"""Tests that a Flink cluster gives the same tables as a run in memory, even with faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.25
 def test_the_tables_are_those_of_a_run_in_memory(
     cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path, record: Record
 ) -> None:
-    """Two task managers share the work, and every table is the same to the byte."""
+    """Two task managers share the work, and every table is the same as in memory to the byte."""
     outcome = on_flink(cluster, archive, folder, RUNNER)
     record(outcome)
     assert outcome.hashes == expected.hashes
@@ -35,7 +35,7 @@ def test_a_fault_changes_no_table(
     fault: Fault, cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path,
     record: Record,
 ) -> None:  # fmt: skip
-    """Flink restarts the failed part of the job; nothing is lost or counted twice."""
+    """After a fault, Flink restarts the failed part of the job; nothing is lost or repeated."""
     cluster.start()
     outcome = on_flink(cluster, archive, folder, RUNNER, fault)
     record(outcome)

@@ -1,4 +1,4 @@
-"""Tests that table hashes depend on the rows, but not on their times or order."""
+"""Tests that table hashes depend on the rows, but not on the rows' times or order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTED = LedgerTotal(run=7, account="counted", reason="", records=5, revision=7
 
 
 def run_of(folder: Path, *rows: LedgerTotal) -> Path:
-    """Writes the tables of a run; all except the ledger are empty."""
+    """Writes the tables of a run; all tables except the ledger are empty."""
     (folder / "tables").mkdir(parents=True)
     for table in RUN_TABLES:
         written = [table.row(row) for row in rows] if table is LEDGER else []
@@ -36,13 +36,13 @@ def test_time_and_order_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [(READ,), (READ, COUNTED, COUNTED)], ids=["lost", "twice"])
 def test_each_row_matters(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None:
-    """A missing or repeated row changes only the hash of its own table."""
+    """A missing or repeated row changes only the hash of the table that it belongs to."""
     whole = table_hashes(run_of(tmp_path / "whole", READ, COUNTED))
     other = table_hashes(run_of(tmp_path / "other", *rows))
     assert [name for name in whole if whole[name] != other[name]] == ["ledger"]
 
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
-    """A folder without tables is not taken for a run without rows."""
+    """A folder without tables is an error; it does not count as a run without rows."""
     with pytest.raises(InputError, match="has no table aggregates"):
         table_hashes(tmp_path)

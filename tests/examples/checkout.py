@@ -1,4 +1,4 @@
-"""A copy of the sources that a test may change, and the commands that a contributor runs in it."""
+"""A copy of the sources that a test may change, and a contributor's commands in that copy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Checkout:
 
     @classmethod
     def copied_to(cls, folder: Path) -> Checkout:
-        """Copies the sources, but not the files that were built from them."""
+        """Copies the sources, but not the files that were built from the sources."""
         unwanted = shutil.ignore_patterns("__pycache__", "node_modules", "*.egg-info")
         for name in _COPIED:
             shutil.copytree(_ROOT / name, folder / name, ignore=unwanted)
@@ -56,11 +56,11 @@ class Checkout:
         self._run("make", *(f"--old-file={file}" for file in ready), f"BIN={binaries}", "generate")
 
     def undertone(self, *arguments: str) -> str:
-        """Runs the command line of the copy and returns its output."""
+        """Runs an `undertone` command of the copy and returns what the command prints."""
         return self._run(sys.executable, "-m", "pipelines.commands.main", *arguments)
 
     def query(self, run: str, sql: str) -> list[tuple[Any, ...]]:
-        """Runs a query on the database of a run in the folder."""
+        """Runs a query on the database of the run in this folder."""
         with duckdb.connect(
             str(self.folder / run / "undertone.duckdb"), read_only=True
         ) as database:

@@ -1,4 +1,4 @@
-"""Shows that a new breakdown needs only a field in the schema and an entry in the list."""
+"""Shows that a new breakdown needs only a schema field and an entry in the list of breakdowns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted(extended: Checkout) -> None:
-    """The tables have a cell for each value, and one for the events without a value."""
+    """The tables have a cell for each value of the breakdown, and one for events without any."""
     cells = extended.query(
         "run",
         "SELECT breakdown_value, conversations FROM cells WHERE breakdown = 'region' "
@@ -55,14 +55,14 @@ def test_it_is_counted(extended: Checkout) -> None:
 
 
 def test_it_is_read_from_every_encoding(extended: Checkout) -> None:
-    """The generated Avro schema and protobuf code have the field."""
+    """The generated Avro schema and protobuf code have the field of the breakdown."""
     schema = json.loads((extended.folder / "schemas" / "conversation_event.avsc").read_text())
     assert "region" in {field["name"] for field in schema["fields"]}
     assert "region" in (extended.folder / "schemas" / "conversation_event_pb2.pyi").read_text()
 
 
 def test_it_is_documented_and_reported(extended: Checkout) -> None:
-    """The catalogue explains the breakdown, and the report has a table of its values."""
+    """The catalogue explains the breakdown, and the report has a table of all values of it."""
     catalogue = (extended.folder / "docs" / "tables.md").read_text()
     assert "| `region` | Where the service runs. |" in catalogue
     report = (extended.folder / "run" / "report.html").read_text()

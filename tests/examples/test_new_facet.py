@@ -52,7 +52,10 @@ def events(conversations: int, answered: int) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Copies the sources, adds a facet, and runs the job over 50 conversations, 30 with answers."""
+    """Copies the sources, adds a facet, and runs the job.
+
+    The job reads 50 conversations, of which 30 have answers.
+    """
     checkout = Checkout.copied_to(tmp_path_factory.mktemp("facet"))
     (checkout.folder / "transforms" / "facets" / "answered.py").write_text(MODULE)
     checkout.generate()
@@ -62,7 +65,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
-    """The tables have the facet's cells, and `shares` divides them by all conversations."""
+    """The tables have the facet's cells, and the view `shares` divides by all conversations."""
     shares = extended.query(
         "run",
         "SELECT facet_value, conversations, raw_share, corrected_share FROM ratios "
@@ -72,7 +75,7 @@ def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
 
 
 def test_it_is_protected(extended: Checkout) -> None:
-    """A value with fewer than 15 users is withheld, and so is the value that would reveal it."""
+    """A value with under 15 users is withheld, and so is a second value that would reveal it."""
     (extended.folder / "few.jsonl").write_text(events(50, answered=45))
     extended.undertone("run", "--input=few.jsonl", "--output=few", "--direct_num_workers=1")
     shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")

@@ -1,9 +1,9 @@
-"""Describes, as text, those parts of the graphs that Dataflow compares in an update.
+"""Describes as text the parts of a job's graph that Dataflow compares in an update.
 
 The text names each step's full label, URN, state, timers and side inputs, and the coder and
-windowing of each output. If the runner keeps a step's input (at a grouping, and before state) or
-sums, it describes these too. It leaves out all parts that are pickled, randomly numbered or
-specific to this machine.
+windowing of each output. If the runner keeps a step's input or sums, the text describes these too.
+The runner keeps the input at a grouping, and before state. The text leaves out all parts that are
+pickled, randomly numbered or specific to this machine.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def describe_built(parts: Any, context: Any) -> Graph:
     """Returns the description of each step of a pipeline, given as Beam's proto.
 
     Args:
-      parts: the components of the proto.
+      parts: the components of the pipeline's proto.
       context: finds the coders and windowings that the components name.
     """
     steps = {}
@@ -108,7 +108,7 @@ def describe_built(parts: Any, context: Any) -> Graph:
 
 
 def text_of(graph: Graph) -> str:
-    """Returns a graph as text, in the format of its file."""
+    """Returns a graph as text, in the format of the golden files."""
     return json.dumps(graph, indent=1) + "\n"
 
 

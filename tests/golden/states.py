@@ -1,9 +1,9 @@
-"""Defines fixed values of all types in state or shuffles, and the files of their bytes.
+"""Defines a fixed value of each type in state or shuffles, and the file with its bytes.
 
 A running job's state outlives its code: after an update, new code reads what old code wrote. So
-`state/` has a file for each layout ever deployed, named by type, case and layout version, and every
-version of the code must read it. A field that was appended later has its default in the values
-here, so that files of the older layout still give the same values.
+`state/` has a file for each layout ever deployed, named by type, case and layout version. Every
+version of the code must read all these files. If a field was appended later, it has its default in
+the values here. Therefore files of the older layout still give the same values.
 """
 
 from __future__ import annotations
@@ -90,17 +90,17 @@ class Golden(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Type and case of the value."""
+        """The type and the case of the value, which together name it."""
         return f"{type(self.value).__name__.strip('_')}-{self.case}"
 
     @property
     def file_name(self) -> str:
-        """Name of the file with the bytes in today's layout."""
+        """The name of the file that has the value's bytes in today's layout."""
         return f"{self.name}.v{LAYOUTS[type(self.value)]}.bin"
 
     @property
     def coder(self) -> CanonicalCoder:
-        """Coder that writes and reads the value."""
+        """The coder that writes and reads the value."""
         return CanonicalCoder(type(self.value))
 
 

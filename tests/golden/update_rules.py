@@ -1,7 +1,7 @@
-"""Checks Dataflow's rules for updating a running job of the last release to a new graph.
+"""Checks Dataflow's rules for updating a job of the last release to a new graph.
 
-The golden test fails on any change. These rules fail only if Dataflow would refuse the update, or
-would accept it and lose state or data of the job. The graphs of releases are frozen in
+The golden test fails on any change of the graph. These rules fail only if Dataflow would refuse the
+update, or would accept it and lose state or data of the job. The graphs of releases are frozen in
 `releases/<version>/`. Source: Dataflow's guide "Update an existing pipeline", under "Job
 compatibility check".
 """
@@ -37,13 +37,13 @@ _ADVICE: Final = "see 'Changing the graph' in deploy/runbook.md"
 
 
 def refusal(release: Graph, graph: Graph, mapping: Mapping[str, str], most: int = 5) -> str | None:
-    """Returns a sentence that names the breaks of an update, or None if it breaks nothing.
+    """Returns a sentence that names what an update breaks, or None if the update breaks nothing.
 
     Args:
       release: the graph of the running job.
       graph: the graph that is to replace it.
-      mapping: old to new labels of the renamed steps.
-      most: number of breaks to name.
+      mapping: the new label of each renamed step, by its old label.
+      most: how many breaks the sentence names at most.
     """
     breaks = [*_misnamed(release, graph, mapping), *_lost(release, graph, mapping)]
     if not breaks:
@@ -70,7 +70,7 @@ def version_of(setup: Path = ROOT / "setup.py") -> str:
 
 
 def freeze(graph: Graph, version: str, folder: Path = RELEASES) -> Path:
-    """Writes a graph as the graph of a release, and returns its file.
+    """Writes a graph as the graph of a release, and returns the file.
 
     Raises:
       SystemExit: if the version is already frozen with another graph.
@@ -113,7 +113,7 @@ def _kept(step: Mapping[str, Any]) -> str:
 
 
 def _changed(label: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Yields each change that makes a step misread the data that was kept for it."""
+    """Yields each change that would make a step misread the data kept from the running job."""
     if _kept(was) and was["urn"] != now["urn"]:
         yield f"{label} was {was['urn']}, now {now['urn']}"
     for what in ("input", "accumulator"):

@@ -1,7 +1,7 @@
 """Writes the golden graphs: `python -m tests.golden.write_graph [--release]`.
 
-With `--release` it freezes the stream's graph for the version in `setup.py`. Later versions must be
-able to take over a job that runs this graph.
+With `--release` the program freezes the stream's graph for the version in `setup.py`. Later
+versions must be able to take over a job that runs this graph.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.golden.update_rules import STREAM, freeze, version_of
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes both graphs, or freezes the stream's."""
+    """Writes the graphs of stream and backfill, or freezes the stream's graph."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

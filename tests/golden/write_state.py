@@ -1,7 +1,8 @@
 """Writes the golden files of state: `python -m tests.golden.write_state [--replace]`.
 
 A running job may have the bytes of an existing file in its state, so only `--replace` overwrites
-it. After a change of layout, raise the version in `states.LAYOUTS` instead, and keep the file.
+the file. After a change of layout, raise the version in `states.LAYOUTS` instead, and keep the old
+file.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from tests.golden.states import FOLDER, GOLDEN
 
 
 def write(folder: Path, *, replace: bool) -> None:
-    """Writes missing files; with `replace` it also overwrites files that differ.
+    """Writes the golden files that are missing; `replace` also overwrites files that differ.
 
     Raises:
-      SystemExit: if a file differs without `replace`; then nothing is written.
+      SystemExit: if a file differs and `replace` is not set; then nothing is written.
     """
     fresh = {golden.file_name: golden.coder.encode(golden.value) for golden in GOLDEN}
     differing = [
@@ -37,7 +38,7 @@ def write(folder: Path, *, replace: bool) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes the files of this repository."""
+    """Writes the golden files of this repository."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -17,7 +17,10 @@ PROJECT: Final = "undertone-local"
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
-    """Runs the BigQuery emulator with a dataset of all tables and views; starting takes seconds."""
+    """Runs the BigQuery emulator with a dataset that has all tables and views.
+
+    Starting the emulator takes seconds.
+    """
     with ExitStack() as stack:
         running = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
         emulator = have(lambda: stack.enter_context(running))

@@ -1,7 +1,7 @@
 """Stages a job for Dataflow on this machine, and reads back what was staged.
 
-An emulator replaces Cloud Storage. A launch also asks Google's servers for an access token, and for
-the running job with a given name. A double answers both requests.
+An emulator replaces Cloud Storage. A launch also asks Google's servers for an access token, and
+whether a job with a given name is running. A double of these servers answers both requests.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class Staged:
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """The settings of the job for the Dataflow service."""
+        """The settings in the job request that are meant for the Dataflow service."""
         environment: Mapping[str, Any] = self.job["environment"]
         return environment
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The options that the workers see."""
+        """The pipeline options that the workers see."""
         options: Mapping[str, Any] = self.environment["sdkPipelineOptions"]["options"]
         return options
 
@@ -100,7 +100,7 @@ class Cloud:
         return f"http://localhost:{self.google_port}"
 
     def put(self, name: str, content: bytes) -> None:
-        """Uploads an object into the bucket."""
+        """Uploads an object into the emulator's bucket."""
         address = f"{self.storage}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name="
         with urlopen(Request(address + quote(name, ""), data=content, method="POST")):
             pass
@@ -124,7 +124,7 @@ class Cloud:
     def launch(
         self, module: str, *flags: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a module in its own process, where emulator and double replace Google."""
+        """Runs a module in its own process, where the emulator and the double replace Google."""
         host = f"{LOOPBACK}:{self.google_port}"
         ours = {
             "STORAGE_EMULATOR_HOST": self.storage,
@@ -153,7 +153,7 @@ class Cloud:
 
 @contextmanager
 def serving_cloud() -> Iterator[Cloud]:
-    """Serves the in-memory Cloud Storage and the double, each on a free port."""
+    """Serves the emulator of Cloud Storage and the double of Google, each on a free port."""
     port = free_port()
     storage = create_server(LOOPBACK, port, in_memory=True, default_bucket=BUCKET)
     storage.start()

@@ -1,4 +1,4 @@
-"""`undertone create` on a dataset that already exists."""
+"""Tests `undertone create` on a dataset that already exists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINDINGS = [{"role": "roles/bigquery.dataViewer", "members": {"group:analysts@ex
 
 
 def make_earlier(dataset: Dataset) -> bigquery.Table:
-    """Gives the view the SQL of an earlier version, and gives analysts read access to it."""
+    """Gives a view the SQL of an earlier version, and gives analysts read access to the view."""
     client = dataset.client()
     view = client.get_table(f"{dataset}.{VIEW}")
     view.view_query, view.description = "SELECT 1 AS share", "Earlier."
@@ -25,7 +25,7 @@ def make_earlier(dataset: Dataset) -> bigquery.Table:
 
 
 def test_a_view_is_updated_in_place(dataset: Dataset) -> None:
-    """A changed view gets this version's SQL, and its readers keep their access."""
+    """A view from an earlier version gets this version's SQL, and its readers keep access."""
     earlier = make_earlier(dataset)
     create_dataset(dataset)
     client = dataset.client()

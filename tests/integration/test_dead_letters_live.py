@@ -1,4 +1,4 @@
-"""The commands for status and dead letters, with the emulators of Pub/Sub and BigQuery."""
+"""Tests the commands for status and dead letters on emulators of Pub/Sub and BigQuery."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 def undertone(cloud: LocalCloud, *argv: str) -> None:
-    """Runs a command on the emulated dataset, and asserts that it succeeds."""
+    """Runs an `undertone` command on the emulated dataset, and asserts that it succeeds."""
     where = [f"--dataset={cloud.dataset}", f"--bigquery_url={cloud.dataset.url}"]
     assert main([*argv, *where]) == 0
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Returns the printed lines, with repeated spaces reduced to one."""
+    """Returns the lines that a command printed, with repeated spaces reduced to one."""
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
 def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -> None:
-    """Writes records in the same way as the streaming job."""
+    """Writes records into a table in the same way as the streaming job does."""
     rows = [table.bigquery_row(record) for record in records]
     client = InsertClient(cloud.dataset, PATIENCE_S)
     ids = [f"{time.monotonic_ns()}-{n}" for n in range(len(rows))]
@@ -99,7 +99,7 @@ def test_the_local_subscription_has_no_policies(cloud: LocalCloud) -> None:
 def test_oversize_events_come_back_once_the_limit_is_raised(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each redrive with the raised limit publishes the events that now fit."""
+    """When the size limit is raised, each redrive publishes the events that now fit."""
     now_us = time.time_ns() // 1000
     rows = [
         avro_event(event_id="fine", sent_at_us=now_us),
@@ -136,7 +136,7 @@ def test_oversize_events_come_back_once_the_limit_is_raised(
 def test_a_refused_row_is_inserted_again(
     cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A row that its table now accepts is in the view once; a bad row is refused again."""
+    """A refused row that its table now accepts is in the view once; a bad row is refused again."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     bad = good | {"records": None}
     letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
@@ -153,7 +153,7 @@ def test_a_refused_row_is_inserted_again(
 def test_bigquery_and_a_folder_show_the_same(
     cloud: LocalCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Equal tables give the same status and lists in BigQuery as in the folder of a local run."""
+    """With equal tables, BigQuery and the folder of a local run give the same status and lists."""
     letters = [
         DeadLetter("decode", "undecodable", source, None, None, None, at_us, 9, sha256 * 64)
         for source, at_us, sha256 in (("s", MONDAY_US, "a"), ("s", None, "b"), ("t", 1, "c"))

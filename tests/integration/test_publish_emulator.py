@@ -1,4 +1,4 @@
-"""Publishing to Google's Pub/Sub emulator, and decoding the messages that come back."""
+"""Tests publishing to Google's Pub/Sub emulator, and decoding what comes back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def subscription_of(topic: str) -> str:
 
 
 def pulled(topic: str, count: int) -> list[Any]:
-    """Pulls and acknowledges `count` messages, and asserts that no more are left."""
+    """Pulls and acknowledges `count` messages, and asserts that no further messages are left."""
     client = SubscriberClient()
     name = subscription_of(topic)
     messages: list[Any] = []
@@ -70,7 +70,7 @@ def pulled(topic: str, count: int) -> list[Any]:
 
 
 def send(topic: str, *inputs: Path, flags: Sequence[str] = ()) -> None:
-    """Runs `undertone publish`, and asserts that it succeeds."""
+    """Runs `undertone publish`, and asserts that the command succeeds."""
     patterns = [f"--input={path}" for path in inputs]
     assert main(["publish", f"--topic={topic}", *patterns, *flags]) == 0
 
@@ -127,7 +127,7 @@ def _about_event(letter: DeadLetter) -> tuple[Any, ...]:
 
 
 def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
-    """Records of every kind arrive with their bytes and attributes, in the order of the files."""
+    """Records of every kind arrive with the same bytes and attributes, in the files' order."""
     write_archive(tmp_path / "a.avro", [avro_event(published_at_us=MONDAY_US + 1)])
     line = json_event(text="日本")
     (tmp_path / "b.jsonl").write_bytes(line + b"\n" + b"\xff{\n")
@@ -153,7 +153,7 @@ def test_data_and_attributes_come_back(topic: str, tmp_path: Path) -> None:
 def test_a_missing_topic_is_an_error(
     topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the topic does not exist, one sentence says so and names the topic."""
+    """If the topic does not exist, the error is one sentence that says so and names the topic."""
     write_archive(tmp_path / "a.avro", [avro_event()])
     argv = ["publish", f"--topic={topic}-2", f"--input={tmp_path / 'a.avro'}"]
     assert main(argv) == 2

@@ -1,4 +1,4 @@
-"""The files and the request that a launch hands to Dataflow.
+"""Tests the files and the request that a launch hands to Dataflow.
 
 The tests launch each job offline, with the flags of production.
 """
@@ -110,13 +110,13 @@ class Flow(NamedTuple):
         return cls(staged, PipelineContext(staged.pipeline.components))
 
     def graph(self) -> Graph:
-        """Returns the graph in the format of the golden files."""
+        """Returns the text of the staged graph in the format of the golden files."""
         return describe_built(self.staged.pipeline.components, self.context)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Serves the emulator and the double; the bucket has an archive of six weeks."""
+    """Serves the emulator of Cloud Storage, with six weeks of archive, and the double of Google."""
     file = write_avro(tmp_path_factory.mktemp("archive") / "a.avro", [avro_event(text=SAID)])
     with serving_cloud() as served:
         for number in range(PATTERNS):
@@ -133,7 +133,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stream(cloud: Cloud, scratch: Path) -> Flow:
-    """Returns the streaming job as a launch stages it."""
+    """Returns the streaming job in the form in which a launch stages it."""
     environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
     flags = (*PRODUCTION, *STREAM_FLAGS)
     return Flow.of(cloud.stage("stream", "pipelines.stream", *flags, environment=environment))
@@ -141,7 +141,7 @@ def stream(cloud: Cloud, scratch: Path) -> Flow:
 
 @pytest.fixture(scope="module")
 def backfill(cloud: Cloud, scratch: Path) -> Flow:
-    """Returns a backfill of thirty days as a launch stages it."""
+    """Returns a backfill of thirty days in the form in which a launch stages it."""
     environment = {"PYTHONHASHSEED": "1", "TMPDIR": str(scratch), "TOKEN": SECRET}
     flags = (*PRODUCTION, *BACKFILL_FLAGS)
     return Flow.of(cloud.stage("backfill", "pipelines.backfill", *flags, environment=environment))
@@ -149,7 +149,7 @@ def backfill(cloud: Cloud, scratch: Path) -> Flow:
 
 @pytest.fixture(params=["stream", "backfill"])
 def flow(request: pytest.FixtureRequest) -> Flow:
-    """Returns each of the two jobs in turn."""
+    """Returns the flow of the streaming job, then that of the backfill."""
     found: Flow = request.getfixturevalue(request.param)
     return found
 
@@ -168,7 +168,7 @@ def test_a_second_launch_gives_the_same_graph(
 
 
 def test_only_steps_that_keep_nothing_have_unstable_names(stream: Flow) -> None:
-    """If an update keeps a step's state or input, its name has no part listed in `UNSTABLE`."""
+    """If an update keeps a step's state or input, the step's name has no part from `UNSTABLE`."""
     unstable = {label: said for label, said in stream.graph().items() if UNSTABLE.search(label)}
     assert [label for label, said in unstable.items() if said.keys() - {"urn", "outputs"}] == []
 
@@ -180,7 +180,7 @@ def test_no_name_of_ours_has_a_line_or_an_address(flow: Flow) -> None:
 
 
 def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
-    """The staged graph has the same names as the golden file, and either can replace the other."""
+    """The staged graph has the names of the golden graph, and each can replace the other."""
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     staged = stream.graph()
     assert staged.keys() == golden.keys()
@@ -189,7 +189,7 @@ def test_the_staged_stream_is_the_golden_one(stream: Flow) -> None:
 
 
 def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
-    """Yields each step's name with each coder of the data that it shuffles, sums or keeps."""
+    """Yields each step's name with each coder of data that the step shuffles, sums or keeps."""
     parts = flow.staged.pipeline.components
     groupings = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
 
@@ -212,14 +212,14 @@ def kept(flow: Flow) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(coder: Any) -> Iterator[Any]:
-    """Yields a coder and all coders nested in it."""
+    """Yields a coder and all coders nested inside that coder."""
     yield coder
     for part in coder._get_component_coders():
         yield from parts_of(part)
 
 
 def pickled(flow: Flow) -> set[str]:
-    """Returns the steps that pickle data that they shuffle, sum or keep in state."""
+    """Returns the steps that use pickle for data that they shuffle, sum or keep in state."""
     found = list(kept(flow))
     assert len(found) > 8
     return {
@@ -241,7 +241,7 @@ def test_the_exceptions_for_beam_are_needed(stream: Flow, backfill: Flow) -> Non
 
 
 def test_the_stream_is_a_streaming_job(stream: Flow) -> None:
-    """Dataflow gets a streaming job on Streaming Engine, and its workers are told so."""
+    """Dataflow gets a streaming job on Streaming Engine, and the job's workers are told so."""
     staged = stream.staged
     assert staged.job["type"] == "JOB_TYPE_STREAMING"
     assert staged.environment["version"]["job_type"] == "FNAPI_STREAMING"
@@ -276,7 +276,7 @@ def test_the_workers_are_as_the_flags_say(flow: Flow) -> None:
 
 
 def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
-    """Every step runs in the image, and workers install and load nothing else but the graph."""
+    """Every step runs in the image; workers install nothing, and load only the graph."""
     (pool,) = flow.staged.environment["workerPools"]
     assert [each["containerImage"] for each in pool["sdkHarnessContainerImages"]] == [IMAGE]
     assert pool["workerHarnessContainerImage"] == IMAGE
@@ -291,7 +291,7 @@ def test_the_image_is_all_that_a_worker_needs(flow: Flow) -> None:
 
 
 def unpacked(packed: bytes) -> bytes:
-    """Returns the bytes, and all data that Beam packed inside them."""
+    """Returns the given bytes, and all data that Beam packed inside these bytes."""
     found = [packed]
     for match in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", packed):
         for expand in (bz2.decompress, zlib.decompress):

@@ -1,4 +1,4 @@
-"""The rows that the stream and the backfill write, read back from the BigQuery emulator."""
+"""Tests which rows stream and backfill write, by reading the BigQuery emulator."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def counters_of(result: Any) -> dict[str, int]:
-    """Waits until a job ends; returns its counters by namespace and name."""
+    """Waits until a job ends; returns the job's counters by namespace and name."""
     result.wait_until_finish()
     found = result.metrics().query()["counters"]
     return {f"{c.key.metric.namespace}/{c.key.metric.name}": c.committed for c in found}
 
 
 def rows_of(dataset: Dataset) -> dict[str, int]:
-    """Returns the row count of each table that every job writes."""
+    """Returns the number of rows in each of the tables that every job writes."""
     names = ("aggregates", "dead_letters", "ledger")
     found = {
         name: query(dataset, f"SELECT COUNT(*) AS n FROM `{{dataset}}.{name}`") for name in names
@@ -81,7 +81,7 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
 
 
 def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
-    """Each dead letter from the stream has the run, the origin and the time of writing."""
+    """Each dead letter from the stream names its run and origin, and when it was written."""
     stream(dataset, [said("named", 5, role="x")])
     rows = query(dataset, f"{LETTERS} WHERE event_id = 'named'")
     assert rows == [{"run": EXACT.revision, "origin": "stream", "ingested_us": EXACT.clock()}]
@@ -90,7 +90,7 @@ def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
 def test_a_repeated_backfill_writes_its_dead_letters_again(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    """Two backfills write the same dead letter, each with the run id of its own ledger."""
+    """If two backfills write the same dead letter, each writes the run id of its own ledger."""
     archive = write_avro(tmp_path / "a.avro", [avro_event(), avro_event(event_id="e1", role="CAT")])
     flags = [
         "--from=2025-06-02", "--to=2025-06-02", f"--input={archive}", f"--dataset={dataset}",

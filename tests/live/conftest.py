@@ -38,7 +38,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture(scope="session")
 def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
-    """Runs a Flink cluster with Beam's job server."""
+    """Runs a Flink cluster together with Beam's job server."""
     manager = flink_cluster(tmp_path_factory.mktemp("flink"))
     cluster = have(manager.__enter__)
     try:
@@ -63,7 +63,10 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 def stage(
     request: pytest.FixtureRequest, cloud: LocalCloud, events: list[Event], tmp_path: Path
 ) -> Stage:
-    """Creates a deployment for one test; its archive has the simulated events in random order."""
+    """Creates a deployment for one test.
+
+    The deployment's archive has the simulated events in random order.
+    """
     suffix = f"-{len(request.session.stash.setdefault(_STAGES, []))}"
     request.session.stash[_STAGES].append(suffix)
     archive = write_messages(tmp_path / "sent.avro", with_faults(events, 0.0, seed=1))
@@ -75,7 +78,7 @@ _STAGES = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """Returns a function that adds a row to the table, which is printed at the end."""
+    """Returns a function that adds a row to the table of faults, which is printed at the end."""
     started_s = time.monotonic()
 
     def note(fault: str, runner: str, events: int, losses: object) -> None:

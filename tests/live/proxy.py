@@ -20,7 +20,7 @@ _PAUSE_S: Final = 0.1
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """Forwards requests to a target; `fail` makes it answer some of them with errors instead."""
+    """Forwards requests to a target; after `fail`, it answers some of them with errors."""
 
     daemon_threads = True
 
@@ -34,7 +34,10 @@ class FaultyProxy(ThreadingHTTPServer):
         self._chance = random.Random(7)
 
     def fail(self, share: float, *statuses: int) -> None:
-        """Makes this share of requests fail with one of the statuses; 0 closes the connection."""
+        """Makes this fraction of the requests fail with one of the statuses.
+
+        Status 0 closes the connection.
+        """
         self._share, self._statuses = share, statuses
 
     def await_failures(self, failures: int) -> None:
@@ -47,7 +50,7 @@ class FaultyProxy(ThreadingHTTPServer):
             time.sleep(_PAUSE_S)
 
     def next_fault(self) -> int | None:
-        """Returns the status for the next answer, or None to forward the request."""
+        """Returns the error status for the next request, or None to forward the request."""
         if self._chance.random() >= self._share:
             return None
         self.failed += 1
@@ -99,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def faulty_proxy(target: str) -> Iterator[FaultyProxy]:
-    """Runs a proxy in front of a service."""
+    """Runs a `FaultyProxy` in front of a service."""
     proxy = FaultyProxy(target)
     thread = threading.Thread(target=proxy.serve_forever, daemon=True)
     thread.start()

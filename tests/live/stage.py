@@ -1,4 +1,4 @@
-"""Feeds a deployment under test, and compares its tables with those of a batch run."""
+"""Feeds a deployment under test, and compares its tables with the tables of a batch run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PAUSE_S: Final = 2.0
 
 
 class Stage:
-    """Feeds a deployment, and compares it with a batch run over the same messages."""
+    """Feeds a deployment, and compares its tables with a batch run over the same messages."""
 
     def __init__(self, cloud: LocalCloud, folder: Path, archive: Path) -> None:
         self.cloud = cloud
@@ -40,7 +40,7 @@ class Stage:
 
     @property
     def settings(self) -> list[str]:
-        """Flags of the job under test."""
+        """The flags of the job under test."""
         return [*SETTINGS, FIRING]
 
     def publish(self, archive: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Stage:
         self.published += publish([str(archive or self.archive)], self.cloud.names.topic)
 
     def await_read(self, job: Process, share: float) -> None:
-        """Waits until the job has read at least this share of the published messages."""
+        """Waits until the job has read at least this fraction of the published messages."""
         self._await(job, lambda: accounts_of(self.cloud.dataset).get(("read", ""), 0)
                     >= share * self.published, f"{share:.0%} read")  # fmt: skip
 
@@ -57,7 +57,7 @@ class Stage:
         self._await(job, lambda: 0 < self.accounts().get(("read", ""), 0) < read, "a new run")
 
     def await_settled(self, job: Process, heartbeats: int = 0) -> None:
-        """Waits until the tables have all published messages and this many heartbeats."""
+        """Waits until the ledger accounts for all published messages and this many heartbeats."""
         self._await(
             job,
             lambda: is_settled(accounts_of(self.cloud.dataset), self.published, heartbeats),
@@ -65,9 +65,10 @@ class Stage:
         )
 
     def losses(self, *, heartbeats: int = 0, repeated: int = 0) -> list[str]:
-        """Returns every difference from a batch run over the archive.
+        """Returns every difference between the stream's tables and a batch run over the archive.
 
-        When the ledger is settled, some rows may not be written yet; this waits for them.
+        When the ledger is settled, some rows may not be written yet; this method waits for those
+        rows.
         """
         flags = ["--input", str(self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) in {0, MOST_REFUSED}

@@ -1,4 +1,7 @@
-"""Tests a backfill beside a stream: its rows correct days, and override later stream rows."""
+"""Tests a backfill beside a stream.
+
+The backfill's rows correct days, and override rows that the stream writes later.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +52,16 @@ def batch_run(stage: Stage) -> Path:
 
 
 def snapshots(stage: Stage, origin: str) -> list[int]:
-    """Returns the snapshots of one origin, oldest first."""
+    """Returns the snapshots that one origin wrote (stream or backfill), oldest first."""
     sql = f"SELECT DISTINCT snapshot FROM `{{dataset}}.aggregates` WHERE origin = '{origin}'"
     return sorted(row["snapshot"] for row in query(stage.cloud.dataset, sql))
 
 
 def await_snapshot_after(stage: Stage, job: Any, revision: int) -> None:
-    """Waits until the stream has released a complete snapshot of a day after the revision."""
+    """Waits until the stream has released a complete snapshot of a day.
+
+    The snapshot must not be older than the given revision.
+    """
     deadline_s = time.monotonic() + _WAIT_S
     while max(snapshots(stage, "stream")) < revision:
         assert job.is_running, job.last_words()

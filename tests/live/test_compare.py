@@ -1,4 +1,7 @@
-"""Tests how a stream's ledger, with heartbeats, is compared with a batch run's, without."""
+"""Tests how the ledgers of a stream and a batch run are compared.
+
+Only the stream's ledger counts heartbeats.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def streamed(heartbeats: int, **changes: int) -> Accounts:
 
 
 def test_heartbeats_are_left_out() -> None:
-    """Heartbeats are no difference if the comparison knows their number."""
+    """Heartbeats do not count as a difference if the comparison knows how many were sent."""
     assert account_differences(streamed(0), BATCH) == []
     assert account_differences(streamed(1234), BATCH, heartbeats=1234) == []
 
@@ -35,13 +38,13 @@ def test_a_lost_system_turn_shows() -> None:
 
 
 def test_an_unknown_heartbeat_shows() -> None:
-    """A heartbeat that the comparison does not know of is a difference."""
+    """A heartbeat that the comparison does not know of counts as a difference."""
     found = account_differences(streamed(6), BATCH, heartbeats=5)
     assert found[0] == "read: 11 in the stream, 10 in the batch"
 
 
 def test_heartbeats_do_not_pass_for_events() -> None:
-    """A stream is settled only when it has read all events and all heartbeats."""
+    """A stream counts as settled only when it has read all events and all heartbeats."""
     unread = streamed(3, read=-3, counted=-3)
     assert not is_settled(unread, EVENTS, heartbeats=3)
     assert is_settled(streamed(3), EVENTS, heartbeats=3)

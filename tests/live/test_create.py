@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
 def test_a_missing_column_is_added_and_rows_are_kept(cloud: LocalCloud) -> None:
-    """Rows from an earlier version are kept, with NULL in the new column."""
+    """A missing column is added; rows from an earlier version are kept, with NULL in it."""
     dataset = cloud.dataset._replace(name="earlier")
     client = dataset.client()
     client.create_dataset(str(dataset))

@@ -1,4 +1,6 @@
-"""Tests the stream on Beam's in-process runner: it counts correctly, but a crash loses state.
+"""Tests the stream on Beam's in-process runner.
+
+The stream counts correctly there, but a crash loses state.
 
 This runner acknowledges messages before it works on them, and keeps its state in memory. Use it to
 try the job, and use Flink or Dataflow for real data.
@@ -21,7 +23,7 @@ EVENTS = 400
 
 
 def test_the_direct_runner_counts(stage: Stage, events: list[Event], record: Record) -> None:
-    """Apart from heartbeats, the tables equal a batch run's; after a kill, messages are lost."""
+    """Apart from heartbeats, the tables equal those of a batch run; a kill loses messages."""
     write_messages(stage.archive, with_faults(events[:EVENTS], 0.05, seed=3))
     topic = stage.cloud.names.topic
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:

@@ -1,4 +1,6 @@
-"""Tests that the stream loses and repeats nothing on Flink, with emulators and faults.
+"""Tests that the stream on Flink loses and repeats nothing, whatever fault strikes.
+
+Emulators replace Pub/Sub and BigQuery.
 
 After each fault the ledger balances. The latest tables, the dead letters and the alerts equal those
 of a batch run over the same messages.
@@ -30,7 +32,7 @@ _FAILURES = 6
 
 @contextmanager
 def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iterator[Process]:
-    """Runs the job on the cluster, and cancels it when the block ends."""
+    """Runs the job on the cluster, and cancels the job when the `with` block ends."""
     with flink.stream(stage.cloud, stage.settings, bigquery_url=bigquery_url) as job:
         try:
             yield job
@@ -53,7 +55,7 @@ def test_faulty_traffic(
 
 
 def test_everything_delivered_twice(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If every event comes twice, the second one counts as a duplicate, and no table changes."""
+    """If every event comes twice, each second copy counts as a duplicate, and no table changes."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.publish()
@@ -87,7 +89,7 @@ def test_bigquery_fails(share: float, stage: Stage, flink: FlinkCluster, record:
 def test_bigquery_is_killed(
     stage: Stage, flink: FlinkCluster, cloud: LocalCloud, record: Record
 ) -> None:
-    """If BigQuery dies and comes back, the job writes the missing rows and repeats none."""
+    """If BigQuery dies and comes back, the job writes the missing rows and repeats no row."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -100,7 +102,7 @@ def test_bigquery_is_killed(
 
 
 def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If the Python workers die, Flink continues from its checkpoint."""
+    """If the Python workers die, Flink continues the job from its last checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)
@@ -116,7 +118,7 @@ def test_a_worker_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -
 
 
 def test_the_task_manager_is_killed(stage: Stage, flink: FlinkCluster, record: Record) -> None:
-    """If the task manager and its source die, the successor continues from the checkpoint."""
+    """If the task manager and the source in it die, a new one continues from the checkpoint."""
     with streaming(flink, stage) as job:
         stage.publish()
         stage.await_read(job, 0.1)

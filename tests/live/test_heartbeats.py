@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 
 def test_the_number_of_heartbeats_is_final(cloud: LocalCloud) -> None:
-    """After `stop` no heartbeat is sent, and the topic has exactly the counted number."""
+    """After `stop` no heartbeat is sent, and the topic has exactly as many as were counted."""
     names = cloud.another("-beats").names
     with Heartbeats(names.topic) as beats:
         _await(lambda: beats.sent >= 3)

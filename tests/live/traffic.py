@@ -1,4 +1,4 @@
-"""Creates traffic with faults: archives of Pub/Sub messages from misbehaving senders."""
+"""Creates faulty traffic: archives of Pub/Sub messages from senders that misbehave."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def as_sent(event: Event, chance: random.Random) -> Sent:
 
 
 def _skewed(event: Event, chance: random.Random) -> list[Sent]:
-    """Sends the event with a clock that is up to three hours behind, which the job allows."""
+    """Sends the event by a clock up to three hours behind, a delay that the job allows."""
     skewed = {**event, "sent_at_us": event["sent_at_us"] - chance.randrange(3 * HOUR_US)}
     return [as_sent(skewed, chance)]
 
@@ -85,7 +85,10 @@ FAULTS: Final[dict[str, Callable[[Event, random.Random], list[Sent]]]] = {
 def with_faults(
     events: Iterable[Event], share: float, seed: int, faults: Iterable[str] = tuple(FAULTS)
 ) -> list[Sent]:
-    """Returns the events as messages in random order; this share of them has faults."""
+    """Returns the events as messages in random order.
+
+    The given share of the messages has faults.
+    """
     chance = random.Random(seed)
     kinds = list(faults)
     messages: list[Sent] = []
@@ -99,5 +102,5 @@ def with_faults(
 
 
 def write_messages(path: Path, messages: Iterable[Sent]) -> Path:
-    """Writes messages as a subscription would archive them."""
+    """Writes messages in the form in which a subscription would archive them."""
     return write_avro(path, messages, ENVELOPE_SCHEMA)
