@@ -1,7 +1,7 @@
 """Generates mutants from a seed: valid events with hostile changes, in every encoding.
 
 A mutant may have hostile values in some fields. Some of its parts may be doubled, dropped, shuffled
-or inserted, and some of its bytes may be damaged. Each contains `CANARY`.
+or inserted, and some of its bytes may be damaged. Each mutant contains `CANARY`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tests.schemas.payloads import LATENESS_US
 HOSTILE_LIMITS: Final = Limits(allowed_lateness_us=LATENESS_US, max_event_bytes=8_000)
 
 CANARY: Final = "ღამით zymurgists სიზმარში sousaphones ჩუმად my husband must never know"
-"""A sentence of words found nowhere else. An id can't have a letter of its Georgian words.
+"""A sentence of words found nowhere else. An id can't have a letter of the Georgian words.
 
-Its Latin words are longer than any piece that damage copies, so no word can become an id.
+The Latin words are longer than any piece that `_damage` copies, so none can become an id.
 """
 
 _FRAGMENT: Final = re.compile(
@@ -75,7 +75,7 @@ _VALUES_OF: Final[Mapping[Encoding, Mapping[str, Sequence[Any]]]] = {
     Encoding.AVRO: _VALUES | _PUBLISHED,
     Encoding.JSON: _VALUES | _PUBLISHED | dict.fromkeys(("sent_at", "published_at"), _INSTANTS),
 }
-"""Hostile values of each field that the type of the field allows; None leaves it out."""
+"""Hostile values of each field, all allowed by the field's type; None leaves the field out."""
 
 
 def betrays_canary(*things: object) -> bool:
@@ -84,7 +84,7 @@ def betrays_canary(*things: object) -> bool:
 
 
 def mutants(encoding: Encoding, seed: int, count: int) -> Iterator[Any]:
-    """Yields `count` mutants. For bytes, the first ones are one event cut at each of its bytes."""
+    """Yields `count` mutants. For bytes, the first mutants are one event, cut at each byte."""
     rng = random.Random(f"{encoding} {seed}")
     left = count
     if encoding != Encoding.AVRO:
@@ -112,7 +112,7 @@ def tag(number: int, wire_type: int) -> bytes:
 
 
 def sized(value: bytes) -> bytes:
-    """Encodes the length of bytes, then the bytes."""
+    """Encodes bytes as their length, followed by the bytes themselves."""
     return varint(len(value)) + value
 
 
@@ -141,13 +141,13 @@ def _fields(rng: random.Random, encoding: Encoding, hostile: int) -> dict[str, A
     values = _VALUES_OF[encoding]
     for name in rng.choices([*values], k=hostile):
         fields[name] = rng.choice(values[name])
-        if name in ("sent_at", "published_at"):  # Otherwise the microseconds would count.
+        if name in ("sent_at", "published_at"):  # Otherwise the field in microseconds would count.
             fields.pop(f"{name}_us", None)
     return fields
 
 
 def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
-    """Doubles, drops or shuffles parts, or inserts an odd one, which is twice as likely."""
+    """Doubles or drops a part, shuffles all parts, or, twice as likely, inserts `odd`."""
     at = rng.randrange(len(parts))
     match rng.randrange(5):
         case 0:
@@ -161,7 +161,7 @@ def _rearrange(rng: random.Random, parts: list[bytes], odd: bytes) -> None:
 
 
 def _damage(rng: random.Random, valid: bytes) -> bytes:
-    """Flips a bit, or inserts, copies (at most six), removes or cuts off bytes."""
+    """Flips a bit, inserts or copies at most six bytes, removes bytes, or cuts off the end."""
     payload = bytearray(valid)
     at = rng.randrange(len(payload) + 1)
     match rng.randrange(6):
@@ -179,7 +179,7 @@ def _damage(rng: random.Random, valid: bytes) -> bytes:
     return bytes(payload)
 
 
-# Protobuf: parts are fields.
+# Protobuf: the parts of an event are its fields.
 
 _NUMBERS: Final = (*range(1, 16), 0, 2**29 - 1, 2**29, 2**40)
 """Field numbers of the contract, and unused, reserved and impossible ones."""
@@ -232,7 +232,7 @@ def _protobuf(rng: random.Random, fields: Mapping[str, Any], steps: str) -> byte
     return _damaged(rng, b"".join(parts), steps)
 
 
-# JSON: parts are members.
+# JSON: the parts of an event are its members.
 
 _ODD_KEYS: Final = (*_VALUES_OF[Encoding.JSON], "mood", CANARY, "", "__proto__", "k" * 5_000)
 _ODD_VALUES: Final = (

@@ -1,4 +1,4 @@
-"""Builds payloads in every encoding and archive files, and damages them."""
+"""Builds payloads in every encoding, builds archive files, and damages both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS: Final = Limits(allowed_lateness_us=LATENESS_US, max_event_bytes=2_000)
 WIRE_ENCODINGS: Final = (Encoding.PROTOBUF, Encoding.JSON, Encoding.AVRO)
 
 SECRET: Final = "çaçaça my husband must not know çaçaça"
-"""A text that is easy to find: an id can't have two adjacent letters of its first word."""
+"""A text that is easy to find: no id can contain two adjacent letters of the text's first word."""
 
 _CANARIES: Final = ("ça", "aç", "husband must", "\\xe7a", "\\xc3\\xa7", "\\u00e7")
 
@@ -39,7 +39,7 @@ ENVELOPE_SCHEMA: Final[Mapping[str, Any]] = {
         {"name": "data", "type": "bytes"},
     ],
 }
-"""What a Pub/Sub subscription to Cloud Storage writes, with metadata, in Avro."""
+"""The schema of Avro files that a Pub/Sub subscription to Cloud Storage writes with metadata."""
 
 
 def betrays_secret(*things: object) -> bool:
@@ -70,7 +70,7 @@ def encoded(encoding: Encoding, **fields: Any) -> Any:
 
 
 def json_event(**fields: Any) -> bytes:
-    """Builds a JSON event whose fields may have any name and type; None leaves one out."""
+    """Builds a JSON event whose fields may have any name and type; None leaves a field out."""
     event = {**avro_event(), **fields}
     return json.dumps({k: v for k, v in event.items() if v is not None}).encode()
 

@@ -1,4 +1,4 @@
-"""Tests that the three schemas of an event agree with each other and the generated code."""
+"""Tests that the three schemas of an event agree with each other and with the generated code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_generated_code_is_that_of_the_proto(name: str, tmp_path: Path) -> None:
 
 
 def test_archive_has_the_fields_of_the_proto_and_the_publish_time() -> None:
-    """Avro has the protobuf's fields in the same order, and the publish time."""
+    """The Avro schema has the protobuf's fields in the same order, followed by the publish time."""
     assert list(_AVRO_FIELDS) == [*_PROTO_FIELDS, "published_at_us"]
 
 
@@ -47,7 +47,7 @@ def test_json_has_the_fields_of_the_proto_and_both_forms_of_instants() -> None:
 
 
 def test_attributes_are_fields_everywhere() -> None:
-    """Every encoding has a field with the name of each breakdown."""
+    """Every encoding has a field for each breakdown that events state."""
     for fields in (_PROTO_FIELDS, _AVRO_FIELDS, _JSON_FIELDS):
         assert set(ATTRIBUTES) <= set(fields)
 
@@ -68,14 +68,14 @@ def test_roles_are_the_same_everywhere() -> None:
 
 
 def test_proto_imports_nothing() -> None:
-    """Pub/Sub accepts only one self-contained top-level message."""
+    """The proto is one message without imports, because Pub/Sub accepts nothing else."""
     file = ConversationEvent.DESCRIPTOR.file
     assert not file.dependencies
     assert list(file.message_types_by_name) == ["ConversationEvent"]
 
 
 def test_archive_schema_is_generated() -> None:
-    """The file is up to date with the proto and the breakdowns; `make generate` writes it."""
+    """The archive schema's file is what `make generate` would write from proto and breakdowns."""
     assert archive_schema.FILE.read_text("utf-8") == encoded(archive_schema.archive_schema())
 
 

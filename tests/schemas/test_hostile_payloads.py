@@ -32,11 +32,11 @@ from transforms.conversation.messages import decode_chunk
 
 SEEDS: Final = range(8)
 MUTANTS_A_SEED: Final = 6_400
-"""For each of three encodings and for mixed content types: 8 × 4 × 6,400 = 204,800 in all."""
+"""Mutants per seed, for 3 encodings and mixed content types: 8 × 4 × 6,400 = 204,800 in all."""
 _ROWS_A_CHUNK: Final = 400
 
 _POSSIBLE: Final = set(Reason) - {Reason.PAST_LIFE, Reason.REFUSED_BY_TABLE}
-"""The reasons that a payload alone can have."""
+"""The reasons for which a payload alone can be refused."""
 _ELSEWHERE: Final = {Reason.UNSUPPORTED_CONTENT_TYPE}
 _REACHED: Final = {
     # A protobuf string that is not UTF-8 makes the whole payload undecodable.
@@ -96,7 +96,7 @@ def check_attributes(attributes: tuple[str | None, ...]) -> None:
 def check_chunk(
     encoding: Encoding, rows: list[Any], published_at_us: int | None, limits: Limits
 ) -> Counter[str]:
-    """Asserts that each row has one outcome and is never quoted; returns counts by outcome."""
+    """Asserts that each row has one outcome and is never quoted; counts the rows by outcome."""
     times = [published_at_us] * len(rows)
     messages, letters, counts = decode_chunk(PayloadChunk(encoding, rows, times, "f"), limits)
     again = decode_chunk(PayloadChunk(encoding, rows[::-1], times, "f"), limits)
@@ -125,7 +125,7 @@ def check_chunk(
 
 
 def check_mutants(encoding: Encoding, rows: Iterator[Any]) -> Counter[str]:
-    """Checks rows in chunks, every other chunk with publish times; returns counts by outcome."""
+    """Checks chunks of rows, every other chunk with publish times; counts the rows by outcome."""
     outcomes: Counter[str] = Counter()
     published_at_us: int | None = MONDAY_US
     while chunk := list(islice(rows, _ROWS_A_CHUNK)):
@@ -155,7 +155,7 @@ def test_mutants_are_read_or_refused(encoding: Encoding, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.usefixtures("betrayals")
 def test_mutants_under_any_content_type_are_read_or_refused(seed: int) -> None:
-    """A mutant does no harm under a wrong or unknown content type either."""
+    """Under a wrong or unknown content type too, a mutant is read, or is refused and not quoted."""
     rng = random.Random(seed)
     rows: defaultdict[Encoding, list[Any]] = defaultdict(list)
     for encoding in (Encoding.PROTOBUF, Encoding.JSON):
@@ -187,7 +187,7 @@ _JSON_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "key": (lambda: b'1,"' + b"k" * 1_000_000 + b'":1', Reason.INVALID_ROLE),
     "id": (lambda: b'1,"event_id":"' + b"x" * 1_000_000 + b'"', Reason.INVALID_ID),
 }
-"""Values of an unknown member, and what may follow it, in an event without a valid role."""
+"""Values of an unknown member in an event without a valid role; some add more members."""
 
 _PROTOBUF_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "groups": (lambda: tag(15, 3) * 1_000_000 + tag(15, 4) * 1_000_000, Reason.UNDECODABLE),
@@ -200,7 +200,7 @@ _PROTOBUF_MONSTERS: Final[dict[str, tuple[Callable[[], bytes], Reason]]] = {
     "id": (lambda: tag(1, 2) + sized(b"x" * 1_000_000), Reason.INVALID_ID),
     "whole": (lambda: tag(15, 2) + sized(b"x" * 4_000_000), Reason.OVERSIZE),
 }
-"""Bytes that may follow an event without a valid role."""
+"""Bytes that are appended to an event without a valid role, and the reason for refusing it."""
 
 _AVRO_MONSTERS: Final = {
     "event_id": Reason.INVALID_ID,
@@ -209,7 +209,7 @@ _AVRO_MONSTERS: Final = {
     "role": Reason.INVALID_ROLE,
     "text": Reason.OVERSIZE,
 }
-"""Fields that are megabytes long, and the reasons for refusing them."""
+"""Fields of an archive row that are made megabytes long, and the reasons for refusing the row."""
 
 
 def check_monster(encoding: Encoding, row: Any, reason: Reason) -> None:
@@ -230,7 +230,7 @@ def test_monsters_of_json_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", _PROTOBUF_MONSTERS)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_protobuf_are_refused(name: str) -> None:
-    """Endless groups, fields or varints and lengths of exabytes become ordinary dead letters."""
+    """Endless groups, fields or varints, and lengths of exabytes, become ordinary dead letters."""
     more, reason = _PROTOBUF_MONSTERS[name]
     event = encoded(Encoding.PROTOBUF, text=CANARY, role=None)
     check_monster(Encoding.PROTOBUF, event + more(), reason)
@@ -247,7 +247,7 @@ def test_monsters_of_avro_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ATTRIBUTES)
 @pytest.mark.usefixtures("betrayals")
 def test_monsters_of_breakdowns_are_other(name: str) -> None:
-    """A breakdown's value of several megabytes becomes `other`, and its message still counts."""
+    """A value of several megabytes in a breakdown becomes `other`, and the message still counts."""
     row = avro_event(**{"text": CANARY, name: CANARY * 60_000})
     assert check_chunk(Encoding.AVRO, [row], MONDAY_US, HOSTILE_LIMITS) == {"message": 1}
 

@@ -1,4 +1,4 @@
-"""Tests archive rows as payloads: Pub/Sub gives the same message as the archive."""
+"""Tests that an archive row gives the same message when it is published to Pub/Sub."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_rejection_of_an_ascii_row_is_the_same(row: dict[str, Any]) -> None:
 
 @_BOTH
 def test_an_event_is_written_as_asked(encoding: Encoding) -> None:
-    """A valid event with every field gets the requested encoding, and is the same message."""
+    """A valid event with every field is written as requested, and read as the same message."""
     said = {"platform": "web", "country": "de", "language": "pt-BR", "plan": "pro", "model": "m-1"}
     row = avro_event(**said, message_index=3, published_at_us=MONDAY_US)
     payload, content_type = payload_of(row, encoding)
@@ -168,14 +168,14 @@ def test_a_lone_surrogate_in_a_text_is_written_as_its_bytes() -> None:
 
 
 def test_the_size_limit_is_for_the_whole_payload() -> None:
-    """An event is read differently only if its text fits the limit but its payload does not."""
+    """Only an event whose text fits the limit, but whose payload does not, is read differently."""
     row = avro_event(text="x" * LIMITS.max_event_bytes)
     assert isinstance(outcome(Encoding.AVRO, row), Message)
     assert sent(row, Encoding.PROTOBUF) == Reason.OVERSIZE
 
 
 def test_a_role_in_lower_case_is_known() -> None:
-    """A role in lower case in the archive is written as the role of the protobuf."""
+    """A role in lower case in the archive is written as the same role in protobuf."""
     payload, content_type = payload_of(avro_event(role="system"), Encoding.PROTOBUF)
     assert content_type == "application/protobuf"
     assert isinstance(outcome(Encoding.PROTOBUF, payload), SystemTurn)
@@ -191,7 +191,7 @@ def test_a_role_in_lower_case_is_known() -> None:
     ],
 )  # fmt: skip
 def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int | None) -> None:
-    """If the attribute is not an int64 in decimal, it counts as missing."""
+    """An instant in an attribute counts as missing unless it is an int64 in decimal."""
     assert instant_of(digits) == instant_us
 
 
@@ -218,5 +218,5 @@ def test_an_instant_is_an_int64_in_decimal(digits: str | None, instant_us: int |
 def test_instants_of_any_row(
     encoding: Encoding, row: Any, instants: tuple[int | None, int | None]
 ) -> None:
-    """The sent and publish times even of an invalid event are read without an exception."""
+    """Sent and publish times of any event, even an invalid one, are read without an exception."""
     assert instants_of(encoding, row) == instants

@@ -53,7 +53,7 @@ def test_codec_refuses_another_type() -> None:
 
 @pytest.mark.parametrize("record", _STORED)
 def test_stored_records_are_written_in_order_without_names(record: type[msgspec.Struct]) -> None:
-    """Stored records are frozen, and are arrays, so that fields can be added."""
+    """Stored records are frozen, and are encoded as arrays, so that fields can be added."""
     assert record.__struct_config__.array_like
     assert record.__struct_config__.frozen
 

@@ -57,7 +57,7 @@ def _hints(table: Table) -> dict[str, Any]:
 
 @EACH_TABLE
 def test_columns_stand_in_the_order_of_the_fields(table: Table) -> None:
-    """Columns are named like the record's fields; a TIMESTAMP leaves out the unit."""
+    """Columns are named like the record's fields, but a TIMESTAMP's name leaves out the unit."""
     names = [c.name + "_us" * (c.type == "TIMESTAMP") for c in table.columns]
     assert names == [field.name for field in msgspec.structs.fields(table.record)]
 
@@ -85,7 +85,7 @@ def test_column_types_are_those_of_the_fields(table: Table) -> None:
 
 @EACH_TABLE
 def test_everything_is_described(table: Table) -> None:
-    """The table and each column have a description within BigQuery's 1,024 characters."""
+    """The table and each column have a description within BigQuery's limit of 1,024 characters."""
     assert table.description
     for field in table.bigquery_schema()["fields"]:
         assert set(field) == {"name", "type", "mode", "description"}
@@ -114,7 +114,7 @@ def test_instants_become_timestamps_to_the_microsecond() -> None:
 
 @EACH_TABLE
 def test_partition_and_clusters_are_columns(table: Table) -> None:
-    """A table is partitioned by an instant and clustered by at most four of its columns."""
+    """A table is partitioned by an instant or not at all, and clustered by at most four columns."""
     columns = {column.name: column.type for column in table.columns}
     assert len(columns) == len(table.columns)
     assert len(table.cluster_by) <= 4

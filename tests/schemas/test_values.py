@@ -52,7 +52,7 @@ def test_what_is_not_a_short_name_is_other(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
 def test_every_country_has_one_spelling(code: str) -> None:
-    """Each ISO code is a value, in upper or lower case."""
+    """Each ISO code is accepted in upper or lower case, and is shown in upper case."""
     assert cleaned("country", f" {code.lower()} ") == (code,)
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_a_country_is_other(value: str) -> None:
     ],
 )  # fmt: skip
 def test_a_language_counts_by_its_primary_subtag(tag: str, language: str) -> None:
-    """A well-formed BCP 47 tag counts as its language, in any case and with any separator."""
+    """A well-formed BCP 47 tag in any letter case, with any separator, counts as its language."""
     assert cleaned("language", tag) == (language,)
 
 
@@ -83,7 +83,7 @@ def test_a_language_counts_by_its_primary_subtag(tag: str, language: str) -> Non
      "en-a", "en us", "I want to die", "de-\u212aH", "İ", "12", "en-US.UTF-8", "x" * 65],
 )  # fmt: skip
 def test_what_is_not_a_language_is_other(value: str) -> None:
-    """A tag that BCP 47 does not allow, or that would name a cell of the tables, is `other`."""
+    """A tag that BCP 47 does not allow, or that gives a reserved word of the tables, is `other`."""
     assert cleaned("language", value) == ("other", INVALID)
 
 
@@ -101,7 +101,7 @@ def test_an_undetermined_language_is_none() -> None:
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_a_stated_other_is_not_counted(name: str) -> None:
-    """If an event states `other`, it stays and does not count as a replaced value."""
+    """If an event states `other`, the value stays and does not count as replaced."""
     assert cleaned(name, "Other") == ("other",)
 
 
@@ -119,12 +119,12 @@ def test_a_stated_other_is_not_counted(name: str) -> None:
 def test_a_list_allows_its_values_only(
     name: str, value: str | None, expected: tuple[str | None, ...]
 ) -> None:
-    """A listed value is spelled as in the list; without a list, any value is allowed."""
+    """A listed value is spelled as in the list; a breakdown without a list allows any value."""
     assert cleaned(name, value, LISTED) == expected
 
 
 def test_several_lists_are_separated_by_semicolons() -> None:
-    """Semicolons separate lists, and values may have blanks around them."""
+    """Semicolons separate the lists of breakdowns, and values may have blanks around them."""
     assert parse_allowed("platform=web, ios ; plan=free") == [
         ("platform", "web"), ("platform", "ios"), ("plan", "free"),
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_wrong_list_is_one_sentence(text: str, sentence: str) -> None:
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_an_event_with_a_wrong_value_still_counts(encoding: Encoding, name: str) -> None:
-    """In every encoding a wrong value becomes `other`, and the rest of the event is unchanged."""
+    """In every encoding, a wrong value becomes `other` and the rest of the event is unchanged."""
     read = read_event(encoding, encoded(encoding, **{name: "I want to die"}), None, LIMITS)
     right = read_event(encoding, encoded(encoding), None, LIMITS)
     assert isinstance(read, Message)

@@ -1,4 +1,4 @@
-"""Tests that valid events are read the same in every encoding, and no row raises."""
+"""Tests that valid events are read the same in every encoding, and that no row raises an error."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_last_of_two_equal_json_keys_counts() -> None:
 
 
 def test_json_keeps_characters_beyond_the_basic_plane() -> None:
-    """An escaped surrogate pair is one character."""
+    """An escaped surrogate pair in JSON is read as one character."""
     assert message_of(Encoding.JSON, json_event(text="\U0001f600")).text == "\U0001f600"
 
 
@@ -114,7 +114,7 @@ def test_size_and_hash_of_a_row() -> None:
 
 
 def test_archive_schema_is_the_packaged_one() -> None:
-    """The schema is part of the package, and it is valid JSON."""
+    """The archive schema is part of the package, and is valid JSON."""
     assert json.loads(json.dumps(avro_schema()))["name"] == "ConversationEvent"
 
 

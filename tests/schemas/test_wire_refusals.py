@@ -76,7 +76,7 @@ _BY_BYTES: Final[list[tuple[Encoding, Any, Reason]]] = [
     (Encoding.UNKNOWN, b"", Reason.UNSUPPORTED_CONTENT_TYPE),
     (Encoding.UNKNOWN, b"\xff" * 3_000, Reason.OVERSIZE),
 ]
-"""Bytes that are wrong in one encoding."""
+"""Payloads that are wrong in one encoding, and the reasons for refusing them."""
 
 
 @EACH_ENCODING
@@ -99,7 +99,7 @@ def test_every_reason_is_reached() -> None:
 
 
 def test_an_event_past_its_life_is_refused() -> None:
-    """A live source refuses an event older than the bound; a file has no such bound."""
+    """A live source refuses an event that is older than `max_age_us`; a file has no such bound."""
     row, limits = encoded(Encoding.JSON), Limits(SECOND_US, max_age_us=30 * SECOND_US)
     bound_us = MONDAY_US + limits.max_age_us
     decoded = [
@@ -114,7 +114,7 @@ def test_an_event_past_its_life_is_refused() -> None:
 def test_an_event_from_the_future_is_refused_by_when_it_was_received(
     published_at_us: int | None,
 ) -> None:
-    """An event may be five minutes ahead of its receipt, regardless of its publish time."""
+    """An event's send time may be up to five minutes after its receipt, at any publish time."""
     row = encoded(Encoding.JSON, published_at_us=MONDAY_US)
     bound_us = MONDAY_US - FUTURE_US
     decoded = [
@@ -136,7 +136,7 @@ def test_a_late_system_turn_is_late(encoding: Encoding) -> None:
 @EACH_ENCODING
 @pytest.mark.parametrize("lead_us", [FUTURE_US, -LATENESS_US])
 def test_bounds_of_time_are_valid(encoding: Encoding, lead_us: int) -> None:
-    """Exactly five minutes ahead and exactly the allowed lateness are still valid."""
+    """An event exactly five minutes ahead, or exactly as late as is allowed, is still valid."""
     row = encoded(encoding, sent_at_us=MONDAY_US + lead_us)
     assert reason_of(encoding, row) is None
 
@@ -149,7 +149,7 @@ def test_an_event_without_a_publish_time_is_neither_late_nor_early(encoding: Enc
 
 @pytest.mark.parametrize("encoding", [Encoding.JSON, Encoding.AVRO])
 def test_the_rows_own_publish_time_counts_if_no_other_is_known(encoding: Encoding) -> None:
-    """The row's publish time decides lateness, unless the envelope has one."""
+    """The publish time in a row decides whether the row is late, unless the envelope has one."""
     row = encoded(encoding, published_at_us=MONDAY_US + LATENESS_US + 1)
     assert reason_of(encoding, row, None) == Reason.LATE
     assert reason_of(encoding, row, MONDAY_US) is None
@@ -168,7 +168,7 @@ def test_the_rows_own_publish_time_counts_if_no_other_is_known(encoding: Encodin
     ],
 )
 def test_years_2000_to_2099_are_valid(encoding: Encoding, sent_at_us: int, is_valid: bool) -> None:
-    """The years 2000 to 2099 are valid, to the microsecond."""
+    """Send times in the years 2000 to 2099 are valid, to the microsecond."""
     reason = reason_of(encoding, encoded(encoding, sent_at_us=sent_at_us), None)
     assert reason == (None if is_valid else Reason.SENT_AT_OUT_OF_RANGE)
 
@@ -223,7 +223,7 @@ def test_an_id_that_is_not_utf8_is_refused(field: str) -> None:
 
 @EACH_ENCODING
 def test_size_limit_is_inclusive(encoding: Encoding) -> None:
-    """A payload of exactly the allowed size is read; in Avro the limit is for the text."""
+    """A payload of exactly the allowed size is read; in Avro the limit applies to the text."""
     whole = TOO_LONG if encoding == Encoding.AVRO else encoded(encoding, text=TOO_LONG)
     spare = len(whole) - len(TOO_LONG)
     text = "x" * (LIMITS.max_event_bytes - spare)
@@ -239,7 +239,7 @@ def test_size_of_text_is_counted_in_bytes() -> None:
 
 @pytest.mark.parametrize("value", [SECRET, "a b", "x" * 257, "日本", "a\nb", 'a"b', "\udcff"])
 def test_a_rejection_repeats_no_id_that_may_be_a_sentence(value: str) -> None:
-    """A rejection leaves out an id that does not look like one."""
+    """A rejection leaves out an id that does not look like an id."""
     row = avro_event(event_id=value, conversation_id=value, role="robot")
     read = read_event(Encoding.AVRO, row, MONDAY_US, LIMITS)
     assert isinstance(read, Rejection)
@@ -256,7 +256,7 @@ def test_a_rejection_repeats_no_address() -> None:
 
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
 def test_a_rejection_has_the_readable_fields(encoding: Encoding) -> None:
-    """A rejection has ids and instants, but never the text."""
+    """A rejection has the event's ids and instants, but never its text."""
     row = encoded(encoding, event_id="e-1:x/y", role=None, text=SECRET)
     read = read_event(encoding, row, MONDAY_US + 1, LIMITS)
     assert read == Rejection(Reason.INVALID_ROLE, "e-1:x/y", "c0", MONDAY_US, MONDAY_US + 1)

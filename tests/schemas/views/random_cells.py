@@ -14,14 +14,14 @@ from tests.schemas.views import reference
 from tests.schemas.views.reference import Counts, Triple
 
 Cell = tuple[str, str]
-"""Facet and value."""
+"""The facet and the value of a cell."""
 
 ALL: Final[Cell] = ("all", "all")
 AFFECTIVE: Final[Cell] = ("use", "affective")
 
 
 def random_day(rng: np.random.Generator) -> dict[Cell, int]:
-    """Draws the counts of a day. Each part is at most its whole."""
+    """Draws the counts of a day, in which no part is larger than its whole."""
 
     def part(whole: int, most: float = 1.0) -> int:
         return int(rng.integers(1, max(int(whole * most), 2)))
@@ -66,7 +66,7 @@ def counts_of(rates: list[ClassifierRate]) -> dict[Cell, Counts]:
 def expected(
     cell: Cell, whole_facet: str, counts: Mapping[Cell, int], rates: Mapping[Cell, Counts]
 ) -> Triple:
-    """Returns the reference's corrected share of a part of a whole."""
+    """Returns the corrected share that the reference gives for a part within a whole."""
     facet, value = cell
     part, total = counts[cell], counts[ALL]
     if cell == ("long", "all"):

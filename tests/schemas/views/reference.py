@@ -1,7 +1,7 @@
 """Computes corrected shares in plain Python; the view `ratios` must give the same.
 
-It is written from the literature, not from the view: Rogan and Gladen 1978; Lang and Reiczigel
-2014; the delta method; Zou and Donner 2008.
+This module is written from the literature, not from the view: Rogan and Gladen 1978; Lang and
+Reiczigel 2014; the delta method; Zou and Donner 2008.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Z: Final = 1.959964
 LEAST_GAIN: Final = 0.1
 
 Triple = tuple[float | None, float | None, float | None]
-"""A corrected share and its interval."""
+"""A corrected share, and the lower and upper end of its interval."""
 NOTHING: Final[Triple] = (None, None, None)
 
 
@@ -85,7 +85,7 @@ def _direct(hits: int, tried: int, rate: Counts) -> tuple[float, float, float]:
 
 
 def direct(hits: int, tried: int, rate: Counts) -> Triple:
-    """Corrects a share of all conversations."""
+    """Corrects the share of a classified part among all conversations."""
     if not rate.is_usable:
         return NOTHING
     share, middle, error = _direct(hits, tried, rate)
@@ -119,7 +119,7 @@ def wilson(hits: int, tried: int) -> tuple[float, float]:
 def _inside(
     part: int, whole: int, alike: int, tried: int, whole_rate: Counts
 ) -> tuple[float, float, float] | None:
-    """Returns the share of the true whole, and how far its interval goes below and above."""
+    """Returns a part's share of the true whole, and how far its interval reaches down and up."""
     if not whole_rate.is_usable:
         return None
     _, middle, error = _direct(whole, tried, whole_rate)
@@ -174,9 +174,9 @@ class Sums:
     Attributes:
       part: conversations in the part, on the days on which both part and whole were released. If
         there is no such day, on all days on which the part was released.
-      days: number of those days.
+      days: number of the days that `part` adds up.
       whole: conversations in the whole, on the days on which the whole was released.
-      whole_days: number of those days; 0 if no day has both part and whole.
+      whole_days: number of the days that `whole` adds up; 0 if no day has both part and whole.
     """
 
     part: int
@@ -186,7 +186,7 @@ class Sums:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no day of the part was withheld."""
+        """Whether the part was released on every day on which the whole was released."""
         return self.days == self.whole_days
 
 
@@ -194,7 +194,7 @@ Cell = tuple[str, str]
 
 
 def summed(days: Sequence[Mapping[Cell, int]], part: Cell, whole: Cell) -> Sums:
-    """Adds up days. Each day is the number of conversations in each of its released cells."""
+    """Adds up days, each given as the number of conversations in each of its released cells."""
     both = [day for day in days if part in day and whole in day and day[part] <= day[whole]]
     if not both:
         alone = [day[part] for day in days if part in day]

@@ -45,7 +45,7 @@ def test_every_column_is_described_in_a_sentence(view: str) -> None:
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
 def test_every_example_runs_and_reads_its_views(figure: Figure, tmp_path: Path) -> None:
-    """Each figure's query reads the views that it names, and finds rows if there are any."""
+    """Each figure's query reads the views that the figure names, and finds any rows there are."""
     overall = [
         row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
         row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),

@@ -51,7 +51,7 @@ def assert_equal(found: Shares, counts: Mapping[Cell, int], rates: Mapping[Cell,
 
 
 def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
-    """Each corrected share of 25 random days, and of all of them together, is as expected."""
+    """Corrected shares equal the reference's on each of 25 random days and over all of them."""
     rng = np.random.default_rng(3)
     rates = random_rates(rng)
     days = [random_day(rng) for _ in range(25)]
@@ -71,7 +71,7 @@ def test_views_equal_the_reference_on_random_cells(tmp_path: Path) -> None:
 
 
 def test_worked_example(tmp_path: Path) -> None:
-    """56 of 1,633 with rates 14/28 and 34/1,573 give 2.65 % and the interval of R's `asht`."""
+    """56 hits in 1,633 at rates 14/28 and 34/1,573 give 2.65 % and the interval of R's `asht`."""
     rows = [row(1633), row(56, *AFFECTIVE)]
     folder = database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))])
     share, low, high = corrected(folder)["use", "affective", "all"]
@@ -82,9 +82,10 @@ def test_worked_example(tmp_path: Path) -> None:
 def expectation_rows() -> list[AggregateRow]:
     """Builds the counts that a classifier gives on average for a known truth.
 
-    1,000 of 10,000 conversations are coaching; 200 of these are long and 300 have pushback. Of the
-    others, 900 are long and none has pushback. The classifier finds 8 of 10 coaching ones and flags
-    1 of 100 others. It finds 9 of 10 with pushback and flags 1 of 10 without.
+    Of 10,000 conversations, 1,000 are coaching. Of these 1,000, 200 are long and 300 have pushback.
+    Of the other 9,000, 900 are long and none has pushback. The classifier finds 8 in 10 coaching
+    conversations, and wrongly flags 1 in 100 others as coaching. It finds 9 in 10 conversations
+    with pushback, and wrongly flags 1 in 10 conversations without pushback.
     """
     return [
         row(10_000),
@@ -121,7 +122,7 @@ def test_truth_is_recovered_from_expected_counts(tmp_path: Path) -> None:
 
 
 def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
-    """Without rates, classified shares are not corrected, and counted shares need no rates."""
+    """Without rates, classified shares are not corrected. Counted shares need no rates."""
     shares = corrected(database_of(tmp_path, *expectation_rows(), row(70, "length", "2")))
     assert shares.pop(("long", "all", "all"))[0] == pytest.approx(0.11)
     assert shares.pop(("length", "2", "all"))[0] == pytest.approx(0.007)
@@ -133,13 +134,13 @@ def test_without_rates_shares_stay_raw(tmp_path: Path) -> None:
     "weak",
     [
         rate((11, 100), (10, 100)),
-        rate((0, 1), (0, 1000)),  # The test on the shrunken rates alone would accept it.
+        rate((0, 1), (0, 1000)),  # The test on the shrunken rates alone would accept this one.
         rate((0, 0), (1, 1000)),
         rate((5, 9), (0, 0)),
     ],
 )
 def test_useless_rates_give_no_correction(weak: ClassifierRate, tmp_path: Path) -> None:
-    """If rates hardly differ or no conversation was measured, no share is corrected."""
+    """If the two rates hardly differ, or one was measured on nothing, no share is corrected."""
     folder = database_of(tmp_path, row(1000), row(50, *AFFECTIVE), rates=[weak])
     assert corrected(folder) == {("use", "affective", "all"): NOTHING}
 
@@ -155,7 +156,10 @@ def test_drift_is_never_corrected(tmp_path: Path) -> None:
 
 
 def test_a_language_uses_its_own_rates(tmp_path: Path) -> None:
-    """In the breakdown `language`, a language with rates uses them; other cells use `all`."""
+    """A cell of the breakdown `language` uses the rates of its language if there are any.
+
+    All other cells use the rates of `all`.
+    """
     rates = [rate((8, 10), (10, 1000)), rate((50, 100), (100, 1000), language="zh")]
     values = [("language", "zh"), ("language", "fr"), ("platform", "zh"), ("overall", "all")]
     rows = [
@@ -176,7 +180,7 @@ def test_a_language_uses_its_own_rates(tmp_path: Path) -> None:
 
 
 def test_versions_do_not_mix(tmp_path: Path) -> None:
-    """A day uses its own classifier's rates; a period with two classifiers has no correction."""
+    """A day uses the rates of its classifier; a period with two classifiers is not corrected."""
     new: dict[str, Any] = {"classifier_version": "test-2"}
     later: dict[str, Any] = {"window_start_us": TUESDAY_US, **new}
     days = [row(1000), row(200, *AFFECTIVE), row(1000, **later), row(200, *AFFECTIVE, **later)]
@@ -193,7 +197,7 @@ def test_versions_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_versions_do_not_mix_within_a_share(tmp_path: Path) -> None:
-    """A part stays raw if its whole was counted by a different version, as after an update."""
+    """A part stays raw if another classifier version counted its whole, as after an update."""
     part = row(200, *AFFECTIVE, classifier_version="test-2")
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (10, 1000), classifier_version="test-2")]
     folder = database_of(tmp_path, row(1000), part, rates=rates)
@@ -201,7 +205,7 @@ def test_versions_do_not_mix_within_a_share(tmp_path: Path) -> None:
 
 
 def test_repeated_rates_change_nothing_and_the_latest_are_used(tmp_path: Path) -> None:
-    """If several runs write the same rates, they are used once, with the largest revision."""
+    """If runs write the same rates repeatedly, only the largest revision is used, and only once."""
     old, new = rate((5, 10), (90, 1000)), rate((8, 10), (10, 1000), revision=7)
     folder = database_of(tmp_path, row(1000), row(200, *AFFECTIVE), rates=[new, old, new, old])
     (found,) = query(folder, "FROM ratios WHERE granularity = 'day'")
@@ -220,7 +224,7 @@ def test_a_lower_bound_stays_one(tmp_path: Path) -> None:
 
 
 def test_a_whole_that_may_be_all_false_has_no_shares_within(tmp_path: Path) -> None:
-    """If all hits may be false, their share is corrected, but not the shares within them."""
+    """If all affective hits may be false, their share is corrected, but no share within them is."""
     rows = [row(1000), row(20, *AFFECTIVE), row(100, "long"), row(15, "long", "affective")]
     shares = corrected(database_of(tmp_path, *rows, rates=[rate((14, 28), (34, 1573))]))
     assert shares["use", "affective", "all"][:2] == (0, 0)
@@ -228,7 +232,7 @@ def test_a_whole_that_may_be_all_false_has_no_shares_within(tmp_path: Path) -> N
 
 
 def test_shares_that_need_a_withheld_count_stay_raw(tmp_path: Path) -> None:
-    """If the number of all long conversations is withheld, those of a type stay raw."""
+    """If the number of all long conversations is withheld, the long share of a type stays raw."""
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != ("long", "all")]
     shares = corrected(database_of(tmp_path, *rows, rates=EXPECTATION_RATES))
     assert shares["long", "coaching", "type"] == NOTHING
@@ -237,7 +241,7 @@ def test_shares_that_need_a_withheld_count_stay_raw(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("older", [("all", "all", 800), ("long", "all", 11_000)])
 def test_inconsistent_counts_are_not_corrected(older: tuple[str, str, int], tmp_path: Path) -> None:
-    """If a stream's counts contradict each other, there is no share, but no error either."""
+    """If a stream's counts contradict each other, there is no corrected share and no error."""
     facet, value, conversations = older
     rows = [r for r in expectation_rows() if (r.facet, r.facet_value) != (facet, value)]
     rows.append(row(conversations, facet, value))
@@ -246,7 +250,10 @@ def test_inconsistent_counts_are_not_corrected(older: tuple[str, str, int], tmp_
 
 
 def test_a_part_of_zero_has_no_upper_end(tmp_path: Path) -> None:
-    """A type with no more hits than false alarms is 0 % of the affective, without an upper end."""
+    """A type with no more hits than false alarms makes up 0 % of the affective conversations.
+
+    This share has no upper end.
+    """
     rows = [row(1000), row(200, *AFFECTIVE), row(15, "type", "coaching")]
     rates = [rate((8, 10), (10, 1000)), rate((8, 10), (40, 1000), "type", "coaching")]
     shares = corrected(database_of(tmp_path, *rows, rates=rates))
@@ -264,7 +271,7 @@ def test_a_part_of_zero_has_no_upper_end(tmp_path: Path) -> None:
 def test_interval_covers_the_truth(
     size: int, found: float, wrong: float, positives: int, negatives: int
 ) -> None:
-    """At 3 % and with rates from few labels, at least 93 % of 1,000 intervals cover the truth."""
+    """At least 93 % of 1,000 intervals cover a true share of 3 %, with rates from few labels."""
     rng = np.random.default_rng(11)
     truth, covered = 0.03, 0
     for _ in range(1000):
@@ -277,7 +284,10 @@ def test_interval_covers_the_truth(
 
 
 def test_interval_inside_a_type_covers_the_truth() -> None:
-    """For long and pushback in a type of 3 %, at least 93 % of 1,000 intervals cover the truth."""
+    """Within a type of 3 %, at least 93 % of 1,000 intervals cover the truth.
+
+    This holds for the share of long conversations and for the rate of pushback.
+    """
     rng = np.random.default_rng(12)
     size, truth = 20_000, 0.1
     covered = {"long": 0, "pushback": 0}

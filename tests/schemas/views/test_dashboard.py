@@ -26,7 +26,7 @@ CHOICES: Final = {
     "breakdown.value": ("platform",),
     "type.value": ("coaching",),
 }
-"""Values of the pages' inputs."""
+"""The values that a reader may choose in the inputs of the pages."""
 _BLOCK: Final = re.compile(r"```sql (\w+)\n(.*?)```", re.DOTALL)
 _INPUT: Final = re.compile(r"\$\{inputs\.([\w.]+)\}")
 _QUERY: Final = re.compile(r"\$\{(\w+)\}")
@@ -92,7 +92,7 @@ def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
 @pytest.mark.parametrize("choice", range(4))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPyConnection) -> None:
-    """Each query runs for every choice of the reader, and returns the columns that are shown."""
+    """Each query of a page runs for every choice of the reader, and returns the columns shown."""
     text = page.read_text("utf-8")
     queries = dict(_BLOCK.findall(text))
     assert queries
@@ -117,7 +117,7 @@ def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_snapshot_can_be_read_by_older_duckdb(run: Path, tmp_path: Path) -> None:
-    """The copy has DuckDB 1.2's storage version and a table for each view that the pages read."""
+    """The snapshot has DuckDB 1.2's storage version, and a table for each view that pages read."""
     file = write_snapshot(run, tmp_path)
     assert file.read_bytes()[8:16] == b"DUCKA\0\0\0"
     with duckdb.connect(str(file), read_only=True) as connection:

@@ -23,7 +23,10 @@ def _one(folder: Path, sql: str) -> dict[str, Any]:
 
 
 def test_headline_takes_both_openings_together(tmp_path: Path) -> None:
-    """Drifts to companionship are a share of both openings together; long ones are separate."""
+    """The share of drifts to companionship is taken among both openings together.
+
+    Long conversations have a separate row.
+    """
     pairs = [
         row(60, "drift", "coaching>coaching"),
         row(20, "drift", "coaching>companionship"),
@@ -43,7 +46,7 @@ def test_headline_takes_both_openings_together(tmp_path: Path) -> None:
 
 
 def test_headline_of_a_window_sums_withheld_over_days(tmp_path: Path) -> None:
-    """Openings and withheld ones add up over days; days without such an opening are left out."""
+    """Openings and withheld pairs add up over the days that have one of the two openings."""
     later: dict[str, Any] = {"window_start_us": TUESDAY_US}
     monday = [row(100), row(80, "drift", "coaching>companionship")]
     tuesday = [row(50, **later), row(40, "drift", "none>none", **later)]
@@ -57,13 +60,13 @@ def test_headline_of_a_window_sums_withheld_over_days(tmp_path: Path) -> None:
 
 
 def test_headline_stays_out_of_the_matrix(tmp_path: Path) -> None:
-    """The two openings together are not a row of the matrix, so its counts add up."""
+    """The matrix has no row for both openings together, so the counts of its rows add up."""
     folder = database_of(tmp_path, row(100), row(80, "drift", "coaching>companionship"))
     assert len(query(folder, "FROM drift WHERE granularity = 'day'")) == 1
 
 
 def test_types_of_long_conversations(tmp_path: Path) -> None:
-    """A share of long conversations is corrected by the rates of its type or of affective use."""
+    """Parts of the long conversations are corrected by the rates of a type or of affective use."""
     rows = [row(9000), row(400, "type", "coaching"), row(1000, "long")]
     parts = [row(100, "long", "coaching"), row(150, "long", "affective")]
     rates = [rate((90, 100), (20, 1000), "type", "coaching"), rate((80, 100), (10, 1000))]
@@ -83,7 +86,7 @@ def test_types_of_long_conversations(tmp_path: Path) -> None:
 
 
 def test_companionship_and_roleplay_are_between_largest_and_sum(tmp_path: Path) -> None:
-    """The share of three released types is at least the largest and at most their sum."""
+    """The joint share of three released types is between their largest share and their sum."""
     rows = [row(n, "type", name) for n, name in zip((40, 20, 30), TYPES, strict=True)]
     rates = [rate((90, 100), (10, 1000), "type", name) for name in TYPES]
     folder = database_of(tmp_path, row(1000), *rows, rates=rates)
@@ -97,7 +100,10 @@ def test_companionship_and_roleplay_are_between_largest_and_sum(tmp_path: Path) 
 
 
 def test_a_withheld_type_leaves_the_sum_open(tmp_path: Path) -> None:
-    """If a type is missing, there is no upper end, unless nothing is withheld and the type is 0."""
+    """If a type is missing, the joint share has no upper end.
+
+    If nothing is withheld, the missing type is 0, and there is an upper end.
+    """
     rows = [row(1000), row(40, "type", "companionship"), row(20, "type", "roleplay")]
     folder = database_of(tmp_path, *rows)
     found = _one(folder, "FROM companionship_and_roleplay WHERE granularity = 'day'")

@@ -30,7 +30,10 @@ CONSTANT: Final = "facets"
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_runs(name: str, tmp_path: Path) -> None:
-    """Each view of rows runs on an empty database, and its comment names a source."""
+    """Each view runs on an empty database, and only `facets` has rows.
+
+    The comment of each view names a source.
+    """
     folder = database_of(tmp_path)
     assert bool(query(folder, f'FROM "{name}"')) == (name == CONSTANT)
     assert "Source: " in view_description(name)
@@ -38,7 +41,7 @@ def test_every_view_runs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_is_bigquery(name: str) -> None:
-    """Each view parses as BigQuery, and reads only the dataset's tables and earlier views."""
+    """Each view parses as BigQuery SQL, and reads only the dataset's tables and earlier views."""
     (tree,) = sqlglot.parse(view_sql(name, "project.data"), read="bigquery")
     assert tree is not None
     read = {t.name for t in tree.find_all(sqlglot.exp.Table) if t.catalog == "project"}
@@ -54,7 +57,7 @@ def test_latest_revision_is_current(tmp_path: Path) -> None:
 
 
 def test_a_batch_overrides_the_stream(tmp_path: Path) -> None:
-    """The batch's rows of a day are current, even if the stream's snapshot is larger."""
+    """A day's rows from the batch are current, even if the stream has a larger snapshot number."""
     batch = row(50, snapshot=5, revision=5)
     streamed = [row(70, snapshot=at, revision=at, origin=STREAM) for at in (1, 5, 9)]
     other_day = row(30, window_start_us=TUESDAY_US, origin=STREAM)
@@ -66,7 +69,7 @@ def test_a_batch_overrides_the_stream(tmp_path: Path) -> None:
 
 
 def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
-    """The largest snapshot hides all other rows of the day, hours and later revisions included."""
+    """The largest snapshot of a day hides the day's other rows, even hours and later revisions."""
     hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + HOUR_US}
     old = [row(40, "use", "work", revision=9), row(18, revision=9, **hour)]
     other_day = row(70, window_start_us=TUESDAY_US)
@@ -76,7 +79,7 @@ def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
 
 
 def test_withdrawn_cell_is_gone(tmp_path: Path) -> None:
-    """A latest version without counts removes the cell; a later one brings it back."""
+    """A cell whose latest version has no counts is gone; a later version brings it back."""
     withdrawn = row(None, "use", "work", revision=2)
     folder = database_of(tmp_path, row(30), row(20, "use", "work"), withdrawn)
     assert _one(folder, "SELECT facet FROM aggregates_latest") == {"facet": "all"}
@@ -94,7 +97,7 @@ def test_share_has_wilson_interval(tmp_path: Path) -> None:
 
 
 def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
-    """A type has a share of all and of affective conversations; roleplay only one of all."""
+    """A type has a share among all and among affective conversations; roleplay only among all."""
     rows = [row(100), row(40, "use", "affective"), row(10, "type", "coaching")]
     folder = database_of(tmp_path, *rows, row(20, "type", "roleplay"))
     shares = query(
@@ -106,7 +109,10 @@ def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
 
 
 def test_long_share_is_of_its_group(tmp_path: Path) -> None:
-    """Long conversations are a share of all, of the affective ones, or of their type."""
+    """Long conversations are divided by the size of their group.
+
+    The group is all conversations, the affective conversations, or the conversations of one type.
+    """
     wholes = [row(100), row(40, "use", "affective"), row(20, "type", "coaching")]
     parts = [row(16, "long"), row(10, "long", "affective"), row(4, "long", "coaching")]
     folder = database_of(tmp_path, *wholes, *parts)
@@ -119,7 +125,10 @@ def test_long_share_is_of_its_group(tmp_path: Path) -> None:
 
 
 def test_pushback_rate_and_reason(tmp_path: Path) -> None:
-    """Pushback is a share of its type; a reason is a share of the conversations with pushback."""
+    """Pushback is divided by all conversations, or by the conversations of one type.
+
+    A reason is divided by the conversations with pushback.
+    """
     wholes = [row(200), row(50, "type", "counseling"), row(20, "pushback")]
     parts = [row(10, "pushback", "counseling"), row(5, "pushback_reason", "self_harm")]
     folder = database_of(tmp_path, *wholes, *parts)
@@ -132,7 +141,7 @@ def test_pushback_rate_and_reason(tmp_path: Path) -> None:
 
 
 def test_sentiment_change_from_sums(tmp_path: Path) -> None:
-    """Mean, deviation and interval from the sums equal those from the single changes."""
+    """The mean, deviation and interval are the same from the sums as from the single changes."""
     changes = np.array([-3, -1, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 7, 12])
     sums: dict[str, Any] = {
         "sentiment_change_sixths": int(changes.sum()),
@@ -148,7 +157,10 @@ def test_sentiment_change_from_sums(tmp_path: Path) -> None:
 
 
 def test_normal_interval_is_close_to_the_bootstrap() -> None:
-    """For 15 changes, the ends of both intervals are within 0.05 points (1,000 resamplings)."""
+    """For 15 changes, the normal and the bootstrap interval end within 0.05 points of each other.
+
+    The bootstrap has 1,000 resamplings.
+    """
     rng = np.random.default_rng(1)
     changes = rng.integers(-6, 9, 15) / 6
     half = 1.959964 * changes.std(ddof=1) / np.sqrt(15)
@@ -180,7 +192,10 @@ def test_drift_counts_withheld_pairs_into_the_opening(tmp_path: Path) -> None:
 
 
 def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> None:
-    """If all pairs are released, each is a share of its opening, with Wilson's interval."""
+    """If all pairs are released, each pair is divided by all conversations with its opening.
+
+    The share has Wilson's interval.
+    """
     pairs = [row(90, "drift_long", "none>none"), row(10, "drift_long", "none>coaching")]
     folder = database_of(tmp_path, row(300), row(100, "long"), *pairs)
     found = _one(folder, "FROM drift WHERE granularity = 'day' AND closing_type = 'coaching'")
@@ -189,7 +204,7 @@ def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> Non
 
 
 def test_histogram_of_all_conversations(tmp_path: Path) -> None:
-    """The breakdown `length` gives the overall histogram; other breakdowns use the facet."""
+    """The overall histogram is from the breakdown `length`, the others from the facet `length`."""
     lengths = [
         row(n, breakdown="length", breakdown_value=value)
         for n, value in ((60, "6-10"), (25, "201+"), (15, "not_published"))
@@ -211,7 +226,7 @@ def test_histogram_of_all_conversations(tmp_path: Path) -> None:
 
 
 def test_period_sums_conversations_but_not_users(tmp_path: Path) -> None:
-    """The period adds up the conversations of its days; its users are null."""
+    """The period adds up the conversations of its days, but its number of users is null."""
     folder = database_of(tmp_path, row(100), row(50, window_start_us=TUESDAY_US))
     found = _one(folder, "FROM cells WHERE granularity = 'period'")
     assert (found["conversations"], found["users"], found["days"]) == (150, None, 2)
@@ -266,7 +281,7 @@ def test_not_published_has_no_shares(tmp_path: Path) -> None:
 
 
 def test_day_is_the_utc_day_in_any_zone(tmp_path: Path) -> None:
-    """A snapshot is that of a UTC day, even if the session has a different time zone."""
+    """A snapshot replaces the rows of a UTC day, even if the session has another time zone."""
     late: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + 23 * HOUR_US}
     folder = database_of(tmp_path, row(30, **late), row(50, window_start_us=TUESDAY_US, snapshot=2))
     with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:

@@ -42,7 +42,7 @@ def days_of(window: Mapping[str, Any], days: Sequence[int]) -> list[int]:
 
 
 def test_every_day_ends_a_window_of_each_length(tmp_path: Path) -> None:
-    """A window has all of its days that are in the table, even if the table starts later."""
+    """A window has all of its days that are in the table, even if the table starts after it."""
     days = [0, 1, 9, 33]
     folder = database_of(tmp_path, *(day_row(day, 20) for day in days))
     found = query(folder, "FROM window_days")
@@ -65,7 +65,7 @@ def test_every_day_ends_a_window_of_each_length(tmp_path: Path) -> None:
 
 
 def test_a_day_and_the_windows_that_end_with_it_share_a_last_day(tmp_path: Path) -> None:
-    """Hours, the day and both trailing windows have the same `last_day`."""
+    """A day, its hours and the two trailing windows that end with it have the same `last_day`."""
     hour = row(15, granularity="hour", window_start_us=MONDAY_US + 2 * DAY_US + 23 * HOUR_US)
     folder = database_of(tmp_path, *(day_row(day, 20 + day) for day in range(4)), hour)
     found = query(
@@ -82,7 +82,7 @@ def test_a_day_and_the_windows_that_end_with_it_share_a_last_day(tmp_path: Path)
 
 
 def test_trailing_shares_equal_the_reference_over_the_same_days(tmp_path: Path) -> None:
-    """With 10 % of cells withheld, each share of a window equals the reference over its days."""
+    """With 10 % of cells withheld, each share equals the reference over the days of the window."""
     rng = np.random.default_rng(5)
     rates = random_rates(rng)
     days = {
@@ -109,7 +109,7 @@ def test_trailing_shares_equal_the_reference_over_the_same_days(tmp_path: Path) 
 
 
 def assert_equals(found: Mapping[str, Any], sums: reference.Sums) -> None:
-    """Compares counts, days, the raw share and its interval."""
+    """Compares the counts, days, raw share and interval of a row with the reference's sums."""
     assert (found["conversations"], found["days"]) == (sums.part, sums.days)
     assert (found["whole_conversations"], found["whole_days"]) == (
         sums.whole or None, sums.whole_days or None,
@@ -144,7 +144,7 @@ def expected_over(
 
 
 def test_mood_over_a_window_uses_all_its_changes(tmp_path: Path) -> None:
-    """Mean and deviation over seven days equal those of all single changes on these days."""
+    """The mean and deviation over seven days are the same from sums as from all single changes."""
     rng = np.random.default_rng(2)
     changes = [rng.integers(-6, 9, 20) for _ in range(9)]
     rows = [
