@@ -111,7 +111,7 @@ def test_each_row_is_late_by_its_own_publish_time() -> None:
 
 
 def test_fewer_publish_times_than_rows_are_an_error() -> None:
-    """A chunk with fewer publish times is a bug in our code, and must not lose rows silently."""
+    """A chunk with fewer publish times than rows is a bug of ours; no row is lost silently."""
     with pytest.raises(ValueError, match="longer"):
         decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
 

@@ -138,7 +138,10 @@ def rows_of(*totals: DayTotals, stamp: RowStamp = OPEN) -> set[AggregateRow]:
 
 
 def test_the_first_release_is_a_complete_snapshot() -> None:
-    """It has the rows that a backfill would write; its revision is after the worker's start."""
+    """The first release has the rows that a backfill would write.
+
+    Its revision is later than the start of the worker.
+    """
     monday = Monday()
     rows = monday.add(ADA, BOB)
     assert rows == release_day((MONDAY_US, total(ADA, BOB)), OPEN, rows[0].revision)
@@ -173,7 +176,10 @@ def test_revisions_increase_even_if_the_clock_does_not(steps_us: int) -> None:
 
 
 def test_a_new_worker_writes_a_complete_snapshot_first() -> None:
-    """It does not know the rows of a lost attempt. After that, it writes only changes."""
+    """A new worker starts with a snapshot, as it does not know the rows of a lost attempt.
+
+    After that, it writes only changes.
+    """
     monday = Monday()
     first = monday.add(ADA)
     monday.clock.now_us += 60 * SECOND_US
@@ -195,7 +201,7 @@ def test_a_copy_of_the_step_starts_no_snapshot() -> None:
 
 
 def test_a_state_that_goes_back_leads_to_a_complete_snapshot() -> None:
-    """It supersedes all rows of the lost attempt, even in cells that are now empty."""
+    """The snapshot supersedes all rows of the lost attempt, even in cells that are now empty."""
     monday = Monday()
     monday.add(ADA)
     saved = monday.state.encoded
@@ -210,7 +216,10 @@ def test_a_state_that_goes_back_leads_to_a_complete_snapshot() -> None:
 
 
 def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
-    """Its last version has no counts. When it has enough users again, it is shown again."""
+    """The last version of a withdrawn cell has no counts.
+
+    When the cell has enough users again, it is shown again.
+    """
     monday = Monday(GUARDED)
     shown = monday.add(ADA, BOB, EVE, DAN)
     assert monday.current == rows_of(ADA, BOB, EVE, DAN, stamp=GUARDED)
@@ -222,7 +231,10 @@ def test_a_cell_that_falls_below_the_thresholds_is_withdrawn() -> None:
 
 
 def test_below_the_thresholds_only_the_first_snapshot_is_written() -> None:
-    """It supersedes the rows of an earlier job. After that, there is nothing to withdraw."""
+    """The first snapshot supersedes the rows of an earlier job.
+
+    After that, there is nothing to withdraw.
+    """
     monday = Monday(GUARDED)
     (row,) = monday.add(ADA)
     assert not shows(row)
@@ -241,7 +253,7 @@ def test_changes_that_cancel_out_write_nothing() -> None:
 
 
 def test_a_closed_day_is_not_written_again() -> None:
-    """The ledger counts later conversations and revisions, and the rows of the day stay."""
+    """The rows of a closed day stay; the ledger counts later conversations and revisions."""
     monday = Monday()
     monday.add(ADA)
     monday.clock.now_us = MONDAY_US + DAY_US + LIFE_US

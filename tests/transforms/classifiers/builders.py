@@ -29,7 +29,7 @@ HUMAN_HEADS: Final = SENTIMENT + 1
 ASSISTANT_HEADS: Final = 1 + len(PUSHBACK_REASONS)
 
 Says = Mapping[tuple[str, int], int]
-"""What each (word, head) adds to the logit of the head."""
+"""For each (word, head), what the word adds to the logit of the head."""
 
 
 def token_bucket(word: str) -> int:
@@ -54,7 +54,7 @@ def random_encoder(dimensions: int, seed: int) -> Encoder:
 
 
 def direct_network(inputs: int, heads: int, weights: Mapping[tuple[int, int], int]) -> Network:
-    """Builds a network in which an input of 127 adds its weight to the logit of each head."""
+    """Builds a network in which an input of 127 adds the given weight to the logit of a head."""
     direct = np.zeros((inputs, heads), np.float32)
     for place, weight in weights.items():
         direct[place] = weight
@@ -71,7 +71,7 @@ def direct_network(inputs: int, heads: int, weights: Mapping[tuple[int, int], in
 
 
 def random_network(inputs: int, hidden: int, heads: int, seed: int) -> Network:
-    """Builds a network of random whole numbers, with logits of a few units."""
+    """Builds a network of random whole numbers whose logits are a few units in size."""
     random = np.random.default_rng(seed)
 
     def whole(*shape: int) -> NDArray[np.float32]:
@@ -137,7 +137,7 @@ def _placed(says: Says, place: Mapping[str, int]) -> dict[tuple[int, int], int]:
 def whole_classifier(
     encoder: Encoder, human: Network, assistant: Network, head: ConversationHead | None = None
 ) -> NgramClassifier:
-    """Builds a classifier from complete parts. It adds 2 to the pushback logit of Chinese."""
+    """Builds a classifier from complete parts, with 2 added to the pushback logit of Chinese."""
     return NgramClassifier(
         version="test",
         encoder=encoder,

@@ -43,7 +43,7 @@ DIRECT = {(0, AFFECTIVE): 5, (0, FIRST_TYPE + 2): 7, (0, SENTIMENT): -9, (1, AFF
 
 
 class SentencesByHand:
-    """Encodes texts with `really` as the first unit vector, and others as the second."""
+    """Encodes texts with `really` as the first unit vector, and all other texts as the second."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -68,7 +68,7 @@ def accurate(encoder: SentencesByHand | None = None, gate: int = GATE) -> Accura
 
 
 def score(model: AccurateClassifier, *texts: str, human: bool = True) -> NDArray[np.int8]:
-    """Scores texts, all by the same role."""
+    """Scores texts that all come from the same role."""
     return model.score(texts, np.full(len(texts), human))
 
 
@@ -79,14 +79,17 @@ def base_rows(texts: Sequence[str], human: bool = True) -> NDArray[np.int8]:
 
 @pytest.mark.parametrize("text", ["really blue", "really unknown", "", "\ud800"])
 def test_a_message_below_the_gate_keeps_its_default_scores(text: str) -> None:
-    """The row equals the default classifier's, and the sentence encoder never reads the text."""
+    """A message below the gate has its default scores, and the sentence encoder never reads it."""
     encoder = SentencesByHand()
     assert score(accurate(encoder), text).tobytes() == base_rows([text]).tobytes()
     assert encoder.read == []
 
 
 def test_at_the_gate_a_message_is_read_again() -> None:
-    """Its gate, types and sentiment come from the sentence encoder, even if they are lower."""
+    """A message at the gate gets its gate, types and sentiment from the sentence encoder.
+
+    This holds even if they are lower than the default scores.
+    """
     encoder = SentencesByHand()
     sure, unsure = score(accurate(encoder), "i am really sad", "sad song titles")
     assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -2)
@@ -110,7 +113,10 @@ def test_language_and_pushback_are_kept() -> None:
 
 
 def test_an_assistant_message_is_never_read_again() -> None:
-    """Its human columns are 0, which would pass the gate of -5, but the gate does not apply."""
+    """The human columns of an assistant message are 0, which would pass a gate of -5.
+
+    Still, the message is not read again, because the gate applies only to human messages.
+    """
     encoder = SentencesByHand()
     rows = score(accurate(encoder, gate=-5), "really sad", human=False)
     assert rows.tobytes() == base_rows(["really sad"], human=False).tobytes()
@@ -127,7 +133,10 @@ def test_a_mixed_batch_equals_its_messages_alone() -> None:
 
 
 def test_judging_uses_its_own_head_and_the_default_pushback_threshold() -> None:
-    """Its threshold is 2, not 0 as by default; the threshold of pushback is 8 in both."""
+    """The affective threshold of the accurate head is 2, while the default threshold is 0.
+
+    The threshold of pushback is 8 in both modes.
+    """
     scores, starts = batch([row(affective=8)], [row(affective=16)])
     said, pushback = (scores, starts), np.array([7, 8], np.int8)
     judged = accurate().judge(*said, pushback, np.diff(starts))

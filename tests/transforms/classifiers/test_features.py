@@ -1,4 +1,4 @@
-"""Tests the hashed n-grams: the tokens, how they are folded, and which part is read."""
+"""Tests the hashed n-grams: the tokens, how they are folded, and which part of a text is read."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_order_matters(one: str, other: str) -> None:
 
 
 def test_only_the_ends_of_a_long_text_are_read() -> None:
-    """The middle of any length changes nothing, but a change at the end does."""
+    """The middle of a long text changes nothing, whatever its length; a change at the end does."""
     head, tail = "h" * HEAD_CHARS, "t" * TAIL_CHARS
     [(_, base)] = chunks([head + "x" * 10 + tail])
     [(_, long)] = chunks([head + "y" * 10_000_000 + tail])
@@ -117,7 +117,7 @@ def test_chunks_cover_every_text_once() -> None:
 
 
 def test_scripts_are_counted() -> None:
-    """Cyrillic, Arabic, Han, kana and hangul characters are counted, digits and Latin are not."""
+    """Cyrillic, Arabic, Han, kana and hangul characters are counted; digits and Latin are not."""
     read = extract(["abc 123", "привет", "مرحبا", "我很好", "すごい", "안녕"])
     assert read.scripts.tolist() == [
         [0, 0, 0, 0, 0],

@@ -51,7 +51,7 @@ def names(judged: Judgements, index: int = 0) -> set[str]:
 
 
 def test_a_task_is_not_affective() -> None:
-    """A task has no affective type, and its use is the strongest of the other seven."""
+    """A task has no affective type, and its use is the strongest of the seven other uses."""
     judged = judge([TASK, TASK])
     assert not judged.affective[0]
     assert names(judged) == set()
@@ -59,7 +59,7 @@ def test_a_task_is_not_affective() -> None:
 
 
 def test_an_affective_type_needs_an_open_gate() -> None:
-    """A high logit of the type is not enough if the gate stays closed."""
+    """A high logit of an affective type is not enough if the gate stays closed."""
     judged = judge([row(affective=-1, counseling=127)], [row(affective=0, counseling=127)])
     assert judged.affective.tolist() == [False, True]
     assert [names(judged, 0), names(judged, 1)] == [set(), {"counseling"}]
@@ -82,7 +82,7 @@ def test_an_affective_conversation_always_has_a_type() -> None:
 def test_roleplay_counts_from_four_human_messages(
     message: NDArray[np.int8], count: int, counted: bool
 ) -> None:
-    """Both kinds of roleplay need four, as types and as opening and closing types."""
+    """Both kinds of roleplay need four human messages, even as opening and closing types."""
     judged = judge([message] * count)
     kind = "roleplay" if message is DRAGON else "romantic_roleplay"
     assert (kind in names(judged)) is counted
@@ -94,7 +94,7 @@ def test_roleplay_counts_from_four_human_messages(
 def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
     second: int, types: set[str]
 ) -> None:
-    """The strongest type needs a fourth message, and no other type replaces it."""
+    """If the strongest type needs a fourth message, no other type replaces it at the edges."""
     judged = judge([row(affective=20, romantic_roleplay=24, companionship=second)] * 3)
     assert judged.affective[0]
     assert names(judged) == types
@@ -103,7 +103,7 @@ def test_three_messages_of_romantic_roleplay_have_no_type_at_the_edges(
 
 @pytest.mark.parametrize(("lonely", "closing"), [(False, "roleplay"), (True, "companionship")])
 def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: str) -> None:
-    """Past the edge threshold an affective type comes first, however strong the roleplay is."""
+    """Past the edge threshold, an affective type comes first, however strong the roleplay is."""
     story = row(affective=20 if lonely else -20, companionship=-4, roleplay=60)
     judged = judge([LONELY] * 5 + [story] * 3)
     assert judged.affective[0]
@@ -114,7 +114,7 @@ def test_an_edge_is_roleplay_only_if_it_is_not_affective(lonely: bool, closing: 
 
 
 def test_an_edge_of_a_conversation_that_is_not_affective_may_be_roleplay() -> None:
-    """The opening passes the gate, but the conversation does not, so no type is affective."""
+    """If only the opening passes the gate, its type can be roleplay but not an affective type."""
     story = row(affective=20, companionship=40, roleplay=8)
     judged = judge([story] * 3 + [TASK] * 9)
     assert not judged.affective[0]
@@ -144,7 +144,7 @@ def test_an_opening_may_have_no_type() -> None:
 
 @pytest.mark.parametrize(("edge", "opening"), [(2.5, "counseling"), (2.625, None)])
 def test_edges_have_their_own_threshold(edge: float, opening: str | None) -> None:
-    """Opening and closing are decided by the edge threshold, not by the conversation's."""
+    """Opening and closing are decided by the edge threshold, not the conversation's threshold."""
     judged = judge([WORRIED] * 5, head=whole_mean_head(edge=edge))
     index = TYPES.index(opening) if opening else NO_INDEX
     assert judged.affective[0]
@@ -152,7 +152,7 @@ def test_edges_have_their_own_threshold(edge: float, opening: str | None) -> Non
 
 
 def test_an_affective_edge_always_has_a_type() -> None:
-    """Past the edge threshold the nearest type is taken, even if none reaches its own threshold."""
+    """Past the edge threshold, the type nearest its own threshold is taken, even if below it."""
     judged = judge([row(affective=8, coaching=-4, counseling=-9)])
     assert TYPES[judged.opening_type[0]] == TYPES[judged.closing_type[0]] == "coaching"
 
@@ -190,7 +190,7 @@ def test_the_language_shift_does_not_move_types() -> None:
 
 
 def test_pushback_counts_from_its_threshold_on() -> None:
-    """A logit of 8 counts, and one of 7 does not; the test classifier's threshold is 8."""
+    """A pushback logit of 8 counts, but 7 does not: the test classifier's threshold is 8."""
     assert judge([TASK], pushback=8).pushback[0]
     assert not judge([TASK], pushback=7).pushback[0]
 
@@ -202,7 +202,10 @@ def test_the_language_is_the_most_common_known_one() -> None:
 
 
 def test_a_conversation_without_human_messages_is_not_affective() -> None:
-    """Its use is `other`, it has no type, and the rest of the batch is judged as before."""
+    """A conversation without human messages has the use `other` and no type.
+
+    The rest of the batch is judged as before.
+    """
     judged = judge([], [LONELY], [], [TASK], [])
     assert judged.affective.tolist() == [False, True, False, False, False]
     assert [USES[index] for index in judged.use[[0, 2, 4]]] == ["other"] * 3
@@ -210,7 +213,7 @@ def test_a_conversation_without_human_messages_is_not_affective() -> None:
 
 
 def test_an_empty_batch_gives_empty_arrays() -> None:
-    """Every field of the judgements is empty."""
+    """For an empty batch, every field of the judgements is empty."""
     assert all(len(array) == 0 for array in astuple(judge()))
 
 

@@ -14,7 +14,7 @@ from transforms.classifiers.ngram.lanes import add_rows, pack
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=8), st.integers(1, 9), st.integers(0, 99))
 def test_packed_sums_equal_plain_sums(lengths: list[int], heads: int, seed: int) -> None:
-    """Runs of any length are summed exactly, also empty ones and ones too long for a lane."""
+    """Runs of any length are summed exactly, even empty runs and runs too long for a lane."""
     random = np.random.default_rng(seed)
     weights = random.choice([-128, -127, 0, 127], (32, heads)).astype(np.int8)
     buckets = random.integers(0, 32, sum(lengths))

@@ -25,7 +25,7 @@ REAL = (
 MOST_FALSE_POSITIVES = 0.06
 """Highest share of false positives among real conversations that were read as not affective.
 
-They were read because they looked affective, so they are harder than most.
+These conversations were read because they looked affective, so they are harder than most.
 """
 
 
@@ -44,7 +44,7 @@ def spoken(messages: Sequence[str]) -> Conversation:
 
 
 def test_the_model_file_is_small_and_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is in the package, and it loads without a network."""
+    """The model's file is in the package, and loads without a network."""
     monkeypatch.setattr(socket, "socket", None)
     source = files("transforms.classifiers.ngram").joinpath(MODEL_FILE)
     assert len(source.read_bytes()) <= 10_000_000
@@ -82,7 +82,7 @@ def test_plain_cases_are_judged_right(messages: list[str], affective: bool, expe
 
 
 def test_a_plain_refusal_is_pushback_and_help_is_not() -> None:
-    """The refusal scores as pushback with its reason; the helpful answer does not."""
+    """A plain refusal scores as pushback with its reason; a helpful answer does not."""
     model = load_default()
     texts = [
         "I'm an AI, I don't have feelings or a body, so I can't be your boyfriend.",

@@ -19,9 +19,9 @@ BY_HAND = Network(
     direct_scale=0.1,
     bias=np.array([1.0, -2.0]),
 )
-"""Three hidden units: 2 x + y - 3, 3 y - x + 1, and one that soon reaches the top.
+"""Three hidden units: 2 x + y - 3, 3 y - x + 1, and one that soon reaches the maximum.
 
-Each is halved and rounded.
+Each sum is halved and rounded.
 """
 
 

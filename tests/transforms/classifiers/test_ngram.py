@@ -122,7 +122,7 @@ def test_a_human_row_names_its_language() -> None:
 
 
 def test_assistant_rows_hold_pushback_and_its_reason_only() -> None:
-    """An assistant's human columns are 0; a human's pushback logit is the lowest possible."""
+    """An assistant's row has 0 in human columns; a human's row has the lowest pushback logit."""
     tiny = classifier({("refuse", AFFECTIVE): 3}, {("refuse", 0): 4, ("refuse", 4): 2})
     human, assistant = tiny.score(["refuse", "refuse"], np.array([True, False]))
     assert human[PUSHBACK:].tolist() == [NO_LOGIT, 0]
@@ -138,7 +138,7 @@ def test_both_roles_share_an_encoder_but_no_network() -> None:
 
 
 def test_the_pushback_logit_is_shifted_by_language() -> None:
-    """The test classifier adds 2 for Chinese, so that one threshold serves both."""
+    """The test classifier adds 2 to the logit of Chinese, so one threshold fits both languages."""
     tiny = classifier(assistant={("not", 0): 1, ("不", 0): 1})
     texts = ["no, i will not", "不，我会"]
     english, chinese = tiny.score(texts, np.array([False, False]))
@@ -154,7 +154,10 @@ def test_logits_are_clipped() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00\x00", "\ud800"])
 def test_a_message_without_features_is_neutral_and_other(text: str) -> None:
-    """It has no type, mood or pushback; its use is `other`, and its language undetermined."""
+    """A message without features has no type, mood or pushback.
+
+    Its use is `other`, and its language is undetermined.
+    """
     rows = RANDOM.score([text, text], np.array([True, False]))
     assert (rows[0, : USE_COLUMNS.stop - 1] == NO_LOGIT).all()
     assert rows[0, USE_COLUMNS.stop - 1 : HUMAN_WIDTH].tolist() == [0, 0, 0]
@@ -170,7 +173,7 @@ def test_an_empty_message_ignores_the_networks_bias() -> None:
 
 
 def test_a_ten_megabyte_text_is_scored_like_its_ends() -> None:
-    """Only the ends are read, so a huge text changes nothing."""
+    """Only the ends of a text are read, so a huge middle changes nothing."""
     big = "word " * 2_000_000
     small = big[:1200] + " " + big[-400:]
     rows = RANDOM.score([big, small], np.array([True, True]))

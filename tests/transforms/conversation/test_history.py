@@ -102,7 +102,7 @@ def test_a_repeated_pane_changes_nothing() -> None:
 
 
 def test_growth_takes_back_what_it_replaces() -> None:
-    """A longer conversation takes back its shorter summary once and adds the new one once."""
+    """When a conversation grows, the old summary is taken back once and the new one added once."""
     history, first, _ = ConversationHistory().join(pane(*talk(2)), READER, GAP_US)
     second = history.join(pane(*talk(3)), READER, GAP_US).changes
     assert [(c.sign, c.summary.human_messages) for c in first + second] == [(1, 2), (-1, 2), (1, 3)]
@@ -152,7 +152,10 @@ def test_a_type_that_needs_length_appears_with_length() -> None:
 
 
 def test_a_conversation_grows_long_once() -> None:
-    """The 51st human message makes it long. No other message and no repetition reports it."""
+    """The 51st human message makes a conversation long, and reports this.
+
+    No other message and no repetition reports it.
+    """
     said = talk(60)
     history, told = ConversationHistory(), list[int]()
     for seen in (said[:50], said[:51], said[:51], said[51:], said):

@@ -149,7 +149,7 @@ def test_a_late_message_joins_two_spans() -> None:
 
 
 def test_a_long_span_reaches_over_a_short_one_inside_it() -> None:
-    """A group ends at the latest end so far, not at the end of the span that began last."""
+    """A group of spans ends at its latest end, not at the end of the span that began last."""
     long = of([scored(i, at_us=i * GAP_US) for i in range(4)])
     inside = of([scored("x", at_us=1)])
     after = of([scored("y", at_us=4 * GAP_US)])
@@ -165,7 +165,7 @@ def test_counts_are_exact_up_to_the_cap(humans: int) -> None:
 
 
 def test_an_estimate_is_above_the_cap() -> None:
-    """The estimate is at least one more than the cap, so the length bins are still correct."""
+    """An estimated count is at least one more than the cap, so length bins are still correct."""
     state = of(talk(MAX_HUMAN + 1, MAX_ASSISTANT + 1))
     assert state.is_human_sampled
     assert state.is_assistant_sampled
@@ -182,7 +182,7 @@ def test_contradicting_duplicates_do_not_fill_the_state() -> None:
 
 @pytest.mark.parametrize("humans", [5_000, 100_000])
 def test_a_long_conversation_is_bounded_and_estimated(humans: int) -> None:
-    """The estimate is within 25 %, and the largest state is within `MAX_STATE_BYTES`."""
+    """An estimated count is within 25 % of the truth, and a state within `MAX_STATE_BYTES`."""
     widest = "\U0001f642" * 64
     state = of(
         talk(

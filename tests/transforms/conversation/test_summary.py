@@ -47,7 +47,7 @@ def test_a_summary_does_not_depend_on_its_batch(talks: list[list[ScoredMessage]]
 
 
 def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
-    """Two events with small hashes and 300 times each do not affect a neighbour's sentiment."""
+    """Two events with small hashes and 300 send times each don't affect a neighbour's sentiment."""
     events = [bytes([16 + i]) + bytes(7) for i in range(2)]
     stamped = [msgspec.structs.replace(scored(at_s=i), event=events[i % 2]) for i in range(300)]
     states = [ConversationState.of(feeling(2, 2, 2)), ConversationState.of(stamped)]
@@ -62,7 +62,10 @@ def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
     ((0, 1, 0, -2, 1, 1, 2), 3),
 ])  # fmt: skip
 def test_sentiment_change_needs_six_messages(steps: tuple[int, ...], change: int | None) -> None:
-    """Last three minus first three, in sixths of a point; None for fewer than six messages."""
+    """The change is the last three messages minus the first three, in sixths of a point.
+
+    For fewer than six messages it is None.
+    """
     assert summary_of(feeling(*steps)).sentiment_change_sixths == change
 
 
@@ -80,12 +83,12 @@ def test_sentiment_change_is_exact_if_the_middle_is_sampled() -> None:
 def test_sentiment_ends_are_means_in_points(
     steps: tuple[int, ...], ends: tuple[float | None, float | None]
 ) -> None:
-    """Each end is the mean of at most three messages, between -1 and 1."""
+    """The sentiment at each end is the mean of at most three messages, between -1 and 1."""
     assert sentiment_ends(ConversationState.of(feeling(*steps))) == pytest.approx(ends)
 
 
 def test_a_summary_has_user_start_counts_and_attributes() -> None:
-    """A summary has these fields; an attribute that no message states is `unknown`."""
+    """A summary has user, start, counts and attributes; an attribute never stated is `unknown`."""
     summary = summary_of(talk(4, 7, country="DE", language="fr"))
     assert summary.started_at_us == MONDAY_US
     assert summary.user == user_hash("ada")
@@ -121,7 +124,7 @@ def test_no_pushback_never_counts() -> None:
 
 
 def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
-    """Without a human message it has no type, no change, and the use `other`."""
+    """A conversation without a human message has no type, no change, and the use `other`."""
     summary = summary_of(talk(0, 2))
     assert (summary.human_messages, summary.types, summary.use) == (0, 0, 7)
     assert (summary.opening_type, summary.closing_type) == (-1, -1)
@@ -129,7 +132,7 @@ def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
 
 
 def test_drift_reads_the_first_and_the_last_three() -> None:
-    """A conversation that drifts from coaching to companionship opens and closes with them."""
+    """A drift from coaching to companionship gives these two as opening and closing types."""
     types = ["coaching"] * 3 + ["counseling"] + ["companionship"] * 3
     said = [scored(i, i, scores=human_scores([name])) for i, name in enumerate(types)]
     summary = summary_of(said)

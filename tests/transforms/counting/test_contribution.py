@@ -35,5 +35,5 @@ def test_the_earliest_hours_of_one_id_count() -> None:
 
 
 def test_the_stream_remembers_spare_conversations() -> None:
-    """As many conversations as the limit, and at least 256, may leave a user's day."""
+    """A user's day remembers as many spare conversations as the limit, and at least 256."""
     assert [remembered_ids(limit) - limit for limit in (1, 100, 256, 1000)] == [256, 256, 256, 1000]

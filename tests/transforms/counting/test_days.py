@@ -42,7 +42,7 @@ def test_both_ends_are_included() -> None:
 
 
 def test_messages_of_the_margins_count() -> None:
-    """Messages count from one gap before the range to the margin after it, or to now."""
+    """Messages count from one gap before the range to one margin after the range, or to now."""
     asked = day_range()
     assert (asked.sent_from_us, asked.sent_before_us) == (
         MONDAY_US - GAP_US,
@@ -55,7 +55,7 @@ def test_messages_of_the_margins_count() -> None:
 
 
 def test_a_conversation_near_the_end_may_go_on() -> None:
-    """A conversation may go on if its last message is within one gap of the end."""
+    """A conversation may go on if its last message is within one gap of `sent_before_us`."""
     asked = day_range(margin=GAP)
     assert asked.may_go_on(asked.sent_before_us - GAP_US)
     assert not asked.may_go_on(asked.sent_before_us - GAP_US - 1)

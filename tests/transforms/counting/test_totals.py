@@ -53,7 +53,7 @@ def names_of(found: ConversationSummary) -> set[str]:
 def test_totals_add_like_numbers(
     one: list[tuple[Cell, Sums]], two: list[tuple[Cell, Sums]], three: list[tuple[Cell, Sums]]
 ) -> None:
-    """Adding is associative and commutative, has a zero, and subtraction undoes it."""
+    """Addition is associative and commutative, has a zero, and is undone by subtraction."""
     a, b, c = totals_from(one), totals_from(two), totals_from(three)
     ab_c = DayTotals(a).add_all(b).add_all(c)
     assert (
@@ -101,7 +101,7 @@ def test_the_builder_adds_up_the_same_as_the_cells(found: list[ConversationSumma
 
 
 def test_a_user_counts_once_in_a_cell() -> None:
-    """If two conversations of one user share a cell, it has two conversations but one user."""
+    """If two conversations of one user share a cell, the cell counts both, but only one user."""
     totals = totals_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
     everyone = INDEX[Slice("all", ALL)]
     assert totals[Cell(DAY, OVERALL, ALL, everyone)] == Sums(2, 1, 0, 0)
@@ -172,7 +172,7 @@ def test_each_cell_is_yielded_once(humans: int) -> None:
 
 
 def test_no_number_has_two_rows() -> None:
-    """A facet is left out of a breakdown whose cells already show its numbers."""
+    """A facet is left out of a breakdown whose cells already show the same numbers."""
     cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=60))]
     facets = {
         breakdown: {SLICES[c.slice_index].facet for c in group}
@@ -215,7 +215,7 @@ def test_length_bins_leave_no_number_out() -> None:
 
 @pytest.mark.parametrize("at_us", [MONDAY_US, MONDAY_US + 1, MONDAY_US + DAY_US - 1])
 def test_a_conversation_belongs_where_it_started(at_us: int) -> None:
-    """Its day and hour are those of its first message, in UTC."""
+    """The day and hour of a conversation are the UTC day and hour of its first message."""
     found = summary(at_s=(at_us - MONDAY_US) / 1e6)
     assert day_of(at_us) == MONDAY_US
     assert {c.hour for c, _ in cells_of(found)} == {DAY, (at_us - MONDAY_US) // 3_600_000_000}

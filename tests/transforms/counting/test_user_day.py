@@ -39,7 +39,7 @@ class Ended(NamedTuple):
 
 
 def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
-    """Applies changes one after another, and encodes and decodes the day before each."""
+    """Applies changes one after another, and encodes and decodes the day before each change."""
     ended = Ended(UserDay(), DayTotals(), 0, 0)
     for rank, change in changes:
         day, totals, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
@@ -99,7 +99,7 @@ def test_any_order_of_changes_ends_like_the_batch(
 def test_what_a_full_memory_misses_is_counted(
     made: tuple[list[RankedSummary], list[Change]], limit: int
 ) -> None:
-    """With only one spare id, a day may miss conversations of the batch, and counts them."""
+    """With only one spare id, a day may miss conversations of the batch, but counts how many."""
     left, changes = made
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_day, "remembered_ids", lambda limit: limit + 1)
@@ -126,7 +126,7 @@ def test_the_memory_of_a_shared_user_is_bounded() -> None:
 def test_a_change_costs_the_same_for_any_number_of_conversations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A change compares as many profiles at 2,000 conversations as at 400."""
+    """A change compares as many profiles with 2,000 conversations as with 400."""
     compared = list[int]()
 
     def counting(_: Iterable[object], profiles: Sequence[object]) -> set[object]:
@@ -142,7 +142,7 @@ def test_a_change_costs_the_same_for_any_number_of_conversations(
 
 
 def test_a_conversation_that_leaves_lets_the_next_count() -> None:
-    """Up to the number of spares, conversations may leave and the totals equal the batch's."""
+    """If no more conversations leave than there are spares, the totals equal the batch's."""
     everyone = range(4 * LIMIT)
     in_order = sorted(everyone, key=lambda n: rank_of(b"%d" % n))
     spare = remembered_ids(LIMIT) - LIMIT

@@ -69,7 +69,7 @@ def test_a_wrong_declaration_is_refused(changed: dict[str, object], message: str
 
 
 def test_a_conversation_has_only_declared_values() -> None:
-    """Each facet gives only values that it declares, and a partition gives exactly one."""
+    """Each facet gives only values that it declares; a partition facet gives exactly one."""
     for found in (summary(), summary(types=["coaching"], human_messages=60, reasons=1)):
         for facet in FACETS:
             members = list(facet.members(traits_of(found)))

@@ -25,7 +25,7 @@ _PRIME: Final = 2**61 - 1
 
 
 def equations(totals: DayTotals) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Yields (total, parts) of cells that are not empty; the two are equal by definition."""
+    """Yields (total, parts) of cells that are not empty; by definition, parts add up to total."""
     for total, parts in _definitions(totals):
         yield total, [part for part in parts if part in totals]
 
@@ -142,8 +142,8 @@ def subtract(rows: list[dict[Cell, int]]) -> set[Cell]:
 def solve(rows: list[dict[Cell, int]]) -> set[Cell]:
     """Returns the cells that the equations together determine, by Gaussian elimination.
 
-    It computes in integers modulo a 61-bit prime. A determinant of so small a matrix almost never
-    vanishes there by chance.
+    The elimination computes in integers modulo a 61-bit prime. A determinant of so small a matrix
+    almost never vanishes there by chance.
     """
     reduced: dict[Cell, dict[Cell, int]] = {}
     holders: defaultdict[Cell, set[Cell]] = defaultdict(set)

@@ -23,7 +23,7 @@ AFFECTIVE: Final = INDEX[Slice("use", "affective")]
 SIZES: Final = st.integers(1, 100)
 SEEDS: Final = st.integers(0, 2**20)
 UNSHRUNK: Final = (Phase.explicit, Phase.reuse, Phase.generate)
-"""A seed has no simpler neighbour, and shrinking the size of a day tells little."""
+"""The phases before shrinking: a seed has no simpler neighbour, and a smaller day tells little."""
 
 
 def day_of_people(found: Iterable[ConversationSummary]) -> DayTotals:

@@ -1,4 +1,4 @@
-"""Tests that an attacker who subtracts published cells learns nothing about a small one."""
+"""Tests that an attacker who subtracts published cells learns nothing about a small cell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from transforms.publishing.suppression import NOT_PUBLISHED, published_cells
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_the_attacker_has_his_definitions_right(size: int, seed: int) -> None:
-    """Every equation holds for real totals, and every slice lies within its larger one."""
+    """The attacker's equations hold for real totals, and each slice fits into its larger slice."""
     totals = day_of_people(busy_day(size, seed))
     for total, parts in equations(totals):
         assert totals.get(total, Sums(0, 0, 0, 0))[0] == sum(totals[p][0] for p in parts)
@@ -79,7 +79,7 @@ def test_no_two_published_slices_differ_by_few(size: int, seed: int) -> None:
 
 
 def test_a_type_that_is_nearly_all_of_the_affective_is_held_back() -> None:
-    """The affective cell and one of its types are not both published if they differ by few."""
+    """If the affective cell and a type differ by few conversations, not both are published."""
     found = crowd(10, "a", types=["coaching"]) + crowd(2, "b", types=["counseling"])
     published = published_cells(day_of_people(found), FEW)
     both = {AFFECTIVE, INDEX[Slice("type", "coaching")]}
@@ -88,7 +88,7 @@ def test_a_type_that_is_nearly_all_of_the_affective_is_held_back() -> None:
 
 
 def test_lengths_by_country_are_tied_to_the_cells_of_length() -> None:
-    """A small country is not revealed by a length's total, a cell of the breakdown `length`."""
+    """A small country is not revealed by the total of a length in the breakdown `length`."""
     found = [
         *crowd(9, "a", country="DE", human_messages=4),
         *crowd(8, "b", country="FR", human_messages=4),

@@ -41,7 +41,7 @@ def test_the_window_starts_at_the_hour_or_the_day(
 
 
 def test_only_sentiment_rows_have_a_change() -> None:
-    """In other rows the change is null. In a sentiment row a change of 0 is 0."""
+    """In rows of other facets the change is null. In a sentiment row a change of 0 is 0."""
     other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
     assert (other.sentiment_change_sixths, other.sentiment_change_squares) == (None, None)
     still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Sums(9, 8, 0, 0), STAMP, 1, 1)
@@ -84,7 +84,7 @@ def test_nothing_below_the_thresholds_is_released() -> None:
 
 
 def test_an_empty_day_supersedes_earlier_rows() -> None:
-    """Its snapshot has one row without counts, which withdraws all rows of the day."""
+    """The snapshot of an empty day is one row without counts, which withdraws the day's rows."""
     (row,) = release_day((MONDAY_US, DayTotals()), STAMP, 7)
     assert (row.granularity, row.breakdown, row.facet, row.snapshot) == ("day", "overall", "all", 7)
     assert row.conversations is None

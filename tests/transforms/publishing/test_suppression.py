@@ -44,7 +44,7 @@ def test_suppression_knows_no_false_relation(size: int, seed: int) -> None:
 @settings(deadline=None, max_examples=15, phases=UNSHRUNK)
 @given(SIZES, SEEDS)
 def test_every_published_cell_reaches_both_thresholds(size: int, seed: int) -> None:
-    """All rows, even remainders, reach both thresholds; only remainders differ from the counts."""
+    """All rows, even remainders, reach both thresholds; only remainders differ from true counts."""
     totals = day_of_people(busy_day(size, seed))
     for cell, tally in published_cells(totals, FEW).items():
         assert FEW.allow(tally.conversations, tally.users)
@@ -63,7 +63,7 @@ def test_the_order_of_the_sheet_does_not_matter(size: int, seed: int) -> None:
 
 @pytest.mark.parametrize("size", [14, 15])
 def test_fifteen_users_are_enough(size: int) -> None:
-    """At the default thresholds 15 conversations of 15 users are published, 14 are not."""
+    """At the default thresholds, 15 conversations of 15 users are published; 14 of 14 are not."""
     published = published_cells(day_of_people(crowd(size)), Thresholds())
     assert (Cell(DAY, OVERALL, ALL, EVERYONE) in published) == (size == 15)
 
