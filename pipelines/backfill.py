@@ -17,6 +17,7 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
+from pipelines.beam_options import beam_options, bounded_runner, local_flags
 from pipelines.graph import assemble
 from pipelines.operations.plan import (
     Done,
@@ -35,9 +36,6 @@ from pipelines.options import (
     add_backfill_arguments,
     add_bigquery_argument,
     add_settings_arguments,
-    beam_options,
-    bounded_runner,
-    local_flags,
     settings_of,
 )
 from pipelines.settings import Settings

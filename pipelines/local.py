@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.beam_options import bounded_runner
 from pipelines.graph import assemble
-from pipelines.options import bounded_runner
 from pipelines.report.page import REPORT_FILE, write_report
 from pipelines.report.run import RUN_FILE
 from pipelines.settings import Settings, wall_clock_us

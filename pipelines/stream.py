@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from pipelines.beam_options import beam_options
 from pipelines.graph import assemble
 from pipelines.options import (
     add_bigquery_argument,
     add_settings_arguments,
     add_streaming_arguments,
-    beam_options,
     settings_of,
 )
 from pipelines.settings import Settings

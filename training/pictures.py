@@ -46,7 +46,7 @@ def draw_calibration(metrics: Metrics, path: Path) -> None:
 
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
-    """Draws which types the model gives to written conversations of each type."""
+    """Draws how often the model gives each type to the corpus's conversations of each type."""
     figure = Figure(figsize=(7.6, 3.4))
     for axes, mode in zip(figure.subplots(1, 2, sharey=True), _MODES, strict=True):
         counts = metrics[mode]["types"]["confusion"]

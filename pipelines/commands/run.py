@@ -44,9 +44,10 @@ def add_run(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipelines.beam_options import beam_options, local_flags  # noqa: PLC0415
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.operations.refusals import check_no_chats, check_refusals  # noqa: PLC0415
-    from pipelines.options import beam_options, local_flags, settings_of  # noqa: PLC0415
+    from pipelines.options import settings_of  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 

@@ -43,7 +43,7 @@ class Record(NamedTuple):
       attributes: attributes of the Pub/Sub message that contains the event; None if no message
         contains it.
       published_at_us: when that message was first published; None if unknown.
-      received_at_us: when a live message was last published; None for a file.
+      received_at_us: when a live source received the message; None for a file.
     """
 
     encoding: Encoding

@@ -26,7 +26,7 @@ _FROM_A_WORKER: Final = re.compile(
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
-    """Runs an action; prints an error that the user can fix as one sentence.
+    """Runs an action. If it fails for a reason that the user can fix, prints one sentence.
 
     Returns:
       0; 2 for an error that the user can fix, such as a wrong flag, a damaged input or a full disk;

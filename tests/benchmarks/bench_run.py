@@ -21,8 +21,8 @@ from pathlib import Path
 
 from fastavro import block_reader
 
+from pipelines.beam_options import beam_options
 from pipelines.local import run_local
-from pipelines.options import beam_options
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk

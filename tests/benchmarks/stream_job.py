@@ -7,12 +7,8 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from pipelines.options import (
-    add_settings_arguments,
-    add_streaming_arguments,
-    beam_options,
-    settings_of,
-)
+from pipelines.beam_options import beam_options
+from pipelines.options import add_settings_arguments, add_streaming_arguments, settings_of
 from pipelines.sources.pubsub import ReadPubSub
 from tests.benchmarks.stream_graphs import BUILDS, count_into
 

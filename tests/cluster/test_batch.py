@@ -22,7 +22,7 @@ LEAST_SHARE = 0.25
 def test_the_tables_are_those_of_a_run_in_memory(
     cluster: FlinkCluster, archive: Archive, expected: Outcome, folder: Path, record: Record
 ) -> None:
-    """Two task managers share the work, and every table is the same as in memory to the byte."""
+    """With two task managers, every table equals that of a run in memory, byte for byte."""
     outcome = on_flink(cluster, archive, folder, RUNNER)
     record(outcome)
     assert outcome.hashes == expected.hashes

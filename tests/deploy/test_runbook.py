@@ -22,8 +22,8 @@ import pytest
 
 from deploy.local.processes import ServiceError
 from pipelines import backfill, stream
+from pipelines.beam_options import beam_options
 from pipelines.commands import main as cli
-from pipelines.options import beam_options
 from tests.services import have
 
 ROOT: Final = Path(__file__).parents[2]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import AggregateRow, LedgerEntry
-from tests.builders import MONDAY_US, SECOND_US, busy_day, summary
+from tests.builders import MONDAY_US, SECOND_US, summary
+from tests.random_days import busy_day
 from transforms.counting.cells import DAY_US
 from transforms.counting.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
 from transforms.counting.totals import DayTotals, TotalsChange, totals_of
@@ -113,7 +114,7 @@ def total(*totals: DayTotals) -> DayTotals:
 
 
 def minus(totals: DayTotals) -> DayTotals:
-    """Returns the totals with the opposite sign, which take them back."""
+    """Returns the totals with the opposite sign, so that adding them cancels the originals."""
     return DayTotals().add_all(totals, -1)
 
 

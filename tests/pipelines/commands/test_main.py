@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.beam_options import local_flags
 from pipelines.commands.main import main
-from pipelines.options import local_flags
 from pipelines.sinks.archive import write_archive, write_json_lines
 from tests import shared_data
 from tests.builders import avro_event

@@ -30,7 +30,7 @@ def test_scores_match_the_code() -> None:
 
 
 def test_prose_is_refused() -> None:
-    """A text that is not a code is an error that does not quote the text."""
+    """A text that is not a code raises an error, and the error does not quote the text."""
     with pytest.raises(ValueError, match="no label") as error:
         LabelReader().score(["I feel so alone: really"], np.array([True]))
     assert "alone" not in str(error.value)

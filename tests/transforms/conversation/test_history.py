@@ -11,15 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import ConversationSummary, ScoredMessage, SignedSummary
-from tests.builders import (
-    GAP_US,
-    PlainReader,
-    conversations,
-    human_scores,
-    scored,
-    splits,
-    talk,
-)
+from tests.builders import GAP_US, PlainReader, human_scores, scored, talk
+from tests.random_days import conversations, splits
 from transforms.conversation import state as conversation
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.spans import Span, fold

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.breakdowns import ATTRIBUTES
 from schemas.records import ScoredMessage
-from tests.builders import (
-    GAP_US,
-    MONDAY_US,
-    conversations,
-    human_scores,
-    scored,
-    splits,
-    talk,
-)
+from tests.builders import GAP_US, MONDAY_US, human_scores, scored, talk
+from tests.random_days import conversations, splits
 from transforms.conversation import state as conversation
 from transforms.conversation.spans import Span, fold, merge_spans
 from transforms.conversation.state import (
@@ -227,7 +220,7 @@ def test_the_extent_covers_every_message() -> None:
 
 
 def test_the_earliest_statement_counts() -> None:
-    """Of several values of an attribute, the one that was sent first counts, in any order."""
+    """Of several values of an attribute, the one that was sent first counts, whatever arrives first."""
     early = scored("a", 1, user="", plan="pro")
     late = scored("b", 2, user="bob", plan="free", model="m")
     for order in ([early, late], [late, early]):
@@ -250,7 +243,7 @@ def test_the_strongest_pushback_of_a_reason_is_kept() -> None:
 
 
 def test_the_earlier_of_two_copies_is_read() -> None:
-    """If two copies of an event differ, the one sent earlier is read, in any order."""
+    """If two copies of an event differ, the one sent earlier is read, whatever arrives first."""
     early, late = (scored("e", at, scores=human_scores(sentiment=s)) for at, s in ((1, 2), (9, -2)))
     for order in ([early, late], [late, early]):
         records = of(order).human_in_time_order()

@@ -14,13 +14,12 @@ from tests.builders import (
     MONDAY_US,
     PlainReader,
     assistant_scores,
-    conversations,
     human_scores,
     scored,
-    summaries,
     talk,
     user_hash,
 )
+from tests.random_days import conversations, summaries
 from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import judge, sentiment_ends, summarize
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from schemas.breakdowns import BREAKDOWNS
 from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.records import ConversationSummary
-from tests.builders import MONDAY_US, summaries, summary
+from tests.builders import MONDAY_US, summary
+from tests.random_days import summaries
 from transforms.counting.cells import (
     BREAKDOWN_IDS,
     DAY,

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import SignedSummary
-from tests.builders import summaries, summary
+from tests.builders import summary
+from tests.random_days import summaries
 from transforms.counting import user_day
 from transforms.counting.cells import NOTHING, WHOLE_DAY
 from transforms.counting.contribution import (

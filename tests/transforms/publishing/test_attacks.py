@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import example, given, settings
 
-from tests.builders import busy_day
+from tests.random_days import busy_day
 from tests.transforms.publishing.attacker import (
     equations,
     groups,

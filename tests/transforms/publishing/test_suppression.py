@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 
-from tests.builders import busy_day, summary
+from tests.builders import summary
+from tests.random_days import busy_day
 from tests.transforms.publishing.days import (
     AFFECTIVE,
     EVERYONE,
