@@ -97,7 +97,7 @@ def test_share_has_wilson_interval(tmp_path: Path) -> None:
 
 
 def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
-    """Each type has two shares: of all conversations and of the affective ones. Roleplay has one."""
+    """A type has two shares: of all conversations and of the affective ones; roleplay has one."""
     rows = [row(100), row(40, "use", "affective"), row(10, "type", "coaching")]
     folder = database_of(tmp_path, *rows, row(20, "type", "roleplay"))
     shares = query(

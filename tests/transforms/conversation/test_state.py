@@ -220,7 +220,7 @@ def test_the_extent_covers_every_message() -> None:
 
 
 def test_the_earliest_statement_counts() -> None:
-    """Of several values of an attribute, the one that was sent first counts, whatever arrives first."""
+    """Of several values of an attribute, the one sent first counts, whatever arrives first."""
     early = scored("a", 1, user="", plan="pro")
     late = scored("b", 2, user="bob", plan="free", model="m")
     for order in ([early, late], [late, early]):
