@@ -17,11 +17,11 @@ from transforms.facets.lengths import length_of
 from transforms.facets.registry import SUMMING_CHANGE, slices_of
 
 _IDS: Final = tuple(breakdown.id for breakdown in BREAKDOWNS)
-_PLACES: Final = tuple(
-    ATTRIBUTES.index(breakdown.name) if breakdown.name in ATTRIBUTES else breakdown.name
-    for breakdown in BREAKDOWNS
-)
-"""For each breakdown, its index in `ATTRIBUTES`, or its name if it is not an attribute."""
+_COUNTED: Final = ("overall", "length")
+"""The breakdowns that no event states: their values follow the attributes' in `Profile.values`."""
+
+_PLACES: Final = tuple((*ATTRIBUTES, *_COUNTED).index(breakdown.name) for breakdown in BREAKDOWNS)
+"""For each breakdown, the index of its value among attributes and `_COUNTED`."""
 
 Place = tuple[int, int, str]
 """A cell without its slice: the hour or `DAY`, the id of the breakdown, and its value."""
@@ -42,20 +42,19 @@ class Profile(NamedTuple):
     traits: Traits
     change: int
 
-    def slices(self) -> Iterator[tuple[Place, tuple[int, ...]]]:
-        """Yields each place in which the conversation counts, with its slices in that place."""
-        by_breakdown = slices_of(self.traits)
-        values = self.values()
-        for hour in (DAY, self.hour):
-            for breakdown, value, slices in zip(_IDS, values, by_breakdown, strict=True):
-                yield (hour, breakdown, value), slices
+    def slices(self) -> list[tuple[Place, tuple[int, ...]]]:
+        """Returns each place in which the conversation counts, with its slices in that place."""
+        found = list(zip(_IDS, self.values(), slices_of(self.traits), strict=True))
+        return [
+            ((hour, breakdown, value), slices)
+            for hour in (DAY, self.hour)
+            for breakdown, value, slices in found
+        ]
 
     def values(self) -> tuple[str, ...]:
         """Returns the value of the conversation for each of `BREAKDOWNS`."""
-        others = {"overall": ALL, "length": length_of(self.traits.human_messages)}
-        return tuple(
-            self.stated[place] if isinstance(place, int) else others[place] for place in _PLACES
-        )
+        values = (*self.stated, ALL, length_of(self.traits.human_messages))
+        return tuple([values[place] for place in _PLACES])
 
     def cells(self) -> Iterator[tuple[Cell, Sums]]:
         """Yields each cell of the conversation and the sums to add, without the user."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 from transforms.conversation.summary import LONG_OVER, MIN_MESSAGES_FOR_CHANGE
@@ -22,15 +23,15 @@ def _bin_name(low: int, high: int | None) -> str:
     return f"{low}+" if high is None else str(low) if low == high else f"{low}-{high}"
 
 
+_HIGHS: Final = tuple(high for _, high in LENGTH_BINS if high is not None)
+"""The upper limit of each bin but the last, which has none."""
+
 LENGTHS: Final = tuple(_bin_name(low, high) for low, high in LENGTH_BINS)
 
 
 def length_of(human_messages: int) -> str:
     """Returns the name of the length bin."""
-    for name, (_, high) in zip(LENGTHS, LENGTH_BINS, strict=True):
-        if high is None or human_messages <= high:
-            return name
-    raise AssertionError("the last bin has no upper limit")
+    return LENGTHS[bisect_left(_HIGHS, human_messages)]
 
 
 def _members(traits: Traits) -> tuple[str, ...]:
