@@ -189,7 +189,8 @@ def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) 
 
 def _simulated(folder: Path, conversations: int) -> str:
     """Simulates an archive of the last few days, and returns the file pattern for the archive."""
-    start = datetime.now(UTC) - timedelta(days=_DAYS + 1)
+    # Some conversations go on for days, and an event of the future would be refused.
+    start = datetime.now(UTC) - timedelta(days=_DAYS + 5)
     flags = ["--conversations", str(conversations), "--days", str(_DAYS)]
     flags += ["--duplicates", "0.02", "--late", "0.01", "--malformed", "0.01"]
     archive = folder / "archive"

@@ -51,7 +51,8 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     """Simulates events of the last few days, with some long conversations."""
     folder = tmp_path_factory.mktemp("events")
-    days_ago = time.time() - 3 * 86_400
+    # Some conversations go on for days, and an event of the future would be refused.
+    days_ago = time.time() - 7 * 86_400
     settings = SimulationSettings(
         conversations=CONVERSATIONS, start=_midnight(days_ago), days=2, duplicates=0.02
     )
