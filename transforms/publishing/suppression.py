@@ -34,9 +34,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.labels import NO_TYPE
 from transforms.counting.cells import DAY, LENGTH, OVERALL, Cell, Sums
 from transforms.counting.totals import DayTotals
+from transforms.facets.drift import UNTYPED
 from transforms.facets.registry import SLICES
 from transforms.publishing.relations import AFFECTIVE, EVERYONE, WITH_CHANGE, Relation, relations_of
 from transforms.publishing.solve import solved_by
@@ -44,7 +44,7 @@ from transforms.publishing.solve import solved_by
 _HEADLINE: Final = frozenset((EVERYONE, AFFECTIVE))
 _UNTYPED: Final = frozenset(
     i for i, s in enumerate(SLICES)
-    if s.facet in ("drift", "drift_long") and s.value == f"{NO_TYPE}>{NO_TYPE}"
+    if s.facet in ("drift", "drift_long") and s.value == UNTYPED
 )  # fmt: skip
 """The drift slices without any type. They hold most conversations but are of no interest."""
 
