@@ -25,6 +25,12 @@ _SENTENCE: Final = b"undertone: interrupted\n"
 _GRACE_S: Final = 20.0
 """How long a program may take to tidy up after Ctrl-C before it is ended."""
 _PAUSE_S: Final = 0.5
+_NOTICE_S: Final = 5.0
+"""How long an error in a thread waits for Ctrl-C before it is printed.
+
+Ctrl-C also ends a child process that has only just started, and the thread that waits for this
+child may run before the main thread does.
+"""
 
 _works = threading.Event()
 _came = threading.Event()
@@ -108,5 +114,5 @@ def _on_unraisable(unraisable: Any) -> None:
 
 def _on_error_in_thread(error: Any) -> None:
     # After Ctrl-C, threads fail because their resources are closed. The user need not see that.
-    if not _came.is_set():
+    if not _came.wait(_NOTICE_S):
         threading.__excepthook__(error)

@@ -86,6 +86,37 @@ def test_ctrl_c_while_workers_work(tmp_path: Path) -> None:
     assert leftovers(tmp_path, process.pid) == []
 
 
+THREAD_FAILS_FIRST: Final = """
+import os, signal, threading, time
+from pipelines.terminal import interrupts
+
+def fail():
+    raise RuntimeError("the child process ended with code -2")
+
+interrupts.tell_interrupts()
+with interrupts.raised_while_working():
+    threading.Thread(target=fail).start()
+    time.sleep(0.3)
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_a_thread_that_fails_just_before_the_program_notices_ctrl_c(tmp_path: Path) -> None:
+    """The thread prints no traceback, because Ctrl-C is why it failed."""
+    process = started(["-c", THREAD_FAILS_FIRST], tmp_path)
+    assert process.communicate() == ("interrupted\n", "")
+
+
+def test_a_thread_that_fails_without_ctrl_c_prints_its_error(tmp_path: Path) -> None:
+    """An error in a thread is not lost if no Ctrl-C follows."""
+    program = THREAD_FAILS_FIRST.replace("os.kill(os.getpid(), signal.SIGINT)", "pass")
+    _, errors = started(["-c", program], tmp_path).communicate()
+    assert errors.endswith("RuntimeError: the child process ended with code -2\n")
+
+
 def noted_workers(folder: Path) -> list[str]:
     """Returns the ids of the workers that have started."""
     return [path.name for path in (folder / "temporary").glob("undertone-workers-*/*")]
