@@ -89,9 +89,9 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
       types: bit i is set if the conversation is of type i of `labels.TYPES`.
       use: index into `labels.USES`.
       opening_type, closing_type: index into `labels.TYPES`, -1 for none.
-      sentiment_change_sixths: mean sentiment of the last three human messages, minus the mean
-        sentiment of the first three, in sixths of a point. None if there are fewer than six human
-        messages.
+      sentiment_change_300ths: mean sentiment of the last three human messages, minus the mean
+        sentiment of the first three, in three-hundredths of a point. None if there are fewer than
+        six human messages.
       pushback_reasons: bit i is set if the assistant pushed back for reason i.
     """
 
@@ -104,7 +104,7 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
     use: int
     opening_type: int
     closing_type: int
-    sentiment_change_sixths: int | None
+    sentiment_change_300ths: int | None
     pushback_reasons: int
 
 
@@ -235,7 +235,7 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     facet_value: str
     conversations: int | None
     users: int | None
-    sentiment_change_sixths: int | None
+    sentiment_change_300ths: int | None
     sentiment_change_squares: int | None
     revision: int
     snapshot: int

@@ -140,11 +140,12 @@ AGGREGATES: Final = Table(
                "withdraws the cell.", required=False),
         Column("users", "INT64", "Number of distinct users of these conversations; a lower bound "
                "for not_published; null if this version withdraws the cell.", required=False),
-        Column("sentiment_change_sixths", "INT64", "Facet sentiment: sum over the conversations "
-               "of the change from the first to the last three human messages, in sixths of a "
-               "point of the five-step scale -1..+1. Null for other facets.", required=False),
+        Column("sentiment_change_300ths", "INT64", "Facet sentiment: sum over the conversations "
+               "of the change from the first to the last three human messages, in "
+               "three-hundredths of a point of the scale -1..+1. Null for other facets.",
+               required=False),
         Column("sentiment_change_squares", "INT64", "Facet sentiment: sum of the squares of the "
-               "changes, in thirty-sixths. Null for other facets.", required=False),
+               "changes, in ninety-thousandths. Null for other facets.", required=False),
         Column("revision", "INT64", "Version of the cell: when it was released, microseconds since "
                "the epoch. The largest is current."),
         Column("snapshot", "INT64", "Revision of the complete release of the day that this row is "

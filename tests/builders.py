@@ -67,7 +67,7 @@ def human_scores(
     Args:
       types: names of its types.
       use: name of its use.
-      sentiment: sentiment in half points, -2..2.
+      sentiment: sentiment in hundredths of a point, -100..100.
       language: index into `labels.LANGUAGES`.
     """
     row = np.full(HUMAN_WIDTH, _ABSENT, np.int8)
@@ -192,8 +192,8 @@ def summary(
       human_messages: number of human messages.
       opening: name of the opening type, or None.
       closing: name of the closing type, or None.
-      change: sentiment change in sixths, 1 by default. The change is missing if there are
-        fewer than six human messages.
+      change: sentiment change in three-hundredths of a point, 1 by default. The change is missing
+        if there are fewer than six human messages.
       reasons: bit mask of pushback reasons.
       attributes: values of `ATTRIBUTES`, `unknown` by default.
     """
@@ -210,7 +210,7 @@ def summary(
         use=USES.index("affective" if is_affective else use or "other"),
         opening_type=TYPES.index(opening) if opening else NO_INDEX,
         closing_type=TYPES.index(closing) if closing else NO_INDEX,
-        sentiment_change_sixths=(1 if change is None else change) if human_messages >= 6 else None,
+        sentiment_change_300ths=(1 if change is None else change) if human_messages >= 6 else None,
         pushback_reasons=reasons,
     )
 

@@ -66,7 +66,7 @@ def row(
         "facet_value": value,
         "conversations": conversations,
         "users": conversations,
-        "sentiment_change_sixths": None,
+        "sentiment_change_300ths": None,
         "sentiment_change_squares": None,
         "revision": 1,
         "snapshot": 1,
@@ -216,7 +216,7 @@ def _summary(rng: np.random.Generator, day_us: int, is_weekend: bool) -> Convers
     else:
         opening = closing = -1
     use = 0 if is_affective else 1 + int(rng.choice(len(_USES), p=_USES))
-    steps = rng.integers(-2, 3, 3).sum() - rng.integers(-3, 3, 3).sum() if human >= 6 else None
+    rise = rng.integers(-100, 101, 3).sum() - rng.integers(-125, 76, 3).sum()
     pushes = rng.random() < (0.09 if is_affective else 0.02)
     reasons = 1 << int(rng.integers(len(PUSHBACK_REASONS))) if pushes else 0
     hour = int(rng.choice(24, p=_HOURS / _HOURS.sum()))
@@ -230,7 +230,7 @@ def _summary(rng: np.random.Generator, day_us: int, is_weekend: bool) -> Convers
         use=use,
         opening_type=opening,
         closing_type=closing,
-        sentiment_change_sixths=None if steps is None else int(steps),
+        sentiment_change_300ths=int(rise) if human >= 6 else None,
         pushback_reasons=reasons,
     )
 

@@ -22,6 +22,7 @@ from transforms.classifiers.interface import (
     FIRST_TYPE,
     FIRST_USE,
     LOGIT_UNIT,
+    MOOD_UNITS_PER_POINT,
     NO_INDEX,
     NO_LOGIT,
     PUSHBACK,
@@ -108,7 +109,7 @@ def _score_human(row: NDArray[np.int8], text: str) -> None:
     row[AFFECTIVE] = SURE if kind in AFFECTIVE_TYPES else UNSURE
     use = "leisure" if kind in ROLEPLAY_TYPES else "affective" if kind in AFFECTIVE_TYPES else kind
     row[FIRST_USE + USES.index(use)] = SURE
-    row[SENTIMENT:PUSHBACK] = int(half_points), 0
+    row[SENTIMENT:PUSHBACK] = int(half_points) * MOOD_UNITS_PER_POINT // 2, 0
     row[PUSHBACK:] = NO_LOGIT, 0
 
 

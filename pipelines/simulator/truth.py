@@ -33,6 +33,8 @@ LEISURE: Final = "leisure"
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
 _ENDS: Final = 3
+_HALF_POINT: Final = 50
+"""Half a point of mood, in hundredths of a point."""
 _LONG_OVER: Final = 50
 _MIN_FOR_CHANGE: Final = 6
 _BINS: Final = {1: "0-1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
@@ -54,11 +56,14 @@ class CellName(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """The sums of a cell. Only the facet `sentiment` has sums of changes, in sixths of a point."""
+    """The sums of a cell.
+
+    Only the facet `sentiment` has sums of changes, in three-hundredths of a point.
+    """
 
     conversations: int
     users: int
-    sentiment_change_sixths: int
+    sentiment_change_300ths: int
     sentiment_change_squares: int
 
 
@@ -70,14 +75,14 @@ class Conversation(NamedTuple):
       user: id of the user; None if no message states it.
       breakdowns: breakdown and value, from `overall` to `length`.
       facets: each facet and value for which the conversation is counted.
-      change_sixths: sentiment change in sixths of a point; 0 if undefined.
+      change_300ths: sentiment change in three-hundredths of a point; 0 if undefined.
     """
 
     started_at_us: int
     user: str | None
     breakdowns: tuple[tuple[str, str], ...]
     facets: tuple[tuple[str, str], ...]
-    change_sixths: int
+    change_300ths: int
 
 
 class _Ranked(NamedTuple):
@@ -156,7 +161,7 @@ class Truth:
         """Adds the conversations of one day that are from one user, or from unknown users."""
         met: set[tuple[object, ...]] = set()
         for conversation in conversations:
-            change = conversation.change_sixths
+            change = conversation.change_300ths
             for window in _windows_of(conversation):
                 sums_of = self._windows.setdefault(window, {})
                 for facet in _reported(conversation.facets, window[2]):
@@ -186,9 +191,9 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
     count = len(human)
     opening = _end_type([m.kind for m in human[:_ENDS]], count, latest=False)
     closing = _end_type([m.kind for m in human[-_ENDS:]], count, latest=True)
-    steps = [message.half_points for message in human]
+    moods = [message.half_points * _HALF_POINT for message in human]
     has_change = count >= _MIN_FOR_CHANGE
-    change_sixths = sum(steps[-_ENDS:]) - sum(steps[:_ENDS]) if has_change else 0
+    change_300ths = sum(moods[-_ENDS:]) - sum(moods[:_ENDS]) if has_change else 0
     reasons = {message.pushback_reason for message in messages} - {None}
     stated = {name: _first_stated(messages, i) for i, name in enumerate(ATTRIBUTES)}
     if stated["language"] is not None:
@@ -209,7 +214,7 @@ def describe(messages: Sequence[PlannedMessage], *, tells_language: bool) -> Con
             opening, closing, use, length, count > _LONG_OVER, has_change,
             tuple(sorted(reason for reason in reasons if reason)),
         ),
-        change_sixths,
+        change_300ths,
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ _TRUTH_SCHEMA: Final = pa.schema(
         ("facet_value", pa.string()),
         ("conversations", pa.int64()),
         ("users", pa.int64()),
-        ("sentiment_change_sixths", pa.int64()),
+        ("sentiment_change_300ths", pa.int64()),
         ("sentiment_change_squares", pa.int64()),
     ]
 )

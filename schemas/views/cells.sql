@@ -12,14 +12,14 @@ WITH counted AS (
   SELECT
     window_start, granularity, DATE(window_start) AS last_day,
     breakdown, breakdown_value, facet, facet_value,
-    conversations, users, sentiment_change_sixths, sentiment_change_squares,
+    conversations, users, sentiment_change_300ths, sentiment_change_squares,
     1 AS days, min_users, min_conversations, classifier_version
   FROM `{dataset}.aggregates_latest`
   UNION ALL
   SELECT
     window_start, granularity, last_day,
     breakdown, breakdown_value, facet, facet_value,
-    conversations, CAST(NULL AS INT64) AS users, sentiment_change_sixths, sentiment_change_squares,
+    conversations, CAST(NULL AS INT64) AS users, sentiment_change_300ths, sentiment_change_squares,
     days, min_users, min_conversations, classifier_version
   FROM `{dataset}.window_totals`
 ),
@@ -30,7 +30,7 @@ uniform AS (
   SELECT
     window_start, granularity, last_day, 'overall' AS breakdown, 'all' AS breakdown_value,
     'length' AS facet, breakdown_value AS facet_value,
-    conversations, users, sentiment_change_sixths, sentiment_change_squares,
+    conversations, users, sentiment_change_300ths, sentiment_change_squares,
     days, min_users, min_conversations, classifier_version
   FROM counted
   WHERE breakdown = 'length' AND facet = 'all'

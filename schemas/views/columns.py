@@ -36,8 +36,10 @@ _COMMON: Final[Mapping[str, str]] = {
     "released.",
     "users": "Distinct users of these conversations; null over several days, because users can't "
     "be added up.",
-    "sentiment_change_sixths": "Facet sentiment: sum of the changes, in sixths of a point.",
-    "sentiment_change_squares": "Facet sentiment: sum of the squared changes, in thirty-sixths.",
+    "sentiment_change_300ths": "Facet sentiment: sum of the changes, in three-hundredths "
+    "of a point.",
+    "sentiment_change_squares": "Facet sentiment: sum of the squared changes, in "
+    "ninety-thousandths.",
     "days": "Number of days in the window on which this figure was released.",
     "min_users": "Largest threshold in use: distinct users that a cell must have.",
     "min_conversations": "Largest threshold in use: conversations that a cell must have.",

@@ -13,8 +13,8 @@ WITH moments AS (
     window_start, granularity, last_day,
     breakdown, breakdown_value, facet_value AS conversation_group,
     conversations, users, days,
-    sentiment_change_sixths / 6 / conversations AS mean_change,
-    sentiment_change_squares / 36 AS squares
+    sentiment_change_300ths / 300 / conversations AS mean_change,
+    sentiment_change_squares / 90000 AS squares
   FROM `{dataset}.cells`
   WHERE facet = 'sentiment' AND breakdown_value <> 'not_published' AND conversations > 0
 ),

@@ -14,7 +14,7 @@ SELECT
   a.facet,
   a.facet_value,
   SUM(a.conversations) AS conversations,
-  SUM(a.sentiment_change_sixths) AS sentiment_change_sixths,
+  SUM(a.sentiment_change_300ths) AS sentiment_change_300ths,
   SUM(a.sentiment_change_squares) AS sentiment_change_squares,
   COUNT(*) AS days,
   MAX(a.min_users) AS min_users,

@@ -46,7 +46,7 @@ def conversations(seed: int) -> Iterator[tuple[Rank, ConversationSummary]]:
             human_messages=chance.randrange(1, 120),
             opening=chance.choice(edges),
             closing=chance.choice(edges),
-            change=chance.randint(-12, 12),
+            change=chance.randint(-600, 600),
             reasons=chance.choice([0, 0, 1, 6]),
             platform=chance.choice(["web", "ios", "android"]),
             country=chance.choice(["DE", "FR", "US", "JP", "BR", "IN"]),

@@ -154,7 +154,7 @@ _BRIEF: Final = ConversationSummary(
     use=1,
     opening_type=-1,
     closing_type=-1,
-    sentiment_change_sixths=None,
+    sentiment_change_300ths=None,
     pushback_reasons=0b10000010,
 )
 _LENGTHY: Final = ConversationSummary(
@@ -167,7 +167,7 @@ _LENGTHY: Final = ConversationSummary(
     use=0,
     opening_type=0,
     closing_type=5,
-    sentiment_change_sixths=-7,
+    sentiment_change_300ths=-7,
     pushback_reasons=0,
 )
 _PROFILE: Final = Profile(
@@ -203,7 +203,7 @@ _ROW: Final = AggregateRow(
     facet_value="coaching",
     conversations=25,
     users=21,
-    sentiment_change_sixths=-7,
+    sentiment_change_300ths=-7,
     sentiment_change_squares=60,
     revision=_AT_US + 5,
     snapshot=_AT_US,
@@ -216,7 +216,7 @@ _WITHDRAWN: Final = msgspec.structs.replace(
     _ROW,
     conversations=None,
     users=None,
-    sentiment_change_sixths=None,
+    sentiment_change_300ths=None,
     sentiment_change_squares=None,
 )
 _LATE: Final = DeadLetter(

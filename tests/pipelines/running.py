@@ -81,7 +81,7 @@ class Result:
             if row.snapshot == snapshots[day_of(row.window_start_us)]:
                 latest[_cell(row)] = row
         return {
-            cell: (r.conversations, r.users or 0, r.sentiment_change_sixths,
+            cell: (r.conversations, r.users or 0, r.sentiment_change_300ths,
                    r.sentiment_change_squares)
             for cell, r in latest.items()
             if r.conversations is not None

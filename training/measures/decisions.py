@@ -16,6 +16,7 @@ from training.sources import FOLDS, Conversation
 from training.train import Trained
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
+    MOOD_UNITS_PER_POINT,
     NO_LOGIT,
     PUSHBACK,
     REASON,
@@ -136,7 +137,7 @@ def gather_facts(parts: Sequence[Judged]) -> Facts:
         use=np.concatenate([part.found.use for part in parts]),
         opening=np.concatenate([part.found.opening_type for part in parts]),
         closing=np.concatenate([part.found.closing_type for part in parts]),
-        moods=np.concatenate([part.human[:, SENTIMENT] for part in parts]) / 2,
+        moods=np.concatenate([part.human[:, SENTIMENT] for part in parts]) / MOOD_UNITS_PER_POINT,
         starts=np.concatenate(([0], np.cumsum(sizes))),
         pushback=np.concatenate(
             [part.assistant[:, PUSHBACK] >= part.pushback_threshold for part in parts]

@@ -11,7 +11,7 @@ Layout of a row (int8; logits in units of 1/8, clipped to -128..127):
 | 0 | affective gate logit | human |
 | 1..6 | type logits, in the order of `labels.TYPES` | human |
 | 7..14 | use logits, in the order of `labels.USES` | human |
-| 15 | sentiment in half points, -2..2 | human |
+| 15 | mood (sentiment) in hundredths of a point, -100..100 | human |
 | 16 | language, an index into `labels.LANGUAGES` | human |
 | 17 | pushback logit, -128 on human rows | assistant |
 | 18 | pushback reason, an index into `labels.PUSHBACK_REASONS`, 0 on human rows | assistant |
@@ -46,6 +46,9 @@ WIDTH: Final = REASON + 1
 
 LOGIT_UNIT: Final = 0.125
 """One step of a stored logit. An int8 holds logits up to ±15.9, which is more than enough."""
+
+MOOD_UNITS_PER_POINT: Final = 100
+"""A stored mood is a whole number of hundredths of a point, on the scale from -1 to +1."""
 
 NO_LOGIT: Final = -128
 """The stored logit if there is nothing to score.

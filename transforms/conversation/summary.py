@@ -15,6 +15,7 @@ from schemas.labels import LANGUAGES, PUSHBACK_REASONS
 from schemas.records import ConversationSummary
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
+    MOOD_UNITS_PER_POINT,
     NO_LOGIT,
     SENTIMENT,
     Classifier,
@@ -75,7 +76,7 @@ def judge(
             use=use,
             opening_type=opening,
             closing_type=closing,
-            sentiment_change_sixths=change,
+            sentiment_change_300ths=change,
             pushback_reasons=_pushback_reasons(state.pushback, threshold),
         )
         for state, count, types, use, opening, closing, language, change in columns
@@ -92,11 +93,14 @@ def summarize(
 
 def sentiment_ends(state: ConversationState) -> tuple[float | None, float | None]:
     """Returns the mean sentiment of the first and of the last three human messages, in [-1, 1]."""
-    steps = [_signed(scores_of(record)[SENTIMENT]) for record in state.human_in_time_order()]
-    if not steps:
+    moods = [_signed(scores_of(record)[SENTIMENT]) for record in state.human_in_time_order()]
+    if not moods:
         return None, None
-    first, last = steps[:ENDS], steps[-ENDS:]
-    return sum(first) / len(first) / 2, sum(last) / len(last) / 2
+    return _mean_in_points(moods[:ENDS]), _mean_in_points(moods[-ENDS:])
+
+
+def _mean_in_points(moods: Sequence[int]) -> float:
+    return sum(moods) / (len(moods) * MOOD_UNITS_PER_POINT)
 
 
 def _changes(
@@ -104,14 +108,15 @@ def _changes(
     starts: np.ndarray[tuple[int], np.dtype[np.int64]],
     human_messages: Sequence[int],
 ) -> list[int | None]:
-    """Returns the sentiment change of each conversation in sixths of a point.
+    """Returns the sentiment change of each conversation in three-hundredths of a point.
 
+    It is the sum of the last three moods minus the sum of the first three, so it is exact.
     It is None for a conversation that is too short.
     """
-    steps = rows[:, SENTIMENT].tolist()
+    moods = rows[:, SENTIMENT].tolist()
     bounds = starts.tolist()
     return [
-        sum(steps[end - ENDS : end]) - sum(steps[start : start + ENDS])
+        sum(moods[end - ENDS : end]) - sum(moods[start : start + ENDS])
         if count >= MIN_MESSAGES_FOR_CHANGE
         else None
         for start, end, count in zip(bounds, bounds[1:], human_messages, strict=False)

@@ -52,8 +52,9 @@ class Sums(NamedTuple):
     Attributes:
       conversations: number of conversations.
       users: number of their distinct users; a conversation without a user adds 0.
-      change: sum of their changes of mood, in sixths of a point; 0 in slices that do not sum it.
-      change_squares: sum of the squared changes of mood, in thirty-sixths of a squared point.
+      change: sum of their changes of mood, in three-hundredths of a point; 0 in slices that do not
+        sum it.
+      change_squares: sum of the squared changes of mood, in ninety-thousandths of a squared point.
     """
 
     conversations: int

@@ -34,7 +34,8 @@ class Profile(NamedTuple):
       hour: hour of the day in which the conversation started.
       stated: the conversation's values of `ATTRIBUTES`, in that order.
       traits: the facts about the conversation that the facets may use.
-      change: the conversation's change of mood in sixths of a point; 0 if it is not defined.
+      change: the conversation's change of mood in three-hundredths of a point; 0 if it is not
+        defined.
     """
 
     hour: int
@@ -71,7 +72,7 @@ def profile_of(summary: ConversationSummary) -> Profile:
         summary.started_at_us % DAY_US // HOUR_US,
         summary.breakdowns,
         traits_of(summary),
-        summary.sentiment_change_sixths or 0,
+        summary.sentiment_change_300ths or 0,
     )
 
 

@@ -130,7 +130,7 @@ class TotalsBuilder:
         counted: set[int] = set()
         for summary in summaries:
             is_user = 1 if summary.user else 0
-            change = summary.sentiment_change_sixths or 0
+            change = summary.sentiment_change_300ths or 0
             for place, slices in profile_of(summary).slices():
                 row = self._places[place]
                 for index in slices:

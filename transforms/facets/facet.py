@@ -68,7 +68,7 @@ def traits_of(summary: ConversationSummary) -> Traits:
         summary.use,
         summary.opening_type,
         summary.closing_type,
-        summary.sentiment_change_sixths is not None,
+        summary.sentiment_change_300ths is not None,
         summary.pushback_reasons,
     )
 

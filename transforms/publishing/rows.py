@@ -68,7 +68,7 @@ def row_of(
         facet_value=facet_value,
         conversations=sums.conversations if sums else None,
         users=sums.users if sums else None,
-        sentiment_change_sixths=sums.change if sums and has_change else None,
+        sentiment_change_300ths=sums.change if sums and has_change else None,
         sentiment_change_squares=sums.change_squares if sums and has_change else None,
         revision=revision,
         snapshot=snapshot,

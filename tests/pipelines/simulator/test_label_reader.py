@@ -23,7 +23,7 @@ def test_scores_match_the_code() -> None:
     texts = [human_code("coaching", -2), assistant_code("sexual"), assistant_code(None)]
     human, pushback, reply = LabelReader().score(texts, np.array([True, False, False]))
     assert human[FIRST_TYPE + TYPES.index("coaching")] == SURE
-    assert human[SENTIMENT] == -2
+    assert human[SENTIMENT] == -100
     assert pushback[PUSHBACK] == SURE
     assert PUSHBACK_REASONS[pushback[REASON]] == "sexual"
     assert reply[PUSHBACK] < 0

@@ -96,12 +96,12 @@ def test_the_share_of_affective_can_be_set() -> None:
 def test_the_mood_rises_a_little() -> None:
     """As in the study, the sum of the sentiment changes is above zero."""
     cells = truth_of(replace(SMALL, conversations=4_000, share_affective=0.6)).cells()
-    sixths = [
-        sums.sentiment_change_sixths
+    changes = [
+        sums.sentiment_change_300ths
         for name, sums in cells
         if (name.granularity, *name[2:]) == ("day", "overall", "all", "sentiment", "affective")
     ]
-    assert sum(sixths) > 0
+    assert sum(changes) > 0
 
 
 def test_lengths_next_to_every_boundary_occur() -> None:

@@ -89,12 +89,15 @@ def test_the_most_frequent_type_of_an_end_wins() -> None:
 
 
 def test_change_needs_six_messages() -> None:
-    """The change is the sum of the last three moods minus the sum of the first three, in sixths."""
+    """The change is the sum of the last three moods minus that of the first three, in hundredths.
+
+    That makes it the change of the mean, in three-hundredths.
+    """
     moods = (-2, -1, -1, 0, 1, 2)
     messages = [human(index, "coaching", mood) for index, mood in enumerate(moods)]
     six = describe(messages, tells_language=False)
     five = describe(messages[1:], tells_language=False)
-    assert six.change_sixths == 7
+    assert six.change_300ths == 350
     assert values(six, "sentiment") == ["all", "affective", "coaching"]
     assert values(five, "sentiment") == []
 

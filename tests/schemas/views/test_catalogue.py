@@ -51,7 +51,7 @@ def test_every_example_runs_and_reads_its_views(figure: Figure, tmp_path: Path) 
         row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),
         row(15, "pushback_reason", "self_harm"), row(500, "drift", "coaching>companionship"),
         row(30, breakdown="length", breakdown_value="2"),
-        row(50, "sentiment", sentiment_change_sixths=60, sentiment_change_squares=90),
+        row(50, "sentiment", sentiment_change_300ths=3000, sentiment_change_squares=225_000),
     ]  # fmt: skip
     folder = database_of(tmp_path, *overall, row(80, window_start_us=MONDAY_US - 7 * 24 * HOUR_US))
     assert query_run(folder, figure.query)

@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row(500, "drift", "coaching>companionship"), row(50, "drift_long", "coaching>coaching"),
         row(30, breakdown="length", breakdown_value="2"), row(500, **web),
         row(90, "use", "affective", **web),
-        row(50, "sentiment", sentiment_change_sixths=60, sentiment_change_squares=90),
+        row(50, "sentiment", sentiment_change_300ths=3000, sentiment_change_squares=225_000),
     ]  # fmt: skip
     return database_of(tmp_path_factory.mktemp("run"), *rows, rates=[rate((80, 100), (10, 1000))])
 

@@ -142,14 +142,14 @@ def test_pushback_rate_and_reason(tmp_path: Path) -> None:
 
 def test_sentiment_change_from_sums(tmp_path: Path) -> None:
     """The mean, deviation and interval are the same from the sums as from the single changes."""
-    changes = np.array([-3, -1, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 7, 12])
+    changes = np.array([-163, -50, 0, 0, 1, 50, 99, 100, 102, 150, 200, 201, 250, 300, 350, 600])
     sums: dict[str, Any] = {
-        "sentiment_change_sixths": int(changes.sum()),
+        "sentiment_change_300ths": int(changes.sum()),
         "sentiment_change_squares": int((changes**2).sum()),
     }
     folder = database_of(tmp_path, row(16, "sentiment", "coaching", **sums))
     found = _one(folder, "FROM sentiment_change WHERE granularity = 'day'")
-    mean, deviation = changes.mean() / 6, changes.std(ddof=1) / 6
+    mean, deviation = changes.mean() / 300, changes.std(ddof=1) / 300
     assert found["mean_change"] == pytest.approx(mean)
     assert found["sd_change"] == pytest.approx(deviation)
     assert found["change_low"] == pytest.approx(mean - 1.959964 * deviation / 4)
@@ -162,7 +162,7 @@ def test_normal_interval_is_close_to_the_bootstrap() -> None:
     The bootstrap has 1,000 resamplings.
     """
     rng = np.random.default_rng(1)
-    changes = rng.integers(-6, 9, 15) / 6
+    changes = rng.integers(-300, 401, 15) / 300
     half = 1.959964 * changes.std(ddof=1) / np.sqrt(15)
     means = rng.choice(changes, (1000, 15)).mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
@@ -172,7 +172,7 @@ def test_normal_interval_is_close_to_the_bootstrap() -> None:
 
 def test_few_changes_have_no_interval(tmp_path: Path) -> None:
     """A mean of fewer than 15 conversations, e.g. of one's own data, has no interval."""
-    sums: dict[str, Any] = {"sentiment_change_sixths": 6, "sentiment_change_squares": 36}
+    sums: dict[str, Any] = {"sentiment_change_300ths": 300, "sentiment_change_squares": 90_000}
     folder = database_of(tmp_path, row(1, "sentiment", "all", **sums))
     found = _one(folder, "FROM sentiment_change WHERE granularity = 'day'")
     assert found["mean_change"] == 1

@@ -146,10 +146,10 @@ def expected_over(
 def test_mood_over_a_window_uses_all_its_changes(tmp_path: Path) -> None:
     """The mean and deviation over seven days are the same from sums as from all single changes."""
     rng = np.random.default_rng(2)
-    changes = [rng.integers(-6, 9, 20) for _ in range(9)]
+    changes = [rng.integers(-300, 401, 20) for _ in range(9)]
     rows = [
         row(20, "sentiment", "coaching", window_start_us=MONDAY_US + day * DAY_US,
-            sentiment_change_sixths=int(c.sum()), sentiment_change_squares=int((c**2).sum()))
+            sentiment_change_300ths=int(c.sum()), sentiment_change_squares=int((c**2).sum()))
         for day, c in enumerate(changes)
     ]  # fmt: skip
     found = query(
@@ -157,6 +157,6 @@ def test_mood_over_a_window_uses_all_its_changes(tmp_path: Path) -> None:
         "FROM sentiment_change WHERE granularity = 'trailing_7_days' ORDER BY last_day",
     )
     assert [f["days"] for f in found] == [1, 2, 3, 4, 5, 6, 7, 7, 7]
-    week = np.concatenate(changes[-7:]) / 6
+    week = np.concatenate(changes[-7:]) / 300
     assert found[-1]["mean_change"] == pytest.approx(week.mean())
     assert found[-1]["sd_change"] == pytest.approx(week.std(ddof=1))

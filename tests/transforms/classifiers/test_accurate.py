@@ -92,7 +92,7 @@ def test_at_the_gate_a_message_is_read_again() -> None:
     """
     encoder = SentencesByHand()
     sure, unsure = score(accurate(encoder), "i am really sad", "sad song titles")
-    assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -2)
+    assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -100)
     assert (unsure[AFFECTIVE], unsure[FIRST_TYPE + 2], unsure[SENTIMENT]) == (-48, 0, 0)
     assert encoder.read == ["i am really sad", "sad song titles"]
 

@@ -98,21 +98,22 @@ def test_long_batches_agree_with_single_messages() -> None:
 
 
 def test_hand_computed_rows() -> None:
-    """Each column is the logit of its head in eighths; sentiment is a step."""
+    """Each column is the logit of its head in eighths; sentiment is a step of half a point."""
     says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
     rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
     assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
-    assert rows[:, SENTIMENT].tolist() == [-1, -1, 0]
+    assert rows[:, SENTIMENT].tolist() == [-50, -50, 0]
     assert rows[:, TYPE_COLUMNS].tolist() == [[0] * 6, [0, 0, 0, 40, 0, 0], [0, 0, 0, 40, 0, 0]]
 
 
 @pytest.mark.parametrize(
-    ("logit", "step"), [(-4, -2), (-3, -1), (-1, 0), (0, 0), (1, 1), (2, 1), (3, 2), (9, 2)]
+    ("logit", "mood"),
+    [(-4, -100), (-3, -50), (-1, 0), (0, 0), (1, 50), (2, 50), (3, 100), (9, 100)],
 )
-def test_the_sentiment_is_cut_into_five_steps(logit: int, step: int) -> None:
+def test_the_sentiment_is_cut_into_five_steps(logit: int, mood: int) -> None:
     """The test classifier cuts at -3, -1, 1 and 3; a logit on a cut gets the higher step."""
     [row] = classifier({("mood", SENTIMENT): logit}).score(["mood"], np.array([True]))
-    assert row[SENTIMENT] == step
+    assert row[SENTIMENT] == mood
 
 
 def test_a_human_row_names_its_language() -> None:

@@ -244,7 +244,9 @@ def test_the_strongest_pushback_of_a_reason_is_kept() -> None:
 
 def test_the_earlier_of_two_copies_is_read() -> None:
     """If two copies of an event differ, the one sent earlier is read, whatever arrives first."""
-    early, late = (scored("e", at, scores=human_scores(sentiment=s)) for at, s in ((1, 2), (9, -2)))
+    early, late = (
+        scored("e", at, scores=human_scores(sentiment=s)) for at, s in ((1, 100), (9, -100))
+    )
     for order in ([early, late], [late, early]):
         records = of(order).human_in_time_order()
         assert [conversation.scores_of(r) for r in records] == [early.scores]

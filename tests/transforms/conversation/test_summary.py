@@ -32,9 +32,9 @@ def summary_of(messages: list[ScoredMessage]) -> ConversationSummary:
     return summarize([ConversationState.of(messages)], READER)[0]
 
 
-def feeling(*steps: int) -> list[ScoredMessage]:
-    """Builds one human message for each sentiment, in half points."""
-    return [scored(f"h{i}", i, scores=human_scores(sentiment=step)) for i, step in enumerate(steps)]
+def feeling(*moods: int) -> list[ScoredMessage]:
+    """Builds one human message for each sentiment, in hundredths of a point."""
+    return [scored(f"h{i}", i, scores=human_scores(sentiment=mood)) for i, mood in enumerate(moods)]
 
 
 @settings(deadline=None, max_examples=100)
@@ -49,41 +49,43 @@ def test_contradicting_duplicates_do_not_depend_on_the_batch() -> None:
     """Two events with small hashes and 300 send times each don't affect a neighbour's sentiment."""
     events = [bytes([16 + i]) + bytes(7) for i in range(2)]
     stamped = [msgspec.structs.replace(scored(at_s=i), event=events[i % 2]) for i in range(300)]
-    states = [ConversationState.of(feeling(2, 2, 2)), ConversationState.of(stamped)]
+    states = [ConversationState.of(feeling(100, 100, 100)), ConversationState.of(stamped)]
     assert summarize(states, READER)[1] == summarize(states[1:], READER)[0]
     assert summarize(states, READER)[1].human_messages == 2
 
 
-@pytest.mark.parametrize(("steps", "change"), [
-    ((-2, -2, -2, 2, 2), None),
-    ((-2, -2, -2, 2, 2, 2), 12),
-    ((2, 2, 2, -2, -2, -2), -12),
-    ((0, 1, 0, -2, 1, 1, 2), 3),
+@pytest.mark.parametrize(("moods", "change"), [
+    ((-100, -100, -100, 100, 100), None),
+    ((-100, -100, -100, 100, 100, 100), 600),
+    ((100, 100, 100, -100, -100, -100), -600),
+    ((0, 0, 0, 0, 0, 1), 1),
+    ((0, 37, 0, -100, 50, 51, 99), 163),
 ])  # fmt: skip
-def test_sentiment_change_needs_six_messages(steps: tuple[int, ...], change: int | None) -> None:
-    """The change is the last three messages minus the first three, in sixths of a point.
+def test_sentiment_change_needs_six_messages(moods: tuple[int, ...], change: int | None) -> None:
+    """The change is the last three messages minus the first three, in three-hundredths of a point.
 
     For fewer than six messages it is None.
     """
-    assert summary_of(feeling(*steps)).sentiment_change_sixths == change
+    assert summary_of(feeling(*moods)).sentiment_change_300ths == change
 
 
 def test_sentiment_change_is_exact_if_the_middle_is_sampled() -> None:
     """Only the ends of 700 human messages matter."""
-    steps = [-2, -1, -2, *[2] * 694, 1, 0, 1]
-    assert summary_of(feeling(*steps)).sentiment_change_sixths == 7
+    moods = [-100, -50, -99, *[100] * 694, 50, 0, 51]
+    assert summary_of(feeling(*moods)).sentiment_change_300ths == 350
 
 
-@pytest.mark.parametrize(("steps", "ends"), [
+@pytest.mark.parametrize(("moods", "ends"), [
     ((), (None, None)),
-    ((-2,), (-1.0, -1.0)),
-    ((-2, 0, -1, 2), (-0.5, 1 / 6)),
+    ((-100,), (-1.0, -1.0)),
+    ((1, 2), (0.015, 0.015)),
+    ((-100, 0, -50, 99), (-0.5, 0.49 / 3)),
 ])  # fmt: skip
 def test_sentiment_ends_are_means_in_points(
-    steps: tuple[int, ...], ends: tuple[float | None, float | None]
+    moods: tuple[int, ...], ends: tuple[float | None, float | None]
 ) -> None:
     """The sentiment at each end is the mean of at most three messages, between -1 and 1."""
-    assert sentiment_ends(ConversationState.of(feeling(*steps))) == pytest.approx(ends)
+    assert sentiment_ends(ConversationState.of(feeling(*moods))) == pytest.approx(ends)
 
 
 def test_a_summary_has_user_start_counts_and_attributes() -> None:
@@ -127,7 +129,7 @@ def test_a_conversation_of_the_assistant_alone_has_a_summary() -> None:
     summary = summary_of(talk(0, 2))
     assert (summary.human_messages, summary.types, summary.use) == (0, 0, 7)
     assert (summary.opening_type, summary.closing_type) == (-1, -1)
-    assert summary.sentiment_change_sixths is None
+    assert summary.sentiment_change_300ths is None
 
 
 def test_drift_reads_the_first_and_the_last_three() -> None:

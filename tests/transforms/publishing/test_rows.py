@@ -43,16 +43,16 @@ def test_the_window_starts_at_the_hour_or_the_day(
 def test_only_sentiment_rows_have_a_change() -> None:
     """In rows of other facets the change is null. In a sentiment row a change of 0 is 0."""
     other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
-    assert (other.sentiment_change_sixths, other.sentiment_change_squares) == (None, None)
+    assert (other.sentiment_change_300ths, other.sentiment_change_squares) == (None, None)
     still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Sums(9, 8, 0, 0), STAMP, 1, 1)
-    assert (still.sentiment_change_sixths, still.sentiment_change_squares) == (0, 0)
+    assert (still.sentiment_change_300ths, still.sentiment_change_squares) == (0, 0)
 
 
 def test_a_withdrawal_has_no_numbers() -> None:
     """A row without sums names its cell and has no counts."""
     row = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), None, STAMP, 2, 1)
     assert (row.conversations, row.users) == (None, None)
-    assert (row.sentiment_change_sixths, row.sentiment_change_squares) == (None, None)
+    assert (row.sentiment_change_300ths, row.sentiment_change_squares) == (None, None)
     assert (row.facet, row.facet_value, row.revision) == ("sentiment", "coaching", 2)
 
 

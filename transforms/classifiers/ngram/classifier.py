@@ -112,7 +112,7 @@ def lay_out_human(
     """Turns logits of human messages, float64 (n, 16), into rows; the language stays 0."""
     rows = np.zeros((len(logits), HUMAN_WIDTH), np.int8)
     rows[:, :SENTIMENT] = _quantise(logits[:, :SENTIMENT])
-    rows[:, SENTIMENT] = np.searchsorted(sentiment_cuts, logits[:, SENTIMENT], "right") - 2
+    rows[:, SENTIMENT] = 50 * np.searchsorted(sentiment_cuts, logits[:, SENTIMENT], "right") - 100
     return rows
 
 
