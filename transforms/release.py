@@ -36,7 +36,7 @@ from transforms.policies import Clock
 from transforms.publishing.rows import RowStamp, release_day, row_of, snapshot_rows
 from transforms.publishing.suppression import published_cells
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _ROWS: Final = Metrics.distribution("release", "rows")
 
 

@@ -22,7 +22,7 @@ from transforms.conversation.layout import STATED_IDS, check_layout
 from transforms.conversation.spans import Span, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 class HistoryUpdate(NamedTuple):

@@ -53,7 +53,7 @@ MAX_STATE_BYTES: Final = 16 * 1024
 ENDS: Final = 3
 """Number of messages in the opening of a conversation, and in its closing."""
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HASH: Final = slice(8, 16)
 _SCORES: Final = slice(16, None)
 _RECORD_BYTES: Final = 16 + 17

@@ -21,8 +21,8 @@ from transforms.counting.cells import BREAKDOWN_NAMES, NOTHING, Cell, Sums
 from transforms.counting.profile import Place, profile_of
 from transforms.facets.registry import SLICE_KEYS, SUMMING_CHANGE, index_of_key
 
-_LAYOUT: int = 2
-"""Version of the encoded form."""
+_LAYOUT: int = 3
+"""Version of the encoded form and of the units in it."""
 
 
 class DayTotals(dict[Cell, Sums]):

@@ -24,7 +24,7 @@ from transforms.counting.contribution import Rank, remembered_ids
 from transforms.counting.profile import Profile, cells_without, profile_of
 from transforms.counting.totals import DayTotals
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 
 class Remembered(NamedTuple):
