@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -103,6 +104,25 @@ def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[A
             rows, size_bytes = [], 0
     if rows:
         yield rows, header.holds_messages
+
+
+def avro_row_counts(file: Any, name: str) -> Iterator[tuple[int, int]]:
+    """Yields the number of rows in each block, and the position of the block's end.
+
+    Reads only the head of each block and skips its content.
+
+    Raises:
+      InputError: during the iteration, if the file is not an archive of events.
+      Exception: one of `unpack.DAMAGE`, during the iteration, if the file is damaged.
+    """
+    header = _header_of(file, name)
+    if _skip_past(file, header.marker, 0) is None:
+        return
+    while (rows := _read_long(file)) is not None:
+        size_bytes = _read_long(file)
+        if rows < 0 or size_bytes is None or size_bytes < 0:
+            raise ValueError("the block has no number of records or no size")
+        yield rows, file.seek(size_bytes + _MARKER_BYTES, os.SEEK_CUR)
 
 
 def _header_of(file: Any, name: str) -> _Header:

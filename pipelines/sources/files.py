@@ -95,7 +95,7 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
         super().__init__()
         known = listed or [()] * len(patterns)
         reads = [
-            _read_of(literal_or_pattern(pattern), files)
+            read_of(literal_or_pattern(pattern), files)
             for pattern, files in zip(patterns, known, strict=True)
         ]
         self._source = ConcatSource([read.source for read in reads])
@@ -115,7 +115,7 @@ def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
     Raises:
       InputError: before the first record, as `ReadFiles` does; later, if a file is damaged.
     """
-    for read in [_read_of(literal_or_pattern(pattern)) for pattern in patterns]:
+    for read in [read_of(literal_or_pattern(pattern)) for pattern in patterns]:
         for path in sorted(file.path for file in read.files if file.size_in_bytes):
             yield from read.source.records(path)
 
@@ -139,7 +139,12 @@ def size_of(patterns: Sequence[str]) -> int:
     return sum(file.size_in_bytes for match in matches for file in match.metadata_list)
 
 
-def _read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | ReadJsonLines:
+def read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | ReadJsonLines:
+    """Returns the step that reads the files of a pattern.
+
+    Raises:
+      InputError: if the ending is unknown, no file matches or an Avro file is empty.
+    """
     endings: Mapping[str, type[ReadAvro | ReadJsonLines]] = {
         ".avro": ReadAvro,
         ".jsonl": ReadJsonLines,
