@@ -182,6 +182,7 @@ class _Watch:
 
 def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) -> list[str]:
     flags = [flag for pattern in inputs for flag in ("--input", pattern)]
+    flags.append("--classifier=default")  # As the stream's.
     if undertone(["run", *flags, "--output", str(batch)]) not in {0, MOST_REFUSED}:
         raise ServiceError(f"undertone run, to compare with, failed; its error is above ({batch})")
     return settled_differences(cloud.dataset, batch, sent)

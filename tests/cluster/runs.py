@@ -23,8 +23,8 @@ WHILE_READING: Final = 0.1
 """Records written per conversation when part of the archive is read and scored."""
 WHILE_TALLYING: Final = 6.0
 """Records written per conversation after the first shuffle. At the end there are about eight."""
-SETTINGS: Final = ("--min_users=1", "--min_conversations=1")
-"""These publish every cell, so that every loss shows."""
+SETTINGS: Final = ("--min_users=1", "--min_conversations=1", "--classifier=default")
+"""These publish every cell, so that every loss shows, and give all runs the same classifier."""
 
 _TIMEOUT_S: Final = 600.0
 _POLL_S: Final = 0.2

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 import duckdb
 
+RUN_FLAGS: Final = ("--direct_num_workers=1", "--classifier=default")
+"""Flags for runs that are the same on every machine."""
+
 _ROOT: Final = Path(__file__).parents[2]
 _COPIED: Final = ("schemas", "transforms", "pipelines", "deploy", "docs")
 _FILES: Final = (

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.examples.checkout import Checkout
+from tests.examples.checkout import RUN_FLAGS, Checkout
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -40,7 +40,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     regions = ["north"] * 20 + ["south"] * 20 + [None] * 20
     lines = "\n".join(event(n, region) for n, region in enumerate(regions))
     (checkout.folder / "events.jsonl").write_text(lines + "\n")
-    checkout.undertone("run", "--input=events.jsonl", "--output=run", "--direct_num_workers=1")
+    checkout.undertone("run", "--input=events.jsonl", "--output=run", *RUN_FLAGS)
     return checkout
 
 

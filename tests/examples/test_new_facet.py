@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.examples.checkout import Checkout
+from tests.examples.checkout import RUN_FLAGS, Checkout
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -60,7 +60,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     (checkout.folder / "transforms" / "facets" / "answered.py").write_text(MODULE)
     checkout.generate()
     (checkout.folder / "events.jsonl").write_text(events(50, answered=30))
-    checkout.undertone("run", "--input=events.jsonl", "--output=run", "--direct_num_workers=1")
+    checkout.undertone("run", "--input=events.jsonl", "--output=run", *RUN_FLAGS)
     return checkout
 
 
@@ -77,7 +77,7 @@ def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
 def test_it_is_protected(extended: Checkout) -> None:
     """A value with under 15 users is withheld, and so is a second value that would reveal it."""
     (extended.folder / "few.jsonl").write_text(events(50, answered=45))
-    extended.undertone("run", "--input=few.jsonl", "--output=few", "--direct_num_workers=1")
+    extended.undertone("run", "--input=few.jsonl", "--output=few", *RUN_FLAGS)
     shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")
     assert shown == []
 

@@ -22,8 +22,9 @@ from tests.live.traffic import MAX_EVENT_BYTES
 
 SETTINGS: Final = (
     "--min_users=1", "--min_conversations=1", f"--max_event_bytes={MAX_EVENT_BYTES}",
+    "--classifier=default",
 )  # fmt: skip
-"""These publish every cell, so that every loss shows."""
+"""These publish every cell, so that every loss shows, and give all runs the same classifier."""
 FIRING: Final = "--firing_period=2s"
 _SETTLED_S: Final = 240.0
 _PAUSE_S: Final = 2.0

@@ -66,7 +66,7 @@ def test_the_flag_reaches_tables_ledger_and_report(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.avro", events)
     folder = tmp_path / "run"
     flags = [f"--input={tmp_path / 'a.avro'}", f"--output={folder}", "--own_data"]
-    assert main(["run", *flags, "--values=platform=web,ios"]) == 0
+    assert main(["run", *flags, "--values=platform=web,ios", "--classifier=default"]) == 0
     assert query(
         folder,
         "select breakdown_value, conversations from aggregates_latest where granularity = 'day' "

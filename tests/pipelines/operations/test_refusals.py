@@ -17,7 +17,8 @@ LATE = {"published_at_us": 4_000_000_000_000_000}
 
 def run(capsys: pytest.CaptureFixture[str], source: Path) -> tuple[int, str]:
     """Runs the job over a file; returns the exit code and the last line of standard error."""
-    code = main(["run", f"--input={source}", f"--output={source.parent / 'run'}"])
+    flags = [f"--input={source}", f"--output={source.parent / 'run'}", "--classifier=default"]
+    code = main(["run", *flags])
     return code, capsys.readouterr().err.splitlines()[-1]
 
 

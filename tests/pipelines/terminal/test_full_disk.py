@@ -26,6 +26,7 @@ from tests.pipelines.processes import finished
 pytestmark = pytest.mark.timeout(300)
 
 FULL = os.strerror(errno.EFBIG)
+DEFAULT = "--classifier=default"
 TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
 
@@ -45,8 +46,8 @@ def file_size(most_bytes: int) -> Iterator[None]:
     [
         (("simulate", "--conversations=500", "--output=out"), 20_000, "out/events-00000.avro"),
         (("import", "chats.jsonl", "--output=out.jsonl"), 20_000, "out.jsonl"),
-        (("classify", "chats.jsonl", "--output=out.jsonl"), 20_000, "out.jsonl"),
-        (("run", "--input=a.avro", "--output=out"), 300_000, "out"),
+        (("classify", "chats.jsonl", "--output=out.jsonl", DEFAULT), 20_000, "out.jsonl"),
+        (("run", "--input=a.avro", "--output=out", DEFAULT), 300_000, "out"),
     ],
 )
 def test_a_full_disk_is_one_sentence(
@@ -68,8 +69,8 @@ def test_a_full_disk_is_one_sentence(
 def test_a_full_temporary_folder(flags: tuple[str, ...], tmp_path: Path) -> None:
     """If a run's temporary folder is full, the error names TMPDIR, also with worker processes."""
     write_archive(tmp_path / "a.avro", [avro_event()])
-    argv = ["-m", "pipelines.commands.program", "run", "--input=a.avro", "--output=out", *flags]
-    code, lines = finished(argv, tmp_path, file_size_bytes=1000)
+    argv = ["-m", "pipelines.commands.program", "run", "--input=a.avro", "--output=out"]
+    code, lines = finished([*argv, DEFAULT, *flags], tmp_path, file_size_bytes=1000)
     assert code == 2
     assert lines[-1].startswith(f"undertone: {tmp_path / 'temporary'}/undertone-")
     assert lines[-1].endswith(f"{FULL}; free some space or set TMPDIR to a folder on another disk")
@@ -80,7 +81,7 @@ def test_a_full_standard_output(tmp_path: Path) -> None:
     """If a program cannot print its output, it ends with one sentence."""
     archive = tmp_path / "a.avro"
     write_archive(archive, [avro_event()])
-    assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}"]) == 0
+    assert main(["run", f"--input={archive}", f"--output={tmp_path / 'run'}", DEFAULT]) == 0
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         argv = ["-m", "pipelines.commands.program", "report", "run"]
         code, lines = finished(argv, tmp_path, stdout=full)

@@ -14,7 +14,9 @@ from tests.pipelines.processes import await_line, await_true, interrupted, start
 
 pytestmark = pytest.mark.timeout(300)
 
-RUN: Final = ("pipelines.commands.program", "run", "--input=a.avro", "--output=run")
+RUN: Final = (
+    "pipelines.commands.program", "run", "--input=a.avro", "--output=run", "--classifier=default",
+)  # fmt: skip
 STREAM: Final = ("pipelines.stream", "--subscription=projects/p/subscriptions/s", "--dataset=p.d")
 BACKFILL: Final = ("pipelines.backfill", "--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d")
 TWO_PROCESSES: Final = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
