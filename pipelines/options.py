@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
 from schemas.failures import InputError
@@ -15,15 +17,29 @@ from transforms.policies import Firings
 from transforms.publishing.suppression import Thresholds
 from transforms.score import LoadClassifier
 
+AUTO: Final = "auto"
+"""The value of `--classifier` that lets the program choose one by the size of the input."""
+
 _DEFAULT: Final = Settings()
 _LARGE_INPUT_BYTES: Final = 20_000_000
+_LONG_ENCODER_S: Final = 10.0
+"""From this work of the sentence encoder on, it pays to start a process for each core."""
 _RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "SparkRunner")
 
 
-def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how to count."""
+def add_settings_arguments(
+    parser: argparse.ArgumentParser, *, may_choose_classifier: bool = False
+) -> None:
+    """Adds the flags that say how to count.
+
+    With `may_choose_classifier`, `AUTO` is the default of `--classifier`. The program then has to
+    replace it by a choice before it calls `settings_of`.
+    """
     group = parser.add_argument_group("how to count")
-    add_classifier_argument(group)
+    if may_choose_classifier:
+        add_auto_classifier_argument(group)
+    else:
+        _add_classifier(group, tuple(CLASSIFIERS), _CLASSIFIER_HELP, "default")
     group.add_argument(
         "--session_gap",
         type=_duration,
@@ -67,27 +83,49 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_classifier_argument(parser: argparse._ActionsContainer) -> None:
-    """Adds the flag that chooses the classifier, to a parser or to one of its groups."""
-    parser.add_argument(
-        "--classifier",
-        default="default",
-        metavar="|".join(CLASSIFIERS),
-        help="which classifier scores the messages. With accurate, a sentence encoder also reads "
-        "each message that may be affective. That is slower, and needs pip install "
-        "'undertone[accurate]' on every worker (default: default)",
+_CLASSIFIER_HELP: Final = (
+    "which classifier scores the messages. With accurate, a sentence encoder also reads "
+    "each message that may be affective. That is slower, and needs pip install "
+    "'undertone[accurate]' on every worker"
+)
+
+
+def add_auto_classifier_argument(parser: argparse._ActionsContainer) -> None:
+    """Adds the flag that names the classifier or lets the program choose it, with `AUTO`."""
+    chooses = (
+        "With auto, the program takes accurate if that one can read the whole input on this "
+        "machine within about a minute, and otherwise default. It says which one it takes. The "
+        "choice depends on the number of workers, so name a classifier if two runs must agree"
     )
+    _add_classifier(parser, (AUTO, *CLASSIFIERS), f"{_CLASSIFIER_HELP}. {chooses}", AUTO)
 
 
 def classifier_loader(name: str) -> LoadClassifier:
     """Returns the function that loads the classifier with the given name.
 
     Raises:
-      InputError: if no classifier has that name.
+      InputError: if no classifier has that name. `AUTO` is not a classifier.
     """
+    if name == AUTO:
+        raise InputError(
+            "classifier auto works only in undertone run and undertone classify; "
+            f"name {' or '.join(CLASSIFIERS)}"
+        )
     if name not in CLASSIFIERS:
-        raise InputError(f"classifier must be {' or '.join(CLASSIFIERS)}, got {name}")
+        raise InputError(
+            f"classifier must be {' or '.join(CLASSIFIERS)} (or auto, in undertone run and "
+            f"undertone classify), got {name}"
+        )
     return CLASSIFIERS[name]
+
+
+def with_classifier(settings: Settings, name: str) -> Settings:
+    """Returns the settings with another classifier, its version and its rates.
+
+    Raises:
+      InputError: if no classifier has that name, or it is not installed.
+    """
+    return replace(settings, **_classifier_fields(name))
 
 
 def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
@@ -243,8 +281,6 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         firings = Firings(
             early=arguments.firing_period, conversation_life=arguments.conversation_life
         )
-    load_classifier = classifier_loader(arguments.classifier)
-    version = load_classifier().version
     return Settings(
         session_gap=arguments.session_gap,
         allowed_lateness=arguments.allowed_lateness,
@@ -253,10 +289,29 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         values=frozenset(arguments.values or ()),
         thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,
-        load_classifier=load_classifier,
-        classifier_version=version,
-        rates=load_rates(version),
+        **_classifier_fields(arguments.classifier),
         revision=wall_clock_us() if started_at_us is None else started_at_us,
+    )
+
+
+def _classifier_fields(name: str) -> dict[str, Any]:
+    load_classifier = classifier_loader(name)
+    version = load_classifier().version
+    return {
+        "load_classifier": load_classifier,
+        "classifier_version": version,
+        "rates": load_rates(version),
+    }
+
+
+def _add_classifier(
+    parser: argparse._ActionsContainer, names: Sequence[str], help_: str, default: str
+) -> None:
+    parser.add_argument(
+        "--classifier",
+        default=default,
+        metavar="|".join(names),
+        help=f"{help_} (default: {default})",
     )
 
 

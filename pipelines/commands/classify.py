@@ -14,7 +14,7 @@ from pipelines.terminal.progress import say
 
 def add_classify(commands: Any) -> None:
     """Adds the command to the command line."""
-    from pipelines.options import add_classifier_argument  # noqa: PLC0415
+    from pipelines.options import add_auto_classifier_argument  # noqa: PLC0415
     from transforms.classifiers.head import PRIOR  # noqa: PLC0415
 
     parser = commands.add_parser(
@@ -39,22 +39,28 @@ def add_classify(commands: Any) -> None:
         f"one language. It shifts the probabilities, but not labels, use or alert. May be repeated "
         f"(default {PRIOR})",
     )
-    add_classifier_argument(parser)
+    add_auto_classifier_argument(parser)
     parser.set_defaults(command=_classify)
 
 
 def _classify(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    from pipelines.operations.classifier_choice import DEFAULT, choose_for_chats  # noqa: PLC0415
     from pipelines.operations.classify import classify, read_conversations  # noqa: PLC0415
     from pipelines.operations.prior import prior_shifts  # noqa: PLC0415
-    from pipelines.options import classifier_loader  # noqa: PLC0415
+    from pipelines.options import AUTO, classifier_loader  # noqa: PLC0415
     from pipelines.sinks.archive import appearing_at  # noqa: PLC0415
 
     check_apart(arguments.file, arguments.output)
     shifts = prior_shifts(arguments.prior)
-    load_classifier = classifier_loader(arguments.classifier)
+    is_auto = arguments.classifier == AUTO
+    load_classifier = classifier_loader(DEFAULT if is_auto else arguments.classifier)
     written = 0
     with opened(arguments.file) as lines, appearing_at(arguments.output) as out:
+        if is_auto:
+            choice = choose_for_chats(arguments.file)
+            say(str(choice))
+            load_classifier = classifier_loader(choice.classifier)
         classifier = load_classifier()
         conversations = read_conversations(lines, arguments.file.name)
         for classified in counted(classify(conversations, classifier, shifts), "conversations"):

@@ -6,9 +6,12 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.terminal.progress import say, told
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 
 def add_run(commands: Any) -> None:
@@ -21,7 +24,7 @@ def add_run(commands: Any) -> None:
         allow_abbrev=False,
         help="count archives of events; write tables and a report",
         description="Counts the conversations in files of events, on this machine. Writes Parquet "
-        "tables, a DuckDB database and an HTML report. A large input uses all cores. Every other "
+        "tables, a DuckDB database and an HTML report. Much work uses all cores. Every other "
         "flag goes to Beam, e.g. --direct_num_workers=1 to use one core.",
     )
     parser.add_argument(
@@ -39,15 +42,14 @@ def add_run(commands: Any) -> None:
         action="store_true",
         help="show every count, however small. Use it only if all conversations are your own",
     )
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, may_choose_classifier=True)
     parser.set_defaults(command=_run, takes_beam_flags=True)
 
 
 def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.beam_options import beam_options, local_flags  # noqa: PLC0415
     from pipelines.local import run_local  # noqa: PLC0415
-    from pipelines.operations.refusals import check_no_chats, check_refusals  # noqa: PLC0415
-    from pipelines.options import settings_of  # noqa: PLC0415
+    from pipelines.operations.refusals import check_refusals  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
 
@@ -57,13 +59,12 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     logging.getLogger("undertone").setLevel(logging.ERROR)
     if arguments.own_data:
         arguments.min_users = arguments.min_conversations = 1
-    settings = settings_of(arguments)
-    check_no_chats(arguments.input)
+    settings, encoder_s = _settings(arguments, flags)
     if arguments.own_data:
         say("every count is shown, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
-        options = beam_options(local_flags(flags, size_of(arguments.input)))
+        options = beam_options(local_flags(flags, size_of(arguments.input), encoder_s))
         run = run_local(arguments.input, arguments.output, settings, options)
     for line in summary_lines(run.folder):
         print(line)
@@ -71,3 +72,31 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     print(f"{read:,} records in {run.seconds:.1f} s")
     print(f"report: {run.report}")
     check_refusals(run.ledger, run.folder)
+
+
+def _settings(arguments: argparse.Namespace, flags: Sequence[str]) -> tuple[Settings, float]:
+    """Returns the settings, and the seconds that workers can share of the sentence encoder's work.
+
+    If the classifier is `AUTO`, it is chosen here, and the choice is printed.
+    """
+    from pipelines.beam_options import local_workers  # noqa: PLC0415
+    from pipelines.operations import classifier_choice  # noqa: PLC0415
+    from pipelines.operations.refusals import check_no_chats  # noqa: PLC0415
+    from pipelines.options import AUTO, settings_of, with_classifier  # noqa: PLC0415
+
+    is_auto = arguments.classifier == AUTO
+    if is_auto:
+        arguments.classifier = classifier_choice.DEFAULT
+    settings = settings_of(arguments)  # All flags are checked before anything is read.
+    check_no_chats(arguments.input)
+    if not is_auto and arguments.classifier == classifier_choice.DEFAULT:
+        return settings, 0.0
+    workers = local_workers(flags)
+    reading = classifier_choice.reading_of(arguments.input, workers) if workers else None
+    if is_auto:
+        choice = classifier_choice.choose(reading) if reading else classifier_choice.NAMED_RUNNER
+        say(str(choice))
+        arguments.classifier = choice.classifier
+        settings = with_classifier(settings, choice.classifier)
+    is_accurate = arguments.classifier == classifier_choice.ACCURATE
+    return settings, reading.shared_s if reading and is_accurate else 0.0

