@@ -1,15 +1,18 @@
-"""Measures Cohen's kappa between the authors' labels and a second, blind labelling.
+"""Measures how far two labellings agree: those of authors and a reader, or of two readers.
 
 Source of kappa: Cohen, "A coefficient of agreement for nominal scales", 1960.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from schemas.labels import PUSHBACK_REASONS, TYPES
-from training.sources import CORPORA, Conversation, read_lines
+from training.lines import read_lines
+from training.real_labels import read_labels, read_pushback
+from training.sources import CORPORA, Conversation
 
 SECOND: Final = CORPORA / "second_labels.jsonl"
 NO_REASON: Final = "none"
@@ -78,3 +81,55 @@ def _reasons(pairs: Sequence[tuple[Conversation, Any]]) -> tuple[list[str], list
             first.append(turn.pushback or NO_REASON)
             second.append(said)
     return first, second
+
+
+def real_agreement(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Returns Cohen's kappa between the two readers for affective, for the use and for each type.
+
+    If neither reader found a type, the kappa of that type is 1.
+    """
+    readings = [(row["first"], row["second"]) for row in rows]
+    found = {
+        "affective": kappa(
+            [a["use"] == "affective" for a, _ in readings],
+            [b["use"] == "affective" for _, b in readings],
+        ),
+        "use": kappa([a["use"] for a, _ in readings], [b["use"] for _, b in readings]),
+    }
+    for name in TYPES:
+        first, second = ([name in reading[i]["types"] for reading in readings] for i in (0, 1))
+        found[name] = kappa(first, second)
+    return found
+
+
+def pushback_agreement(rows: Sequence[dict[str, Any]]) -> float:
+    """Returns Cohen's kappa between the two readers on whether there is pushback."""
+    return kappa([bool(row["first"]) for row in rows], [bool(row["second"]) for row in rows])
+
+
+def measure_readers() -> dict[str, Any]:
+    """Measures the agreement of the two readers of real conversations, by set."""
+    rows = read_labels()
+    pushback = read_pushback()
+    found: dict[str, Any] = {
+        name: {"read": len(own)} | real_agreement(own)
+        for name in sorted({row["set"] for row in rows})
+        for own in [[row for row in rows if row["set"] == name]]
+    }
+    for kind, is_reply in (("replies", True), ("conversations", False)):
+        chosen = [row for row in pushback if (row["reply"] is not None) == is_reply]
+        found[f"pushback of {kind}"] = {
+            "read": len(chosen),
+            "pushback": pushback_agreement(chosen),
+        }
+    return found
+
+
+def main() -> None:
+    """Prints the agreement of the two readers by data set."""
+    for name, found in measure_readers().items():
+        print(name, json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,7 @@
-"""Calibrates a model: sets the scale, thresholds and cuts that turn scores into decisions.
+"""Calibrates a model: sets the scale, thresholds and lines that turn scores into decisions.
 
-Every score used here comes from a model that did not see the scored text. Calibration reads no
-label of a real conversation. It only assumes that a few per cent of the real conversations are
-affective.
+Every score used here comes from a model that did not see the scored text. Real conversations set
+the gate: how much each of its two parts weighs, what its logit means, and what counts.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq
 from scipy.special import expit
 
-from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, SENTIMENT_STEPS, TYPES
+from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, TYPES
 from training.layers import Weights
+from training.logistic import fit_logistic
 from training.model_file import Arrays
+from training.second_gate import domain_of
 from training.sources import Conversation, Reply
 from transforms.classifiers.head import (
     EDGE_MESSAGES,
@@ -29,11 +30,14 @@ from transforms.classifiers.head import (
 
 LANGUAGE_COUNT: Final = len(LANGUAGES)
 
-COUNTED: Final = 0.02
-"""The share of real, unlabelled conversations that should count as affective.
+NATURAL: Final = "real_dev"
+"""The set that was read whole and was not chosen by topic, so its shares are those of traffic."""
 
-This share includes the affective conversations that are found, and also about one in a hundred of
-the other conversations.
+COUNTED: Final = 0.03
+"""The share of the natural set that should count as affective.
+
+About 2.5 % of it are affective. The share includes those that are found, and also about one in a
+hundred of the other conversations.
 """
 
 ALERTED: Final = 0.012
@@ -42,8 +46,17 @@ _LEVELS: Final = np.linspace(0.75, 0.95, 9)
 _MEAN_FIGURES: Final = FIGURES - 2
 """The number of pooled figures that are means over messages."""
 
+PUSHBACK_PRIOR: Final = 0.1
+"""The share of conversations with pushback for which the threshold is set.
+
+The study found it in less than 10 %.
+"""
+
+_GATES: Final = [0, -1]
+_FAR: Final = 50.0
 _LARGEST_SHIFT: Final = 2.0
-_TINY: Final = 1e-12
+_WRITTEN_WEIGHT: Final = 0.1
+_PENALTY: Final = 0.02
 
 _FEWEST_EXAMPLES: Final = 20
 """A language with fewer examples than this gets no shift of its own."""
@@ -64,8 +77,8 @@ class Seen:
 
     Attributes:
         conversations: the `b` conversations.
-        whole: float64 (b, 7), the logits of gate and types for whole conversations.
-        edges: float64 (b, 2), the gate's logits for opening and closing.
+        whole: float64 (b, 8), the sums of gate, types and second gate for whole conversations.
+        edges: float64 (b, 2, 2), the sums of gate and second gate for opening and closing.
     """
 
     conversations: list[Conversation]
@@ -78,29 +91,28 @@ class Seen:
         return Seen(kept, self.whole[rows], self.edges[rows])
 
     def level(self) -> NDArray[np.float64]:
-        """Returns the mean upper quantile of logits, float64 (7,).
+        """Returns the mean upper quantile of the sums, float64 (8,).
 
-        The logits are those of the real, unlabelled conversations.
+        The sums are those of the natural set.
         """
-        real = [row.is_real for row in self.conversations]
+        real = [row.dataset == NATURAL for row in self.conversations]
         level: NDArray[np.float64] = np.quantile(self.whole[real], _LEVELS, axis=0).mean(axis=0)
         return level
 
     def lowered(self, by: NDArray[np.float64]) -> Seen:
-        """Returns the same conversations with `by`, float64 (7,), subtracted from the logits."""
-        return Seen(self.conversations, self.whole - by, self.edges - by[0])
+        """Returns the same conversations with `by`, float64 (8,), subtracted from the sums."""
+        return Seen(self.conversations, self.whole - by, self.edges - by[_GATES])
 
 
 def look(head: ConversationHead, scored: Scored) -> Seen:
-    """Computes a head's logits for conversations, and for their openings and closings."""
+    """Computes a head's sums for conversations, and for their openings and closings."""
     first, last = scored.starts[:-1], scored.starts[1:]
     size = np.minimum(last - first, EDGE_MESSAGES)
-    no_shift = np.zeros(len(first))
 
     def judge(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
-        return head.logits(scored.scores, begin, end, end - begin, no_shift)
+        return head.sums(scored.scores, begin, end, end - begin)
 
-    edges = [judge(first, first + size)[:, 0], judge(last - size, last)[:, 0]]
+    edges = [judge(first, first + size)[:, _GATES], judge(last - size, last)[:, _GATES]]
     return Seen(list(scored.conversations), judge(first, last), np.stack(edges, axis=1))
 
 
@@ -115,10 +127,8 @@ def join(parts: Sequence[Seen]) -> Seen:
 
 def begin(weights: Weights) -> ConversationHead:
     """Returns the fitted head unchanged, with all thresholds set to 0."""
-    pooled = np.logaddexp(weights["pool"], 0)
-    ends = np.stack([weights["pool_length"], weights["pool_bias"]], axis=1)
     return ConversationHead(
-        weights=np.concatenate([pooled, ends], axis=1),
+        weights=weights["figures"],
         thresholds=np.zeros(1 + len(TYPES)),
         language_shift=np.zeros(len(LANGUAGES)),
         edge_threshold=0.0,
@@ -127,8 +137,10 @@ def begin(weights: Weights) -> ConversationHead:
 
 
 def lower(weights: Weights, by: NDArray[np.float64]) -> Weights:
-    """Lowers all logits of a head by `by`, float64 (7,)."""
-    return weights | {"pool_bias": weights["pool_bias"] - by}
+    """Lowers all sums of a head by `by`, float64 (8,)."""
+    figures = weights["figures"].copy()
+    figures[:, -1] -= by
+    return weights | {"figures": figures}
 
 
 def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
@@ -143,7 +155,7 @@ def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
         logits: float32 (n, heads), the network's logits for the texts. Each text counts as a
             conversation of one message.
     """
-    begun = begin(weights).weights
+    begun = weights["figures"]
     gated = logits[:, : len(begun)] * begun[:, :_MEAN_FIGURES].sum(axis=1) + begun[:, -1]
     return lower(weights, np.quantile(gated, _LEVELS, axis=0).mean(axis=0))
 
@@ -151,25 +163,28 @@ def align(weights: Weights, logits: NDArray[np.float32]) -> Weights:
 def calibrate(head: ConversationHead, seen: Seen) -> ConversationHead:
     """Calibrates the gate at `PRIOR` and sets all thresholds."""
     rows = seen.conversations
-    real = np.array([row.is_real for row in rows])
+    natural = np.array([row.dataset == NATURAL for row in rows])
     affective = np.array([bool(row.labels and row.labels.affective) for row in rows])
+    labelled = np.array([row.labels is not None for row in rows])
     written = np.array([row.source == "written" for row in rows])
-    slope, offset = _platt(seen.whole[affective & written, 0], seen.whole[real, 0])
+    slopes = _slopes(rows, seen.whole[:, _GATES])
+    gate = seen.whole[:, _GATES] @ slopes
+    offset = _offset(gate[natural], affective[natural])
     weights = head.weights.copy()
-    weights[0] *= slope
+    weights[_GATES] *= slopes[:, None]
     weights[0, -1] += offset
-    gate = slope * seen.whole[:, 0] + offset
+    gate += offset
     shift = _language_shift(rows, gate, written & ~affective)
     index = [LANGUAGES.index(row.language) if row.language in LANGUAGES else 0 for row in rows]
     gate += shift[index]
-    edges = slope * seen.edges + offset + shift[index][:, None]
+    edges = seen.edges @ slopes + offset + shift[index][:, None]
     thresholds = np.zeros(1 + len(TYPES))
-    thresholds[0] = np.quantile(gate[real], 1 - COUNTED)
+    thresholds[0] = np.quantile(gate[natural], 1 - COUNTED)
     for kind, name in enumerate(TYPES):
-        among = np.flatnonzero(written & affective if name in AFFECTIVE_TYPES else written)
+        among = np.flatnonzero(labelled & affective if name in AFFECTIVE_TYPES else written)
         share = np.mean([name in _types(rows[row]) for row in among.tolist()])
         thresholds[1 + kind] = np.quantile(seen.whole[among, 1 + kind], 1 - share)
-    alert = float(np.quantile(gate[real], 1 - ALERTED))
+    alert = float(np.quantile(gate[natural], 1 - ALERTED))
     return ConversationHead(weights, thresholds, shift, _edge_threshold(rows, edges), alert)
 
 
@@ -185,24 +200,28 @@ def _types(conversation: Conversation) -> frozenset[str]:
     return conversation.labels.types if conversation.labels else frozenset()
 
 
-def _platt(positive: NDArray[np.float64], unlabelled: NDArray[np.float64]) -> tuple[float, float]:
-    """Fits a slope and an offset (Platt 1999) that separate written affective from real texts.
+def _slopes(rows: Sequence[Conversation], gates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fits how much each of the two gates weighs, float64 (2,); each set has its own offset."""
+    read = [place for place, row in enumerate(rows) if row.labels]
+    domains = [domain_of(rows[place]) for place in read]
+    names = sorted(set(domains))
+    offsets = np.array(domains)[:, None] == np.array(names)
+    labels = [rows[place].labels for place in read]
+    truth = np.array([bool(own and own.affective) for own in labels], np.float64)
+    weight = np.array([1.0 if rows[place].is_real else _WRITTEN_WEIGHT for place in read])
+    inputs = np.hstack([gates[read], offsets])
+    found = fit_logistic(inputs, truth, weight, np.full(inputs.shape[1], _PENALTY))
+    return np.maximum(found[:2], 0)
 
-    The written conversations have the total weight `PRIOR`, and the real ones have 1 - `PRIOR`. A
-    share `PRIOR` of the real conversations is affective too, but unlabelled. Let p be the wanted
-    probability that a conversation is affective. If a conversation is drawn from both samples
-    together, it is a written, labelled one with probability p / (p + 1 - PRIOR) (Elkan and Noto
-    2008, for two samples).
-    """
 
-    def loss(line: NDArray[np.float64]) -> float:
-        own, other = (expit(line[0] * part + line[1]) for part in (positive, unlabelled))
-        labelled = np.log(own / (own + 1 - PRIOR) + _TINY).mean()
-        rest = np.log(1 - other / (other + 1 - PRIOR) + _TINY).mean()
-        return float(-PRIOR * labelled - (1 - PRIOR) * rest)
+def _offset(logits: NDArray[np.float64], affective: NDArray[np.bool_]) -> float:
+    """Finds the offset at which the logits are right on average if `PRIOR` is affective."""
+    weight = np.where(affective, PRIOR / affective.sum(), (1 - PRIOR) / (~affective).sum())
 
-    found = minimize(loss, np.array([1.0, -1.0]), method="Nelder-Mead")
-    return float(found.x[0]), float(found.x[1])
+    def excess(offset: float) -> float:
+        return float(weight @ expit(logits + offset)) - PRIOR
+
+    return float(brentq(excess, -_FAR, _FAR))
 
 
 def _language_shift(
@@ -210,8 +229,8 @@ def _language_shift(
 ) -> NDArray[np.float64]:
     """Returns shifts that give each language's written negatives the same upper levels as English.
 
-    Real conversations exist only in English. The written conversations have the same mixture in
-    every language. So a score that is rare in English must be equally rare in the other languages.
+    Real conversations are mostly English. The written conversations have the same mixture in every
+    language. So a score that is rare in English must be equally rare in the other languages.
     A language with few negatives gets no shift.
     """
     language = np.array([row.language for row in conversations])
@@ -236,34 +255,46 @@ def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) ->
     return float(np.quantile(logits, 1 - np.mean(has)))
 
 
-def sentiment_cuts(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns cuts that make each step as common among held-out messages as in the labels."""
-    below = [float((wanted < step - 0.1).mean()) for step in SENTIMENT_STEPS[1:]]
-    return np.quantile(logits, below).astype(np.float64)
+def mood_line(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the slope and the offset, float64 (2,), that predict moods best from held-out logits.
+
+    So the mean of many predictions is right, also the mean of differences.
+    """
+    slope, offset = np.polyfit(logits, wanted, 1)
+    return np.array([slope, offset])
 
 
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns each language's shift, which moves the cut with the best F1 to a logit of 0.
 
-    Only replies in written conversations count. A language with few pushbacks gets a common shift,
-    which is fitted to all languages together.
+    F1 is that of conversations, each judged by its highest reply, if one in ten pushes back. Only
+    written conversations count. A language with few pushbacks gets a common shift, which is fitted
+    to all languages together.
     """
-    written = np.array([reply.source == "written" for reply in replies])
-    language = np.array([reply.language for reply in replies])
-    truth = np.array([reply.pushback for reply in replies])
-    shift = np.full(len(LANGUAGES), -_best_cut(logits[written], truth[written]))
+    ids = {reply.conversation: reply.language for reply in replies if reply.conversation}
+    number = {name: place for place, name in enumerate(ids)}
+    highest = np.full(len(ids), -np.inf)
+    truth = np.zeros(len(ids), np.bool_)
+    for reply, logit in zip(replies, logits.tolist(), strict=True):
+        if reply.conversation:
+            place = number[reply.conversation]
+            highest[place] = max(highest[place], logit)
+            truth[place] |= reply.pushback
+    language = np.array(list(ids.values()))
+    shift = np.full(len(LANGUAGES), -_best_cut(highest, truth))
     for index, code in enumerate(LANGUAGES):
-        own = written & (language == code)
+        own = language == code
         if truth[own].sum() >= _FEWEST_EXAMPLES:
-            shift[index] = -_best_cut(logits[own], truth[own])
+            shift[index] = -_best_cut(highest[own], truth[own])
     return shift
 
 
 def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Finds the cut with the highest F1, after smoothing F1 over neighbouring cuts."""
+    """Finds the cut with the highest F1 at `PUSHBACK_PRIOR`, smoothed over neighbouring cuts."""
     order = np.argsort(-logits)
-    hits = np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    hits = np.cumsum(truth[order]) / truth.sum() * PUSHBACK_PRIOR
+    alarms = np.cumsum(~truth[order]) / (~truth).sum() * (1 - PUSHBACK_PRIOR)
+    f1 = 2 * hits / (hits + alarms + PUSHBACK_PRIOR)
     width = max(len(f1) // 50, 1)
     smooth = np.convolve(f1, np.ones(width) / width, mode="same")
     return float(logits[order][smooth.argmax()])

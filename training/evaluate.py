@@ -1,10 +1,10 @@
 """Measures the model: `python -m training.evaluate [--data FOLDER] [--no-train]`.
 
 Every figure on written and real conversations comes from a fold's model. That model saw neither the
-conversation's text nor its author, and was calibrated on the other folds. Sets under a research
-licence are only used to measure the shipped model. Only `training.measures` reads the labels of
-real conversations. This module writes metrics.json, the error rates (the views use them to correct
-shares) and the model card.
+conversation's text nor its author, and was calibrated on the other folds. The shipped model is
+measured on sets that no model learns from: sets under a research licence, and a platform
+(`EVALUATION_SETS`) that no choice of method has seen either. This module writes metrics.json, the
+error rates (they correct shares) and the model card.
 
 With `--no-train` nothing is trained: the last training's models are read from the cache.
 """
@@ -18,21 +18,25 @@ import pickle
 from pathlib import Path
 from typing import Any, Final
 
-from training.agreement import measure_agreement
+from training.agreement import measure_agreement, measure_readers
 from training.card.write import write_card
 from training.measures.corpus import measure_corpus
-from training.measures.decisions import Facts, judge_apart
+from training.measures.decisions import Facts, gather_facts, judge, judge_apart
 from training.measures.gate import (
     measure_calibration,
     measure_prevalence,
     measure_real,
     measure_tools,
+    measure_transfer,
+    measure_unseen,
     measure_written,
 )
 from training.measures.messages import (
+    judge_pushback,
     measure_languages,
     measure_moods,
     measure_pushback,
+    measure_real_pushback,
     measure_replies,
 )
 from training.measures.rates import rates_of
@@ -40,8 +44,9 @@ from training.measures.sets import measure_scenes, measure_sets
 from training.measures.speed import measure_speed
 from training.measures.types_and_uses import measure_edges, measure_types, measure_uses
 from training.model_file import to_bytes, write
-from training.open_model import Remembered
+from training.open_model import Remembered, open_accurate
 from training.options import add_options, data_folder
+from training.sources import EVALUATION_SETS, real_conversations
 from training.train import Trained, train
 from training.words import common_words, write_words
 from transforms.classifiers.accurate.classifier import VERSION_PREFIX as ACCURATE_PREFIX
@@ -61,32 +66,41 @@ def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], 
     stored = to_bytes(trained.arrays)
     classifier = load(io.BytesIO(stored))
     conversations = trained.material.conversations
-    known = Remembered([text for row in conversations for text in row.human], cache)
+    unseen = real_conversations(data, EVALUATION_SETS)
+    known = Remembered([text for row in [*conversations, *unseen] for text in row.human], cache)
     facts, precise = judge_apart(trained, None), judge_apart(trained, known)
+    new = gather_facts([judge(classifier, unseen)])
+    new_precise = gather_facts([judge(open_accurate(trained.arrays, known), unseen)])
+    pushed = judge_pushback([facts, new])
+    rates = [
+        Rates(classifier.version, tuple(rates_of(facts, pushed))),
+        Rates(f"{ACCURATE_PREFIX}{classifier.version}", tuple(rates_of(precise, pushed))),
+    ]
     real = [row for row in conversations if row.is_real]
     metrics = {
         "version": classifier.version,
         "bytes": len(stored),
         "corpus": measure_corpus(conversations),
         "agreement": measure_agreement(conversations),
-        "default": measure_mode(facts),
-        "accurate": measure_mode(precise),
+        "readers": measure_readers(),
+        "default": measure_mode(facts, new, rates[0]),
+        "accurate": measure_mode(precise, new_precise, rates[1]),
         "pushback": measure_pushback(facts),
+        "real_pushback": measure_real_pushback(pushed),
         "replies": measure_replies(trained),
         "languages": measure_languages(trained),
         "sets": measure_sets(classifier, data),
         "scenes": measure_scenes(classifier),
         "speed": measure_speed(classifier, real),
     }
-    return metrics, [
-        Rates(classifier.version, tuple(rates_of(facts))),
-        Rates(f"{ACCURATE_PREFIX}{classifier.version}", tuple(rates_of(precise))),
-    ]
+    return metrics, rates
 
 
-def measure_mode(facts: Facts) -> dict[str, Any]:
-    """Measures all decisions of the folds' models, in one mode."""
+def measure_mode(facts: Facts, unseen: Facts, rates: Rates) -> dict[str, Any]:
+    """Measures all decisions of the folds' models, and the shipped model's on `unseen`."""
     return {
+        "unseen": measure_unseen(unseen),
+        "transfer": measure_transfer(unseen, rates.rates[0]),
         "real": measure_real(facts),
         "types": measure_types(facts),
         "written": measure_written(facts),
@@ -119,7 +133,7 @@ def main() -> None:
         trained = train(data, options.cache)
         kept.write_bytes(pickle.dumps(trained))
         write(trained.arrays, options.model)
-        words = common_words(row for row in trained.material.conversations if row.labels)
+        words = common_words(row for row in trained.material.conversations if row.author)
         write_words(words, options.model.with_name(WORDS_FILE))
     metrics, rates = measure(trained, data, options.cache)
     METRICS.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

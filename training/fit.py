@@ -1,4 +1,4 @@
-"""Fits the encoder's table of n-gram vectors: ridge regression over sparse rows.
+"""Fits the columns of the encoder's table: regressions over the sparse features of texts.
 
 All columns share the same features, rows and weights, so one run of conjugate gradients solves them
 all. Texts that the table must not learn from have the weight 0.
@@ -12,13 +12,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
+from training.logistic import fit_logistic
 from transforms.classifiers.ngram.features import BUCKET_BITS, chunks
 
 BUCKETS: Final = 1 << BUCKET_BITS
 
 RIDGE: Final = 0.5
+LOOSENESS: Final = 3.0
+"""The variance that a logistic regression allows the weight of a feature."""
+OFFSET_PENALTY: Final = 0.02
 STEPS: Final = 18
 RARITY_UNIT: Final = 4.0
 
@@ -56,6 +60,28 @@ class Design:
             step = rest + size / np.maximum(before, 1e-12) * step
         table: NDArray[np.float32] = weights * self.rarity
         return table
+
+    def fit_logistic(
+        self,
+        truth: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        offsets: NDArray[np.float64],
+        rows: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Fits one column, float32 (buckets, 1), to the logit of a label of the texts `rows`.
+
+        Args:
+            truth: float64 (n,), 0 or 1.
+            weight: float64 (n,).
+            offsets: float64 (n, k), 1 if a text belongs to a group. Each group gets an offset of
+                its own, which is dropped after the fit.
+            rows: the numbers of the texts to learn from.
+        """
+        inputs = hstack([self.features[rows], csr_array(offsets[rows])]).tocsr()
+        count, groups = self.features.shape[1], offsets.shape[1]
+        penalty = np.repeat([1 / LOOSENESS, OFFSET_PENALTY], [count, groups])
+        found = fit_logistic(inputs, truth[rows], weight[rows], penalty)[:count]
+        return found.astype(np.float32)[:, None] * self.rarity
 
     def apply(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the encoder's vectors of the texts before rounding, float32 (n, columns)."""

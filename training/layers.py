@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 from training.sources import SEED
 
-LENGTH: Final = 8.0
-"""Vectors are scaled to this length before a fit."""
-
 HIDDEN: Final = 64
 DROPPED: Final = 0.3
 FASTEST: Final = 3e-3
@@ -31,13 +28,6 @@ Draw = Callable[[np.random.Generator], dict[str, NDArray[Any]]]
 """Draws a batch."""
 
 
-def scale(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales vectors of whole numbers to `LENGTH`."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = (vectors * LENGTH / np.maximum(length, 1)).astype(np.float32)
-    return scaled
-
-
 def begin(inputs: int, heads: int) -> Weights:
     """Returns the initial weights of a fit."""
     first, second = jax.random.split(jax.random.PRNGKey(SEED))
@@ -50,12 +40,14 @@ def begin(inputs: int, heads: int) -> Weights:
     }
 
 
-def forward(weights: Weights, vectors: Array, key: Array, noise: float) -> Array:
+def forward(
+    weights: Weights, vectors: Array, key: Array, noise: float, dropped: float = DROPPED
+) -> Array:
     """Computes the logits, after adding noise to the vectors and dropping some hidden units."""
     noisy, drop = jax.random.split(key)
     vectors = vectors + noise * jax.random.normal(noisy, vectors.shape)
     hidden = jax.nn.relu(vectors @ weights["hidden"] + weights["hidden_bias"])
-    kept = jax.random.bernoulli(drop, 1 - DROPPED, hidden.shape) / (1 - DROPPED)
+    kept = jax.random.bernoulli(drop, 1 - dropped, hidden.shape) / (1 - dropped)
     logits = (hidden * kept) @ weights["heads"] + vectors @ weights["direct"]
     return jnp.asarray(logits + weights["bias"])
 

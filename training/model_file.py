@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.layers import LENGTH, Weights
+from training.encoder import Table
+from training.layers import Weights
 from transforms.classifiers.network import TOP
 
-MODEL_FORMAT: Final = "ngram-2"
+MODEL_FORMAT: Final = "ngram-3"
 
 Arrays = dict[str, NDArray[Any]]
 """The arrays of a model file, by name."""
@@ -22,25 +23,28 @@ _MOST: Final = 99.9
 """This percentile of hidden activations is stored as `TOP`; the few larger activations are cut."""
 
 
-def table_arrays(table: NDArray[np.int8]) -> Arrays:
+def table_arrays(table: Table) -> Arrays:
     """Returns an encoder's table without its rows of zeros, and the numbers of the kept rows."""
-    rows = np.flatnonzero(table.any(axis=1))
-    return {"table_rows": rows.astype(np.int32), "table": table[rows]}
+    rows = np.flatnonzero(table.weights.any(axis=1))
+    return {
+        "table_rows": rows.astype(np.int32),
+        "table": table.weights[rows],
+        "table_scale": table.scale,
+    }
 
 
 def network_arrays(
-    name: str, weights: Weights, vectors: NDArray[np.float32], length: float
+    name: str, weights: Weights, vectors: NDArray[np.float32], unit: float
 ) -> Arrays:
     """Rounds a network to the whole numbers of `transforms.classifiers.network.Network`.
 
     Args:
         name: the network's name in the file.
-        weights: the fitted weights, for vectors of length `training.layers.LENGTH`.
+        weights: the fitted weights, for vectors of whole numbers times `unit`.
         vectors: float32 (n, d), example vectors of whole numbers. They show how large the
             activations of hidden units become.
-        length: the length of the vectors of whole numbers.
+        unit: what a whole number of a vector stands for.
     """
-    unit = LENGTH / length
     hidden, hidden_step = _round(weights["hidden"])
     heads, heads_step = _round(weights["heads"])
     direct, direct_step = _round(weights["direct"])

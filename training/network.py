@@ -23,32 +23,39 @@ from jax import Array
 from numpy.typing import NDArray
 
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, TYPES, USES
-from training.layers import Weights, average, begin, descend, forward, scale, shrink
+from training.layers import Weights, average, begin, descend, forward, shrink
 from training.sources import Conversation
-from transforms.classifiers.head import EDGE_MESSAGES, LENGTH_STEPS
-from transforms.classifiers.interface import SENTIMENT, TYPE_COLUMNS, USE_COLUMNS
+from transforms.classifiers.accurate.classifier import LENGTH as VECTOR_LENGTH
+from transforms.classifiers.head import EDGE_MESSAGES, FIGURES, HIGHEST, LENGTH_STEPS
+from transforms.classifiers.interface import SECOND_GATE, SENTIMENT, TYPE_COLUMNS, USE_COLUMNS
 
 HEADS: Final = SENTIMENT + 1
 
 MESSAGES: Final = 12
 """The most messages learned from one conversation: the first nine and the last three."""
 
-NOISE: Final = 0.4
-SHRINKAGE: Final = 3e-3
-STEPS: Final = 300
+NOISE: Final = 0.3
+SHRINKAGE: Final = 1e-3
+STEPS: Final = 600
 BATCH: Final = 1024
 
-AFFECTIVE_SHARE: Final = 0.5
-WRITTEN_SHARE: Final = 0.25
-TOOL_SHARE: Final = 0.05
-REAL_SHARE: Final = 0.06
-"""How the weight of the gate's loss is split: affective, other written, tool use, real unlabelled.
+KINDS: Final = {
+    "written affective": 0.3,
+    "written other": 0.2,
+    "tool": 0.05,
+    "real affective": 0.3,
+    "real other": 0.3,
+    "real unlabelled": 0.03,
+}
+"""How the weight of the gate's loss is split among the kinds of conversation."""
 
-A larger share for the real conversations would teach "real = not affective", because too few
-written conversations read like real ones.
-"""
+UNIT: Final = 0.02
+"""What a whole number of a sentence vector stands for in the fit."""
 
-_GATED: Final = TYPE_COLUMNS.stop
+_ROOM: Final = 1.3
+"""A batch has room for this many times the mean number of messages."""
+
+GATED: Final = TYPE_COLUMNS.stop
 _AFFECTIVE: Final = len(AFFECTIVE_TYPES)
 _FEELING_WEIGHT: Final = 2.0
 """The weight of a message with a mood. Neutral messages are more common, and have the weight 1."""
@@ -115,6 +122,8 @@ def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
         wanted["types_weight"][row, _AFFECTIVE:] = 1
         wanted["use"][row] = max(USES.index(labels.use) - 1, 0)
         wanted["use_weight"][row] = not labels.affective
+        if not labels.sentiment:
+            continue
         for place, message in enumerate(messages_of(conversation)):
             step = labels.sentiment[message]
             wanted["sentiment"][row, place] = step
@@ -128,55 +137,104 @@ def _wanted(conversations: Sequence[Conversation]) -> dict[str, NDArray[Any]]:
 
 def _gate_weights(conversations: Sequence[Conversation]) -> NDArray[np.float64]:
     """Returns the conversations' weights for the gate, which give each kind its share of loss."""
-    kind = np.array([_kind(row) for row in conversations])
+    kinds = np.array([kind_of(row) for row in conversations])
     weight = np.zeros(len(conversations))
-    for index, share in enumerate((AFFECTIVE_SHARE, WRITTEN_SHARE, TOOL_SHARE, REAL_SHARE)):
-        rows = kind == index
-        weight[rows] = share * len(kind) / max(int(rows.sum()), 1)
+    for kind, share in KINDS.items():
+        rows = kinds == kind
+        weight[rows] = share * len(kinds) / max(int(rows.sum()), 1)
     return weight
 
 
-def _kind(conversation: Conversation) -> int:
+def kind_of(conversation: Conversation) -> str:
+    """Returns the conversation's kind, one of `KINDS`."""
+    origin = "real" if conversation.is_real else "written"
     if conversation.labels is not None:
-        return 0 if conversation.labels.affective else 1
-    return 3 if conversation.is_real else 2
+        return f"{origin} affective" if conversation.labels.affective else f"{origin} other"
+    return "real unlabelled" if conversation.is_real else "tool"
 
 
 def fit(vectors: NDArray[np.float32], lessons: Lessons, rows: NDArray[np.int64]) -> Weights:
     """Fits network and head to the conversations `rows`; every run gives the same result.
 
     `vectors`, float32 (m, d), hold whole numbers, with one row for each message of all lessons.
+    A batch holds only the messages that exist, since most conversations have one.
     """
-    scaled = scale(vectors)
+    sizes = lessons.there.sum(axis=1)
+    room = int(BATCH * sizes[rows].mean() * _ROOM) + MESSAGES
 
     def draw(random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        drawn = random.choice(rows, BATCH, replace=len(rows) < BATCH)
+        drawn = random.choice(rows, BATCH)
+        while sizes[drawn].sum() > room:
+            drawn = random.choice(rows, BATCH)
+        there = lessons.there[drawn]
+        slot = np.full(there.shape, room)
+        slot[there] = np.arange(there.sum())
+        said = np.zeros((room, vectors.shape[1]), np.float32)
+        said[: there.sum()] = vectors[lessons.place[drawn][there]] * np.float32(UNIT)
         batch = {name: array[drawn] for name, array in lessons.wanted.items()}
-        return batch | {"vectors": scaled[lessons.place[drawn]], "there": lessons.there[drawn]}
+        return batch | {"vectors": said, "slot": slot, "there": there}
 
-    weights = begin(scaled.shape[1], HEADS) | {
-        "pool": jnp.tile(jnp.array([0.3, 0.3, 0.8, 0.5]), (_GATED, 1)),
-        "pool_length": jnp.zeros(_GATED),
-        "pool_bias": jnp.zeros(_GATED).at[0].set(-1.0),
+    weights = begin(vectors.shape[1], HEADS) | {
+        "pool": jnp.tile(jnp.array([0.3, 0.3, 0.8, 0.3, 0.3]), (GATED, 1)),
+        "pool_length": jnp.zeros(GATED),
+        "pool_bias": jnp.zeros(GATED).at[0].set(-1.0),
     }
-    return descend(weights, _loss, draw, STEPS)
+    return _with_figures(descend(weights, _loss, draw, STEPS))
 
 
-def message_logits(weights: Weights, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _with_figures(weights: Weights) -> Weights:
+    """Replaces the pooling weights by `figures`, the weights of a conversation head.
+
+    The second gate's figure is its highest message. The network does not fit that gate.
+    """
+    figures = np.zeros((GATED + 1, FIGURES))
+    figures[:-1] = np.hstack(
+        [
+            np.logaddexp(weights["pool"], 0),
+            weights["pool_length"][:, None],
+            weights["pool_bias"][:, None],
+        ]
+    )
+    figures[-1, HIGHEST] = 1.0
+    kept = {name: array for name, array in weights.items() if not name.startswith("pool")}
+    return kept | {"figures": figures}
+
+
+def add_second_gate(
+    weights: Weights, gate: NDArray[np.float64], means: NDArray[np.float64]
+) -> Weights:
+    """Adds a second gate to a network that reads sentence vectors.
+
+    Args:
+        weights: the network's weights.
+        gate: float64 (d,), the gate's weights for unit vectors.
+        means: float64 (n, d), vectors whose logits get the mean 0.
+    """
+    added = {name: array.copy() for name, array in weights.items()}
+    added["heads"][:, SECOND_GATE] = 0
+    added["direct"][:, SECOND_GATE] = gate / (UNIT * VECTOR_LENGTH)
+    added["bias"][SECOND_GATE] = -float((means @ gate).mean())
+    return added
+
+
+def message_logits(
+    weights: Weights, vectors: NDArray[np.float32], unit: float = UNIT
+) -> NDArray[np.float32]:
     """Computes logits, float32 (n, `HEADS`), for vectors of whole numbers, without rounding."""
-    scaled = scale(vectors)
+    scaled = vectors * np.float32(unit)
     hidden = np.maximum(scaled @ weights["hidden"] + weights["hidden_bias"], 0)
     logits = hidden @ weights["heads"] + scaled @ weights["direct"] + weights["bias"]
     return np.asarray(logits, np.float32)
 
 
 def _loss(weights: Weights, batch: Weights, key: Array) -> Array:
-    messages = forward(weights, batch["vectors"], key, NOISE)
-    gated, there = messages[..., :_GATED], batch["there"]
+    said = forward(weights, batch["vectors"], key, NOISE)
+    messages = jnp.concatenate([said, jnp.zeros((1, HEADS))])[batch["slot"]]
+    gated, there = messages[..., :GATED], batch["there"]
     whole = _pool(weights, gated, there)
     loss = 3 * average(_bce(whole[:, 0], batch["affective"]), batch["affective_weight"])
     loss += 3 * average(_bce(whole[:, 1:], batch["types"]), batch["types_weight"])
-    use = (messages[..., USE_COLUMNS][..., 1:] * there[..., None]).sum(axis=1)
+    use = (messages[..., USE_COLUMNS] * there[..., None]).sum(axis=1)
     use_loss = optax.softmax_cross_entropy_with_integer_labels(use, batch["use"])
     loss += average(use_loss, batch["use_weight"])
     mood = optax.huber_loss(messages[..., SENTIMENT], 2 * batch["sentiment"])
@@ -217,6 +275,7 @@ def _pool(weights: Weights, gated: Array, there: Array) -> Array:
         _average(gated, there & (place >= count[:, None] - size)),
         _average(gated, there),
         jnp.where(count[:, None] == 1, highest[..., 0], highest.mean(axis=-1)),
+        highest[..., 0],
     ]
     pool = jax.nn.softplus(weights["pool"])
     length = jnp.searchsorted(jnp.array(LENGTH_STEPS), count, side="right")[:, None]

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.estimation.rates import Rate
+
 Z: Final = 1.959964
 RESAMPLES: Final = 200
 SAMPLE: Final = 5000
@@ -88,6 +90,49 @@ def resample(
             "mean_error": round(float(np.mean(errors)), 5),
             "mean_error_raw": round(float(np.mean(raw_errors)), 5),
             "mean_width": round(float(np.mean(widths)), 5),
+        }
+    return found
+
+
+def transfer(
+    positive: NDArray[np.bool_],
+    negative: NDArray[np.bool_],
+    errors: Rate,
+    rates: Sequence[float],
+    seed: int,
+) -> dict[str, Any]:
+    """Corrects samples of one platform by error rates that were measured on another.
+
+    Args:
+        positive: bool (n,), the decisions about this platform's affective conversations.
+        negative: bool (m,), the decisions about the others.
+        errors: the error rates.
+        rates: the true shares, which the correction should recover.
+        seed: the seed of the random draws.
+    """
+    random = np.random.default_rng(seed)
+    found = {}
+    for rate in rates:
+        off, off_raw, covered = [], [], 0
+        for _ in range(RESAMPLES):
+            drawn = int(random.binomial(SAMPLE, rate))
+            flagged = int(random.choice(positive, drawn).sum())
+            flagged += int(random.choice(negative, SAMPLE - drawn).sum())
+            estimate = correct(
+                flagged,
+                SAMPLE,
+                errors.true_positives,
+                errors.positives,
+                errors.false_positives,
+                errors.negatives,
+            )
+            off.append(abs(estimate.share - rate))
+            off_raw.append(abs(flagged / SAMPLE - rate))
+            covered += estimate.low <= rate <= estimate.high
+        found[f"{rate:.0%}"] = {
+            "coverage": covered / RESAMPLES,
+            "mean_error": round(float(np.mean(off)), 5),
+            "mean_error_raw": round(float(np.mean(off_raw)), 5),
         }
     return found
 

@@ -1,11 +1,12 @@
 """Reads the texts and labels that the classifier is trained and measured with.
 
-Conversations and messages that were written for this project have all labels. The labels of scraped
-conversations are a trap. Models trained on these labels learn "conversational = affective" and the
-style of each source. So scraped conversations have only one label, "not affective". They have it
-only if they use the assistant as a tool. All other scraped text, and the text of real
-conversations, only teaches the encoder what words mean. Real conversations also count as
-*unlabelled* negatives with a small weight, because about 2 % of them are affective.
+There are three kinds of text:
+
+- conversations and messages that were written for this project. They have all labels.
+- real conversations. Readers labelled the use and the types of some of them (`training.labels`).
+- scraped sets. Their own labels are a trap: a model learns "conversational = affective" and the
+  style of each source. So a scraped conversation has only one label, "not affective", and only if
+  it uses the assistant as a tool. All other scraped text only teaches the encoder what words mean.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE
+from training.lines import read_lines
+from training.real_labels import key_of, read_labels, read_pushback
 
 CORPORA: Final = Path(__file__).parent / "corpora"
 SEED: Final = 20250627
@@ -46,6 +48,22 @@ _LIMITS: Final = {
 }
 """The encoder learns from at most this many fragments per scraped set, so none dominates."""
 
+_MORE: Final = {
+    "real/dev": 12_000,
+    "real/wildchat_first": 30_000,
+    "real/wildchat_ru": 10_000,
+    "train/hh_harmless": 15_000,
+    "train/smile_zh": 14_000,
+    "train/emollm_data_zh": 6000,
+    "train/persona_chat": 9000,
+    "train/oasst_prompts": 1000,
+    "train/gpteacher_roleplay": 3000,
+}
+"""The number of fragments that are drawn from long turns, by set."""
+
+_BOTH_ROLES: Final = ("train/persona_chat", "train/hh_harmless")
+"""Sets whose assistant turns read like human ones, and may train weights."""
+
 TOOLS: Final = (
     "medquad",
     "gsm8k",
@@ -55,19 +73,41 @@ TOOLS: Final = (
     "selfinstruct_user",
 )
 _TOOL_LIMIT: Final = 400
-_FRAGMENT: Final = (25, 140)
+_LONG: Final = 1500
+_WHOLE: Final = 120
+"""A real turn of at most this many characters is learned whole, so no fragment is cut from it."""
+
+_SHORTEST: Final = 25
 """The length of a fragment. Sentences teach the meaning of words better than whole pages do."""
+
+
+REAL_SETS: Final = {
+    "real_dev": "real/dev",
+    "hh_harmless": "train/hh_harmless",
+    "wildchat_first": "real/wildchat_first",
+    "wildchat_ru": "real/wildchat_ru",
+    "oasst_prompts": "train/oasst_prompts",
+}
+"""The sets of real conversations that may train weights, with their files in the data folder."""
+
+EVALUATION_SETS: Final = {"sharegpt": "real/sharegpt"}
+"""The sets of real conversations that are never used to fit or to choose a method."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Holds a conversation's labels; `sentiment` has an entry for each human message."""
+    """Holds a conversation's labels.
+
+    Readers of real conversations label the use and the types only. The other labels are then empty.
+    `sentiment` has an entry for each human message. `unsure` says whether a reader was unsure.
+    """
 
     types: frozenset[str]
     use: str
-    opening_type: str
-    closing_type: str
-    sentiment: tuple[float, ...]
+    opening_type: str = ""
+    closing_type: str = ""
+    sentiment: tuple[float, ...] = ()
+    unsure: bool = False
 
     @property
     def affective(self) -> bool:
@@ -88,7 +128,9 @@ class Turn:
 class Conversation:
     """Holds a conversation; `author` is empty if it is unknown.
 
-    `label` is one annotator's reading of a real conversation. Training never looks at it.
+    `dataset` is one of `REAL_SETS` or `EVALUATION_SETS`, or empty if the conversation is not real.
+    `probability` is that of reading a real conversation that was drawn at random, or 1 if the whole
+    set was read, or 0 if the conversation was read for another reason or not at all.
     """
 
     id: str
@@ -97,7 +139,8 @@ class Conversation:
     author: str = ""
     language: str = ""
     labels: Labels | None = None
-    label: str | None = None
+    dataset: str = ""
+    probability: float = 0.0
     human: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +150,7 @@ class Conversation:
     @property
     def is_real(self) -> bool:
         """Whether the conversation comes from real chat logs."""
-        return self.source.startswith("real")
+        return bool(self.dataset)
 
 
 @dataclass(frozen=True)
@@ -115,7 +158,8 @@ class Reply:
     """Holds one assistant message; `reason` says why it pushes back, and is empty if it does not.
 
     The source is `written` for a turn of a written conversation, and `alone` for a single message
-    that was written as a hard case. For all others it is the name of a scraped set.
+    that was written as a hard case. For all others it is the name of a set. `conversation` is the
+    id of the conversation, if there is one.
     """
 
     text: str
@@ -125,13 +169,7 @@ class Reply:
     weight: float
     pushback: bool
     reason: str = ""
-
-
-def read_lines(path: Path) -> Iterator[Any]:
-    """Yields the objects of a JSON Lines file, which may be gzipped."""
-    stored = path.read_bytes()
-    text = (gzip.decompress(stored) if path.suffix == ".gz" else stored).decode("utf-8")
-    yield from map(json.loads, filter(None, text.split("\n")))
+    conversation: str = ""
 
 
 def read_conversations(path: Path) -> list[Conversation]:
@@ -146,7 +184,6 @@ def read_conversations(path: Path) -> list[Conversation]:
                 if turn["role"] != "system"
             ),
             language=row.get("lang") or "",
-            label=row.get("label"),
         )
         for row in read_lines(path)
     )
@@ -155,7 +192,7 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 def opening_of(conversation: Conversation) -> str:
     """Returns a conversation's normalised opening, which is equal for near-duplicates."""
-    return " ".join(conversation.human[0].lower().split())[:80]
+    return " ".join(" ".join(conversation.human).lower().split())[:80]
 
 
 def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversation]:
@@ -163,9 +200,30 @@ def drop_near_duplicates(conversations: Sequence[Conversation]) -> list[Conversa
     kept: dict[str, Conversation] = {}
     for conversation in conversations:
         opening = opening_of(conversation)
-        if opening not in kept or (kept[opening].label is None and conversation.label is not None):
+        if opening not in kept or (kept[opening].labels is None and conversation.labels):
             kept[opening] = conversation
     return list(kept.values())
+
+
+def real_conversations(data: Path, sets: Mapping[str, str]) -> list[Conversation]:
+    """Reads sets of real conversations with the readers' labels, without near-duplicates."""
+    labels = {(row["set"], row["key"]): row for row in read_labels()}
+    found = []
+    for name, path in sets.items():
+        for place, row in enumerate(read_conversations(data / f"{path}.jsonl.gz")):
+            read = labels.get((name, key_of(row.human)))
+            found.append(_label(replace(row, id=f"{name}-{place}", dataset=name), read))
+    return drop_near_duplicates(found)
+
+
+def _label(conversation: Conversation, row: Mapping[str, Any] | None) -> Conversation:
+    if row is None:
+        return conversation
+    agreed = row["agreed"]
+    unsure = row["first"]["unsure"] or row["second"]["unsure"]
+    labels = Labels(frozenset(agreed["types"]), agreed["use"], unsure=unsure)
+    probability = {"all": 1.0, "random": row.get("random_probability", 0.0)}.get(row["chosen"], 0.0)
+    return replace(conversation, labels=labels, probability=probability)
 
 
 def written_conversations() -> list[Conversation]:
@@ -252,18 +310,49 @@ def scraped_texts(train: Path) -> dict[str, list[str]]:
         ]
         places = random.permutation(limit).tolist()
         cut = [
-            _cut(texts[place % len(texts)], random) for place in places if place < 3 * len(texts)
+            _cut(texts[place % len(texts)], random, 140, 0.4)
+            for place in places
+            if place < 3 * len(texts)
         ]
         found[name] = [text for text in dict.fromkeys(cut) if text.strip()]
     return found
 
 
-def _cut(text: str, random: np.random.Generator) -> str:
-    """Cuts a fragment that begins at the start of the text or of a word."""
-    size = int(random.integers(*_FRAGMENT))
+def drawn_fragments(data: Path) -> list[tuple[str, int]]:
+    """Draws fragments of turns, each with the fold of its conversation, or -1 if it has none.
+
+    A turn is drawn as often as its length demands, but a very long turn is not drawn more often
+    than one of `_LONG` characters.
+    """
+    random = np.random.default_rng(7)
+    found: list[tuple[str, int]] = []
+    for name, limit in _MORE.items():
+        is_real = name in REAL_SETS.values() and name.startswith("real")
+        turns = [
+            (turn.text, fold_of_opening(row) if is_real else -1)
+            for row in read_conversations(data / f"{name}.jsonl.gz")
+            for turn in row.turns
+            if turn.human or name in _BOTH_ROLES
+        ]
+        if is_real:
+            turns = [(text, fold) for text, fold in turns if len(text) > _WHOLE]
+        size = np.array([min(len(text), _LONG) for text, _ in turns], np.float64)
+        cut: dict[str, int] = {}
+        for place in random.choice(len(turns), limit, p=size / size.sum()).tolist():
+            cut[_cut(turns[place][0], random, 180, 0.3)] = turns[place][1]
+        found += [(text, fold) for text, fold in cut.items() if text.strip()]
+    return found
+
+
+def _cut(text: str, random: np.random.Generator, longest: int, at_start: float) -> str:
+    """Cuts a fragment that begins at the start of the text, or else at the start of a word.
+
+    `at_start` is the probability of the former.
+    """
+    size = int(random.integers(_SHORTEST, longest))
     if len(text) <= size:
         return text
-    if random.random() < 0.4:
+    if random.random() < at_start:
         return text[:size]
     begin = int(random.integers(0, len(text) - size))
     space = text.find(" ", begin, begin + 15)
@@ -294,11 +383,15 @@ def feelings(train: Path) -> list[tuple[str, float]]:
 
 
 WRITTEN: Final = 1.0
-REFUSAL: Final = 0.3
-COMPLIANT: Final = 0.1
-"""The weights of replies, by how far we trust their source. Written replies weigh 1."""
+READ: Final = 3.0
+REFUSAL: Final = 0.5
+COMPLIANT: Final = 0.5
+"""The weights of replies, by how far we trust their source. `READ` is for those from real logs."""
 
-_COMPLIANT_LIMIT: Final = 400
+_REPLIES_READ: Final = "hh_harmless"
+"""The only set of real conversations whose replies may train weights."""
+
+_COMPLIANT_LIMIT: Final = 1500
 _COMPLIANT: Final = (
     "gpteacher_code",
     "gpteacher_roleplay",
@@ -307,7 +400,32 @@ _COMPLIANT: Final = (
     "characterllm_en",
     "smile_zh",
     "emollm_data_zh",
+    "medquad",
 )
+
+
+def read_replies(data: Path) -> list[tuple[Reply, int]]:
+    """Reads real replies on which both readers agree, each with the fold of its conversation."""
+    labels: dict[str, list[Any]] = {}
+    for row in read_pushback():
+        if row["source"] == _REPLIES_READ and bool(row["first"]) == bool(row["second"]):
+            labels.setdefault(row["key"], []).append(row)
+    return [
+        (
+            Reply(
+                conversation.turns[row["reply"]].text,
+                _REPLIES_READ,
+                "",
+                "en",
+                READ,
+                bool(row["first"]),
+                next((reason for reason in row["first"] if reason in row["second"]), ""),
+            ),
+            fold_of_opening(conversation),
+        )
+        for conversation in read_conversations(data / f"{REAL_SETS[_REPLIES_READ]}.jsonl.gz")
+        for row in labels.get(key_of(conversation.human), [])
+    ]
 
 
 def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
@@ -333,6 +451,7 @@ def written_replies(conversations: Iterable[Conversation]) -> list[Reply]:
             WRITTEN,
             bool(turn.pushback),
             turn.pushback,
+            row.id,
         )
         for row in conversations
         for turn in row.turns

@@ -1,10 +1,14 @@
 """Trains the shipped model: `python -m training.train [--data FOLDER]`.
 
-Training has three steps. The first fits the encoder's table to a sentence encoder, without labels.
-The second fits the networks, which read the table's vectors. The third sets the scale and
-thresholds that turn scores into decisions. All steps run once for each fold, on all texts outside
-the fold, and once more on everything. The third step uses only scores from models that did not see
-the scored texts. The labels of real conversations are never read.
+Training has four steps. The first fits the accurate network, which reads the vectors of a sentence
+encoder, to labelled conversations, real and written. The second fits the n-gram table to what the
+sentence encoder and the accurate network say about several hundred thousand texts without labels.
+The third teaches the default network, which reads the table's vectors, what the accurate one says.
+The fourth sets the scale and the thresholds that turn scores into decisions.
+
+All steps run once for each fold, on all texts outside the fold, and once more on everything. The
+fourth step uses only scores from models that did not see the scored texts. No conversation of an
+evaluation set is ever read.
 """
 
 from __future__ import annotations
@@ -13,28 +17,24 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training import calibrate, encoder, network
 from training.calibrate import Scored, Seen
+from training.distil import UNIT, distil
 from training.layers import Weights
 from training.material import ALL, Material, gather
 from training.model_file import Arrays, network_arrays, table_arrays, write
 from training.open_model import Remembered, open_accurate, open_default
 from training.options import add_options, data_folder
-from training.replies import fit_replies
+from training.replies import fit_column, fit_replies
+from training.second_gate import fit_second_gate
 from training.sources import FOLDS, Conversation
-from transforms.classifiers.accurate.classifier import LENGTH as ACCURATE_LENGTH
 from transforms.classifiers.accurate.classifier import clip, whole_numbers
-from transforms.classifiers.interface import AFFECTIVE, HUMAN_WIDTH, SENTIMENT, Classifier
+from transforms.classifiers.interface import HUMAN_WIDTH, SENTIMENT, Classifier
 from transforms.classifiers.ngram.classifier import read_network
-from transforms.classifiers.ngram.encoder import LENGTH
-
-LOOSE: Final = 0.15
-"""The fraction of real human messages that the accurate mode reads a second time."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,37 @@ class Trained:
 
 def learn(material: Material, without: int | None) -> Learned:
     """Fits one model to all texts outside the fold `without`, or to all texts."""
-    table = material.words.fit(without)
-    vectors = encoder.encode(material.messages, table)
-    heard = encoder.encode([reply.text for reply in material.replies], table)
     left_out = FOLDS if without is None else without
     rows = np.flatnonzero(material.fold != left_out)
-    accurate = network.fit(material.precise, material.lessons, rows)
-    human = network.fit(vectors, material.lessons, rows)
-    more = encoder.encode(material.more, table)
-    human = calibrate.align(human, network.message_logits(human, more))
-    accurate = calibrate.align(accurate, network.message_logits(accurate, material.more_precise))
     mine = np.flatnonzero(material.reply_fold != left_out)
-    assistant = fit_replies(heard, material.replies, mine)
+    words, replies = material.words, material.replies
+    said = [reply.text for reply in replies]
+    accurate = _learn_accurate(material, rows)
+    logits = network.message_logits(accurate, whole_numbers(words.vectors))
+    column = fit_column(material.reply_design, replies, mine)
+    table = words.fit(without, logits, column, said)
+    vectors = table.encode(words.texts)
+    weight = np.where(words.word, 0, words.weight_without(without)).astype(np.float32)
+    human = distil(vectors, logits, weight) | {"figures": accurate["figures"]}
+    heard = table.encode(said)
+    more = ~words.own & ~words.word
+    human = calibrate.align(human, network.message_logits(human, vectors[more], UNIT))
+    accurate = calibrate.align(accurate, logits[more])
     arrays = {
         **table_arrays(table),
-        **network_arrays("human", human, vectors, LENGTH),
-        **network_arrays("assistant", assistant, heard, LENGTH),
-        **network_arrays("accurate", accurate, material.precise, ACCURATE_LENGTH),
+        **network_arrays("human", human, vectors[words.own], UNIT),
+        **network_arrays("assistant", fit_replies(heard, replies, mine), heard, UNIT),
+        **network_arrays("accurate", accurate, material.precise, network.UNIT),
     }
     return Learned(arrays, human, accurate)
+
+
+def _learn_accurate(material: Material, rows: NDArray[np.int64]) -> Weights:
+    """Fits the network that reads sentence vectors, and adds the second gate to it."""
+    taught = network.fit(material.precise, material.lessons, rows)
+    gate = fit_second_gate(material.conversations, material.means, rows)
+    real = [row for row in rows.tolist() if material.conversations[row].is_real]
+    return network.add_second_gate(taught, gate, material.means[real])
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,6 @@ class Scores:
     wanted_moods: NDArray[np.float64]
     mood_fold: NDArray[np.int64]
     pushback: NDArray[np.float64]
-    gate: int
 
 
 def score_humans(classifier: Classifier, conversations: Sequence[Conversation]) -> Scored:
@@ -118,18 +129,9 @@ def score_apart(material: Material, folds: Sequence[Learned], cache: Path) -> Sc
         score_humans(classifier, [material.conversations[row] for row in rows.tolist()])
         for classifier, rows in zip(opened, order, strict=True)
     ]
-    real = np.concatenate(
-        [
-            part.scores[part.starts[row] : part.starts[row + 1], AFFECTIVE]
-            for part in default
-            for row, conversation in enumerate(part.conversations)
-            if conversation.is_real
-        ]
-    )
-    gate = int(np.quantile(real, 1 - LOOSE))
     accurate = [
         score_humans(
-            open_accurate({**_uncalibrated(one), "accurate_gate": np.array(gate)}, known),
+            open_accurate(_uncalibrated(one), known),
             [material.conversations[row] for row in rows.tolist()],
         )
         for one, rows in zip(folds, order, strict=True)
@@ -163,13 +165,13 @@ def score_apart(material: Material, folds: Sequence[Learned], cache: Path) -> Sc
         wanted_moods=np.concatenate(wanted),
         mood_fold=np.concatenate(mood_fold),
         pushback=pushback,
-        gate=gate,
     )
 
 
 def _moods(conversations: Sequence[Conversation]) -> tuple[list[str], NDArray[np.float64]]:
-    texts = [text for row in conversations if row.labels for text in row.human]
-    steps = [step for row in conversations if row.labels for step in row.labels.sentiment]
+    texts = [text for row in conversations if row.author for text in row.human]
+    labels = [row.labels for row in conversations if row.author]
+    steps = [step for own in labels if own for step in own.sentiment]
     return texts, np.array(steps)
 
 
@@ -187,15 +189,14 @@ def _level(
 
 
 def _uncalibrated(learned: Learned) -> Arrays:
-    """Returns the arrays of a model whose thresholds are all 0. The model's cuts are never used."""
-    cuts = np.array([-1.5, -0.5, 0.5, 1.5])
+    """Returns the arrays of a model whose thresholds are all 0. Its mood lines are never used."""
+    line = np.array([0.5, 0.0])
     return {
         **learned.arrays,
-        "sentiment_cuts": cuts,
-        "accurate_sentiment_cuts": cuts,
+        "mood": line,
+        "accurate_mood": line,
         "pushback_shift": np.zeros(calibrate.LANGUAGE_COUNT),
         "pushback_threshold": np.array(0),
-        "accurate_gate": np.array(0),
         **calibrate.head_arrays("head", calibrate.begin(learned.human)),
         **calibrate.head_arrays("accurate_head", calibrate.begin(learned.accurate)),
     }
@@ -224,12 +225,9 @@ def finish(learned: Learned, material: Material, scores: Scores, without: int) -
     replies = [material.replies[row] for row in heard.tolist()]
     return {
         **_uncalibrated(learned),
-        "sentiment_cuts": calibrate.sentiment_cuts(scores.moods[felt], scores.wanted_moods[felt]),
-        "accurate_sentiment_cuts": calibrate.sentiment_cuts(
-            scores.precise_moods[felt], scores.wanted_moods[felt]
-        ),
+        "mood": calibrate.mood_line(scores.moods[felt], scores.wanted_moods[felt]),
+        "accurate_mood": calibrate.mood_line(scores.precise_moods[felt], scores.wanted_moods[felt]),
         "pushback_shift": calibrate.pushback_shift(replies, scores.pushback[heard]),
-        "accurate_gate": np.array(scores.gate),
         **heads,
     }
 

@@ -17,7 +17,7 @@ writes this card. `make evaluate` measures the last training again.
 The default classifier sums int8 vectors of hashed n-grams, scales the sum to a fixed length, and
 puts a small network over it ({metrics["bytes"] / 1e6:.1f} MB, NumPy only). It turns each message
 into 19 small numbers, and judges a conversation from the numbers of its messages. In the accurate
-mode, a sentence encoder reads the messages that pass a loose gate a second time.
+mode, a sentence encoder reads every human message.
 
 It is meant for *aggregates*: shares over many conversations, corrected for its measured errors. It
 is not fit to decide anything about one person, and it is not a screening for crises.

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.labels import TYPES
-from training.measures.labels import AFFECTIVE_LABELS
 from training.open_model import Remembered, open_accurate, open_default
 from training.sources import FOLDS, Conversation
 from training.train import Trained
@@ -80,21 +79,25 @@ class Facts:
         return np.array([row.language for row in self.conversations])
 
     @cached_property
-    def label(self) -> NDArray[np.str_]:
-        """Returns each real conversation's label, or `unread` if nobody labelled it."""
-        return np.array([row.label or "unread" for row in self.conversations])
+    def dataset(self) -> NDArray[np.str_]:
+        """Returns each real conversation's set, or an empty string."""
+        return np.array([row.dataset for row in self.conversations])
 
     @cached_property
-    def written_use(self) -> NDArray[np.str_]:
-        """Returns each conversation's use if it is a written one, else an empty string."""
+    def true_use(self) -> NDArray[np.str_]:
+        """Returns each conversation's use by its label, or an empty string if it has no label."""
         return np.array([row.labels.use if row.labels else "" for row in self.conversations])
 
     @cached_property
-    def is_real(self) -> NDArray[np.bool_]:
-        """Marks conversations from real chat logs, except for the ambiguous ones."""
-        real = np.array([row.is_real for row in self.conversations], np.bool_)
-        clear: NDArray[np.bool_] = np.logical_and(real, self.label != "ambiguous")
-        return clear
+    def is_read(self) -> NDArray[np.bool_]:
+        """Marks real conversations with labels."""
+        read: NDArray[np.bool_] = np.logical_and(self.dataset != "", self.true_use != "")
+        return read
+
+    @cached_property
+    def is_sure(self) -> NDArray[np.bool_]:
+        """Marks conversations of whose labels no reader was unsure."""
+        return np.array([bool(row.labels and not row.labels.unsure) for row in self.conversations])
 
     @cached_property
     def is_written(self) -> NDArray[np.bool_]:
@@ -103,10 +106,10 @@ class Facts:
 
     @cached_property
     def is_affective(self) -> NDArray[np.bool_]:
-        """Marks conversations that are affective by the label of their author or reader."""
-        read = self.is_real & np.isin(self.label, AFFECTIVE_LABELS)
-        either: NDArray[np.bool_] = np.logical_or(read, self.written_use == "affective")
-        return either
+        """Marks conversations that are affective by the label of their author or readers."""
+        return np.array(
+            [bool(row.labels and row.labels.affective) for row in self.conversations], np.bool_
+        )
 
 
 def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judged:

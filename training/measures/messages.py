@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +13,7 @@ from schemas.labels import LANGUAGES, PUSHBACK_REASONS
 from training.measures.accuracy import f1, share_of
 from training.measures.decisions import Facts
 from training.open_model import open_default
+from training.real_labels import key_of, read_pushback
 from training.sources import FOLDS
 from training.train import Trained
 from training.words import common_words
@@ -24,10 +27,10 @@ CHANGE_MESSAGES: Final = 6
 
 def measure_moods(facts: Facts) -> dict[str, Any]:
     """Measures the sentiment of messages and its change over conversations."""
-    wanted, said, signs = [], [], []
+    wanted, said, changes = [], [], []
     by_language: dict[str, list[bool]] = {}
     for row, conversation in enumerate(facts.conversations):
-        if conversation.labels is None:
+        if conversation.labels is None or not conversation.labels.sentiment:
             continue
         own = facts.moods[facts.starts[row] : facts.starts[row + 1]]
         true = np.array(conversation.labels.sentiment)
@@ -37,25 +40,30 @@ def measure_moods(facts: Facts) -> dict[str, Any]:
             (np.abs(own - true) <= 0.5).tolist()
         )
         if len(true) >= CHANGE_MESSAGES:
-            change = true[-EDGE_MESSAGES:].mean() - true[:EDGE_MESSAGES].mean()
-            if change:
-                signs.append(
-                    np.sign(own[-EDGE_MESSAGES:].mean() - own[:EDGE_MESSAGES].mean())
-                    == np.sign(change)
-                )
+            changes.append((_change(own), _change(true)))
     true, own = np.concatenate(wanted), np.concatenate(said)
+    found, labelled = np.array(changes).T
+    moved = labelled != 0
     return {
         "messages": len(true),
         "within_half_a_point": share_of(np.abs(own - true) <= 0.5),
         "within_of_those_with_a_mood": share_of((np.abs(own - true) <= 0.5)[true != 0]),
         "always_neutral_would_be_within": share_of(np.abs(true) <= 0.5),
-        "exact": share_of(own == true),
         "correlation": round(float(np.corrcoef(own, true)[0, 1]), 4),
-        "sign_of_change": share_of(np.array(signs, np.bool_)),
+        "changes": len(found),
+        "correlation_of_change": round(float(np.corrcoef(found, labelled)[0, 1]), 4),
+        "mean_change": round(float(found.mean()), 4),
+        "mean_labelled_change": round(float(labelled.mean()), 4),
+        "sign_of_change": share_of((np.sign(found) == np.sign(labelled))[moved]),
+        "always_up_would_be_right": share_of((labelled > 0)[moved]),
         "by_language": {
             code: share_of(np.array(flags)) for code, flags in sorted(by_language.items())
         },
     }
+
+
+def _change(moods: NDArray[np.float64]) -> float:
+    return float(moods[-EDGE_MESSAGES:].mean() - moods[:EDGE_MESSAGES].mean())
 
 
 def measure_languages(trained: Trained) -> dict[str, Any]:
@@ -91,7 +99,7 @@ def any_pushback(facts: Facts) -> NDArray[np.bool_]:
 
 
 def measure_pushback(facts: Facts) -> dict[str, Any]:
-    """Measures pushback of single replies in written conversations, by language."""
+    """Measures pushback in written conversations and in their replies, by language."""
     turns = [(row, turn) for row in facts.conversations for turn in row.turns if not turn.human]
     written = np.array([row.source == "written" for row, _ in turns])
     truth = np.array([bool(turn.pushback) for _, turn in turns])
@@ -105,7 +113,56 @@ def measure_pushback(facts: Facts) -> dict[str, Any]:
         PUSHBACK_REASONS[facts.reasons[row]] == turns[row][1].pushback for row in reasoned.tolist()
     ]
     found["reason_right"] = share_of(np.array(right, np.bool_))
+    pushed = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
+    said = any_pushback(facts)[facts.is_written]
+    found["conversations"] = pushback_figures(said, pushed[facts.is_written])
     return found
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Holds real conversations on whose pushback both readers agree.
+
+    Attributes:
+        said, truth: bool (n,), whether the classifier and the readers found pushback.
+        source: (n,), where each conversation comes from.
+    """
+
+    said: NDArray[np.bool_]
+    truth: NDArray[np.bool_]
+    source: NDArray[np.str_]
+
+
+def judge_pushback(facts: Sequence[Facts]) -> Pushed:
+    """Judges the real conversations whose pushback was read. No model learned from their replies.
+
+    The human turns of some were learned from.
+    """
+    read = {
+        row["key"]: bool(row["first"])
+        for row in read_pushback()
+        if row["reply"] is None and bool(row["first"]) == bool(row["second"])
+    }
+    rows = []
+    for own in facts:
+        said = any_pushback(own)
+        for place, conversation in enumerate(own.conversations):
+            truth = read.pop(key_of(conversation.human), None) if conversation.is_real else None
+            if truth is not None:
+                rows.append((said[place], truth, conversation.source))
+    said, truths, sources = (np.array(part) for part in zip(*rows, strict=True))
+    return Pushed(said, truths, sources)
+
+
+def measure_real_pushback(pushed: Pushed) -> dict[str, Any]:
+    """Compares the decisions with the readers, for all sources and for each."""
+    groups = {"all": np.ones(len(pushed.said), np.bool_)}
+    groups |= {name: pushed.source == name for name in sorted({*pushed.source.tolist()})}
+    return {
+        name: pushback_figures(pushed.said[rows], pushed.truth[rows])
+        | {"read_share": share_of(pushed.truth[rows]), "said_share": share_of(pushed.said[rows])}
+        for name, rows in groups.items()
+    }
 
 
 def measure_replies(trained: Trained) -> dict[str, Any]:
@@ -130,7 +187,7 @@ def measure_replies(trained: Trained) -> dict[str, Any]:
 
 
 def pushback_figures(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
-    """Compares decisions about replies with the truth."""
+    """Compares decisions about replies, or about conversations, with the truth."""
     return {
         "replies": len(said),
         "f1": f1(said, truth),

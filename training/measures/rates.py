@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.labels import TYPES, USES
+from training.calibrate import NATURAL
 from training.measures.decisions import Facts
-from training.measures.labels import REAL_TYPES, true_types
-from training.measures.messages import any_pushback
+from training.measures.labels import true_types
+from training.measures.messages import Pushed, any_pushback
 from transforms.estimation.rates import Rate
 
+READ_WHOLE: Final = (NATURAL, "hh_harmless")
+"""The sets of which every conversation was read, so that no scorer chose what was read."""
 
-def rates_of(facts: Facts) -> list[Rate]:
+
+def rates_of(facts: Facts, pushed: Pushed) -> list[Rate]:
     """Counts hits and false alarms for all decisions that the views correct.
 
-    The gate's negatives are real. Its positives come from two sources of equal total weight. One
-    half is the few real positives. The other half is the written English positives, weighted down
-    to the number of the real ones. The recall of the written positives is far higher than that of
-    the real ones, and neither source alone resembles real traffic. Because of this uncertainty the
-    positives count as few, which makes the interval wide. For types, the positives are written and
-    real, and the negatives are real. For uses and pushback, all cases are written.
+    The negatives are real: those of the natural set. The gate's positives come from the sets that
+    were read whole. The positives of a type are real or written, and are counted if the gate let
+    them pass. For pushback, the positives are written and the negatives real.
     """
-    real, written = facts.is_real, facts.is_written
-    gate = real & facts.is_affective
-    rates = [_gate_rate(facts, gate, real & ~gate)]
+    natural = facts.dataset == NATURAL
+    whole = np.isin(facts.dataset, READ_WHOLE)
+    affective = facts.is_affective
+    rates = [_rate("use", "affective", facts.affective, whole & affective, natural & ~affective)]
     truth = np.array([true_types(row) for row in facts.conversations])
     for i, name in enumerate(TYPES):
-        kinds = [kind for kind, own in REAL_TYPES.items() if own == name]
-        hits = (written | real) & truth[:, i]
-        rest = real & ~np.isin(facts.label, kinds)
-        rates.append(_rate("type", name, facts.types[:, i], hits, rest))
-    for i, name in enumerate(USES[1:], 1):
-        own = facts.written_use == name
-        rates.append(_rate("use", name, facts.use == i, written & own, written & ~own))
-    pushed = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
-    said = any_pushback(facts)
-    rates.append(_rate("pushback", "all", said, written & pushed, written & ~pushed))
+        hits = (facts.is_written | facts.is_read) & truth[:, i]
+        rates.append(_rate("type", name, facts.types[:, i], hits, natural & ~truth[:, i]))
+    written = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
+    said = any_pushback(facts)[facts.is_written & written]
+    rates.append(
+        Rate(
+            "all",
+            "pushback",
+            "all",
+            int(said.sum()),
+            len(said),
+            int(pushed.said[~pushed.truth].sum()),
+            int((~pushed.truth).sum()),
+        )
+    )
     return rates
 
 
-def _gate_rate(facts: Facts, gate: NDArray[np.bool_], negative: NDArray[np.bool_]) -> Rate:
-    plain = _rate("use", "affective", facts.affective, gate, negative)
-    written = facts.is_written & facts.is_affective & (facts.language == "en")
-    more = round(float(facts.affective[written].mean()) * plain.positives)
-    return Rate(
-        plain.language,
-        plain.facet,
-        plain.facet_value,
-        plain.true_positives + more,
-        2 * plain.positives,
-        plain.false_positives,
-        plain.negatives,
-    )
+def confuse_uses(facts: Facts) -> tuple[tuple[int, ...], ...]:
+    """Counts said uses (columns) of the natural set's conversations of each true use (rows)."""
+    counts = np.zeros((len(USES), len(USES)), np.int64)
+    rows = np.flatnonzero((facts.dataset == NATURAL) & facts.is_read)
+    true = [USES.index(use) for use in facts.true_use[rows].tolist()]
+    np.add.at(counts, (np.array(true), facts.use[rows]), 1)
+    return tuple(map(tuple, counts.tolist()))
 
 
 def _rate(

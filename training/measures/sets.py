@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from schemas.labels import AFFECTIVE_TYPES
+from training.lines import read_lines
 from training.measures.accuracy import auc, share_of
 from training.measures.decisions import judge
 from training.measures.messages import pushback_figures
@@ -16,7 +17,6 @@ from training.sources import (
     Turn,
     drop_near_duplicates,
     read_conversations,
-    read_lines,
 )
 from transforms.classifiers.interface import PUSHBACK, Classifier
 

@@ -1,12 +1,16 @@
 """Judges conversations from the packed scores of their human messages.
 
-The gate and each type have a logit, which is a weighted sum of five pooled figures:
+The gate and each type have a logit, which is a weighted sum of six pooled figures:
 
 - the mean of the opening (the first three messages);
 - the mean of the closing (the last three messages);
 - the mean of all messages;
 - the mean of the two highest messages;
+- the highest message;
 - a step for the length.
+
+The gate's logit is the sum of two such sums: one over the gate's logits of the messages, one over
+the second gate's logits.
 
 An opening or a closing is judged in the same way, as a conversation of three messages. Pooling adds
 integers, and weighting adds float64 terms in a fixed order. So no decision depends on the other
@@ -35,7 +39,7 @@ from transforms.classifiers.interface import (
     LOGIT_UNIT,
     NO_INDEX,
     NO_LOGIT,
-    TYPE_COLUMNS,
+    SECOND_GATE,
     USE_COLUMNS,
     Judgements,
 )
@@ -43,8 +47,8 @@ from transforms.classifiers.interface import (
 EDGE_MESSAGES: Final = 3
 """Number of messages in the opening, and also in the closing (docs/metrics.md)."""
 
-GATED: Final = slice(AFFECTIVE, TYPE_COLUMNS.stop)
-"""The score columns for which a conversation has a logit: the gate and the types."""
+GATED: Final = slice(AFFECTIVE, SECOND_GATE + 1)
+"""The score columns that are pooled: the gate, the types and the second gate."""
 
 LENGTH_STEPS: Final = (2, 3, 5, 9, 17)
 """Numbers of human messages at which the length figure rises by 1.
@@ -55,8 +59,11 @@ The figure is close to log2 of the number, but exactly the same on every machine
 PRIOR: Final = 0.03
 """The gate is calibrated for this share of affective conversations; the study found 2.9 %."""
 
-FIGURES: Final = 6
+FIGURES: Final = 7
 """Number of pooled figures of a conversation; the last is a constant 1 for the bias."""
+
+HIGHEST: Final = 4
+"""Number of the figure that is a conversation's highest message."""
 
 _AFFECTIVE_COUNT: Final = len(AFFECTIVE_TYPES)
 _ROLEPLAYS: Final = tuple(TYPES.index(name) for name in ROLEPLAY_TYPES)
@@ -74,7 +81,7 @@ class ConversationHead:
     affective.
 
     Attributes:
-        weights: float64 (7, `FIGURES`), a row for the gate, then a row per type.
+        weights: float64 (8, `FIGURES`), a row for the gate, one per type, one for the second gate.
         thresholds: float64 (7,), the lowest logits at which the gate and each type count.
         language_shift: float64 (languages,), added to the gate's logit of a conversation in each
             language of `labels.LANGUAGES`. So one threshold means the same in every language.
@@ -132,13 +139,25 @@ class ConversationHead:
 
         A conversation without messages has the lowest logits.
         """
-        figures = pool(scores, first, last, human_messages)
-        logits = np.zeros(figures.shape[1:])
-        for figure, weight in zip(figures, self.weights.T, strict=True):
-            logits += figure * weight
-        logits[:, 0] += shift
+        sums = self.sums(scores, first, last, human_messages)
+        logits = sums[:, :-1]
+        logits[:, 0] += sums[:, -1] + shift
         logits[first == last] = _SILENT
         return logits
+
+    def sums(
+        self,
+        scores: NDArray[np.int8],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+        human_messages: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Returns the weighted sums of gate, types and second gate, float64 (b, 8)."""
+        figures = pool(scores, first, last, human_messages)
+        sums = np.zeros(figures.shape[1:])
+        for figure, weight in zip(figures, self.weights.T, strict=True):
+            sums += figure * weight
+        return sums
 
     def _edge_type(
         self,
@@ -172,11 +191,12 @@ def pool(
     last: NDArray[np.int64],
     human_messages: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Pools the gate and type logits of the rows `first` to `last` of each conversation.
+    """Pools the gates' and types' logits of the rows `first` to `last` of each conversation.
 
     Returns:
-        float64 (`FIGURES`, b, 7): the means of opening, closing, all messages and the two highest,
-        then the length step, then 1. The means of a conversation without messages are 0.
+        float64 (`FIGURES`, b, 8): the means of opening, closing, all messages and the two highest,
+        the highest, then the length step, then 1. All but the last two are 0 for a conversation
+        without messages.
     """
     gated = scores[:, GATED]
     edge = np.minimum(last - first, EDGE_MESSAGES)
@@ -184,8 +204,8 @@ def pool(
     figures[0] = _mean(gated, first, first + edge)
     figures[1] = _mean(gated, last - edge, last)
     figures[2] = _mean(gated, first, last)
-    figures[3] = _mean_of_top_two(gated, first, last)
-    figures[4] = np.searchsorted(LENGTH_STEPS, human_messages, side="right")[:, None]
+    figures[3], figures[HIGHEST] = _highest(gated, first, last)
+    figures[5] = np.searchsorted(LENGTH_STEPS, human_messages, side="right")[:, None]
     return figures
 
 
@@ -209,22 +229,26 @@ def _sum(
     return sums
 
 
-def _mean_of_top_two(
+def _highest(
     values: NDArray[np.int8], first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Averages the two highest values of each column, or takes the value if there is only one."""
-    result = np.zeros((len(first), values.shape[1]))
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the mean of the two highest values of each column, and the highest value.
+
+    If there is only one value, both are that value.
+    """
+    top_two, top = np.zeros((2, len(first), values.shape[1]))
     full = np.flatnonzero(last > first)
     if not len(full):
-        return result
+        return top_two, top
     owner = np.repeat(full, (last - first)[full])
     rows = values[_concatenate(first[full], last[full])].astype(np.int64)
     begins = np.searchsorted(owner, full)
+    second = np.minimum(begins + 1, begins + (last - first)[full] - 1)
     for column in range(values.shape[1]):
         ordered = rows[np.lexsort((-rows[:, column], owner)), column]
-        second = np.minimum(begins + 1, begins + (last - first)[full] - 1)
-        result[full, column] = (ordered[begins] + ordered[second]) * (LOGIT_UNIT / 2)
-    return result
+        top_two[full, column] = (ordered[begins] + ordered[second]) * (LOGIT_UNIT / 2)
+        top[full, column] = ordered[begins] * LOGIT_UNIT
+    return top_two, top
 
 
 def _concatenate(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -249,7 +273,7 @@ def _choose_use(
     scores: NDArray[np.int8], starts: NDArray[np.int64], affective: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
     """Picks "affective" if the gate is passed, otherwise the use with the highest sum of logits."""
-    sums = _sum(scores[:, USE_COLUMNS], starts[:-1], starts[1:])[:, 1:]
+    sums = _sum(scores[:, USE_COLUMNS], starts[:-1], starts[1:])
     use: NDArray[np.int8] = (sums.argmax(axis=1) + 1).astype(np.int8)
     use[starts[:-1] == starts[1:]] = _OTHER_USE
     use[affective] = 0

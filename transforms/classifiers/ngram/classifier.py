@@ -19,6 +19,7 @@ from transforms.classifiers.interface import (
     HUMAN_WIDTH,
     LANGUAGE,
     LOGIT_UNIT,
+    MOOD_UNITS_PER_POINT,
     NO_LOGIT,
     PUSHBACK,
     REASON,
@@ -48,7 +49,7 @@ class NgramClassifier:
         encoder: turns a text of either role into a vector.
         human: scores gate, types, uses and sentiment of human messages.
         assistant: scores pushback and its reasons in assistant messages.
-        sentiment_cuts: float64 (4,), the logits between the five steps of sentiment.
+        mood: float64 (2,), the slope and the offset that turn a logit into a mood from -1 to 1.
         pushback_shift: float64 (languages,), added to the pushback logit in each language of
             `labels.LANGUAGES`. So one threshold means the same in every language.
         head: judges conversations.
@@ -59,7 +60,7 @@ class NgramClassifier:
     encoder: Encoder
     human: Network
     assistant: Network
-    sentiment_cuts: NDArray[np.float64]
+    mood: NDArray[np.float64]
     pushback_shift: NDArray[np.float64]
     head: ConversationHead
     pushback_threshold: int
@@ -88,7 +89,7 @@ class NgramClassifier:
 
     def _score_human(self, read: Extract) -> NDArray[np.int8]:
         vectors = self.encoder.encode(read)
-        rows = lay_out_human(self.human.logits(vectors), self.sentiment_cuts)
+        rows = lay_out_human(self.human.logits(vectors), self.mood)
         rows[:, LANGUAGE] = identify(read)
         silent = ~vectors.any(axis=1)
         rows[silent, :SENTIMENT] = NO_LOGIT
@@ -106,13 +107,12 @@ class NgramClassifier:
         return rows
 
 
-def lay_out_human(
-    logits: NDArray[np.float64], sentiment_cuts: NDArray[np.float64]
-) -> NDArray[np.int8]:
+def lay_out_human(logits: NDArray[np.float64], mood: NDArray[np.float64]) -> NDArray[np.int8]:
     """Turns logits of human messages, float64 (n, 16), into rows; the language stays 0."""
     rows = np.zeros((len(logits), HUMAN_WIDTH), np.int8)
     rows[:, :SENTIMENT] = _quantise(logits[:, :SENTIMENT])
-    rows[:, SENTIMENT] = 50 * np.searchsorted(sentiment_cuts, logits[:, SENTIMENT], "right") - 100
+    points = np.clip(logits[:, SENTIMENT] * mood[0] + mood[1], -1, 1)
+    rows[:, SENTIMENT] = np.rint(points * MOOD_UNITS_PER_POINT)
     return rows
 
 
@@ -137,10 +137,10 @@ def build(arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
     table[arrays["table_rows"]] = arrays["table"]
     return NgramClassifier(
         version=str(arrays["version"]),
-        encoder=Encoder(pack(table), table.shape[1]),
+        encoder=Encoder(pack(table), arrays["table_scale"]),
         human=read_network(arrays, "human"),
         assistant=read_network(arrays, "assistant"),
-        sentiment_cuts=arrays["sentiment_cuts"],
+        mood=arrays["mood"],
         pushback_shift=arrays["pushback_shift"],
         head=read_head(arrays, "head"),
         pushback_threshold=int(arrays["pushback_threshold"]),
