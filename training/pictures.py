@@ -85,7 +85,7 @@ def draw_prevalence(metrics: Metrics, path: Path) -> None:
     """Draws the errors of the corrected and the raw share at each true share."""
     figure = Figure(figsize=(4.6, 2.8))
     axes = figure.subplots()
-    own = metrics["default"]["prevalence"]["real and written"]
+    own = metrics["default"]["transfer"]
     rates = list(own)
     for shift, key, colour, name in (
         (-0.2, "mean_error_raw", "#999999", "raw"),

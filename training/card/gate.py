@@ -22,32 +22,63 @@ def describe_real(metrics: Metrics) -> str:
             values.append(percent(value) if isinstance(value, Mapping) else value)
         rows.append([name, *values])
 
-    add("recall at the counting threshold", "recall")
-    for label in modes[0]["recall_by_label"]:
-        add(f"– {label}", "recall_by_label", label)
-    add("false positives", "false_positives")
-    add("– of those read as not affective", "false_positives_on_none")
-    add("– of those not read (about 2 % may be affective)", "false_positives_on_unread")
+    add("recall as decided", "recall")
+    add("– of those that no reader was unsure of", "recall_of_sure")
+    add("false positives as decided", "false_positives")
     for rate in ("1%", "2%", "5%"):
         add(f"recall at {rate} false positives", "recall_at_false_positives", rate)
+    add("AUC", "auc")
     add("recall of alerts", "alert", "recall")
     add("false positives of alerts", "alert", "false_positives")
-    for against in ("none", "unread", "both"):
-        add(f"AUC against {against}", "auc", against)
-    for source in modes[0]["by_source"]:
-        add(f"recall, {source}", "by_source", source, "recall")
-        add(f"false positives, {source}", "by_source", source, "false_positives")
-    count = modes[0]["conversations"]
+    for name in modes[0]["recall_by_type"]:
+        add(f"recall as decided, all sets: {name}", "recall_by_type", name)
+    add("recall as decided, all sets: under 100 characters", "recall_of_short")
+    for name in modes[0]["by_set"]:
+        add(f"{name}: recall as decided", "by_set", name, "recall")
+        add(f"{name}: false positives as decided", "by_set", name, "false_positives")
+        add(f"{name}: AUC", "by_set", name, "auc")
     return f"""
 ## Real conversations
 
-{count} conversations from public chat logs, mostly in English. One annotator read part of them.
-Those labelled `none` were read because something about them looked affective, so they are harder
-than the rest. Few conversations are affective, so mind the intervals.
+`real_dev` has {modes[0]["conversations"]} conversations from public chat logs, mostly in English,
+all read. The other sets are harder than traffic: `hh_harmless` are confessions and provocations of
+crowd workers, the WildChat sets were picked by topic, and most of what was read of them was chosen
+because a model or a cue word pointed to it.
 
 {table(["measure", "default", "accurate"], rows)}
 
 ![Predicted and observed probabilities](docs/model/calibration.svg)
+"""
+
+
+def describe_unseen(metrics: Metrics) -> str:
+    """Reports how well the gate decides on the platform that nothing has seen."""
+    modes = [metrics["default"]["unseen"], metrics["accurate"]["unseen"]]
+    rows = [
+        [f"recall at {rate} false positives"]
+        + [percent(mode["recall_at_false_positives"][rate]) for mode in modes]
+        for rate in ("1%", "2%", "5%")
+    ]
+    rows += [
+        [name, *(percent(mode[key]) for mode in modes)]
+        for name, key in (
+            ("recall as decided", "recall"),
+            ("false positives as decided", "false_positives"),
+            ("affective among the 30 highest", "affective_among_highest"),
+            ("affective, of those read at random", "drawn_at_random"),
+            ("said affective, of those read at random", "said_at_random"),
+            ("right use, of those read at random", "use_right"),
+            ("with a reply that counts as pushback", "pushback_share"),
+        )
+    ]
+    rows.append(["read among the 30 highest", *(mode["read_among_highest"] for mode in modes)])
+    rows.append(["AUC", *(mode["auc"] for mode in modes)])
+    return f"""
+## A platform that nothing has seen
+
+{modes[0]["conversations"]} conversations of `sharegpt`.
+
+{table(["measure", "default", "accurate"], rows)}
 """
 
 
@@ -126,32 +157,30 @@ def describe_prevalence(metrics: Metrics) -> str:
     rows = [
         [
             mode,
-            group,
+            name,
             rate,
             f"{own['coverage']:.1%}",
             f"{100 * own['mean_error']:.2f}",
             f"{100 * own['mean_error_raw']:.2f}",
-            f"{100 * own['mean_width']:.2f}",
         ]
         for mode in ("default", "accurate")
-        for group, rates in metrics[mode]["prevalence"].items()
-        for rate, own in rates.items()
+        for name, key in (("same platforms", "prevalence"), ("another platform", "transfer"))
+        for rate, own in metrics[mode][key].items()
     ]
-    header = ["mode", "affective ones from", "true share", "interval covers"]
-    header += ["mean error, points", "mean error of the raw share", "mean width, points"]
+    header = ["mode", "errors measured on", "true share", "interval covers"]
+    header += ["mean error, points", "mean error of the raw share"]
     return f"""
 ## Corrected prevalence
 
-Each known share is recovered 200 times. Half of the conversations measure the classifier's error
-rates. From the other half, 5,000 conversations are drawn at the true share. The estimator is that
-of Rogan and Gladen (1978), the interval that of Lang and Reiczigel (2014). The conversations that
-are not affective are real. The affective ones are either real, or real and written in English.
+Each known share is recovered 200 times from 5,000 conversations that are drawn at the true share.
+The estimator is that of Rogan and Gladen (1978), the interval that of Lang and Reiczigel (2014).
+*Same platforms*: half of the conversations measure the error rates, the other half are drawn from.
+*Another platform*: the shipped rates correct samples of `sharegpt`.
 
 {table(header, rows)}
 
-The shipped rates for the share of affective conversations have real negatives. Half of their
-positives are real; the other half are the written English ones, weighted down to the same number.
-Recall on the two is so different that neither alone would be honest.
+The shipped rates for the share of affective conversations have the negatives of `real_dev`, and the
+positives of the two sets that were read whole.
 
 ![Recovered shares](docs/model/prevalence.svg)
 """

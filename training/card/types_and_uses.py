@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from training.card.markdown import Metrics, percent, table
+
+MODES: Final = ("default", "accurate")
 
 
 def describe_types(metrics: Metrics) -> str:
@@ -25,7 +29,15 @@ def describe_types(metrics: Metrics) -> str:
         for code, own in metrics["default"]["types"]["by_language"].items()
     ]
     edges = [
-        [mode, percent(own["opening"]), percent(own["closing"]), own["drift_f1"]]
+        [
+            mode,
+            percent(own["opening"]),
+            percent(own["closing"]),
+            own["drift_f1"],
+            percent(own["drift_precision"]),
+            percent(own["headline_recall"]),
+            percent(own["headline_precision"]),
+        ]
         for mode in ("default", "accurate")
         for own in [metrics[mode]["edges"]]
     ]
@@ -33,6 +45,10 @@ def describe_types(metrics: Metrics) -> str:
         [use, percent(own), percent(metrics["accurate"]["uses"]["by_use"][use])]
         for use, own in metrics["default"]["uses"]["by_use"].items()
     ]
+    edge_header = ["mode", "opening right", "closing right", "drift F1", "drift precision"]
+    edge_header += ["coaching or counseling → companionship: recall", "precision"]
+    uses += [["all, public chat logs", *(percent(metrics[m]["uses"]["natural"]) for m in MODES)]]
+    uses += [["all, written", *(percent(metrics[m]["uses"]["all"]) for m in MODES)]]
     right = percent(metrics["default"]["types"]["right_on_real_found"])
     return f"""
 ## Types, drift and uses
@@ -42,7 +58,7 @@ as missed.
 
 {table(header, rows)}
 
-Share of right types among the real affective conversations that the gate finds: {right}; in the
+Share with a right type among the real affective conversations that the gate finds: {right}; in the
 accurate mode: {percent(metrics["accurate"]["types"]["right_on_real_found"])}.
 
 ![Confusions](docs/model/confusion.svg)
@@ -52,7 +68,7 @@ accurate mode: {percent(metrics["accurate"]["types"]["right_on_real_found"])}.
 Opening and closing type of affective conversations of more than three messages, and F1 of "opening
 and closing differ":
 
-{table(["mode", "opening right", "closing right", "drift F1"], edges)}
+{table(edge_header, edges)}
 
 {table(["right use", "default", "accurate"], uses)}
 """

@@ -10,12 +10,13 @@ from training.card.gate import (
     describe_prevalence,
     describe_real,
     describe_sources,
+    describe_unseen,
     describe_written,
 )
 from training.card.markdown import Metrics
 from training.card.messages import describe_moods, describe_pushback
 from training.card.method import LIMITS, METHOD
-from training.card.summary import compare_modes, describe_model
+from training.card.summary import describe_measuring, describe_model
 from training.card.types_and_uses import describe_types
 from training.pictures import draw_calibration, draw_confusion, draw_languages, draw_prevalence
 
@@ -32,8 +33,9 @@ def write_card(metrics: Metrics, path: Path) -> None:
     draw_prevalence(metrics, folder / "prevalence.svg")
     parts = [
         describe_model(metrics),
-        compare_modes(metrics),
+        describe_measuring(metrics),
         describe_real(metrics),
+        describe_unseen(metrics),
         describe_written(metrics),
         describe_sources(metrics),
         describe_types(metrics),
