@@ -35,7 +35,7 @@ from training.measures.messages import (
     measure_pushback,
     measure_replies,
 )
-from training.measures.rates import rates_of
+from training.measures.rates import measure_rates
 from training.measures.sets import measure_scenes, measure_sets
 from training.measures.speed import measure_speed
 from training.measures.types_and_uses import measure_edges, measure_types, measure_uses
@@ -79,8 +79,8 @@ def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], 
         "speed": measure_speed(classifier, real),
     }
     return metrics, [
-        Rates(classifier.version, tuple(rates_of(facts))),
-        Rates(f"{ACCURATE_PREFIX}{classifier.version}", tuple(rates_of(precise))),
+        measure_rates(classifier.version, facts),
+        measure_rates(f"{ACCURATE_PREFIX}{classifier.version}", precise),
     ]
 
 

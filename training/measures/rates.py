@@ -9,7 +9,12 @@ from schemas.labels import TYPES, USES
 from training.measures.decisions import Facts
 from training.measures.labels import REAL_TYPES, true_types
 from training.measures.messages import any_pushback
-from transforms.estimation.rates import Rate
+from transforms.estimation.rates import Drift, Rate, Rates
+
+
+def measure_rates(version: str, facts: Facts) -> Rates:
+    """Counts everything by which the views and the report correct and judge their figures."""
+    return Rates(version, tuple(rates_of(facts)), use_confusion_of(facts), drift_of(facts))
 
 
 def rates_of(facts: Facts) -> list[Rate]:
@@ -38,6 +43,30 @@ def rates_of(facts: Facts) -> list[Rate]:
     said = any_pushback(facts)
     rates.append(_rate("pushback", "all", said, written & pushed, written & ~pushed))
     return rates
+
+
+def use_confusion_of(facts: Facts) -> tuple[tuple[int, ...], ...]:
+    """Counts true uses (rows) by given uses (columns), both in the order of USES.
+
+    The true use is known for written conversations, and for real ones that are affective.
+    """
+    truth = [facts.is_written & (facts.written_use == use) for use in USES]
+    truth[USES.index("affective")] |= facts.is_real & facts.is_affective
+    counts = [np.bincount(facts.use[rows], minlength=len(USES)) for rows in truth]
+    return tuple(tuple(row.tolist()) for row in counts)
+
+
+def drift_of(facts: Facts) -> Drift:
+    """Counts the written conversations that were said to drift, and those of them that do."""
+    truth = np.array(
+        [
+            row.labels is not None and row.labels.opening_type != row.labels.closing_type
+            for row in facts.conversations
+        ],
+        np.bool_,
+    )
+    said = facts.is_written & (facts.opening != facts.closing)
+    return Drift(int((said & truth).sum()), int(said.sum()), int(facts.is_written.sum()))
 
 
 def _gate_rate(facts: Facts, gate: NDArray[np.bool_], negative: NDArray[np.bool_]) -> Rate:
