@@ -234,8 +234,9 @@ CLASSIFIER_RATES: Final = Table(
     name="classifier_rates",
     description=(
         "How often one version of the classifier errs on one value, as counts of conversations "
-        "that no training step saw. Every run writes the rates of its classifier. Append-only; "
-        "read it through the view classifier_rates_latest."
+        "that no training step saw. Every run writes the rates of its classifier that rest on "
+        "enough data to correct a share. Append-only; read it through the view "
+        "classifier_rates_latest."
     ),
     columns=(
         Column("classifier_version", "STRING", "Version of the classifier's weights."),
@@ -249,7 +250,7 @@ CLASSIFIER_RATES: Final = Table(
                "value."),
         Column("negatives", "INT64", "Conversations that truly do not have the value."),
         Column("revision", "INT64", "Start of the run that wrote the row, microseconds since the "
-               "epoch. For equal keys the largest is current."),
+               "epoch. A version's largest is current."),
     ),
     record=ClassifierRate,
     partition_by=None,

@@ -39,7 +39,7 @@ from training.measures.messages import (
     measure_real_pushback,
     measure_replies,
 )
-from training.measures.rates import rates_of
+from training.measures.rates import measure_rates
 from training.measures.sets import measure_scenes, measure_sets
 from training.measures.speed import measure_speed
 from training.measures.types_and_uses import measure_edges, measure_types, measure_uses
@@ -73,8 +73,8 @@ def measure(trained: Trained, data: Path, cache: Path) -> tuple[dict[str, Any], 
     new_precise = gather_facts([judge(open_accurate(trained.arrays, known), unseen)])
     pushed = judge_pushback([facts, new])
     rates = [
-        Rates(classifier.version, tuple(rates_of(facts, pushed))),
-        Rates(f"{ACCURATE_PREFIX}{classifier.version}", tuple(rates_of(precise, pushed))),
+        measure_rates(classifier.version, facts, pushed),
+        measure_rates(f"{ACCURATE_PREFIX}{classifier.version}", precise, pushed),
     ]
     real = [row for row in conversations if row.is_real]
     metrics = {

@@ -7,12 +7,12 @@ text keeps its size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.report.figures import ENDS, Change, Day, Matrix, Share
-from pipelines.report.shapes import Bar, Bars, Column, Columns, Grid, Pair, Point, Series, Tick
+from pipelines.report.figures import Change, Day, Share
+from pipelines.report.shapes import Bar, Bars, Column, Columns, Point, Series, Tick
 from pipelines.report.wording import Wording, percent_interval, points, points_interval, readable
 from transforms.conversation.summary import LONG_OVER
 from transforms.facets.facet import ALL
@@ -22,16 +22,6 @@ _DATES: Final = 7
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _HEADROOM: Final = 1.08
 """Top of a scale, as a multiple of the largest figure."""
-
-_SHORT_NAMES: Final[Mapping[str, str]] = {
-    "interpersonal_advice": "Advice",
-    "companionship": "Company",
-    "romantic_roleplay": "Romance",
-    "counseling": "Counsel",
-    "coaching": "Coach",
-    "roleplay": "Roleplay",
-    "none": "None",
-}
 
 
 def share_bars(shares: Iterable[Share], words: Wording, quiet: Collection[str] = ()) -> Bars:
@@ -159,21 +149,6 @@ def day_marks(days: Sequence[Day]) -> list[Tick]:
     ]
 
 
-def drift_grid(matrix: Matrix, words: Wording, is_exhaustive: bool) -> Grid:
-    """Draws the drift matrix. Pairs that were not released are left empty."""
-    rows = [
-        (readable(opening), [_pair(matrix, opening, closing, words, is_exhaustive)
-                             for closing in ENDS])
-        for opening in ENDS
-    ]  # fmt: skip
-    return Grid([(readable(name), _short(name)) for name in ENDS], rows)
-
-
-def _short(name: str) -> str:
-    """Shortens the name of a type to at most eight letters."""
-    return _SHORT_NAMES.get(name, readable(name))
-
-
 @dataclass(frozen=True)
 class _Scale:
     top: float
@@ -233,34 +208,6 @@ def _share_bar(share: Share, scale: _Scale, words: Wording, is_quiet: bool) -> B
     )
 
 
-def _pair(matrix: Matrix, opening: str, closing: str, words: Wording, is_exhaustive: bool) -> Pair:
-    share = matrix.pairs.get((opening, closing))
-    is_headline = opening in ("coaching", "counseling") and closing == "companionship"
-    route = f"{readable(opening)} to {readable(closing)}: "
-    if share is None:
-        nothing = "none" if is_exhaustive else words.withheld
-        return Pair("", "", route + nothing, 0, is_headline)
-    return Pair(
-        count=_brief_count(share.conversations or 0),
-        share="" if share.share is None else _brief(share.share),
-        title=f"{route}{words.count(share.conversations)}, {words.share(share)}",
-        heat=_heat(share.share or 0),
-        is_headline=is_headline,
-    )
-
-
-def _heat(share: float) -> int:
-    """Returns the shade of a share, from 1 to 9.
-
-    The shade grows with the square root of the share, because most shares are small.
-    """
-    return max(1, min(9, round(9 * math.sqrt(share))))
-
-
 def _brief(share: float) -> str:
     value = share * 100
     return f"{value:.0f}%" if value >= 1 else f"{value:.1f}%" if value >= 0.1 else "<.1%"
-
-
-def _brief_count(conversations: int) -> str:
-    return f"{conversations:,}" if conversations < 100_000 else f"{conversations // 1000:,}k"

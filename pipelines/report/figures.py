@@ -5,19 +5,18 @@ A figure that was withheld is None, so that it can't be mistaken for zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from schemas.breakdowns import BREAKDOWNS
-from schemas.labels import NO_TYPE, TYPES
+from schemas.labels import TYPES
+from transforms.estimation.rates import Drift
 from transforms.facets.facet import ALL, Facet
 
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
-ENDS: Final = (*TYPES, NO_TYPE)
-"""The possible types of a conversation's opening or closing."""
 
 _LABELS: Final = {declared.name: declared.label for declared in BREAKDOWNS}
 
@@ -37,6 +36,8 @@ class Share:
         its interval, in [0, 1]; None if not known.
       is_counted: whether the part was counted without a classifier. If it was, the raw and
         corrected shares are equal.
+      is_supported: whether a correction is possible as far as is known. It is not if the
+        classifier's errors were measured on too little data, or hardly tell conversations apart.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Share:
     corrected_low: float | None = None
     corrected_high: float | None = None
     is_counted: bool = False
+    is_supported: bool = True
 
     @property
     def is_corrected(self) -> bool:
@@ -100,21 +102,17 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The drift from opening to closing types.
+class HeadlineDrift:
+    """Conversations that opened as coaching or counseling, and closed as companionship.
 
-    The share of a released pair is taken among the conversations with the same opening type.
-
-    `withheld` is the number of conversations that do not belong to any released pair.
+    Attributes:
+      share: their number, and their raw share of those that opened so. If it is a lower bound, the
+        upper end of the interval counts in all withheld pairs.
+      withheld: number of conversations whose pair of types was withheld; None if not known.
     """
 
-    pairs: Mapping[tuple[str, str], Share]
-    withheld: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no pair was released."""
-        return not self.pairs
+    share: Share
+    withheld: int | None
 
 
 @dataclass(frozen=True)
@@ -183,8 +181,9 @@ class Figures:
     changes: Sequence[Change]
     pushback: Sequence[Share]
     reasons: Sequence[Share]
-    drift: Matrix
-    drift_long: Matrix
+    headline_drift: HeadlineDrift
+    headline_drift_long: HeadlineDrift
+    measured_drift: Drift | None
     more: Sequence[FacetShares]
     breakdowns: Sequence[Breakdown]
     days: Sequence[Day]
@@ -192,6 +191,10 @@ class Figures:
     ledger: Sequence[tuple[str, str, int]]
     dead_letters: Sequence[tuple[str, str, int]]
     rates: Sequence[Rate]
+    unsupported: Sequence[tuple[str, str]]
+    """Facets and values that are not corrected, because their rates do not support it."""
+    are_uses_coherent: bool
+    """Whether all uses were corrected together, so that they sum to one."""
 
     @property
     def is_corrected(self) -> bool:

@@ -25,12 +25,14 @@ from pipelines.report.reader import read_figures
 from pipelines.report.run import Ledger, Run
 from pipelines.report.shapes import Tick
 from pipelines.report.wording import (
+    NOT_SUPPORTED,
     Wording,
     percent,
     percent_interval,
     points,
     points_interval,
     readable,
+    reliability,
 )
 from pipelines.terminal.text import aligned
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
@@ -67,10 +69,14 @@ _DEFINITIONS: Final = (
      "counts towards the threshold of users."),
     ("Raw share", "The share that the classifier counted, with its misses and false alarms."),
     ("Corrected share", "The raw share minus false alarms plus misses. How many there are follows "
-     "from the classifier’s errors on held-out conversations (Rogan and Gladen 1978)."),
+     "from the classifier’s errors on held-out conversations (Rogan and Gladen 1978). Uses are "
+     "corrected together, by how often the classifier takes each for each other (Saerens, Latinne "
+     "and Decaestecker 2002)."),
+    ("Not supported", "A correction that would rest on too few held-out conversations, or on a "
+     "classifier that hardly tells them apart, so that the share might get worse."),
     ("95% interval", "For a raw share, Wilson’s score interval; it covers chance only. For a "
-     "corrected share, Lang and Reiczigel’s interval or one derived from it; it also covers chance "
-     "in the measured error rates."),
+     "corrected share, Lang and Reiczigel’s interval or one derived from it, and for uses, one "
+     "from random draws; it also covers chance in the measured error rates."),
 )  # fmt: skip
 
 
@@ -150,8 +156,8 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "long": figures.long[0],
         "pushback": figures.pushback[0],
         "mood": _named(figures.changes, AFFECTIVE),
-        "headline_drift": _headline_drift(figures),
-        "charts": _charts(figures, words, is_exhaustive),
+        "reliability": reliability(figures.measured_drift),
+        "charts": _charts(figures, words),
         "tables": _tables(figures, words),
         "breakdowns": figures.breakdowns,
         "dead_letters": [(reason, step, f"{n:,}") for step, reason, n in figures.dead_letters],
@@ -168,6 +174,10 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "percent": percent,
         "percent_interval": percent_interval,
         "rates": [_rate_cells(rate) for rate in figures.rates],
+        "unsupported": [
+            readable(facet if value == ALL else value).lower()
+            for facet, value in figures.unsupported
+        ],
         "points": points,
         "points_interval": points_interval,
         "readable": readable,
@@ -175,7 +185,7 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
     }
 
 
-def _charts(figures: Figures, words: Wording, is_exhaustive: bool) -> dict[str, Any]:
+def _charts(figures: Figures, words: Wording) -> dict[str, Any]:
     days = [(f"{day.day:%Y-%m-%d}", day.conversations) for day in figures.days]
     hours = [(f"{hour:02}:00 UTC", n) for hour, n in enumerate(figures.hours)]
     hour_marks = [Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
@@ -190,8 +200,6 @@ def _charts(figures: Figures, words: Wording, is_exhaustive: bool) -> dict[str, 
         "pushback": charts.share_bars(figures.pushback, words, quiet=(ALL,)),
         "reasons": charts.share_bars(figures.reasons, words),
         "more": [charts.share_bars(more.shares, words) for more in figures.more],
-        "drift": charts.drift_grid(figures.drift, words, is_exhaustive),
-        "drift_long": charts.drift_grid(figures.drift_long, words, is_exhaustive),
         "days": charts.day_series(figures.days, words),
         "day_counts": charts.count_columns(days, words, charts.day_marks(figures.days)),
         "hours": charts.count_columns(hours, words, hour_marks),
@@ -239,7 +247,8 @@ def _share_cells(share: Share, words: Wording) -> tuple[str, ...]:
 
 def _both(share: Share, words: Wording) -> tuple[str, str, str, str]:
     """Writes the corrected and the raw share, each with its interval."""
-    corrected = ("", "") if share.share is None else (_NO_CORRECTION, "")
+    none = _NO_CORRECTION if share.is_supported else NOT_SUPPORTED
+    corrected = ("", "") if share.share is None else (none, "")
     if share.is_corrected:
         corrected = words.share(share.best), percent_interval(share.best)
     return *corrected, words.share(share), percent_interval(share)
@@ -264,14 +273,6 @@ def _change_cells(change: Change, words: Wording) -> tuple[str, ...]:
         points_interval(change),
         "" if change.deviation is None else f"{change.deviation:.2f}",
     )
-
-
-def _headline_drift(figures: Figures) -> list[tuple[str, Share]]:
-    """Returns the released drifts from coaching and counseling to companionship."""
-    pairs = figures.drift.pairs
-    openings = ("coaching", "counseling")
-    found = ((opening, pairs.get((opening, "companionship"))) for opening in openings)
-    return [(opening, share) for opening, share in found if share is not None]
 
 
 def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:

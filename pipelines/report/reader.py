@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
+from pipelines.report.corrections import correct_uses, is_supported
 from pipelines.report.figures import (
     _LABELS,
     AFFECTIVE,
@@ -19,7 +20,7 @@ from pipelines.report.figures import (
     Day,
     FacetShares,
     Figures,
-    Matrix,
+    HeadlineDrift,
     Period,
     Rate,
     Share,
@@ -28,6 +29,7 @@ from pipelines.report.figures import (
 from pipelines.sinks.database import DATABASE_FILE
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
+from transforms.estimation.rates import Rates, load_measured
 from transforms.facets.facet import ALL, ShareOf
 from transforms.facets.lengths import LENGTHS
 from transforms.facets.registry import BREAKDOWN_NAMES, BY_NAME, FACETS
@@ -75,6 +77,7 @@ def read_figures(folder: Path) -> Figures:
 class _Reader:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._measured: Rates | None = None
         # Materialized, because the view joins all windows even if a query needs only a few.
         connection.execute(
             "CREATE TEMP TABLE reported AS FROM ratios WHERE granularity = 'period' "
@@ -84,7 +87,10 @@ class _Reader:
     def figures(self) -> Figures:
         period = self._period()
         is_exhaustive = period is not None and period.is_exhaustive
-        ratios = _Ratios(self._rows(f"FROM reported WHERE {_OVERALL}"), is_exhaustive)
+        measured = self._measured = _measured(period)
+        ratios = self._ratios(self._rows(f"FROM reported WHERE {_OVERALL}"), is_exhaustive)
+        uses = ratios.shares("use", USES)
+        coherent = correct_uses(uses, measured)
         changes = {
             row["conversation_group"]: row
             for row in self._rows(f"FROM sentiment_change WHERE {_OVERALL}")
@@ -94,14 +100,15 @@ class _Reader:
             affective=ratios.share("use", AFFECTIVE),
             types=ratios.shares("type", TYPES),
             types_of_affective=ratios.shares("type", AFFECTIVE_TYPES, whole="use"),
-            uses=ratios.shares("use", USES),
+            uses=coherent or uses,
             lengths=ratios.shares("length", LENGTHS),
             long=ratios.shares("long", GROUPS),
             changes=[_change(changes.get(group), group, is_exhaustive) for group in GROUPS],
             pushback=ratios.shares("pushback", (ALL, *PUSHBACK_TYPES)),
             reasons=ratios.shares("pushback_reason", PUSHBACK_REASONS),
-            drift=ratios.matrix("drift", self._unpaired("drift", ALL)),
-            drift_long=ratios.matrix("drift_long", self._unpaired("drift_long", "long")),
+            headline_drift=ratios.headline_drift("drift_headline"),
+            headline_drift_long=ratios.headline_drift("drift_long_headline"),
+            measured_drift=None if measured is None else measured.drift,
             more=[
                 FacetShares(facet, ratios.shares(facet.name, facet.values))
                 for facet in FACETS
@@ -124,7 +131,12 @@ class _Reader:
                     " ORDER BY classifier_version, facet DESC, facet_value, language"
                 )
             ],
+            unsupported=sorted(measured.unsupported) if measured else [],
+            are_uses_coherent=coherent is not None,
         )
+
+    def _ratios(self, rows: Iterable[Row], is_exhaustive: bool) -> _Ratios:
+        return _Ratios(rows, is_exhaustive, self._measured)
 
     def _tuples(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
@@ -158,14 +170,6 @@ class _Reader:
             classifier_versions=row["classifiers"],
         )
 
-    def _unpaired(self, facet: str, whole: str) -> int:
-        """Returns the number of conversations that are in no released pair of a drift facet."""
-        ((total, paired),) = self._tuples(
-            f"SELECT sum(conversations) FILTER (facet = '{whole}' AND facet_value = 'all'), "
-            f"sum(conversations) FILTER (facet = '{facet}') FROM cells WHERE {_OVERALL}"
-        )
-        return max(int(total or 0) - int(paired or 0), 0)
-
     def _breakdown(self, name: str, is_exhaustive: bool) -> Breakdown:
         where = f"WHERE granularity = 'period' AND breakdown = '{name}'"
         counts = self._tuples(
@@ -180,7 +184,7 @@ class _Reader:
             named.sort(key=lambda item: LENGTHS.index(item[0]))
         values = []
         for value, conversations in named[:MAX_BREAKDOWN_VALUES]:
-            ratios = _Ratios(by_value[value], is_exhaustive)
+            ratios = self._ratios(by_value[value], is_exhaustive)
             shares = (ratios.share(*facet) for facet in _BREAKDOWN_FACETS)
             values.append(Value(value, conversations, *shares))
         not_published = sum(n for value, n in counts if value == NOT_PUBLISHED)
@@ -199,7 +203,7 @@ class _Reader:
             Day(
                 day,
                 totals.get(day, 0 if is_exhaustive else None),
-                _Ratios(by_day[day], is_exhaustive).share("use", AFFECTIVE)
+                self._ratios(by_day[day], is_exhaustive).share("use", AFFECTIVE)
                 if day in totals
                 else Share(AFFECTIVE),
             )
@@ -220,9 +224,10 @@ class _Reader:
 class _Ratios:
     """Finds rows of the view `ratios` by facet, within one window and one breakdown value."""
 
-    def __init__(self, rows: Iterable[Row], is_exhaustive: bool) -> None:
+    def __init__(self, rows: Iterable[Row], is_exhaustive: bool, measured: Rates | None) -> None:
         self._rows: dict[tuple[str, str, str], Row] = {}
         self._is_exhaustive = is_exhaustive
+        self._measured = measured
         for row in rows:
             self._rows[row["facet"], row["facet_value"], row["whole_facet"]] = row
 
@@ -234,20 +239,19 @@ class _Ratios:
         row = self._rows.get((facet, name, whole or _whole_facet(facet, name)))
         if row is None:
             return Share(name, conversations=0) if self._is_exhaustive else Share(name)
-        return _share(row)
+        return _share(row, self._measured)
 
     def shares(self, facet: str, names: Iterable[str], whole: str | None = None) -> list[Share]:
         """Returns the shares of some values of a facet, in the given order."""
         return [self.share(facet, name, whole) for name in names]
 
-    def matrix(self, facet: str, withheld: int) -> Matrix:
-        """Returns the pairs of a drift facet."""
-        pairs = {}
-        for (of, name, _), row in self._rows.items():
-            if of == facet:
-                opening, _, closing = name.partition(">")
-                pairs[opening, closing] = _share(row)
-        return Matrix(pairs, withheld)
+    def headline_drift(self, facet: str) -> HeadlineDrift:
+        """Returns how many conversations turn from coaching or counseling to companionship."""
+        row = self._rows.get((facet, "companionship", facet))
+        if row is None:
+            count = 0 if self._is_exhaustive else None
+            return HeadlineDrift(Share(facet, conversations=count), None)
+        return HeadlineDrift(_share(row, None), row["withheld"])
 
 
 def _whole_facet(facet: str, name: str) -> str:
@@ -257,7 +261,13 @@ def _whole_facet(facet: str, name: str) -> str:
     return "pushback" if share_of is ShareOf.PUSHBACK else "all"
 
 
-def _share(row: Row) -> Share:
+def _measured(period: Period | None) -> Rates | None:
+    """Returns what was measured of the run's classifier; None if it used several."""
+    versions = period.classifier_versions if period else ()
+    return load_measured(versions[0]) if len(versions) == 1 else None
+
+
+def _share(row: Row, measured: Rates | None) -> Share:
     whole, withheld = row["whole_conversations"], row["withheld"]
     return Share(
         name=row["facet_value"],
@@ -272,6 +282,7 @@ def _share(row: Row) -> Share:
         corrected_low=row["corrected_low"],
         corrected_high=row["corrected_high"],
         is_counted=row["facet"] == "length" or (row["facet"], row["facet_value"]) == ("long", ALL),
+        is_supported=is_supported(row, measured),
     )
 
 

@@ -84,22 +84,3 @@ class Series:
     ticks: Sequence[Tick]
     marks: Sequence[Tick]
     is_corrected: bool
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A pair of the drift matrix."""
-
-    count: str
-    share: str
-    title: str
-    heat: int
-    is_headline: bool
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The drift matrix, with one row for each opening type."""
-
-    columns: Sequence[tuple[str, str]]
-    rows: Sequence[tuple[str, Sequence[Pair]]]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pipelines.report.figures import Change, Period, Share
+from pipelines.report.figures import Change, HeadlineDrift, Period, Share
+from transforms.estimation.rates import Drift
+
+NOT_SUPPORTED: Final = "not supported"
+"""Stands for a correction that the measured error rates do not support."""
 
 _AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
 
@@ -52,17 +56,36 @@ class Wording:
     def beside(self, share: Share) -> str:
         """Writes the note beside the best estimate.
 
-        The note is the raw share, or the word `raw` if the best estimate is itself raw.
+        The note is the raw share, or the word `raw` if the best estimate is itself raw. It says if
+        a correction is not supported.
         """
         if share.share is None or share.is_counted:
             return ""
-        return f"raw {self.share(share)}" if share.is_corrected else "raw"
+        if share.is_corrected:
+            return f"raw {self.share(share)}"
+        return "raw" if share.is_supported else f"raw, correction {NOT_SUPPORTED}"
 
     def mean(self, change: Change) -> str:
         """Writes a mean change in points."""
         if change.mean is not None:
             return points(change.mean)
         return "none" if change.conversations == 0 else self.withheld
+
+    def headline_drift(self, drift: HeadlineDrift) -> str:
+        """Writes how many conversations turn from coaching or counseling to companionship."""
+        share = drift.share
+        if not share.conversations or share.share is None or share.low is None:
+            is_none = share.conversations == 0 and (self._is_exhaustive or drift.withheld == 0)
+            most = "" if is_none or not share.high else f"; at most {percent(share.high)}"
+            return ("none" if is_none else f"{self.withheld} a day") + most
+        at_least, at_most = ("at least ", "at most ") if share.is_lower_bound else ("", "")
+        ends = f"from {percent(share.low)}"
+        if share.high is not None:
+            ends = f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
+        return (
+            f"{at_least}{share.conversations:,} of {at_most}{share.whole:,} conversations, "
+            f"{at_least}{percent(share.share)} (95% interval {ends})"
+        )
 
     def counts(self, share: Share) -> str:
         """Writes a share as two counts, e.g. `12 of 345`."""
@@ -87,6 +110,22 @@ def percent_interval(share: Share) -> str:
     if share.high is None or share.is_lower_bound:
         return f"from {percent(share.low)}"
     return f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
+
+
+def reliability(drift: Drift | None) -> str:
+    """Writes in one sentence how often a drift that the classifier finds is real."""
+    if drift is None or not drift.said:
+        return (
+            "Single drifts cannot be supported yet by the labels: how often a drift that the "
+            "classifier finds is real has not been measured."
+        )
+    measured = (
+        f"of {drift.said:,} labelled conversations that the classifier said drift, "
+        f"{drift.true_positives:,} ({percent(drift.true_positives / drift.said)}) really do."
+    )
+    if drift.is_supported:
+        return f"How reliable this is: {measured}"
+    return f"Single drifts cannot be supported yet by the labels: {measured}"
 
 
 def points(change: float) -> str:

@@ -64,8 +64,8 @@ _COMMON: Final[Mapping[str, str]] = {
     "raw_share": "Part / whole as the classifier counted; a lower bound unless withheld is 0.",
     "share_low": "Lower end of the raw share's 95 % interval (Wilson).",
     "share_high": "Upper end of that interval; null if withheld is unknown.",
-    "corrected_share": "Share with the classifier's measured errors taken out; null if it can't be "
-    "computed.",
+    "corrected_share": "Share with the classifier's measured errors taken out; null if no measured "
+    "rates support it, and for uses other than affective, which only the report corrects.",
     "corrected_low": "Lower end of the corrected share's 95 % interval.",
     "corrected_high": "Upper end of that interval; null if withheld is not 0, or if the interval "
     "has no upper end.",

@@ -5,17 +5,20 @@
 -- the rates. It does not cover a difference between these conversations and those on which the
 -- rates were measured. An interval of 0 to 0 is a sign of such a difference: fewer were counted
 -- than false alarms alone should give.
--- The corrected share is null in four cases: a rate that it needs is not known; the true and the
--- false positive rate are within 0.1 of each other; it needs counts of several classifier versions,
--- and each version has its own rates; or a count that it needs was withheld. In the breakdown
--- `language`, a language's own rates are used if there are any. Everywhere else, the rates of `all`
--- are used.
+-- The corrected share is null in five cases: a rate that it needs was not measured, or not on enough
+-- data to support a correction (transforms/estimation/rates.py); the true and the false positive
+-- rate are within 0.1 of each other; it needs counts of several classifier versions, and each version
+-- has its own rates; a count that it needs was withheld; or it is a use other than `affective`. In the
+-- breakdown `language`, a language's own rates are used if there are any. Everywhere else, the rates
+-- of `all` are used.
+-- A conversation has exactly one use, so corrected uses must sum to one. Corrected one by one, they
+-- do not. The report corrects them together (transforms/estimation/uses.py), which SQL can't.
 -- If `raw_share` is a lower bound (`withheld` is not 0), so is `corrected_share`. Then
 -- `corrected_high` is null, because it is unknown how much more the share may be.
 -- How a share is corrected depends on `way`:
 -- `counted`: length bins, and long conversations as a share of all. They are counted, not
 -- classified, so there is nothing to correct: the raw share and its interval are repeated.
--- `direct`: uses, types and pushback as a share of all, and types among the long conversations.
+-- `direct`: affective use, types and pushback as a share of all, and types among the long conversations.
 -- Share: (raw - FPR) / (TPR - FPR), Rogan and Gladen 1978. Interval: Lang and Reiczigel 2014 (Prev.
 -- Vet. Med. 113:13), which keeps its level even if the rates come from few labelled conversations.
 -- Both are clipped to 0 .. 1.
@@ -44,6 +47,7 @@ WITH raw AS (
   SELECT
     r.*,
     CASE
+      WHEN r.facet = 'use' AND r.facet_value <> 'affective' THEN 'none'
       WHEN r.facet = 'long' AND r.facet_value = 'all' THEN 'counted'
       WHEN r.facet = 'pushback' AND r.facet_value = 'all' THEN 'direct'
       WHEN r.whole_facet = 'long' THEN 'direct'

@@ -12,10 +12,15 @@ from training.calibrate import NATURAL
 from training.measures.decisions import Facts
 from training.measures.labels import true_types
 from training.measures.messages import Pushed, any_pushback
-from transforms.estimation.rates import Rate
+from transforms.estimation.rates import MIN_OF_USE, Drift, Rate, Rates
 
 READ_WHOLE: Final = (NATURAL, "hh_harmless")
 """The sets of which every conversation was read, so that no scorer chose what was read."""
+
+
+def measure_rates(version: str, facts: Facts, pushed: Pushed) -> Rates:
+    """Counts everything by which the views and the report correct and judge their figures."""
+    return Rates(version, tuple(rates_of(facts, pushed)), use_confusion_of(facts), drift_of(facts))
 
 
 def rates_of(facts: Facts, pushed: Pushed) -> list[Rate]:
@@ -49,13 +54,32 @@ def rates_of(facts: Facts, pushed: Pushed) -> list[Rate]:
     return rates
 
 
-def confuse_uses(facts: Facts) -> tuple[tuple[int, ...], ...]:
-    """Counts said uses (columns) of the natural set's conversations of each true use (rows)."""
+def use_confusion_of(facts: Facts) -> tuple[tuple[int, ...], ...]:
+    """Counts true uses (rows) by given uses (columns), both in the order of USES.
+
+    The conversations are real. A use that readers found too rarely is counted in written
+    conversations too.
+    """
     counts = np.zeros((len(USES), len(USES)), np.int64)
-    rows = np.flatnonzero((facts.dataset == NATURAL) & facts.is_read)
-    true = [USES.index(use) for use in facts.true_use[rows].tolist()]
-    np.add.at(counts, (np.array(true), facts.use[rows]), 1)
-    return tuple(map(tuple, counts.tolist()))
+    for place, use in enumerate(USES):
+        rows = facts.is_read & (facts.true_use == use)
+        if rows.sum() < MIN_OF_USE:
+            rows = (facts.is_read | facts.is_written) & (facts.true_use == use)
+        counts[place] = np.bincount(facts.use[rows], minlength=len(USES))
+    return tuple(tuple(row) for row in counts.tolist())
+
+
+def drift_of(facts: Facts) -> Drift:
+    """Counts the written conversations that were said to drift, and those of them that do."""
+    truth = np.array(
+        [
+            row.labels is not None and row.labels.opening_type != row.labels.closing_type
+            for row in facts.conversations
+        ],
+        np.bool_,
+    )
+    said = facts.is_written & (facts.opening != facts.closing)
+    return Drift(int((said & truth).sum()), int(said.sum()), int(facts.is_written.sum()))
 
 
 def _rate(

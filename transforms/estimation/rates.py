@@ -5,7 +5,9 @@
     [{"classifier_version": "ngram-2-…",
       "rates": [{"language": "all", "facet": "use", "facet_value": "affective",
                  "true_positives": 14, "positives": 28, "false_positives": 34, "negatives": 1573},
-                …]},
+                …],
+      "use_confusion": [[25, 3, …], …],
+      "drift": {"true_positives": 41, "said": 120, "conversations": 1425}},
      {"classifier_version": "accurate-ngram-2-…", "rates": […]}]
 
 `positives` is the number of conversations that really have the value. The classifier gave the value
@@ -17,6 +19,13 @@ are measured at the threshold that is used for counting.
 `all` is used. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
 `all`) and `pushback_reason` (each of PUSHBACK_REASONS). If a value has no row at all, only its raw
 share is published.
+
+A run corrects shares only by rates that are supported (`Rate.is_supported`): rates from thin data
+move a share further from the truth than it was.
+
+`use_confusion` and `drift` are optional. `use_confusion` has a row for each true use and a column
+for each use that the classifier gave, both in the order of USES. `drift` counts the conversations
+whose opening and closing types differ.
 """
 
 from __future__ import annotations
@@ -28,7 +37,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.labels import LANGUAGES
+from schemas.labels import LANGUAGES, USES
 from transforms.facets.registry import FACETS
 
 RATES_FILE: Final = "rates.json"
@@ -38,6 +47,35 @@ RATED: Final[Mapping[str, Sequence[str]]] = {
     facet.name: facet.rated_values for facet in FACETS if facet.rated_values
 }
 """Facets of `aggregates` that the classifier decides, with their values."""
+
+MIN_POSITIVES: Final = 30
+MIN_NEGATIVES: Final = 500
+MIN_GAIN: Final = 0.3
+"""What a rate must have to be supported; the gain is the true minus the false positive rate.
+With so much data, the lower end of the gain's 95 % interval is above 0.1, too.
+
+We simulated 1,109 classifiers whose rates pass these criteria (true positive rates of 20 to 90 %,
+false positive rates of 0.1 to 15 %, up to 300 positives and 3,000 negatives), at true shares of 1,
+3 and 10 %. Over the three shares together, the corrected share was closer to the truth than the
+raw share in 81 % of the resamples. It was closer in most resamples for all but 2 of the
+classifiers, and for none was its mean error more than 1.04 times that of the raw share. With 200
+negatives, it was closer in fewer than half of the resamples for 3.5 % of the classifiers, and its
+error was up to 1.4 times as large. At a single share, no criterion helps if misses and false alarms
+happen to cancel: there the raw share is right by chance.
+"""
+
+MIN_OF_USE: Final = 50
+"""How many labelled conversations each true use needs, for uses to be corrected.
+
+We simulated 20,000 conversations, for six mixes of uses and accuracies. The corrected shares were
+closer to the truth than the raw ones in 53 to 97 % of the resamples with 50 labelled conversations
+of each use, in 76 to 100 % with 100, but in only 26 to 92 % with 30.
+"""
+
+MIN_DRIFT_PRECISION: Final = 0.5
+"""Single drifts are supported if at least this part of the drifts that were given is true."""
+
+_OTHER_USES: Final = tuple(use for use in USES if use != "affective")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -77,16 +115,63 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     "a count must be between 0 and its total"
                 )
 
+    @property
+    def is_supported(self) -> bool:
+        """Whether there is enough data to expect that a correction improves a share."""
+        if self.positives < MIN_POSITIVES or self.negatives < MIN_NEGATIVES:
+            return False
+        gain = self.true_positives / self.positives - self.false_positives / self.negatives
+        return gain > MIN_GAIN
 
-class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rates of one version of the classifier, at most one for each language and value.
+
+class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a drift that the classifier gives is real, measured on labelled conversations.
+
+    A conversation drifts if its opening and closing types differ.
+
+    Attributes:
+      true_positives: conversations that drift, of those that the classifier said drift.
+      said: conversations that the classifier said drift.
+      conversations: all labelled conversations.
 
     Raises:
-      ValueError: if there are two rates for the same language and value.
+      ValueError: if a count is negative or above the count that contains it.
+    """
+
+    true_positives: int
+    said: int
+    conversations: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.true_positives <= self.said <= self.conversations:
+            raise ValueError(
+                f"drift counts {self.true_positives} true of {self.said} said of "
+                f"{self.conversations} conversations; each must be between 0 and the next"
+            )
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether at least half of the drifts that the classifier gives are real."""
+        return self.said > 0 and self.true_positives >= MIN_DRIFT_PRECISION * self.said
+
+
+class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Rates of one version of the classifier, at most one for each language and value.
+
+    Attributes:
+      use_confusion: how many labelled conversations of each true use (rows) the classifier gave
+        each use (columns), both in the order of USES; empty if this was not measured.
+      drift: how often a drift is real; None if this was not measured.
+
+    Raises:
+      ValueError: if there are two rates for the same language and value, or if `use_confusion` is
+        neither empty nor a square of counts.
     """
 
     classifier_version: str
     rates: tuple[Rate, ...]
+    use_confusion: tuple[tuple[int, ...], ...] = ()
+    drift: Drift | None = None
 
     def __post_init__(self) -> None:
         seen = set()
@@ -95,6 +180,41 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if place in seen:
                 raise ValueError(f"the rates for {' '.join(place)} occur twice; keep one of them")
             seen.add(place)
+        sizes = [len(row) for row in self.use_confusion]
+        if sizes not in ([], [len(USES)] * len(USES)):
+            raise ValueError(
+                f"use_confusion has rows of {sizes} counts; it must be empty or have {len(USES)} "
+                f"rows of {len(USES)}"
+            )
+        fewest = min((count for row in self.use_confusion for count in row), default=0)
+        if fewest < 0:
+            raise ValueError(f"use_confusion counts {fewest}; a count must not be negative")
+
+    @property
+    def supported(self) -> tuple[Rate, ...]:
+        """The rates that may correct a share."""
+        return tuple(rate for rate in self.rates if rate.is_supported)
+
+    @property
+    def supports_uses(self) -> bool:
+        """Whether there are enough labelled conversations of each use to correct the uses."""
+        return bool(self.use_confusion) and min(map(sum, self.use_confusion)) >= MIN_OF_USE
+
+    @property
+    def unsupported(self) -> frozenset[tuple[str, str]]:
+        """The facets and values that were measured, but on too little data to correct them.
+
+        Uses other than `affective` are corrected together, by `use_confusion`.
+        """
+        thin = {
+            (rate.facet, rate.facet_value)
+            for rate in self.rates
+            if rate.language == ALL_LANGUAGES and not rate.is_supported
+        }
+        thin -= {("use", use) for use in _OTHER_USES}
+        if self.use_confusion and not self.supports_uses:
+            thin |= {("use", use) for use in _OTHER_USES}
+        return frozenset(thin)
 
 
 def encode_rates(rates: Sequence[Rates]) -> bytes:
@@ -111,15 +231,26 @@ def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
     return msgspec.json.decode(encoded, type=tuple[Rates, ...])
 
 
+def load_measured(version: str) -> Rates | None:
+    """Loads everything that was measured of a classifier; returns None if nothing was."""
+    return next((rates for rates in _shipped() if rates.classifier_version == version), None)
+
+
 def load_rates(version: str) -> tuple[Rate, ...]:
-    """Loads the rates of a classifier; if there are none, warns and returns an empty tuple."""
-    shipped = decode_rates(files("transforms.estimation").joinpath(RATES_FILE).read_bytes())
-    for rates in shipped:
-        if rates.classifier_version == version:
-            return rates.rates
+    """Loads the supported rates of a classifier.
+
+    If none were measured, warns and returns an empty tuple.
+    """
+    measured = load_measured(version)
+    if measured is not None:
+        return measured.supported
     _log.warning(
         "%s has rates for %s, but not for %s; only raw shares are published until you run "
         "python -m training.evaluate",
-        RATES_FILE, " and ".join(rates.classifier_version for rates in shipped), version,
+        RATES_FILE, " and ".join(rates.classifier_version for rates in _shipped()), version,
     )  # fmt: skip
     return ()
+
+
+def _shipped() -> tuple[Rates, ...]:
+    return decode_rates(files("transforms.estimation").joinpath(RATES_FILE).read_bytes())

@@ -9,13 +9,13 @@ import pytest
 from pipelines.report.charts import (
     change_bars,
     day_series,
-    drift_grid,
     length_columns,
     long_mark,
     share_bars,
 )
-from pipelines.report.figures import Change, Day, Matrix, Period, Share
-from pipelines.report.wording import Wording, percent, points
+from pipelines.report.figures import Change, Day, HeadlineDrift, Period, Share
+from pipelines.report.wording import Wording, percent, points, reliability
+from transforms.estimation.rates import Drift
 from transforms.facets.lengths import LENGTHS
 
 PERIOD = Period(1000, 2, date(2025, 6, 2), date(2025, 6, 3), 15, 15, ["1"], ["test"])
@@ -130,11 +130,53 @@ def test_either_all_days_are_corrected_or_none() -> None:
     assert "10.0% (5.0–20.0%)" in day_series(mixed, WORDS).runs[0][0].name
 
 
-def test_drift_frames_the_headline_pairs() -> None:
-    """The drift from coaching and counseling to companionship is framed, even if it is withheld."""
-    grid = drift_grid(Matrix({}, 0), WORDS, is_exhaustive=False)
-    framed = [pair.title for _, row in grid.rows for pair in row if pair.is_headline]
-    assert framed == [
-        "Coaching to Companionship: fewer than 15 users",
-        "Counseling to Companionship: fewer than 15 users",
-    ]
+def test_an_unsupported_correction_is_named_beside_the_bar() -> None:
+    """If the measured rates do not support a correction, the note beside the raw share says so."""
+    share = Share("a", 40, 100, 0.4, 0.3, 0.5, is_supported=False)
+    (bar,) = share_bars([share], WORDS).bars
+    assert bar.note == "raw, correction not supported"
+
+
+@pytest.mark.parametrize(
+    ("share", "withheld", "text"),
+    [
+        (
+            Share("d", 20, 80, 0.25, 0.17, 0.35),
+            0,
+            "20 of 80 conversations, 25.0% (95% interval 17.0–35.0%)",
+        ),
+        (
+            Share("d", 20, 80, 0.25, 0.17, 0.6, is_lower_bound=True),
+            30,
+            "at least 20 of at most 80 conversations, at least 25.0% (95% interval 17.0–60.0%)",
+        ),
+        (Share("d", 0, 80, 0.0, 0.0, 0.05), 0, "none"),
+        (
+            Share("d", 0, 80, 0.0, 0.0, 0.3, is_lower_bound=True),
+            20,
+            "fewer than 15 users a day; at most 30.0%",
+        ),
+        (Share("d"), None, "fewer than 15 users a day"),
+    ],
+)
+def test_the_headline_drift_has_count_share_and_interval(
+    share: Share, withheld: int | None, text: str
+) -> None:
+    """The drift to companionship has its count, share and interval, unless it was withheld."""
+    assert WORDS.headline_drift(HeadlineDrift(share, withheld)) == text
+
+
+@pytest.mark.parametrize(
+    ("drift", "opening"),
+    [
+        (None, "Single drifts cannot be supported yet"),
+        (Drift(0, 0, 90), "Single drifts cannot be supported yet"),
+        (Drift(19, 40, 900), "Single drifts cannot be supported yet by the labels: of 40"),
+        (Drift(20, 40, 900), "How reliable this is: of 40 labelled conversations"),
+    ],
+)
+def test_one_sentence_says_how_reliable_drifts_are(drift: Drift | None, opening: str) -> None:
+    """Drifts are supported only if at least half of those that were measured are real."""
+    sentence = reliability(drift)
+    assert sentence.startswith(opening)
+    assert sentence.count(". ") == 0

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from pipelines.report.page import summary_lines, write_report
+from pipelines.report.reader import read_figures
 from schemas.failures import InputError
+from schemas.labels import USES
 from tests.builders import HOUR_US, MONDAY_US
 from tests.builders_report import (
     LEDGER_ENTRIES,
@@ -22,11 +24,19 @@ from tests.builders_report import (
     simulated_rows,
     write_run,
 )
+from transforms.estimation.rates import Rate, Rates
 from transforms.publishing.suppression import Thresholds
 
 HOSTILE = '"><script>alert(1)</script><img src=//evil.example onerror=x>'
 TUESDAY_US = MONDAY_US + 24 * HOUR_US
+CONFUSION = tuple(tuple(93 if said == true else 1 for said in range(8)) for true in range(8))
+USE_ROWS = [row(1700), *(row(200 if i else 300, "use", use) for i, use in enumerate(USES))]
 VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+def measure(monkeypatch: pytest.MonkeyPatch, measured: Rates) -> None:
+    """Sets what was measured of the classifier `test-1`."""
+    monkeypatch.setattr("pipelines.report.reader.load_measured", {"test-1": measured}.get)
 
 
 class _Page(HTMLParser):
@@ -74,7 +84,8 @@ def test_page_loads_nothing(simulated: Path) -> None:
     assert not page.tags & {"script", "img", "iframe", "object", "base", "form"}
     links = {v for k, v in page.attributes if k in ("href", "src", "action", "xlink:href")}
     assert all(link and link.startswith(("#", "data:,")) for link in links)
-    assert not re.search(r"https?:|url\(|@import|//\w", path.read_text("utf-8"))
+    html = re.sub(r"'sha256-[^']+'", "", path.read_text("utf-8"))  # A digest may contain //.
+    assert not re.search(r"https?:|url\(|@import|//\w", html)
     assert any(v and v.startswith("default-src 'none'") for k, v in page.attributes)
 
 
@@ -200,13 +211,59 @@ def test_count_without_whole_has_no_share(tmp_path: Path) -> None:
     assert "Coaching share not known" in _Page(write_report(folder)).text
 
 
-def test_drift_counts_withheld_pairs(tmp_path: Path) -> None:
-    """The number of conversations in withheld pairs of types is shown below the drift matrix."""
+def test_drift_is_shown_as_one_headline(tmp_path: Path) -> None:
+    """The report shows the drift to companionship alone, and the number of withheld pairs."""
     pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
     folder = database_of(tmp_path, row(100), *pairs)
+    page = _Page(write_report(folder))
+    assert "20 conversations are in pairs too small to release" in page.text
+    assert "closed as companionship: at least 20 of at most 40 conversations, at least" in page.text
+    assert "Single drifts cannot be supported yet by the labels" in page.text
+    assert "matrix" not in {value for name, value in page.attributes if name == "class"}
+
+
+def test_uses_are_corrected_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a confusion matrix, the corrected uses sum to one; the affective one is the headline."""
+    measure(monkeypatch, Rates("test-1", (), CONFUSION))
+    folder = database_of(tmp_path, *USE_ROWS, rates=[rate((80, 100), (9, 900))])
+    figures = read_figures(folder)
+    assert figures.are_uses_coherent
+    assert sum(use.corrected or 0 for use in figures.uses) == pytest.approx(1, abs=1e-12)
+    assert figures.uses[0] == figures.affective
     text = _Page(write_report(folder)).text
-    assert "20 conversations are in pairs too small to release" in text
-    assert "Of conversations that opened as coaching, at least 50.0% (20) closed as" in text
+    assert "are estimated together and sum to 100%" in text
+
+
+@pytest.mark.parametrize(
+    ("confusion", "missing"), [((), 0), (((40,) + (0,) * 7,) * 8, 0), (CONFUSION, 1)]
+)
+def test_uses_stay_raw_without_support(
+    confusion: tuple[tuple[int, ...], ...],
+    missing: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without enough labels, or with a withheld use, only the affective share is corrected."""
+    measure(monkeypatch, Rates("test-1", (), confusion))
+    rows = USE_ROWS[: len(USE_ROWS) - missing]
+    figures = read_figures(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
+    assert not figures.are_uses_coherent
+    assert [use.is_corrected for use in figures.uses] == [True] + [False] * 7
+
+
+def test_an_unsupported_correction_is_not_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the rates do not support a correction, the report says so instead of showing a number."""
+    thin = Rate("all", "use", "affective", 8, 10, 9, 900)
+    measure(monkeypatch, Rates("test-1", (thin,)))
+    rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
+    folder = database_of(tmp_path, *rows)
+    text = _Page(write_report(folder)).text
+    assert "Affective2001,000not supported" in text
+    assert "A correction is not supported for: affective." in text
+    assert "This is a raw share" in text
+    assert "Coaching501,000–" in text
 
 
 def test_made_up_fields_are_admitted(tmp_path: Path) -> None:

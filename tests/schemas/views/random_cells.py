@@ -76,7 +76,8 @@ def expected(
         kind = "use" if value == "affective" else "type"
         return reference.direct(part, counts["long", "all"], rates[kind, value])
     if whole_facet == "all":
-        return reference.direct(part, total, rates[cell])
+        is_alone = facet != "use" or cell == AFFECTIVE
+        return reference.direct(part, total, rates[cell]) if is_alone else reference.NOTHING
     if facet in ("type", "pushback_reason"):
         whole = AFFECTIVE if facet == "type" else ("pushback", "all")
         return reference.quotient(part, counts[whole], total, rates[cell], rates[whole])

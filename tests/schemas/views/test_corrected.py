@@ -145,6 +145,29 @@ def test_useless_rates_give_no_correction(weak: ClassifierRate, tmp_path: Path) 
     assert corrected(folder) == {("use", "affective", "all"): NOTHING}
 
 
+def test_only_affective_use_is_corrected_alone(tmp_path: Path) -> None:
+    """Other uses have no corrected share, because shares corrected one by one need not sum to 1."""
+    rows = [row(1000), row(200, *AFFECTIVE), row(300, "use", "work")]
+    rates = [rate((80, 100), (9, 900)), rate((80, 100), (9, 900), "use", "work")]
+    shares = corrected(database_of(tmp_path, *rows, rates=rates))
+    assert shares["use", "affective", "all"] != NOTHING
+    assert shares["use", "work", "all"] == NOTHING
+
+
+def test_a_rate_that_is_no_longer_supported_is_not_used(tmp_path: Path) -> None:
+    """If a newer run writes only some of its classifier's rates, the others are not current."""
+    rates = [
+        rate((8, 10), (10, 1000)),
+        rate((8, 10), (10, 1000), "type", "coaching"),
+        rate((8, 10), (10, 1000), revision=7),
+        rate((5, 10), (10, 1000), "type", "coaching", classifier_version="test-2"),
+    ]
+    rows = [row(1000), row(200, *AFFECTIVE), row(50, "type", "coaching")]
+    shares = corrected(database_of(tmp_path, *rows, rates=rates))
+    assert shares["use", "affective", "all"] != NOTHING
+    assert shares["type", "coaching", "all"] == NOTHING
+
+
 def test_drift_is_never_corrected(tmp_path: Path) -> None:
     """The drift matrix has only raw shares, even if there are rates."""
     rows = [row(100), row(40, "type", "coaching"), row(80, "drift", "coaching>coaching")]
