@@ -84,8 +84,8 @@ def add_settings_arguments(
 
 
 _CLASSIFIER_HELP: Final = (
-    "which classifier scores the messages. With accurate, a sentence encoder also reads "
-    "each message that may be affective. That is slower, and needs pip install "
+    "which classifier scores the messages. With accurate, a sentence encoder reads every "
+    "human message. That is slower, and needs pip install "
     "'undertone[accurate]' on every worker"
 )
 

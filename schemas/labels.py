@@ -58,7 +58,10 @@ PUSHBACK_REASONS: Final = (
 """Reasons why the assistant refuses, resists or challenges the user."""
 
 SENTIMENT_STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
-"""The five steps of a message's sentiment, from very negative to very positive."""
+"""The five steps in which a message's sentiment is labelled, from very negative to very positive.
+
+The classifier scores it more finely.
+"""
 
 LANGUAGES: Final = ("und", "en", "zh", "es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
 """BCP 47 codes of the languages that the classifier can identify; `und` means undetermined."""

@@ -1,1 +1,1 @@
-"""The accurate classifier: a sentence encoder reads doubtful messages a second time."""
+"""The accurate classifier: a sentence encoder reads every human message."""
