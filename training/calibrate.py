@@ -20,7 +20,7 @@ from training.layers import Weights
 from training.logistic import fit_logistic
 from training.model_file import Arrays
 from training.second_gate import domain_of
-from training.sources import Conversation, Reply
+from training.sources import REPLIES_READ, Conversation, Reply
 from transforms.classifiers.head import (
     EDGE_MESSAGES,
     FIGURES,
@@ -47,15 +47,15 @@ _MEAN_FIGURES: Final = FIGURES - 2
 """The number of pooled figures that are means over messages."""
 
 PUSHBACK_PRIOR: Final = 0.1
-"""The share of conversations with pushback for which the threshold is set.
+"""The share of replies that push back for which the threshold is set.
 
-The study found it in less than 10 %.
+The study found pushback in less than 10 % of conversations.
 """
 
 _GATES: Final = [0, -1]
 _FAR: Final = 50.0
 _LARGEST_SHIFT: Final = 2.0
-_WRITTEN_WEIGHT: Final = 0.1
+_WRITTEN_WEIGHT: Final = 0.2
 _PENALTY: Final = 0.02
 
 _FEWEST_EXAMPLES: Final = 20
@@ -256,37 +256,44 @@ def _edge_threshold(rows: Sequence[Conversation], edges: NDArray[np.float64]) ->
 
 
 def mood_line(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the slope and the offset, float64 (2,), that predict moods best from held-out logits.
+    """Returns the slope and the offset, float64 (2,), that give moods the labels' mean and spread.
 
-    So the mean of many predictions is right, also the mean of differences.
+    A regression would have a smaller slope, and changes of mood would be found half as large as
+    they are.
     """
-    slope, offset = np.polyfit(logits, wanted, 1)
-    return np.array([slope, offset])
+    slope = wanted.std() / logits.std()
+    return np.array([slope, wanted.mean() - slope * logits.mean()])
 
 
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns each language's shift, which moves the cut with the best F1 to a logit of 0.
+    """Returns each language's shift, which moves the cut for pushback to a logit of 0.
 
-    F1 is that of conversations, each judged by its highest reply, if one in ten pushes back. Only
-    written conversations count. A language with few pushbacks gets a common shift, which is fitted
-    to all languages together.
+    The cut for English is where a real reply pushes back with a probability of one half, if one
+    reply in ten does. The cuts of two languages differ as those with the best F1 in written
+    conversations do. A language with few pushbacks has the cut of English.
     """
-    ids = {reply.conversation: reply.language for reply in replies if reply.conversation}
-    number = {name: place for place, name in enumerate(ids)}
-    highest = np.full(len(ids), -np.inf)
-    truth = np.zeros(len(ids), np.bool_)
-    for reply, logit in zip(replies, logits.tolist(), strict=True):
-        if reply.conversation:
-            place = number[reply.conversation]
-            highest[place] = max(highest[place], logit)
-            truth[place] |= reply.pushback
-    language = np.array(list(ids.values()))
-    shift = np.full(len(LANGUAGES), -_best_cut(highest, truth))
-    for index, code in enumerate(LANGUAGES):
-        own = language == code
-        if truth[own].sum() >= _FEWEST_EXAMPLES:
-            shift[index] = -_best_cut(highest[own], truth[own])
-    return shift
+    read = np.array([reply.source == REPLIES_READ for reply in replies])
+    truth = np.array([reply.pushback for reply in replies])
+    language = np.array([reply.language for reply in replies])
+    cuts = np.full(len(LANGUAGES), _even_cut(logits[read], truth[read]))
+    written = {
+        index: _best_cut(logits[own], truth[own])
+        for index, code in enumerate(LANGUAGES)
+        for own in [(language == code) & ~read]
+        if truth[own].sum() >= _FEWEST_EXAMPLES
+    }
+    for index, cut in written.items():
+        cuts[index] += cut - written[LANGUAGES.index("en")]
+    return -cuts
+
+
+def _even_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Finds the logit at which truth is even, if its share is `PUSHBACK_PRIOR` (Platt 1999)."""
+    weight = np.where(truth, PUSHBACK_PRIOR / truth.sum(), (1 - PUSHBACK_PRIOR) / (~truth).sum())
+    inputs = np.stack([logits, np.ones(len(logits))], axis=1)
+    penalty = np.full(2, _PENALTY)
+    slope, offset = fit_logistic(inputs, truth.astype(float), weight * len(truth), penalty)
+    return float(-offset / slope)
 
 
 def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:

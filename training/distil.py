@@ -19,6 +19,7 @@ from training.layers import Weights, begin, descend, forward, shrink
 UNIT: Final = 0.025
 """What a whole number of the n-gram encoder's vector stands for in the fit."""
 
+HIDDEN: Final = 128
 STEPS: Final = 1500
 BATCH: Final = 4096
 SHRINKAGE: Final = 1e-5
@@ -42,7 +43,7 @@ def distil(
         rows = np.searchsorted(ends, random.random(BATCH) * ends[-1], side="right")
         return {"vectors": vectors[rows] * np.float32(UNIT), "wanted": scaled[rows]}
 
-    found = descend(begin(vectors.shape[1], wanted.shape[1]), _loss, draw, STEPS)
+    found = descend(begin(vectors.shape[1], wanted.shape[1], HIDDEN), _loss, draw, STEPS)
     return {
         "hidden": found["hidden"],
         "hidden_bias": found["hidden_bias"],

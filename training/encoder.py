@@ -40,15 +40,15 @@ OWN_WEIGHT: Final = 3.0
 WORD_WEIGHT: Final = 0.3
 """The weights of a conversation's message and of a single word. A fragment weighs 1."""
 
-TOP: Final = 16
-"""The largest stored weight.
+TOP: Final = 127
+"""The largest stored weight."""
 
-Small numbers make a small file, and the sum over a text's features hides the rounding.
+_SPREAD: Final = 24.0
+"""The stored weight `TOP` means this many standard deviations.
+
+So most weights are small numbers, which make a small file, and the sum over a text's features hides
+the rounding. But the few large weights are kept: they belong to the most telling words.
 """
-
-_SPREAD: Final = 4.0
-"""The stored weight `TOP` means this many standard deviations. The few larger weights are cut."""
-
 _MOST: Final = 99.9
 """This percentile of a column, over the messages of conversations, becomes the largest number."""
 

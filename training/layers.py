@@ -28,13 +28,13 @@ Draw = Callable[[np.random.Generator], dict[str, NDArray[Any]]]
 """Draws a batch."""
 
 
-def begin(inputs: int, heads: int) -> Weights:
+def begin(inputs: int, heads: int, hidden: int = HIDDEN) -> Weights:
     """Returns the initial weights of a fit."""
     first, second = jax.random.split(jax.random.PRNGKey(SEED))
     return {
-        "hidden": jax.random.normal(first, (inputs, HIDDEN)) * (2 / inputs) ** 0.5,
-        "hidden_bias": jnp.zeros(HIDDEN),
-        "heads": jax.random.normal(second, (HIDDEN, heads)) * 0.5 / HIDDEN**0.5,
+        "hidden": jax.random.normal(first, (inputs, hidden)) * (2 / inputs) ** 0.5,
+        "hidden_bias": jnp.zeros(hidden),
+        "heads": jax.random.normal(second, (hidden, heads)) * 0.5 / hidden**0.5,
         "direct": jnp.zeros((inputs, heads)),
         "bias": jnp.zeros(heads),
     }

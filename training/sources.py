@@ -388,7 +388,7 @@ REFUSAL: Final = 0.5
 COMPLIANT: Final = 0.5
 """The weights of replies, by how far we trust their source. `READ` is for those from real logs."""
 
-_REPLIES_READ: Final = "hh_harmless"
+REPLIES_READ: Final = "hh_harmless"
 """The only set of real conversations whose replies may train weights."""
 
 _COMPLIANT_LIMIT: Final = 1500
@@ -408,13 +408,13 @@ def read_replies(data: Path) -> list[tuple[Reply, int]]:
     """Reads real replies on which both readers agree, each with the fold of its conversation."""
     labels: dict[str, list[Any]] = {}
     for row in read_pushback():
-        if row["source"] == _REPLIES_READ and bool(row["first"]) == bool(row["second"]):
+        if row["source"] == REPLIES_READ and bool(row["first"]) == bool(row["second"]):
             labels.setdefault(row["key"], []).append(row)
     return [
         (
             Reply(
                 conversation.turns[row["reply"]].text,
-                _REPLIES_READ,
+                REPLIES_READ,
                 "",
                 "en",
                 READ,
@@ -423,7 +423,7 @@ def read_replies(data: Path) -> list[tuple[Reply, int]]:
             ),
             fold_of_opening(conversation),
         )
-        for conversation in read_conversations(data / f"{REAL_SETS[_REPLIES_READ]}.jsonl.gz")
+        for conversation in read_conversations(data / f"{REAL_SETS[REPLIES_READ]}.jsonl.gz")
         for row in labels.get(key_of(conversation.human), [])
     ]
 
