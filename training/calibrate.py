@@ -268,14 +268,15 @@ def mood_line(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArr
 def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns each language's shift, which moves the cut for pushback to a logit of 0.
 
-    The cut for English is where a real reply pushes back with a probability of one half, if one
-    reply in ten does. The cuts of two languages differ as those with the best F1 in written
-    conversations do. A language with few pushbacks has the cut of English.
+    The cut for English has the best F1 on real replies. Written ones would set it lower, and most
+    real conversations would be flagged: real assistants hedge more. The cuts of two languages
+    differ as those with the best F1 on written replies do. A language with few pushbacks has the
+    cut of English.
     """
     read = np.array([reply.source == REPLIES_READ for reply in replies])
     truth = np.array([reply.pushback for reply in replies])
     language = np.array([reply.language for reply in replies])
-    cuts = np.full(len(LANGUAGES), _even_cut(logits[read], truth[read]))
+    cuts = np.full(len(LANGUAGES), _best_cut(logits[read], truth[read]))
     written = {
         index: _best_cut(logits[own], truth[own])
         for index, code in enumerate(LANGUAGES)
@@ -285,15 +286,6 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
     for index, cut in written.items():
         cuts[index] += cut - written[LANGUAGES.index("en")]
     return -cuts
-
-
-def _even_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Finds the logit at which truth is even, if its share is `PUSHBACK_PRIOR` (Platt 1999)."""
-    weight = np.where(truth, PUSHBACK_PRIOR / truth.sum(), (1 - PUSHBACK_PRIOR) / (~truth).sum())
-    inputs = np.stack([logits, np.ones(len(logits))], axis=1)
-    penalty = np.full(2, _PENALTY)
-    slope, offset = fit_logistic(inputs, truth.astype(float), weight * len(truth), penalty)
-    return float(-offset / slope)
 
 
 def _best_cut(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
