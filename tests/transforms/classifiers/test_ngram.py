@@ -110,7 +110,17 @@ def test_hand_computed_rows() -> None:
 
 @pytest.mark.parametrize(
     ("logit", "mood"),
-    [(-100, -100), (-5, -100), (-4, -90), (-1, -15), (0, 10), (1, 35), (3, 85), (4, 100), (99, 100)],
+    [
+        (-100, -100),
+        (-5, -100),
+        (-4, -90),
+        (-1, -15),
+        (0, 10),
+        (1, 35),
+        (3, 85),
+        (4, 100),
+        (99, 100),
+    ],
 )
 def test_a_mood_is_a_line_that_ends_at_one_point(logit: int, mood: int) -> None:
     """The test classifiers add 10 to 25 times the logit, and cut the mood at -100 and 100."""
