@@ -139,9 +139,10 @@ def test_unsure_positives_are_measured_apart() -> None:
 
 
 def test_only_random_rows_show_how_common_something_is() -> None:
-    """A candidate was chosen by its score; the probability of a random row is below 1."""
+    """A candidate was chosen by its score; of a set that was read whole, each has 1."""
     drawn = [replace(row, probability=0.3) for row in (COACHED, TASK, TASK)]
-    rows = [Said(COACHED, affective=True), *(Said(row) for row in drawn)]
+    whole = replace(COACHED, probability=1.0)
+    rows = [Said(COACHED), Said(whole), *(Said(row) for row in drawn)]
     found = measure_unseen(facts(*rows))["drawn_at_random"]
     assert (found["hits"], found["of"]) == (1, 3)
 

@@ -31,7 +31,7 @@ from training.network import (
 )
 from training.sources import Conversation, Reply
 from transforms.classifiers.accurate.classifier import whole_numbers
-from transforms.classifiers.head import FIGURES
+from transforms.classifiers.head import FIGURES, HIGHEST
 from transforms.classifiers.interface import HUMAN_WIDTH, LOGIT_UNIT, SECOND_GATE
 
 COUNT = 200
@@ -211,6 +211,13 @@ def test_held_out_labels_do_not_change_a_fit() -> None:
     assert one.keys() == two.keys()
     for name in one:
         assert one[name].tobytes() == two[name].tobytes(), name
+
+
+def test_the_second_gate_is_pooled_by_its_highest_message() -> None:
+    """The fit does not train the second gate, so its row has a single weight, for the highest."""
+    figures = fit_rule()["figures"]
+    assert figures.shape == (GATED + 1, FIGURES)
+    assert figures[-1].tolist() == [float(place == HIGHEST) for place in range(FIGURES)]
 
 
 def test_the_second_gate_reads_unit_vectors_and_is_centred() -> None:

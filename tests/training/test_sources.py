@@ -221,7 +221,7 @@ def test_only_random_rows_have_a_probability(
     labels = [
         reading("a", []),
         reading("b", [], chosen="random", random_probability=0.25),
-        reading("c", [], chosen="candidate"),
+        reading("c", [], chosen="candidate", random_probability=0.25),
     ]
     found = read_real(tmp_path, monkeypatch, [chat(text) for text in "abcd"], labels)
     assert [row.probability for row in found] == [1.0, 0.25, 0.0, 0.0]
