@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.fit import BUCKETS, RIDGE, Design, read_design
+from training.fit import BUCKETS, LOOSENESS, RIDGE, Design, read_design
 from transforms.classifiers.ngram.features import extract
 from transforms.classifiers.ngram.lanes import add_rows, pack
 
@@ -69,3 +69,41 @@ def test_a_feature_of_few_texts_weighs_more() -> None:
     rarity = read_design(TEXTS).rarity[:, 0]
     sad, alone = (int(extract([word]).families[0].buckets[0]) for word in ("sad", "alone"))
     assert (rarity[sad], rarity[alone]) == pytest.approx((np.log(25 / 12) / 4, np.log(25 / 4) / 4))
+
+
+SAD = np.array(["sad" in text for text in TEXTS], np.float64)
+EVERY = np.arange(len(TEXTS))
+GROUPS = np.stack([EVERY % 5 < 2, EVERY % 5 >= 2], axis=1).astype(np.float64)
+
+
+def test_a_logistic_column_is_the_penalised_optimum() -> None:
+    """At the optimum, the loss pulls each weight as hard as its penalty holds it back."""
+    design, ones = read_design(TEXTS), np.ones(len(TEXTS))
+    table = design.fit_logistic(SAD, ones, np.zeros((len(TEXTS), 1)), EVERY)
+    logits = design.apply(table)[:, 0].astype(np.float64)
+    pull = design.features.T @ (SAD - 1 / (1 + np.exp(-logits)))
+    held = (table / design.rarity)[:, 0] / LOOSENESS
+    assert logits[SAD > 0].min() > logits[SAD == 0].max()
+    assert pull == pytest.approx(held, abs=1e-2)
+
+
+def test_only_the_chosen_replies_teach_a_logistic_column() -> None:
+    """Labels of replies in the held-out fold do not change the column."""
+    design, ones, rows = read_design(TEXTS), np.ones(len(TEXTS)), EVERY[5:17]
+    other = np.where(np.isin(EVERY, rows), SAD, 1 - SAD)
+    column = design.fit_logistic(SAD, ones, GROUPS, rows)
+    assert column.shape == (BUCKETS, 1)
+    assert column.tobytes() == design.fit_logistic(other, ones, GROUPS, rows).tobytes()
+
+
+def test_a_logistic_column_ignores_the_share_of_a_group() -> None:
+    """If a word occurs only in a group that always pushes back, the group's offset explains it."""
+    texts = ["zebra one", "zebra two"] * 20 + ["one yes", "two no"] * 20
+    truth = np.array([1.0, 1.0] * 20 + [1.0, 0.0] * 20)
+    groups = np.repeat(np.eye(2), 40, axis=0)
+    rows, ones = np.arange(80), np.ones(80)
+    design = read_design(texts)
+    with_offsets = design.fit_logistic(truth, ones, groups, rows)
+    without = design.fit_logistic(truth, ones, groups * 0, rows)
+    zebra = int(extract(["zebra"]).families[0].buckets[0])
+    assert with_offsets[zebra, 0] < 0.5 * without[zebra, 0]

@@ -10,18 +10,27 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.labels import LANGUAGES
-from tests.transforms.classifiers.builders import ASSISTANT_HEADS, HUMAN_HEADS, weighed_head
+from tests.transforms.classifiers.builders import (
+    ASSISTANT_HEADS,
+    HUMAN_HEADS,
+    MOOD,
+    ROWS,
+    weighed_head,
+)
 from training.calibrate import head_arrays
+from training.distil import UNIT
+from training.encoder import Table
 from training.layers import Weights
 from training.model_file import Arrays, network_arrays, table_arrays, to_bytes, write
 from training.network import message_logits
 from transforms.classifiers.head import FIGURES
 from transforms.classifiers.ngram.classifier import load, read_head, read_network
-from transforms.classifiers.ngram.encoder import LENGTH
 from transforms.classifiers.ngram.features import BUCKET_BITS
 
 INPUTS = 64
-HEAD = weighed_head(np.random.default_rng(5).normal(size=(7, FIGURES)), np.linspace(-1, 1, 7))
+LENGTH = 180.0
+"""The length of most vectors in these tests."""
+HEAD = weighed_head(np.random.default_rng(5).normal(size=(ROWS, FIGURES)), np.linspace(-1, 1, 7))
 
 
 def fitted(heads: int, seed: int = 1, inputs: int = INPUTS) -> Weights:
@@ -49,23 +58,25 @@ def arrays(seed: int = 1, **changes: NDArray[Any]) -> Arrays:
     table[7, 3], table[9] = -40, np.arange(INPUTS) - 30
     seen = vectors(50, LENGTH)
     return {
-        **table_arrays(table),
-        **network_arrays("human", fitted(HUMAN_HEADS, seed), seen, LENGTH),
-        **network_arrays("assistant", fitted(ASSISTANT_HEADS, seed), seen, LENGTH),
+        **table_arrays(Table(table, np.linspace(0.5, 2, INPUTS))),
+        **network_arrays("human", fitted(HUMAN_HEADS, seed), seen, UNIT),
+        **network_arrays("assistant", fitted(ASSISTANT_HEADS, seed), seen, UNIT),
         **head_arrays("head", HEAD),
-        "sentiment_cuts": np.array([-1.0, 0.0, 1.0, 2.0]),
+        "mood": MOOD,
         "pushback_shift": np.arange(len(LANGUAGES)) / 4,
         "pushback_threshold": np.array(5),
         **changes,
     }
 
 
-@pytest.mark.parametrize(("inputs", "length"), [(64, 180.0), (512, 400.0)])
-def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: float) -> None:
+@pytest.mark.parametrize(("inputs", "length", "unit"), [(64, 180.0, UNIT), (512, 400.0, 0.02)])
+def test_a_rounded_network_gives_the_fitted_ones_logits(
+    inputs: int, length: float, unit: float
+) -> None:
     """The rounding error is unbiased, and is a few hundredths of the logits' standard deviation."""
     weights, seen = fitted(HUMAN_HEADS, inputs=inputs), vectors(300, length, inputs)
-    stored = network_arrays("human", weights, seen, length)
-    exact = message_logits(weights, seen).astype(np.float64)
+    stored = network_arrays("human", weights, seen, unit)
+    exact = message_logits(weights, seen, unit).astype(np.float64)
     found = read_network(stored, "human").logits(seen)
     apart = np.abs(found - exact) / exact.std()
     assert np.quantile(apart, 0.99) < 0.05
@@ -74,7 +85,7 @@ def test_a_rounded_network_gives_the_fitted_ones_logits(inputs: int, length: flo
 
 def test_stored_weights_are_whole_numbers_of_one_byte() -> None:
     """The largest stored weight of each matrix is 127."""
-    stored = network_arrays("x", fitted(HUMAN_HEADS), vectors(300, LENGTH), LENGTH)
+    stored = network_arrays("x", fitted(HUMAN_HEADS), vectors(300, LENGTH), UNIT)
     for part in ("hidden", "heads", "direct"):
         assert stored[f"x_{part}"].dtype == np.int8
         assert np.abs(stored[f"x_{part}"].astype(int)).max() == 127
@@ -83,7 +94,7 @@ def test_stored_weights_are_whole_numbers_of_one_byte() -> None:
 def test_a_network_of_zeros_can_be_stored() -> None:
     """If all weights and activations are zero, nothing is divided by zero."""
     weights = {name: array * 0 for name, array in fitted(HUMAN_HEADS).items()}
-    stored = network_arrays("x", weights, vectors(9, LENGTH), LENGTH)
+    stored = network_arrays("x", weights, vectors(9, LENGTH), UNIT)
     assert not read_network(stored, "x").logits(vectors(9, LENGTH)).any()
 
 
@@ -94,11 +105,11 @@ def test_a_model_is_read_back_as_it_was_written() -> None:
     lanes = back.encoder.packed.view("<u2").astype(int) - 128
     assert np.flatnonzero(lanes.any(axis=1)).tolist() == [7, 9]
     assert (lanes[7, 3], lanes[9].tolist()) == (-40, [*range(-30, INPUTS - 30)])
-    assert back.encoder.dimensions == INPUTS
+    assert back.encoder.scale.tolist() == before["table_scale"].tolist()
     seen = vectors(20, LENGTH)
     for name, found in (("human", back.human), ("assistant", back.assistant)):
         assert (found.logits(seen) == read_network(before, name).logits(seen)).all()
-    assert back.sentiment_cuts.tolist() == [-1.0, 0.0, 1.0, 2.0]
+    assert back.mood.tolist() == MOOD.tolist()
     assert back.pushback_shift.tolist() == before["pushback_shift"].tolist()
     assert back.pushback_threshold == 5
 
@@ -121,7 +132,7 @@ def test_the_version_depends_on_the_content() -> None:
         for each in (arrays(), arrays(human_direct=other), arrays(seed=2))
     ]
     assert len(set(versions)) == 3
-    assert all(version.startswith("ngram-2-") for version in versions)
+    assert all(version.startswith("ngram-3-") for version in versions)
 
 
 def test_the_written_file_has_the_bytes_of_the_model(tmp_path: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -12,14 +13,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.labels import TYPES, USES
+from schemas.labels import PUSHBACK_REASONS, TYPES, USES
 from tests.training.builders import conversation, real
+from tests.transforms.classifiers.builders import HUMAN_HEADS
 from training import network, replies
 from training.calibrate import begin
+from training.distil import UNIT
 from training.layers import Weights
-from training.network import lay_out, message_logits, messages_of
+from training.network import (
+    GATED,
+    KINDS,
+    add_second_gate,
+    kind_of,
+    lay_out,
+    message_logits,
+    messages_of,
+)
 from training.sources import Conversation, Reply
-from transforms.classifiers.interface import LOGIT_UNIT
+from transforms.classifiers.accurate.classifier import whole_numbers
+from transforms.classifiers.head import FIGURES, HIGHEST
+from transforms.classifiers.interface import HUMAN_WIDTH, LOGIT_UNIT, SECOND_GATE
 
 COUNT = 200
 VECTORS = np.rint(np.random.default_rng(1).normal(size=(2 * COUNT, 12)) * 40).astype(np.float32)
@@ -88,13 +101,16 @@ def test_each_kind_of_conversation_has_its_share_in_the_gate() -> None:
         [conversation(["coaching"]), conversation(["roleplay", "companionship"], 5)],
         [conversation(), conversation(["roleplay"], 4), conversation(source="message")],
         [conversation(None, source="gsm8k")],
+        [real(types=["coaching"])],
+        [real(types=["roleplay"]), real(types=[])],
         [real() for _ in range(9)],
     ]
     weight = gate_weights([one for kind in kinds for one in kind])
+    assert [kind_of(one) for kind in kinds for one in kind[:1]] == [*KINDS]
     ends = np.cumsum([0, *map(len, kinds)])
     sums = [weight[begin:end].sum() for begin, end in pairwise(ends)]
-    assert sums == pytest.approx([0.5, 0.25, 0.05, 0.06])
-    assert weight[:2].tolist() == [0.25, 0.25]
+    assert sums == pytest.approx([*KINDS.values()])
+    assert weight[:2] == pytest.approx([KINDS["written affective"] / 2] * 2)
 
 
 def test_the_targets_of_an_affective_conversation() -> None:
@@ -114,14 +130,30 @@ def test_the_targets_of_an_affective_conversation() -> None:
     assert wanted["sentiment_weight"][0, :5].tolist() == [1, 2, 2, 1, 0]
 
 
-def test_the_targets_of_a_task_and_of_a_real_conversation() -> None:
-    """A task teaches its use and no affective type; a real conversation teaches only the gate."""
+def test_the_targets_of_a_task_and_of_an_unlabelled_conversation() -> None:
+    """A task teaches its use and no affective type; without labels only the gate is taught."""
     wanted = lay_out([conversation(use="work"), real()]).wanted
     assert wanted["affective"].tolist() == [0, 0]
     assert wanted["types_weight"].tolist() == [[0] * 5 + [1], [0] * 6]
     assert USES[wanted["use"][0] + 1] == "work"
     assert wanted["use_weight"].tolist() == [1, 0]
     assert wanted["sentiment_weight"].sum(axis=1).tolist() == [1, 0]
+
+
+def test_a_labelled_real_conversation_teaches_gate_types_and_use() -> None:
+    """Readers label neither moods nor edges, so a real conversation teaches neither."""
+    said = [
+        replace(row, labels=replace(row.labels, sentiment=()))
+        for row in (real(5, types=["coaching"]), real(5, types=[]))
+        if row.labels
+    ]
+    wanted = lay_out(said).wanted
+    assert wanted["affective"].tolist() == [1, 0]
+    assert wanted["types"][0].tolist() == [name == "coaching" for name in TYPES]
+    assert wanted["types_weight"].tolist() == [[1] * 6, [0] * 5 + [1]]
+    assert wanted["use_weight"].tolist() == [0, 1]
+    assert not wanted["sentiment_weight"].any()
+    assert not wanted["edges_weight"].any()
 
 
 def test_the_last_targets_are_the_moods_of_the_last_messages() -> None:
@@ -131,17 +163,24 @@ def test_the_last_targets_are_the_moods_of_the_last_messages() -> None:
     assert wanted["sentiment"][0].tolist() == [0.0] * 9 + [0.5, -0.5, -1.0]
 
 
+def pooling(random: np.random.Generator) -> Weights:
+    """Draws the pooling weights of a fit."""
+    pool = random.normal(size=(GATED, FIGURES - 2))
+    return {"pool": pool, "pool_length": pool[:, 0] / 2, "pool_bias": pool[:, 1] / 2}
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
 def test_the_loss_pools_as_the_conversation_head_does(count: int) -> None:
     """The loss and the classifier's head compute the same logits."""
     random = np.random.default_rng(count)
-    scores = random.integers(-60, 60, (count, 17)).astype(np.int8)
-    sizes: dict[str, tuple[int, ...]] = {"pool": (7, 4), "pool_length": (7,), "pool_bias": (7,)}
-    weights = {name: random.normal(size=size) for name, size in sizes.items()}
+    scores = random.integers(-60, 60, (count, HUMAN_WIDTH)).astype(np.int8)
+    scores[:, SECOND_GATE] = 0
+    weights = pooling(random)
     ends = np.array([0]), np.array([count])
-    judged = begin(weights).logits(scores, *ends, np.array([count]), np.zeros(1))
-    gated = np.zeros((1, network.MESSAGES, 7), np.float32)
-    gated[0, :count] = scores[:, :7] * LOGIT_UNIT
+    head = begin(network._with_figures(weights))
+    judged = head.logits(scores, *ends, np.array([count]), np.zeros(1))
+    gated = np.zeros((1, network.MESSAGES, GATED), np.float32)
+    gated[0, :count] = scores[:, :GATED] * LOGIT_UNIT
     there = jnp.arange(network.MESSAGES)[None] < count
     fitted = network._pool(weights, jnp.asarray(gated), there)
     assert np.asarray(fitted) == pytest.approx(judged, abs=1e-4)
@@ -174,15 +213,36 @@ def test_held_out_labels_do_not_change_a_fit() -> None:
         assert one[name].tobytes() == two[name].tobytes(), name
 
 
-def test_pushback_and_its_reasons_are_learned() -> None:
-    """One direction of the vectors decides pushback, and a second direction decides the reason."""
+def test_the_second_gate_is_pooled_by_its_highest_message() -> None:
+    """The fit does not train the second gate, so its row has a single weight, for the highest."""
+    figures = fit_rule()["figures"]
+    assert figures.shape == (GATED + 1, FIGURES)
+    assert figures[-1].tolist() == [float(place == HIGHEST) for place in range(FIGURES)]
+
+
+def test_the_second_gate_reads_unit_vectors_and_is_centred() -> None:
+    """Each message gets the gate's logit less the mean one, and all other logits stay."""
+    random = np.random.default_rng(2)
+    unit, gate = random.normal(size=(40, 12)), random.normal(size=12)
+    unit = (unit / np.linalg.norm(unit, axis=1, keepdims=True) / 4).astype(np.float32)
+    weights = fit_rule()
+    added = message_logits(add_second_gate(weights, gate, unit[:30]), whole_numbers(unit))
+    expected = unit @ gate - (unit[:30] @ gate).mean()
+    assert added[:, SECOND_GATE] == pytest.approx(expected, abs=0.02)
+    before = message_logits(weights, whole_numbers(unit))
+    others = np.arange(HUMAN_HEADS) != SECOND_GATE
+    assert (added[:, others] == before[:, others]).all()
+
+
+def test_pushback_is_the_last_column_and_its_reasons_are_learned() -> None:
+    """The logit is four times the column of the table; one direction decides the reason."""
     dangerous = VECTORS[:, 2] > 0
     said = [
         Reply("", "written", "", "en", 1.0, push, ("sexual" if why else "self_harm") * push)
         for push, why in zip(RULE.tolist(), dangerous.tolist(), strict=True)
     ]
     with quickly():
-        logits = message_logits(replies.fit_replies(VECTORS, said, ROWS), VECTORS)
-    assert ((logits[:, 0] > 0) == RULE).mean() > 0.85
-    sexual = logits[:, 1:].argmax(axis=1) == 3
+        logits = message_logits(replies.fit_replies(VECTORS, said, ROWS), VECTORS, UNIT)
+    assert logits[:, 0] == pytest.approx(4 * UNIT * VECTORS[:, -1], abs=1e-4)
+    sexual = logits[:, 1:].argmax(axis=1) == PUSHBACK_REASONS.index("sexual")
     assert (sexual == dangerous)[RULE].mean() > 0.85

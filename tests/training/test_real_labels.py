@@ -7,16 +7,11 @@ from collections import Counter
 import pytest
 
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
-from tests.shared_data import REAL, require
-from training.real_labels import (
-    EVALUATION_ONLY,
-    agreement,
-    key_of,
-    pushback_agreement,
-    read_labels,
-    read_pushback,
-)
-from training.sources import read_lines
+from tests.shared_data import FOLDER, require
+from training.agreement import pushback_agreement, real_agreement
+from training.lines import read_lines
+from training.real_labels import key_of, read_labels, read_pushback
+from training.sources import EVALUATION_SETS, REAL_SETS
 
 ROWS = read_labels()
 PUSHBACK = read_pushback()
@@ -56,7 +51,7 @@ def test_what_readers_agree_on_is_not_adjudicated() -> None:
 
 def test_there_are_enough_real_positives() -> None:
     """At least 300 affective conversations and 1,500 negatives may train weights."""
-    trainable = [row for row in ROWS if row["set"] not in EVALUATION_ONLY]
+    trainable = [row for row in ROWS if row["set"] in REAL_SETS]
     affective = sum(row["agreed"]["use"] == "affective" for row in trainable)
     assert affective >= 300
     assert len(trainable) - affective >= 1_500
@@ -68,7 +63,7 @@ def test_there_are_enough_real_positives() -> None:
 )
 def test_the_readers_agree(name: str, least: float) -> None:
     """In each set, the readers' kappa for affective is at least the required value."""
-    assert agreement([row for row in ROWS if row["set"] == name])["affective"] >= least
+    assert real_agreement([row for row in ROWS if row["set"] == name])["affective"] >= least
 
 
 def test_pushback_is_by_reason_and_agreed_on() -> None:
@@ -81,10 +76,45 @@ def test_pushback_is_by_reason_and_agreed_on() -> None:
     assert len(PUSHBACK) - len(replies) >= 300
 
 
-def test_keys_are_found_in_the_data() -> None:
-    """Every labelled conversation of the development set is in the file of its data set."""
-    texts = [
-        [turn["text"] for turn in row["turns"] if turn["role"] == "human"]
-        for row in read_lines(require(REAL))
-    ]
-    assert {row["key"] for row in ROWS if row["set"] == "real_dev"} == set(map(key_of, texts))
+FILES = {**REAL_SETS, **EVALUATION_SETS}
+
+
+def test_every_set_is_for_training_or_for_evaluation() -> None:
+    """No set is for both, and each labelled set is for one of the two."""
+    assert not REAL_SETS.keys() & EVALUATION_SETS.keys()
+    assert not {*REAL_SETS.values()} & {*EVALUATION_SETS.values()}
+    assert {row["set"] for row in ROWS} == FILES.keys()
+
+
+def test_a_random_row_says_how_likely_it_was() -> None:
+    """The estimates of shares weight a random row by its probability, so it needs one."""
+    for row in ROWS:
+        assert row["chosen"] in ("all", "candidate", "random")
+        assert row["chosen"] != "random" or 0 < row["random_probability"] < 1
+
+
+def keys_of(name: str) -> dict[str, list[str]]:
+    """Returns the roles of the turns of each conversation in a set, by key."""
+    return {
+        key_of([turn["text"] for turn in row["turns"] if turn["role"] == "human"]): [
+            turn["role"] for turn in row["turns"] if turn["role"] != "system"
+        ]
+        for row in read_lines(require(FOLDER / f"{FILES[name]}.jsonl.gz"))
+    }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_keys_are_found_in_the_data(name: str) -> None:
+    """Every labelled conversation is in the file of its set; two sets were read whole."""
+    labelled = {row["key"] for row in ROWS if row["set"] == name}
+    found = keys_of(name).keys()
+    assert labelled <= found
+    assert name not in ("real_dev", "hh_harmless") or labelled == found
+
+
+def test_labelled_replies_are_replies_of_the_assistant() -> None:
+    """The key of each line is in the data, and its turn is one of the assistant's."""
+    turns = {key: roles for name in FILES for key, roles in keys_of(name).items()}
+    for row in PUSHBACK:
+        roles = turns[row["key"]]
+        assert row["reply"] is None or roles[row["reply"]] == "assistant"

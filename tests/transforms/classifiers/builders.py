@@ -17,6 +17,7 @@ from transforms.classifiers.interface import (
     HUMAN_WIDTH,
     LANGUAGE,
     NO_LOGIT,
+    SECOND_GATE,
     SENTIMENT,
 )
 from transforms.classifiers.network import TOP, Network
@@ -27,6 +28,13 @@ from transforms.classifiers.ngram.lanes import pack
 
 HUMAN_HEADS: Final = SENTIMENT + 1
 ASSISTANT_HEADS: Final = 1 + len(PUSHBACK_REASONS)
+ROWS: Final = len(TYPES) + 2
+"""Rows of a head's weights: the gate, the types and the second gate."""
+
+MOOD: Final = np.array([0.25, 0.1])
+"""The slope and the offset of moods in all test classifiers."""
+
+_LARGE: Final = 1e6
 
 Says = Mapping[tuple[str, int], int]
 """For each (word, head), what the word adds to the logit of the head."""
@@ -37,20 +45,20 @@ def token_bucket(word: str) -> int:
     return int(extract([word]).families[0].buckets[0])
 
 
-def encoder(vectors: Mapping[str, Sequence[int]]) -> Encoder:
+def encoder(vectors: Mapping[str, Sequence[int]], scale: Sequence[float]) -> Encoder:
     """Builds an encoder that knows only the given words, each with its vector."""
-    dimensions = len(next(iter(vectors.values())))
+    dimensions = len(scale)
     full = np.zeros((1 << BUCKET_BITS, dimensions), np.int8)
     for word, vector in vectors.items():
         full[token_bucket(word)] = vector
-    return Encoder(pack(full), dimensions)
+    return Encoder(pack(full), np.array(scale, np.float64))
 
 
 def random_encoder(dimensions: int, seed: int) -> Encoder:
     """Builds an encoder in which every bucket has a vector."""
     random = np.random.default_rng(seed)
     full = random.integers(-40, 41, (1 << BUCKET_BITS, dimensions)).astype(np.int8)
-    return Encoder(pack(full), dimensions)
+    return Encoder(pack(full), random.uniform(0.2, 0.8, dimensions))
 
 
 def direct_network(inputs: int, heads: int, weights: Mapping[tuple[int, int], int]) -> Network:
@@ -95,9 +103,12 @@ def whole_mean_head(
     alert: float = 0.0,
     shift: Mapping[str, float] | None = None,
 ) -> ConversationHead:
-    """Builds a head whose logits are the means over all messages, shifted by language."""
-    weights = np.zeros((1 + len(TYPES), FIGURES))
-    weights[:, 2] = 1.0
+    """Builds a head whose logits are the means over all messages, shifted by language.
+
+    The second gate adds nothing.
+    """
+    weights = np.zeros((ROWS, FIGURES))
+    weights[:-1, 2] = 1.0
     return ConversationHead(
         weights=weights,
         thresholds=np.full(1 + len(TYPES), threshold),
@@ -117,13 +128,16 @@ def classifier(
 ) -> NgramClassifier:
     """Builds a classifier that knows only the given words, each by its own element of the vector.
 
-    In a text with one or two different known words, each word adds its full weight.
+    Each known word of a text adds its full weight, because its element reaches the maximum.
     """
     humans, assistants = human or {}, assistant or {}
     words = sorted({word for word, _ in (*humans, *assistants)}) or ["word"]
     place = {word: index for index, word in enumerate(words)}
     return whole_classifier(
-        encoder({word: np.eye(len(words), dtype=int)[place[word]].tolist() for word in words}),
+        encoder(
+            {word: np.eye(len(words), dtype=int)[place[word]].tolist() for word in words},
+            [_LARGE] * len(words),
+        ),
         direct_network(len(words), HUMAN_HEADS, _placed(humans, place)),
         direct_network(len(words), ASSISTANT_HEADS, _placed(assistants, place)),
         head,
@@ -143,7 +157,7 @@ def whole_classifier(
         encoder=encoder,
         human=human,
         assistant=assistant,
-        sentiment_cuts=np.array([-3.0, -1.0, 1.0, 3.0]),
+        mood=MOOD,
         pushback_shift=np.where(np.array(LANGUAGES) == "zh", 2.0, 0.0),
         head=head or whole_mean_head(),
         pushback_threshold=8,
@@ -152,6 +166,7 @@ def whole_classifier(
 
 def row(
     affective: int = NO_LOGIT,
+    second_gate: int = 0,
     use: str = "other",
     language: str = "und",
     sentiment: int = 0,
@@ -162,7 +177,8 @@ def row(
     built[AFFECTIVE] = affective
     for name, logit in types.items():
         built[FIRST_TYPE + TYPES.index(name)] = logit
-    built[FIRST_USE + USES.index(use)] = 40
+    built[SECOND_GATE] = second_gate
+    built[FIRST_USE + USES.index(use) - 1] = 40
     built[SENTIMENT] = sentiment
     built[LANGUAGE] = LANGUAGES.index(language)
     return built

