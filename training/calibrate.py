@@ -270,21 +270,22 @@ def pushback_shift(replies: Sequence[Reply], logits: NDArray[np.float64]) -> NDA
 
     The cut for English has the best F1 on real replies. Written ones would set it lower, and most
     real conversations would be flagged: real assistants hedge more. The cuts of two languages
-    differ as those with the best F1 on written replies do. A language with few pushbacks has the
-    cut of English.
+    differ as those with the best F1 in written conversations do. A language with few pushbacks
+    has the cut of English.
     """
     read = np.array([reply.source == REPLIES_READ for reply in replies])
+    written = np.array([bool(reply.conversation) for reply in replies])
     truth = np.array([reply.pushback for reply in replies])
     language = np.array([reply.language for reply in replies])
     cuts = np.full(len(LANGUAGES), _best_cut(logits[read], truth[read]))
-    written = {
+    best = {
         index: _best_cut(logits[own], truth[own])
         for index, code in enumerate(LANGUAGES)
-        for own in [(language == code) & ~read]
+        for own in [(language == code) & written]
         if truth[own].sum() >= _FEWEST_EXAMPLES
     }
-    for index, cut in written.items():
-        cuts[index] += cut - written[LANGUAGES.index("en")]
+    for index, cut in best.items():
+        cuts[index] += cut - best[LANGUAGES.index("en")]
     return -cuts
 
 

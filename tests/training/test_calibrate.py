@@ -26,7 +26,7 @@ from training.calibrate import (
     pushback_shift,
 )
 from training.layers import Weights
-from training.sources import Reply
+from training.sources import REPLIES_READ, Reply
 from transforms.classifiers.head import FIGURES, PRIOR, ConversationHead
 from transforms.classifiers.interface import (
     FIRST_TYPE,
@@ -292,51 +292,52 @@ def test_the_mood_line_is_right_on_average() -> None:
     assert (slope * logits + offset - wanted).mean() == pytest.approx(0, abs=1e-9)
 
 
-def replies(language: str, pushback: int, count: int) -> list[Reply]:
-    """Builds replies of `count` conversations; those of the last `pushback` push back."""
+def replies(language: str, pushback: int, count: int, source: str = "written") -> list[Reply]:
+    """Builds replies, the last `pushback` of which push back; written ones have a conversation."""
+    conversation = "c" if source == "written" else ""
     return [
-        Reply("", "written", "", language, 1.0, n >= count - pushback, "", f"{language} {n}")
+        Reply("", source, "", language, 1.0, n >= count - pushback, "", conversation)
         for n in range(count)
     ]
 
 
-def english_shift(said: list[Reply], logits: NDArray[np.float64]) -> float:
-    """Returns the shift of English replies."""
-    return float(pushback_shift(said, logits)[LANGUAGES.index("en")])
+def shifts(said: list[Reply], logits: NDArray[np.float64]) -> dict[str, float]:
+    """Returns the shift of each language."""
+    return dict(zip(LANGUAGES, pushback_shift(said, logits).tolist(), strict=True))
 
 
-def test_the_pushback_shift_brings_the_best_cut_to_zero() -> None:
-    """English and Chinese have their own cuts; a language with few replies gets the common cut."""
-    said = [*replies("en", 20, 45), *replies("zh", 25, 45), *replies("fr", 3, 5)]
-    ranks = np.concatenate([np.arange(45.0), np.arange(45.0) - 30, np.arange(5.0) + 23])
-    shift = pushback_shift(said, ranks)
-    found = {code: shift[LANGUAGES.index(code)] for code in ("en", "zh", "fr", "de")}
-    assert (found["en"], found["zh"]) == (-25.0, 10.0)
-    assert found["fr"] == found["de"]
+READ = replies("en", 20, 45, REPLIES_READ)
+EN = replies("en", 20, 45)
 
 
-def test_only_replies_in_conversations_set_the_pushback_shift() -> None:
-    """Scraped and single replies were chosen differently, so they do not affect the shift."""
-    alone = [replace(reply, conversation="") for reply in replies("en", 45, 45)]
-    said = [*replies("en", 20, 45), *alone]
-    assert english_shift(said, np.concatenate([np.arange(45.0), np.arange(45.0) - 99])) == -25.0
+def test_real_replies_set_the_pushback_cut_of_english() -> None:
+    """The cut with the best F1 on real replies becomes 0, wherever the written ones lie."""
+    logits = np.concatenate([np.arange(45.0), np.arange(45.0) - 99])
+    assert shifts([*READ, *EN], logits)["en"] == -25.0
 
 
-def test_a_conversation_is_as_high_as_its_highest_reply() -> None:
-    """A second, low reply that pushes back or not changes nothing."""
-    first = replies("en", 20, 45)
-    second = [replace(reply, pushback=False) for reply in first]
-    logits = np.concatenate([np.arange(45.0), np.full(45, -9.0)])
-    assert english_shift([*first, *second], logits) == -25.0
-    assert english_shift([*second, *first], logits[::-1]) != -25.0
+def test_languages_differ_in_pushback_as_written_conversations_do() -> None:
+    """Written Chinese lies 30 below written English; French has too few replies of its own."""
+    said = [*READ, *EN, *replies("zh", 25, 45), *replies("fr", 3, 5)]
+    ranks = [np.arange(45.0), np.arange(45.0), np.arange(45.0) - 30, np.arange(5.0) + 23]
+    found = shifts(said, np.concatenate(ranks))
+    assert found["zh"] == found["en"] + 35.0
+    assert found["fr"] == found["de"] == found["en"]
 
 
-def test_the_pushback_cut_assumes_that_few_conversations_push_back() -> None:
+def test_single_replies_do_not_set_the_pushback_shift_of_a_language() -> None:
+    """Replies outside of conversations were chosen as hard cases."""
+    alone = [replace(reply, conversation="") for reply in replies("zh", 25, 45)]
+    found = shifts([*READ, *EN, *alone], np.concatenate([np.arange(45.0)] * 3))
+    assert found["zh"] == found["en"]
+
+
+def test_the_pushback_cut_assumes_that_few_replies_push_back() -> None:
     """Below ten pushbacks come five other replies and ten pushbacks, which are then not worth it.
 
-    They would be worth it if as many conversations pushed back as in the written ones.
+    They would be worth it if as many replies pushed back as in these.
     """
     order = np.r_[25:35, 20:25, 35:45, 0:20]
     ranks = np.empty(45)
     ranks[order] = np.arange(45.0)[::-1]
-    assert english_shift(replies("en", 20, 45), ranks) == -35.0
+    assert shifts([*READ, *EN], np.concatenate([ranks, ranks]))["en"] == -35.0

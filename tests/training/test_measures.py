@@ -15,7 +15,7 @@ from training import real_labels
 from training.measures.decisions import Facts
 from training.measures.gate import measure_set, measure_unseen
 from training.measures.messages import Pushed, judge_pushback, measure_moods
-from training.measures.rates import confuse_uses, rates_of
+from training.measures.rates import rates_of
 from training.real_labels import key_of
 from training.sources import Conversation, Turn
 from transforms.classifiers.interface import NO_INDEX
@@ -108,23 +108,6 @@ def test_pushbacks_rate_has_written_positives_and_real_negatives() -> None:
     said, true = np.array([True, True, False]), np.array([True, False, False])
     pushed = Pushed(said, true, np.array(["real_arena"] * 3))
     assert rates(found, pushed)["pushback", "all"] == (1, 2, 1, 2)
-
-
-def test_uses_are_confused_only_in_the_natural_set() -> None:
-    """Rows are true uses, columns are said ones."""
-    counts = np.array(
-        confuse_uses(
-            facts(
-                Said(TASK, use="work"),
-                Said(TASK),
-                Said(real(), use="work"),
-                Said(conversation(), use="work"),
-                Said(real(types=[], dataset="hh_harmless"), use="work"),
-            )
-        )
-    )
-    technical, work = USES.index("technical"), USES.index("work")
-    assert (counts[technical, work], counts[technical, technical], counts.sum()) == (1, 1, 2)
 
 
 def test_unsure_positives_are_measured_apart() -> None:

@@ -11,6 +11,7 @@ from tests.training.builders import conversation
 from training.measures.decisions import Facts
 from training.measures.rates import drift_of, use_confusion_of
 from training.sources import Conversation
+from transforms.estimation.rates import MIN_OF_USE
 
 
 def facts_of(
@@ -39,24 +40,30 @@ def facts_of(
 
 WORK = conversation((), use="work")
 COACHING = conversation(("coaching",), opening="coaching", closing="companionship")
-UNREAD = conversation(None, source="real_arena")
-COMPANION = replace(UNREAD, label="companionship")
+REAL_WORK = replace(WORK, dataset="real_dev")
+UNREAD = conversation(None, source="real_arena", dataset="real_dev")
 
 
-def test_the_confusion_counts_labelled_conversations() -> None:
-    """Written conversations count by their use, and real ones only if they are affective."""
-    rows = [WORK, WORK, COACHING, COMPANION, UNREAD]
-    said = ["work", "other", "affective", "leisure", "technical"]
-    found = np.array(use_confusion_of(facts_of(rows, said, [(-1, -1)] * 5)))
-    cells = {
+def cells(rows: list[Conversation], said: list[str]) -> dict[tuple[str, str], int]:
+    """Returns the cells of the confusion that are not 0."""
+    found = np.array(use_confusion_of(facts_of(rows, said, [(-1, -1)] * len(rows))))
+    return {
         (USES[true], USES[given]): int(found[true, given]) for true, given in np.argwhere(found)
     }
-    assert cells == {
-        ("work", "work"): 1,
-        ("work", "other"): 1,
-        ("affective", "affective"): 1,
-        ("affective", "leisure"): 1,
-    }
+
+
+def test_the_confusion_counts_written_conversations_of_uses_that_readers_found_rarely() -> None:
+    """A real conversation that nobody read does not count."""
+    rows = [REAL_WORK, WORK, COACHING, UNREAD]
+    said = ["work", "other", "affective", "technical"]
+    wanted = {("work", "work"): 1, ("work", "other"): 1, ("affective", "affective"): 1}
+    assert cells(rows, said) == wanted
+
+
+def test_the_confusion_counts_only_real_conversations_of_common_uses() -> None:
+    """With as many real ones as a use needs, written ones do not count."""
+    rows = [REAL_WORK] * MIN_OF_USE + [WORK]
+    assert cells(rows, ["work"] * MIN_OF_USE + ["other"]) == {("work", "work"): MIN_OF_USE}
 
 
 def test_a_drift_is_true_if_opening_and_closing_differ() -> None:

@@ -16,7 +16,7 @@ def describe_model(metrics: Metrics) -> str:
             *(percent(mode["real"]["recall_at_false_positives"]["1%"]) for mode in modes),
         ],
         [
-            "the same on a platform that nothing was chosen on",
+            "the same on a platform that no weight or choice has seen",
             *(percent(mode["unseen"]["recall_at_false_positives"]["1%"]) for mode in modes),
         ],
         [
@@ -48,8 +48,8 @@ Brackets hold 95 % intervals, parentheses the counts.
 
 **The default mode** sums int8 vectors of hashed n-grams and puts a small network over them
 ({metrics["bytes"] / 1e6:.1f} MB, NumPy only). It scores {speed["messages_per_second"]:,} messages
-per second of one core's time (batches of 1,000 real messages of {speed["mean_characters"]}
-characters on average, humans and assistants mixed). **In the accurate mode** a sentence encoder
+per second of one core (batches of 1,000 real messages of {speed["mean_characters"]} characters on
+average, humans and assistants mixed). **In the accurate mode** a sentence encoder
 reads every human message, which takes about a hundred times as long. Local runs choose the accurate
 mode if it reads the input within about a minute.
 
@@ -92,8 +92,8 @@ Authors and real conversations are split into three folds. Everything that is fi
 without the fold that it is measured on, and every threshold is set on the other folds.
 Near-duplicates (same first 80 characters) count once. Intervals are 95 % Wilson intervals.
 
-`sharegpt` is a platform that no weight, threshold or choice of method has seen: it was measured
-once, at the end. Of its 4,313 conversations 895 were read: 300 at random, the others because some
+`sharegpt` is a platform that no weight, threshold or choice of method has seen: it was only
+measured. Of its 4,313 conversations 895 were read: 300 at random, the others because some
 model or a cue word pointed to them. Those that nobody read count as not affective, so a few of its
 false alarms may be right.
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from schemas.failures import InputError
 from transforms.classifiers.head import ConversationHead
-from transforms.classifiers.interface import LANGUAGE, Judgements
+from transforms.classifiers.interface import AFFECTIVE, LANGUAGE, NO_LOGIT, Judgements
 from transforms.classifiers.network import TOP, Network
 from transforms.classifiers.ngram.classifier import (
     MODEL_FILE,
@@ -94,8 +94,8 @@ class AccurateClassifier:
         """Scores messages; see `interface.Classifier`."""
         rows = self.base.score(texts, human)
         for place in np.flatnonzero(human).tolist():
-            if not texts[place].strip():
-                continue  # An empty text says nothing, and keeps the scores that say so.
+            if rows[place, AFFECTIVE] == NO_LOGIT and not any(map(str.isalnum, texts[place])):
+                continue  # A text without words or symbols keeps the scores that say so.
             vector = whole_numbers(self.encoder.encode(clip(texts[place]))[None])
             row = lay_out_human(self.network.logits(vector), self.mood)[0]
             rows[place, :LANGUAGE] = row[:LANGUAGE]
