@@ -101,6 +101,7 @@ def measure_mode(facts: Facts, unseen: Facts, rates: Rates) -> dict[str, Any]:
     return {
         "unseen": measure_unseen(unseen),
         "transfer": measure_transfer(unseen, rates.rates[0]),
+        "spread": rates.rates[0].spread,
         "real": measure_real(facts),
         "types": measure_types(facts),
         "written": measure_written(facts),

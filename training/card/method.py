@@ -54,7 +54,7 @@ LIMITS: Final = """
   reach have few.
 - Real conversations to set thresholds with are mostly English, some Russian. Each other language
   has its level from written conversations alone.
-- Rates that were measured on public chat logs are right for similar traffic. If yours differs,
-  measure rates on your own labelled sample and put them into `rates.json`.
+- Error rates differ between platforms. Measure them on your own labelled sample and put them into
+  `rates.json`, with a `spread` of 0.
 - It does not see irony.
 """

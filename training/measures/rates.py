@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,9 @@ from training.measures.decisions import Facts
 from training.measures.labels import true_types
 from training.measures.messages import Pushed, any_pushback
 from transforms.estimation.rates import MIN_OF_USE, Drift, Rate, Rates
+
+FEWEST: Final = 30
+"""A platform with fewer conversations than this does not count towards the spread."""
 
 READ_WHOLE: Final = (NATURAL, "hh_harmless")
 """The sets of which every conversation was read, so that no scorer chose what was read."""
@@ -28,16 +32,21 @@ def rates_of(facts: Facts, pushed: Pushed) -> list[Rate]:
 
     The negatives are real: those of the natural set. The gate's positives come from the sets that
     were read whole. The positives of a type are real or written, and are counted if the gate let
-    them pass. For pushback, the positives are written and the negatives real.
+    them pass. For pushback, the positives are written and the negatives real. The spread between
+    platforms is that of all sources of real conversations.
     """
     natural = facts.dataset == NATURAL
     whole = np.isin(facts.dataset, READ_WHOLE)
     affective = facts.is_affective
-    rates = [_rate("use", "affective", facts.affective, whole & affective, natural & ~affective)]
+    gate = _rate("use", "affective", facts.affective, whole & affective, natural & ~affective)
+    spread = spread_of(facts, facts.affective, ~affective)
+    rates = [msgspec.structs.replace(gate, spread=spread)]
     truth = np.array([true_types(row) for row in facts.conversations])
     for i, name in enumerate(TYPES):
         hits = (facts.is_written | facts.is_read) & truth[:, i]
-        rates.append(_rate("type", name, facts.types[:, i], hits, natural & ~truth[:, i]))
+        rate = _rate("type", name, facts.types[:, i], hits, natural & ~truth[:, i])
+        spread = spread_of(facts, facts.types[:, i], ~truth[:, i])
+        rates.append(msgspec.structs.replace(rate, spread=spread))
     written = np.array([any(turn.pushback for turn in row.turns) for row in facts.conversations])
     said = any_pushback(facts)[facts.is_written & written]
     rates.append(
@@ -52,6 +61,21 @@ def rates_of(facts: Facts, pushed: Pushed) -> list[Rate]:
         )
     )
     return rates
+
+
+def spread_of(facts: Facts, said: NDArray[np.bool_], negative: NDArray[np.bool_]) -> float:
+    """Returns how far the false positive rates of platforms lie apart, as a standard deviation.
+
+    Only conversations that were read for no reason count. What chance alone would do is taken away.
+    """
+    drawn = np.array([row.probability > 0 for row in facts.conversations]) & negative
+    rates, chances = [], []
+    for name in sorted({*facts.source[drawn].tolist()}):
+        flags = said[drawn & (facts.source == name)]
+        if len(flags) >= FEWEST:
+            rates.append(flags.mean())
+            chances.append(flags.mean() * (1 - flags.mean()) / len(flags))
+    return round(float(max(np.var(rates, ddof=1) - np.mean(chances), 0) ** 0.5), 4)
 
 
 def use_confusion_of(facts: Facts) -> tuple[tuple[int, ...], ...]:

@@ -13,15 +13,16 @@
 `positives` is the number of conversations that really have the value. The classifier gave the value
 to `true_positives` of them. `negatives` is the number of conversations that do not have the value.
 The classifier gave the value to `false_positives` of them. `true_positives` and `false_positives`
-are measured at the threshold that is used for counting.
+are measured at the threshold that is used for counting. `spread` says how far the rates of false
+positives lie apart on different platforms.
 
 `language` is `all` or a code from `labels.LANGUAGES`. For a language without a row, the row for
 `all` is used. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
 `all`) and `pushback_reason` (each of PUSHBACK_REASONS). If a value has no row at all, only its raw
 share is published.
 
-A run corrects shares only by rates that are supported (`Rate.is_supported`): rates from thin data
-move a share further from the truth than it was.
+A run corrects shares only by rates that are supported (`Rate.is_supported`): rates from thin data,
+or of other platforms, may move a share further from the truth than it was.
 
 `use_confusion` and `drift` are optional. `use_confusion` has a row for each true use and a column
 for each use that the classifier gave, both in the order of USES. `drift` counts the conversations
@@ -64,6 +65,14 @@ error was up to 1.4 times as large. At a single share, no criterion helps if mis
 happen to cancel: there the raw share is right by chance.
 """
 
+MAX_SPREAD: Final = 0.005
+"""The largest standard deviation of the false positive rate between platforms.
+
+Near a true share of 3 %, most of what is said is false alarms. A deviation of half a point moves
+the corrected share by about a point (it is divided by the gain), which is as much as the raw share
+is off on most platforms that we measured. So no correction measured elsewhere would help.
+"""
+
 MIN_OF_USE: Final = 50
 """How many labelled conversations each true use needs, for uses to be corrected.
 
@@ -83,6 +92,9 @@ _log: Final = logging.getLogger(__name__)
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How well the classifier recognizes one value of one facet; an entry of `rates.json`.
 
+    `spread` is the standard deviation of the false positive rate between platforms, beyond chance;
+    0 if the rate was measured on the platform that it corrects.
+
     Raises:
       ValueError: if a name is unknown, or if a count is negative or above its total.
     """
@@ -94,6 +106,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     positives: int
     false_positives: int
     negatives: int
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         if self.language not in (ALL_LANGUAGES, *LANGUAGES):
@@ -114,11 +127,15 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"{self.facet} {self.facet_value} counts {count} of {total}; "
                     "a count must be between 0 and its total"
                 )
+        if not 0 <= self.spread <= 1:
+            raise ValueError(f"spread must be between 0 and 1, got {self.spread}")
 
     @property
     def is_supported(self) -> bool:
-        """Whether there is enough data to expect that a correction improves a share."""
+        """Whether a correction can be expected to improve a share on any platform."""
         if self.positives < MIN_POSITIVES or self.negatives < MIN_NEGATIVES:
+            return False
+        if self.spread > MAX_SPREAD:
             return False
         gain = self.true_positives / self.positives - self.false_positives / self.negatives
         return gain > MIN_GAIN
