@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-import msgspec
-
 from schemas.records import ClassifierRate
 from schemas.tables import METRICS_VERSION
 from schemas.wire.validate import Limits
@@ -151,12 +149,21 @@ class Settings:
 
     @property
     def classifier_rates(self) -> list[ClassifierRate]:
-        """The rates as rows of the table `classifier_rates`."""
+        """The rates as rows of the table `classifier_rates`.
+
+        Only rates with a small spread are written, so the rows do not state the spread.
+        """
         return [
             ClassifierRate(
                 classifier_version=self.classifier_version,
                 revision=self.revision,
-                **msgspec.structs.asdict(rate),
+                language=rate.language,
+                facet=rate.facet,
+                facet_value=rate.facet_value,
+                true_positives=rate.true_positives,
+                positives=rate.positives,
+                false_positives=rate.false_positives,
+                negatives=rate.negatives,
             )
             for rate in self.rates
         ]

@@ -75,7 +75,8 @@ def human_scores(
     row[AFFECTIVE] = -_ABSENT if names & set(AFFECTIVE_TYPES) else _ABSENT
     for name in names:
         row[TYPE_COLUMNS.start + TYPES.index(name)] = -_ABSENT
-    row[USE_COLUMNS.start + USES.index(use)] = -_ABSENT
+    if use != "affective":
+        row[USE_COLUMNS.start + USES.index(use) - 1] = -_ABSENT
     row[SENTIMENT] = sentiment
     row[LANGUAGE] = language
     return row.tobytes()
@@ -279,7 +280,7 @@ class PlainReader:
         return (
             is_affective,
             sum(1 << index for index in types),
-            0 if is_affective else 1 + int(uses[1:].argmax()),
+            0 if is_affective else 1 + int(uses.argmax()),
             min(self._types(rows[:3], is_affective, human_messages), default=NO_INDEX),
             min(self._types(rows[-3:], is_affective, human_messages), default=NO_INDEX),
             int(rows[0, LANGUAGE]),

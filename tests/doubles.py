@@ -108,7 +108,8 @@ def _score_human(row: NDArray[np.int8], text: str) -> None:
         row[FIRST_TYPE + TYPES.index(kind)] = SURE
     row[AFFECTIVE] = SURE if kind in AFFECTIVE_TYPES else UNSURE
     use = "leisure" if kind in ROLEPLAY_TYPES else "affective" if kind in AFFECTIVE_TYPES else kind
-    row[FIRST_USE + USES.index(use)] = SURE
+    if use != "affective":
+        row[FIRST_USE + USES.index(use) - 1] = SURE
     row[SENTIMENT:PUSHBACK] = int(half_points) * MOOD_UNITS_PER_POINT // 2, 0
     row[PUSHBACK:] = NO_LOGIT, 0
 
@@ -129,7 +130,7 @@ def _judge_one(rows: NDArray[np.int8], human_messages: int) -> tuple[int, int, i
         opening, closing = (NO_INDEX if t in too_short else t for t in (opening, closing))
     if any(0 <= end < len(AFFECTIVE_TYPES) for end in (opening, closing)):
         return opening, closing, USES.index("affective")
-    votes = (rows[:, USE_COLUMNS] > 0).sum(axis=0)[1:]
+    votes = (rows[:, USE_COLUMNS] > 0).sum(axis=0)
     use = 1 + int(votes.argmax()) if votes.any() else USES.index("other")
     return opening, closing, use
 

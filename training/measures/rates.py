@@ -75,6 +75,8 @@ def spread_of(facts: Facts, said: NDArray[np.bool_], negative: NDArray[np.bool_]
         if len(flags) >= FEWEST:
             rates.append(flags.mean())
             chances.append(flags.mean() * (1 - flags.mean()) / len(flags))
+    if len(rates) < 2:
+        return 0.0
     return round(float(max(np.var(rates, ddof=1) - np.mean(chances), 0) ** 0.5), 4)
 
 

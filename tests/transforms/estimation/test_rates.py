@@ -26,13 +26,14 @@ AFFECTIVE = Rate("all", "use", "affective", 14, 28, 34, 1573)
 
 
 def test_the_shipped_rates_belong_to_the_shipped_model(caplog: pytest.LogCaptureFixture) -> None:
-    """Both modes have rates for the share of affective conversations, and no warning is logged."""
+    """Both modes have measured and supported rates, and no warning is logged."""
     for version in (load_default().version, f"accurate-{load_default().version}"):
+        measured = load_measured(version)
+        assert measured
+        assert ("use", "affective") in {(rate.facet, rate.facet_value) for rate in measured.rates}
         shipped = load_rates(version)
-        assert ("all", "use", "affective") in {
-            (r.language, r.facet, r.facet_value) for r in shipped
-        }
-        assert all(rate.positives > 0 and rate.negatives > 0 for rate in shipped)
+        assert shipped
+        assert all(rate.is_supported for rate in shipped)
     assert not caplog.records
 
 
@@ -79,6 +80,15 @@ def test_a_language_and_value_occurs_once() -> None:
     """A second row for the same value and language is refused."""
     with pytest.raises(ValueError, match="all use affective occur twice"):
         Rates("c-1", (AFFECTIVE, AFFECTIVE))
+
+
+def test_rates_that_differ_between_platforms_support_no_correction() -> None:
+    """Half a point is the largest spread; a spread is between 0 and 1."""
+    rate = Rate("all", "use", "affective", 80, 100, 10, 1_000)
+    for spread, is_supported in ((0.0, True), (0.005, True), (0.006, False)):
+        assert msgspec.structs.replace(rate, spread=spread).is_supported == is_supported
+    with pytest.raises(ValueError, match=r"got -0\.1"):
+        Rate("all", "use", "affective", 80, 100, 10, 1_000, -0.1)
 
 
 @pytest.mark.parametrize(
