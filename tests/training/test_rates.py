@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from schemas.labels import USES
 from tests.training.builders import conversation
 from training.measures.decisions import Facts
-from training.measures.rates import drift_of, use_confusion_of
+from training.measures.rates import FEWEST, drift_of, spread_of, use_confusion_of
 from training.sources import Conversation
 from transforms.estimation.rates import MIN_OF_USE
 
@@ -72,3 +73,27 @@ def test_a_drift_is_true_if_opening_and_closing_differ() -> None:
     ends = [(-1, -1), (-1, 1), (0, 2), (1, 1), (0, 1)]
     drift = drift_of(facts_of(rows, ["work"] * 5, ends))
     assert (drift.true_positives, drift.said, drift.conversations) == (1, 2, 4)
+
+
+def drawn(source: str, count: int) -> list[Conversation]:
+    """Builds conversations of one platform that were read for no reason."""
+    return [replace(UNREAD, source=source, probability=1.0)] * count
+
+
+def test_the_spread_is_what_chance_does_not_explain() -> None:
+    """Platforms with false positive rates of 0 and 0.2 lie apart; equal ones do not."""
+    rows = drawn("a", 100) + drawn("b", 100)
+    found = facts_of(rows, ["other"] * 200, [(-1, -1)] * 200)
+    apart, alike = np.arange(200) >= 180, np.arange(200) % 10 == 0
+    every = np.ones(200, np.bool_)
+    assert spread_of(found, apart, every) == pytest.approx((0.02 - 0.0008) ** 0.5, abs=1e-4)
+    assert spread_of(found, alike, every) == 0.0
+
+
+def test_small_platforms_and_chosen_conversations_do_not_count_towards_the_spread() -> None:
+    """One platform alone has no spread."""
+    chosen = [replace(row, probability=0.0) for row in drawn("c", 100)]
+    rows = drawn("a", 100) + drawn("b", FEWEST - 1) + chosen
+    found = facts_of(rows, ["other"] * len(rows), [(-1, -1)] * len(rows))
+    said = np.arange(len(rows)) >= 100
+    assert spread_of(found, said, np.ones(len(rows), np.bool_)) == 0.0
