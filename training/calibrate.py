@@ -17,9 +17,8 @@ from scipy.special import expit
 
 from schemas.labels import AFFECTIVE_TYPES, LANGUAGES, TYPES
 from training.layers import Weights
-from training.logistic import fit_logistic
 from training.model_file import Arrays
-from training.second_gate import domain_of
+from training.second_gate import fit_labelled
 from training.sources import REPLIES_READ, Conversation, Reply
 from transforms.classifiers.head import (
     EDGE_MESSAGES,
@@ -202,16 +201,7 @@ def _types(conversation: Conversation) -> frozenset[str]:
 
 def _slopes(rows: Sequence[Conversation], gates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fits how much each of the two gates weighs, float64 (2,); each set has its own offset."""
-    read = [place for place, row in enumerate(rows) if row.labels]
-    domains = [domain_of(rows[place]) for place in read]
-    names = sorted(set(domains))
-    offsets = np.array(domains)[:, None] == np.array(names)
-    labels = [rows[place].labels for place in read]
-    truth = np.array([bool(own and own.affective) for own in labels], np.float64)
-    weight = np.array([1.0 if rows[place].is_real else _WRITTEN_WEIGHT for place in read])
-    inputs = np.hstack([gates[read], offsets])
-    found = fit_logistic(inputs, truth, weight, np.full(inputs.shape[1], _PENALTY))
-    return np.maximum(found[:2], 0)
+    return np.maximum(fit_labelled(rows, gates, _WRITTEN_WEIGHT, _PENALTY), 0)
 
 
 def _offset(logits: NDArray[np.float64], affective: NDArray[np.bool_]) -> float:

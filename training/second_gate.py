@@ -41,16 +41,37 @@ def fit_second_gate(
     Returns:
         float64 (d,), the weights. The offset is arbitrary and left out.
     """
-    read = [row for row in rows.tolist() if conversations[row].labels]
-    labels = [conversations[row].labels for row in read]
+    chosen = [conversations[row] for row in rows.tolist()]
+    return fit_labelled(chosen, vectors[rows], WRITTEN_WEIGHT, PENALTY)
+
+
+def fit_labelled(
+    conversations: Sequence[Conversation],
+    inputs: NDArray[np.float64],
+    written_weight: float,
+    penalty: float,
+) -> NDArray[np.float64]:
+    """Fits "affective" to the conversations that have labels; each set has its own offset.
+
+    Args:
+        conversations: the `n` conversations.
+        inputs: float64 (n, d).
+        written_weight: the weight of a written conversation. A real one weighs 1.
+        penalty: the penalty of the weights.
+
+    Returns:
+        float64 (d,), the weights without the offsets.
+    """
+    read = [place for place, row in enumerate(conversations) if row.labels]
+    labels = [conversations[place].labels for place in read]
     truth = np.array([bool(own and own.affective) for own in labels], np.float64)
-    domains = [domain_of(conversations[row]) for row in read]
+    domains = [domain_of(conversations[place]) for place in read]
     names = sorted(set(domains))
     offsets = np.array(domains)[:, None] == np.array(names)
-    weight = np.array([1.0 if conversations[row].is_real else WRITTEN_WEIGHT for row in read])
-    size = vectors.shape[1]
-    penalty = np.repeat([PENALTY, _OFFSET_PENALTY], [size, len(names)])
-    return fit_logistic(np.hstack([vectors[read], offsets]), truth, weight, penalty)[:size]
+    weight = np.array([1.0 if conversations[p].is_real else written_weight for p in read])
+    size = inputs.shape[1]
+    penalties = np.repeat([penalty, _OFFSET_PENALTY], [size, len(names)])
+    return fit_logistic(np.hstack([inputs[read], offsets]), truth, weight, penalties)[:size]
 
 
 def domain_of(conversation: Conversation) -> str:

@@ -68,7 +68,7 @@ def test_the_confusion_counts_only_real_conversations_of_common_uses() -> None:
 
 
 def test_a_drift_is_true_if_opening_and_closing_differ() -> None:
-    """A said drift is true if the labels of opening and closing differ, whatever they are."""
+    """A said drift is true if the labels of opening and closing differ in any way."""
     rows = [WORK, WORK, COACHING, COACHING, UNREAD]
     ends = [(-1, -1), (-1, 1), (0, 2), (1, 1), (0, 1)]
     drift = drift_of(facts_of(rows, ["work"] * 5, ends))

@@ -98,7 +98,7 @@ def test_half_of_the_records_are_human_messages(tmp_path: Path) -> None:
 
 
 def test_only_several_workers_share_the_work() -> None:
-    """Work that only one worker can do is no reason to start several."""
+    """A run starts one worker if only one can do the work."""
     assert Reading(MESSAGES_A_CORE_S * 30, workers=4).shared_s == 30
     assert Reading(MESSAGES_A_CORE_S * 30, workers=1).shared_s == 0
 
