@@ -12,7 +12,7 @@ DEMO_CONVERSATIONS ?= 20000
 RUNNER ?= direct
 LIVE_CONVERSATIONS ?= 500
 
-.PHONY: help setup develop demo live test test-live test-cluster lint train evaluate bench generate golden lock clean
+.PHONY: help setup develop demo audit live test test-live test-cluster lint train evaluate bench generate golden lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ $(DEVELOPED): $(READY) requirements-dev.lock
 demo: $(READY) ## Simulate conversations, run the job over them, write the report
 	$(BIN)/undertone simulate --conversations $(DEMO_CONVERSATIONS) --days 2 --output $(DEMO)/archive
 	$(BIN)/undertone run --input '$(DEMO)/archive/*.avro' --output $(DEMO)/run
+
+audit: demo ## Attack what the demo published
+	$(BIN)/undertone audit $(DEMO)/run
 
 live: $(DEVELOPED) ## Run the streaming job on emulators of Pub/Sub and BigQuery (RUNNER=direct|flink)
 	$(BIN)/python -m deploy.local.live --runner=$(RUNNER) --conversations=$(LIVE_CONVERSATIONS)

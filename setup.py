@@ -54,12 +54,14 @@ TRAINING = [
 ]
 DEVELOPMENT = [
     *TRAINING,
+    "cell-key-perturbation>=3.1",  # The noise is compared with it.
     "dill==0.3.1.1",  # Beam asks for it where a job must suit the older Java side of Flink.
     "gcp-storage-emulator>=2024.8",
     "grpcio-tools==1.81.1",  # The newest whose generated code protobuf 6 runs.
     "hypothesis>=6.130",
     "import-linter>=2.3",
     "mypy>=1.18",
+    "pandas>=2.2",  # cell-key-perturbation needs it and does not say so.
     "pytest>=8.4",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.6",

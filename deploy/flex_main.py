@@ -1,8 +1,8 @@
-"""The file that Dataflow's launcher runs: it starts the stream or the backfill.
+"""The file that Dataflow's launcher runs: it starts the stream, the backfill or the publisher.
 
-The launcher can start only one file of an image, and one image serves both templates. The flag
-`--subscription` tells them apart: the stream's template requires it, and the backfill's template
-does not have it.
+The launcher can start only one file of an image, and one image serves all templates. Two flags
+tell them apart: only the stream's template has `--subscription`, and only the backfill's has
+`--input`; both require it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines import backfill, stream
+from pipelines import backfill, publish, stream
 
 
 def main_of(argv: Sequence[str]) -> Callable[[], int]:
-    """Returns the stream's main function if the flags name a subscription, else the backfill's."""
-    is_stream = any(flag.split("=")[0] == "--subscription" for flag in argv)
-    return stream.main if is_stream else backfill.main
+    """Returns the main function whose own flag is among the flags, else the publisher's."""
+    named = {flag.split("=")[0] for flag in argv}
+    if "--subscription" in named:
+        return stream.main
+    return backfill.main if "--input" in named else publish.main
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the Flex Templates' metadata from both programs' parsers: `make generate`.
+"""Writes the Flex Templates' metadata from the programs' parsers: `make generate`.
 
 Dataflow refuses a parameter that the metadata does not name, so every flag must be in it. The
 exceptions are in `LEFT_OUT`, each with its reason.
@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines import backfill, stream
+from pipelines import backfill, publish, stream
 from pipelines.settings import CLASSIFIERS
 
 FOLDER: Final = Path(__file__).with_name("templates")
@@ -22,6 +22,7 @@ FOLDER: Final = Path(__file__).with_name("templates")
 LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
     "stream": {
         "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
+        "continue_run": "an update on Dataflow takes over the state and everything written by it",
         "expansion_service": "Dataflow reads Pub/Sub itself, without Beam's Java source",
     },
     "backfill": {
@@ -29,13 +30,18 @@ LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
         "days_a_job": "a launch starts one job, which counts all of its days",
         "dry_run": "to Dataflow a launch that starts no job has failed; use it at a shell",
     },
+    "publish": {
+        "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
+        "withdraw": "to Dataflow a launch that starts no job has failed; use it at a shell",
+    },
 }
 """The flags that each template leaves out, each with its reason."""
 
 _DURATION: Final = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
-    "_duration": ("TEXT", _DURATION),
+    "duration": ("TEXT", _DURATION),
     "_switch": ("BOOLEAN", "^(true|false)$"),
+    "float": ("NUMBER", r"^[0-9]+(\.[0-9]+)?$"),
     "int": ("NUMBER", "^[0-9]+$"),
 }
 """The type and pattern of a parameter, by the name of the function that parses its flag."""
@@ -49,6 +55,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "dead_letter_topic": _TOPIC,
     "from": _DAY,
     "input": ("TEXT", "^gs://[^,]+(,gs://[^,]+)*$"),
+    "secret": ("TEXT", "^projects/[^/]+/secrets/[^/]+/versions/[0-9]+$"),
     "subscription": ("PUBSUB_SUBSCRIPTION", "^projects/[^/]+/subscriptions/[^/]+$"),
     "timestamp_attribute": ("TEXT", "^[^ ]+$"),
     "to": _DAY,
@@ -79,6 +86,7 @@ class Template:
 TEMPLATES: Final = (
     Template("stream", "Undertone: stream", stream.parser(), streaming=True),
     Template("backfill", "Undertone: backfill", backfill.parser(), streaming=False),
+    Template("publish", "Undertone: publish", publish.parser(), streaming=False),
 )
 
 

@@ -23,18 +23,19 @@ from pipelines.operations.plan import (
     Done,
     Plan,
     check_is_over,
+    counted_days,
     day_of_text,
     done_days,
     first_with_files,
     list_archive,
     plan,
     plan_lines,
-    released_days,
     undone_days,
 )
 from pipelines.options import (
     add_backfill_arguments,
     add_bigquery_argument,
+    add_secret_argument,
     add_settings_arguments,
     settings_of,
 )
@@ -53,7 +54,7 @@ def build(pipeline: beam.Pipeline, planned: Plan, dataset: Dataset, settings: Se
     """Adds the steps of one backfill job to a pipeline."""
     payloads = pipeline | "Read" >> ReadFiles(planned.inputs, planned.listed)
     settings = replace(settings, asked=planned.asked, revision=planned.run)
-    load_bigquery(assemble(payloads, settings), planned.days, dataset, settings)
+    load_bigquery(assemble(payloads, settings), planned.days, dataset.restricted, settings)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -67,7 +68,7 @@ def run(argv: Sequence[str]) -> None:
     days_a_job = None if cloud.template_location else arguments.days_a_job
     plans = _plans(arguments, settings, done, days_a_job)
     if arguments.dry_run:
-        sys.stdout.write("\n".join([*plan_lines(plans, released_days(dataset)), ""]))
+        sys.stdout.write("\n".join([*plan_lines(plans, counted_days(dataset)), ""]))
         return
     if not plans:
         say("nothing to do: every day is done from the same files with the same settings")
@@ -88,13 +89,14 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.backfill",
-        description="Counts whole days of archived conversation events and writes the counts to "
-        "BigQuery. Each day becomes a complete snapshot. From then on it overrides what the stream "
-        "counted. Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… "
-        "--region=… --temp_location=gs://….",
+        description="Counts whole days of archived conversation events and writes exact counts "
+        "to BigQuery. From then on they replace what the stream counted on these days. Every other "
+        "flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=… "
+        "--temp_location=gs://….",
     )
     add_backfill_arguments(parser)
     add_bigquery_argument(parser)
+    add_secret_argument(parser)
     add_settings_arguments(parser)
     return parser
 

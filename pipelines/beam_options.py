@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from typing import Final
 
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -15,8 +16,12 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.local_runner import LocalRunner
-from pipelines.options import _LARGE_INPUT_BYTES, _LONG_ENCODER_S, _RUNNERS_WITH_FLAGS_OF_THEIR_OWN
 from schemas.failures import InputError
+
+_LARGE_INPUT_BYTES: Final = 20_000_000
+_LONG_ENCODER_S: Final = 10.0
+"""From this work of the sentence encoder on, it pays to start a process for each core."""
+_RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "SparkRunner")
 
 
 class JavaPubSubOptions(PipelineOptions):

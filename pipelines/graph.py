@@ -1,4 +1,4 @@
-"""Builds the counting job, from the input records to the rows of the output tables.
+"""Builds the counting job, from the input records to exact counts. Publishing is another job.
 
 A stream, a backfill and a local run differ only in their source, their sink and their `Settings`.
 """
@@ -10,9 +10,8 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from pipelines.settings import Settings
+from schemas.counts import CountsRow
 from schemas.records import (
-    AggregateRow,
-    ClassifierRate,
     DeadLetter,
     LedgerEntry,
     LedgerTotal,
@@ -23,10 +22,9 @@ from schemas.records import (
 from schemas.tables import BATCH, STREAM
 from transforms.balance import BalanceLedger, TotalLedger
 from transforms.changes import CountUsers, EmitChanges
-from transforms.count import CountDays, CountInTotals, SumChanges, SummarizeConversations
-from transforms.create import CreateValues
+from transforms.count import CountWindows, SummarizeConversations
 from transforms.decode import Decode
-from transforms.release import ReleaseChanges, ReleaseDays
+from transforms.running_totals import KeepRunningTotals, SumChanges
 from transforms.score import Score
 from transforms.sessionize import FoldConversations, GatherConversations
 
@@ -34,16 +32,15 @@ from transforms.sessionize import FoldConversations, GatherConversations
 class Outputs(NamedTuple):
     """The rows that the job produces, for a sink to write."""
 
-    aggregates: beam.PCollection[AggregateRow]
+    counts: beam.PCollection[CountsRow]
     dead_letters: beam.PCollection[DeadLetter]
     ledger: beam.PCollection[LedgerTotal]
-    rates: beam.PCollection[ClassifierRate]
     grown_long: beam.PCollection[LongConversation] | None
     """Alerts about conversations that grow past 50 human messages. None for a bounded input."""
 
 
 class _Counted(NamedTuple):
-    aggregates: beam.PCollection[AggregateRow]
+    counts: beam.PCollection[CountsRow]
     ledger: dict[str, beam.PCollection[LedgerEntry]]
     grown_long: beam.PCollection[LongConversation] | None
 
@@ -58,7 +55,9 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
     Returns:
       The rows to write. A bounded run fails if its ledger does not balance.
     """
-    decoded = payloads | "Decode" >> Decode(settings.limits, settings.asked)
+    decoded = payloads | "Decode" >> Decode(
+        settings.limits, settings.load_pseudonyms, settings.asked
+    )
     scored = decoded.messages | "Score" >> Score(settings.load_classifier)
     if payloads.is_bounded:
         counted = count_bounded(scored, settings)
@@ -67,26 +66,26 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
         counted = count_unbounded(scored, settings)
         total_ledger = TotalLedger(settings.firings, settings.clock, settings.revision)
     ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total_ledger
-    rates = payloads.pipeline | "Rates" >> CreateValues(settings.classifier_rates, ClassifierRate)
-    return Outputs(counted.aggregates, decoded.dead_letters, ledger, rates, counted.grown_long)
+    return Outputs(counted.counts, decoded.dead_letters, ledger, counted.grown_long)
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
     """Counts a bounded input: each conversation once, after all its messages were read."""
     conversations = scored | "Sessionize" >> FoldConversations(settings.session_gap, settings.asked)
-    days = (
+    windows = (
         conversations.states
         | "Summarize" >> SummarizeConversations(settings.load_classifier)
-        | "Count" >> CountDays(settings.max_conversations_per_user, settings.asked)
+        | "Count"
+        >> CountWindows(
+            settings.max_conversations_per_user,
+            settings.provenance(BATCH),
+            settings.load_pseudonyms,
+            settings.revision,
+            settings.asked,
+        )
     )
-    counted_in_totals = days.totals | "CountInTotals" >> CountInTotals()
-    aggregates = days.totals | "Release" >> ReleaseDays(settings.stamp(BATCH), settings.revision)
-    ledger = {
-        "Conversations": conversations.ledger,
-        "Users": days.ledger,
-        "Totals": counted_in_totals,
-    }
-    return _Counted(aggregates, ledger, grown_long=None)
+    ledger = {"Conversations": conversations.ledger, "Totals": windows.ledger}
+    return _Counted(windows.rows, ledger, grown_long=None)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
@@ -104,14 +103,21 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
     users = changes.summaries | "CountUsers" >> CountUsers(
         settings.max_conversations_per_user, settings.kept_us, settings.clock
     )
-    released = (
+    totals = (
         users.changes
         | "Count" >> SumChanges(settings.firings)
-        | "Release" >> ReleaseChanges(settings.stamp(STREAM), settings.clock, settings.kept_us)
+        | "KeepTotals"
+        >> KeepRunningTotals(
+            settings.provenance(STREAM),
+            settings.load_pseudonyms,
+            settings.revision,
+            settings.clock,
+            settings.kept_us,
+        )
     )
     ledger = {
         "Conversations": changes.ledger,
         "Users": users.ledger,
-        "Totals": released.ledger,
+        "Totals": totals.ledger,
     }
-    return _Counted(released.rows, ledger, changes.grown_long)
+    return _Counted(totals.rows, ledger, changes.grown_long)

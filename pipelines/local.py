@@ -1,4 +1,4 @@
-"""The local run, which reads files and writes a folder with tables, a database and a report."""
+"""The local run: counts files, publishes the counts, and writes a folder with a report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import pyarrow as pa
@@ -20,17 +21,28 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.beam_options import bounded_runner
 from pipelines.graph import assemble
+from pipelines.publishing.folder import parquet_file, publish_folder
 from pipelines.report.page import REPORT_FILE, write_report
 from pipelines.report.run import RUN_FILE
 from pipelines.settings import Settings, wall_clock_us
 from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata
-from pipelines.sinks.database import DATABASE_FILE, TABLES_FOLDER, build_database
+from pipelines.sinks.database import (
+    DATABASE_FILE,
+    RESTRICTED_FOLDER,
+    TABLES_FOLDER,
+    build_databases,
+)
 from pipelines.sinks.write import write_parquet
 from pipelines.sources.files import ReadFiles, literal_or_pattern
 from pipelines.terminal.full_disk import writing_to
 from schemas.failures import InputError
-from schemas.tables import METRICS_VERSION, TABLES
+from schemas.tables import METRICS_VERSION, RESTRICTED_TABLES
 from schemas.wire.values import lists_of
+from transforms.counting.ledger import DEAD_LETTER, OTHER_VALUE
+from transforms.publishing.policy import Policy
+
+_WITH_REASONS: Final = (DEAD_LETTER, OTHER_VALUE)
+"""Accounts whose reasons are not days."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,13 @@ class Run:
 
 
 def run_local(
-    inputs: Sequence[str], folder: Path, settings: Settings, options: PipelineOptions
+    inputs: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    policy: Policy,
+    options: PipelineOptions,
 ) -> Run:
-    """Runs the bounded job over files and writes tables, database and report into a folder.
+    """Counts files, publishes every window, and writes tables, databases and report into a folder.
 
     A new run replaces what an earlier run wrote into the folder, but only once the new run has
     succeeded. Other files in the folder are left alone.
@@ -55,6 +71,7 @@ def run_local(
       inputs: patterns of event files that end in .avro or .jsonl.
       folder: where to write.
       settings: how to count.
+      policy: how to protect the published numbers.
       options: Beam's own options. If they name no runner, `bounded_runner` chooses it.
 
     Raises:
@@ -75,16 +92,17 @@ def run_local(
         tempfile.TemporaryDirectory(prefix="undertone-") as parts,
     ):
         fresh = Path(scratch) / "run"
-        tables = fresh / TABLES_FOLDER
-        tables.mkdir(parents=True)
+        restricted = fresh / RESTRICTED_FOLDER / TABLES_FOLDER
+        restricted.mkdir(parents=True)
         with writing_to(Path(parts), "free some space or set TMPDIR to a folder on another disk"):
             _count(read, settings, Path(parts), options)
-        _put_in_order(Path(parts), tables)
+        _put_in_order(Path(parts), restricted)
+        publish_folder(fresh, policy, settings.revision)
         finished_at_us = wall_clock_us()
-        ledger = [row for path in sorted(tables.glob("ledger-*")) for row in _rows(path)]
-        facts = _facts(inputs, settings, started_at_us, finished_at_us, ledger)
+        ledger = [row for path in sorted(restricted.glob("ledger-*")) for row in _rows(path)]
+        facts = _facts(inputs, settings, policy, started_at_us, finished_at_us, ledger)
         (fresh / RUN_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        build_database(fresh)
+        build_databases(fresh)
         write_report(fresh)
         _replace(folder, fresh, Path(scratch) / "replaced")
     return Run(shown, shown / REPORT_FILE, ledger, (finished_at_us - started_at_us) / 1e6)
@@ -114,23 +132,23 @@ def _put_in_order(parts: Path, tables: Path) -> None:
 
     Bundles and workers finish in any order, but equal rows must give equal bytes.
     """
-    for table in TABLES:
+    for table in RESTRICTED_TABLES:
         files = sorted(parts.glob(f"{table.name}-*"))
         if files:
             rows = pa.concat_tables(pq.read_table(file) for file in files)
             rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
-            pq.write_table(rows, tables / f"{table.name}-00000-of-00001.parquet")
+            pq.write_table(rows, parquet_file(tables, table))
 
 
 def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
     """Moves the files of an earlier run out of a folder, and the files of the new run into it."""
     folder.mkdir(exist_ok=True)
     replaced.mkdir()
-    for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER):
+    for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER, RESTRICTED_FOLDER):
         if (folder / name).exists():
             os.rename(folder / name, replaced / name)
     # The run file comes last, because it marks the folder as a complete run.
-    for name in (TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
+    for name in (RESTRICTED_FOLDER, TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
         os.rename(fresh / name, folder / name)
 
 
@@ -142,6 +160,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _facts(
     inputs: Sequence[str],
     settings: Settings,
+    policy: Policy,
     started_at_us: int,
     finished_at_us: int,
     ledger: list[dict[str, Any]],
@@ -158,12 +177,27 @@ def _facts(
             "max_conversations_per_user": settings.max_conversations_per_user,
             "max_event_bytes": settings.max_event_bytes,
             "values": lists_of(settings.values),
-            **asdict(settings.thresholds),
+            "policy": json.loads(policy.encode()),
             "metrics_version": METRICS_VERSION,
         },
         "classifier": {"version": settings.classifier_version},
-        "ledger": ledger,
+        "ledger": _without_days(ledger),
     }
+
+
+def _without_days(ledger: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Adds up the accounts whose reasons are days.
+
+    Numbers of single days are exact and small. They stay in the restricted folder.
+    """
+    sums: Counter[tuple[str, str]] = Counter()
+    for row in ledger:
+        reason = row["reason"] if row["account"] in _WITH_REASONS else ""
+        sums[row["account"], reason] += row["records"]
+    return [
+        {"account": account, "reason": reason, "records": records}
+        for (account, reason), records in sums.items()
+    ]
 
 
 def _synthesised(inputs: Sequence[str]) -> list[str]:

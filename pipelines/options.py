@@ -9,22 +9,18 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pipelines.settings import CLASSIFIERS, Settings, parse_duration, wall_clock_us
+from pipelines.sources.secret import local_secret, secret_of
 from schemas.failures import InputError
 from schemas.wire.validate import Limits
 from schemas.wire.values import parse_allowed
-from transforms.estimation.rates import load_rates
+from transforms.conversation.pseudonyms import LoadPseudonyms
 from transforms.policies import Firings
-from transforms.publishing.suppression import Thresholds
 from transforms.score import LoadClassifier
 
 AUTO: Final = "auto"
 """The value of `--classifier` that lets the program choose one by the size of the input."""
 
 _DEFAULT: Final = Settings()
-_LARGE_INPUT_BYTES: Final = 20_000_000
-_LONG_ENCODER_S: Final = 10.0
-"""From this work of the sentence encoder on, it pays to start a process for each core."""
-_RUNNERS_WITH_FLAGS_OF_THEIR_OWN: Final = ("FlinkRunner", "PortableRunner", "SparkRunner")
 
 
 def add_settings_arguments(
@@ -42,26 +38,12 @@ def add_settings_arguments(
         _add_classifier(group, tuple(CLASSIFIERS), _CLASSIFIER_HELP, "default")
     group.add_argument(
         "--session_gap",
-        type=_duration,
+        type=duration,
         default=_DEFAULT.session_gap,
         metavar="24h",
         help="idle time after which a conversation id starts a new conversation (default 24h)",
     )
     _add_allowed_lateness(group)
-    group.add_argument(
-        "--min_users",
-        type=int,
-        default=_DEFAULT.thresholds.min_users,
-        metavar="15",
-        help="publish a count only if it covers at least this many distinct users (default 15)",
-    )
-    group.add_argument(
-        "--min_conversations",
-        type=int,
-        default=_DEFAULT.thresholds.min_conversations,
-        metavar="15",
-        help="publish a count only if it covers at least this many conversations (default 15)",
-    )
     group.add_argument(
         "--max_conversations_per_user",
         type=int,
@@ -120,7 +102,7 @@ def classifier_loader(name: str) -> LoadClassifier:
 
 
 def with_classifier(settings: Settings, name: str) -> Settings:
-    """Returns the settings with another classifier, its version and its rates.
+    """Returns the settings with another classifier and its version.
 
     Raises:
       InputError: if no classifier has that name, or it is not installed.
@@ -130,18 +112,18 @@ def with_classifier(settings: Settings, name: str) -> Settings:
 
 def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that only a stream has."""
-    group = parser.add_argument_group("when to publish")
+    group = parser.add_argument_group("when to count")
     group.add_argument(
         "--firing_period",
-        type=_duration,
+        type=duration,
         default=_DEFAULT.firings.early,
         metavar="60s",
-        help="how often to publish the counts that change, in processing time (default 60s)",
+        help="how often to write the counts that change, in processing time (default 60s)",
     )
     _add_conversation_life(group)
     group.add_argument(
         "--outage",
-        type=_duration,
+        type=duration,
         metavar="10m",
         help="how long a write waits in an outage of BigQuery before it fails and the runner tries "
         "it again (default: for ever)",
@@ -178,7 +160,7 @@ def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--margin",
-        type=_duration,
+        type=duration,
         default=timedelta(days=7),
         metavar="7d",
         help="how long after the last day to follow the conversations that began on it. The ledger "
@@ -225,7 +207,8 @@ def add_bigquery_argument(parser: argparse.ArgumentParser, *, required: bool = T
         "--dataset",
         required=required,
         metavar="PROJECT.DATASET",
-        help="BigQuery dataset of the tables, as <project>.<dataset>",
+        help="BigQuery dataset of the published tables, as <project>.<dataset>. The exact counts "
+        "are in the dataset of that name with _counts at its end",
     )
     parser.add_argument(
         "--bigquery_url",
@@ -235,11 +218,36 @@ def add_bigquery_argument(parser: argparse.ArgumentParser, *, required: bool = T
     )
 
 
+def add_secret_argument(parser: argparse.ArgumentParser, without: str = "") -> None:
+    """Adds the flag that names the operator's secret.
+
+    The flag is required, unless `without` says what happens without it.
+    """
+    parser.add_argument(
+        "--secret",
+        required=not without,
+        metavar="FILE|projects/…/versions/N",
+        help="the secret with which ids are hashed and noise is drawn: a file with at least 16 "
+        "random bytes, which the workers can read, or the version of a secret in Google Secret "
+        f"Manager. All jobs of a dataset need the same secret{without and f'. {without}'}",
+    )
+
+
+def secret_loader(arguments: argparse.Namespace) -> LoadPseudonyms:
+    """Returns the loader of the secret that `--secret` names, by default this user's own file.
+
+    Raises:
+      InputError: if the flag's value is not complete, or the user's own file can't be made.
+    """
+    return local_secret() if arguments.secret is None else secret_of(arguments.secret)
+
+
 def settings_of(arguments: argparse.Namespace, *, started_at_us: int | None = None) -> Settings:
     """Returns the settings from the parsed flags.
 
     Args:
-      arguments: flags that `add_settings_arguments` added, already parsed.
+      arguments: flags that `add_settings_arguments` and `add_secret_argument` added, already
+        parsed.
       started_at_us: start of the run, which becomes the run's revision; if None, the current time
         is used.
 
@@ -287,20 +295,18 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
         max_conversations_per_user=arguments.max_conversations_per_user,
         max_event_bytes=arguments.max_event_bytes,
         values=frozenset(arguments.values or ()),
-        thresholds=Thresholds(arguments.min_users, arguments.min_conversations),
         firings=firings,
         **_classifier_fields(arguments.classifier),
+        load_pseudonyms=secret_loader(arguments),
         revision=wall_clock_us() if started_at_us is None else started_at_us,
     )
 
 
 def _classifier_fields(name: str) -> dict[str, Any]:
     load_classifier = classifier_loader(name)
-    version = load_classifier().version
     return {
         "load_classifier": load_classifier,
-        "classifier_version": version,
-        "rates": load_rates(version),
+        "classifier_version": load_classifier().version,
     }
 
 
@@ -318,7 +324,7 @@ def _add_classifier(
 def _add_allowed_lateness(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--allowed_lateness",
-        type=_duration,
+        type=duration,
         default=_DEFAULT.allowed_lateness,
         metavar="48h",
         help="do not count an event that is published later than this after it was said "
@@ -339,7 +345,7 @@ def _add_max_event_bytes(group: argparse._ActionsContainer) -> None:
 def _add_conversation_life(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--conversation_life",
-        type=_duration,
+        type=duration,
         default=_DEFAULT.firings.conversation_life,
         metavar="28d",
         help="how long a conversation can change after its last message, and a day after its end. "
@@ -365,7 +371,8 @@ def _switch(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _duration(text: str) -> timedelta:
+def duration(text: str) -> timedelta:
+    """Reads a duration from an argument."""
     try:
         return parse_duration(text)
     except ValueError as error:

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from schemas.records import ClassifierRate
+from pipelines.sources.secret import load_local_pseudonyms
 from schemas.tables import METRICS_VERSION
 from schemas.wire.validate import Limits
 from schemas.wire.values import ANY_VALUE, AllowedValues
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
+from transforms.conversation.pseudonyms import LoadPseudonyms
 from transforms.counting.contribution import MAX_LIMIT
 from transforms.counting.days import DayRange
-from transforms.estimation.rates import Rate
+from transforms.counting.rows import Provenance
 from transforms.policies import Clock, Firings
-from transforms.publishing.rows import RowStamp
-from transforms.publishing.suppression import Thresholds
 from transforms.score import LoadClassifier
 
 CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
@@ -65,12 +64,11 @@ class Settings:
       max_event_bytes: the size of the largest accepted payload in bytes; larger payloads are
         refused.
       values: the allowed values of breakdowns, as pairs of breakdown and value.
-      thresholds: how many users and conversations a cell needs to be published.
       firings: when the stream publishes its results, and how long it keeps its state.
       load_classifier: function that loads the classifier, called once per worker. It is a value of
         `CLASSIFIERS`.
       classifier_version: version of the classifier's weights, written into every row.
-      rates: the measured error rates of this version.
+      load_pseudonyms: function that loads the operator's secret, called once per worker.
       clock: returns the current time, for the revisions of a stream's rows and the write times of
         dead letters.
       revision: start of the run, microseconds since the epoch. All rows of a bounded run have this
@@ -83,11 +81,10 @@ class Settings:
     max_conversations_per_user: int = 100
     max_event_bytes: int = 4_000_000
     values: AllowedValues = ANY_VALUE
-    thresholds: Thresholds = field(default_factory=Thresholds)
     firings: Firings = field(default_factory=Firings)
     load_classifier: LoadClassifier = load_default
     classifier_version: str = ""
-    rates: tuple[Rate, ...] = ()
+    load_pseudonyms: LoadPseudonyms = load_local_pseudonyms
     clock: Clock = wall_clock_us
     revision: int = 0
     asked: DayRange | None = None
@@ -147,27 +144,6 @@ class Settings:
         """
         return self.life_us + self.limits.max_future_us
 
-    @property
-    def classifier_rates(self) -> list[ClassifierRate]:
-        """The rates as rows of the table `classifier_rates`.
-
-        Only rates with a small spread are written, so the rows do not state the spread.
-        """
-        return [
-            ClassifierRate(
-                classifier_version=self.classifier_version,
-                revision=self.revision,
-                language=rate.language,
-                facet=rate.facet,
-                facet_value=rate.facet_value,
-                true_positives=rate.true_positives,
-                positives=rate.positives,
-                false_positives=rate.false_positives,
-                negatives=rate.negatives,
-            )
-            for rate in self.rates
-        ]
-
-    def stamp(self, origin: str) -> RowStamp:
-        """Returns the columns that say how a row was counted. `origin`: stream or batch."""
-        return RowStamp(self.thresholds, METRICS_VERSION, self.classifier_version, origin)
+    def provenance(self, origin: str) -> Provenance:
+        """Returns what every row says about how it was counted. `origin`: stream or batch."""
+        return Provenance(origin, METRICS_VERSION, self.classifier_version)

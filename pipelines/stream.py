@@ -17,6 +17,7 @@ from pipelines.beam_options import beam_options
 from pipelines.graph import assemble
 from pipelines.options import (
     add_bigquery_argument,
+    add_secret_argument,
     add_settings_arguments,
     add_streaming_arguments,
     settings_of,
@@ -37,9 +38,9 @@ def build(pipeline: beam.Pipeline, read: ReadPubSub, sinks: Sinks, settings: Set
 def run(argv: Sequence[str]) -> None:
     """Runs the streaming job until it is cancelled or drained."""
     arguments, flags = parser().parse_known_args(underscored(argv))
-    settings = settings_of(arguments)
+    settings = settings_of(arguments, started_at_us=arguments.continue_run)
     sinks = Sinks(
-        Dataset.of(arguments.dataset, arguments.bigquery_url),
+        Dataset.of(arguments.dataset, arguments.bigquery_url).restricted,
         arguments.dead_letter_topic,
         arguments.alert_topic,
         arguments.outage,
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         allow_abbrev=False,
         prog="python -m pipelines.stream",
-        description="Counts conversation events from Pub/Sub and writes the counts to BigQuery. "
+        description="Counts conversation events from Pub/Sub and writes exact counts to BigQuery. "
         "Every other flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=….",
     )
     parser.add_argument(
@@ -79,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         "Python needs it, e.g. Flink",
     )
     add_bigquery_argument(parser)
+    add_secret_argument(parser)
     parser.add_argument(
         "--dead_letter_topic",
         metavar="projects/…/topics/…",
@@ -89,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
         "--alert_topic",
         metavar="projects/…/topics/…",
         help="Pub/Sub topic for a notice of each conversation that grows past 50 human messages",
+    )
+    parser.add_argument(
+        "--continue_run",
+        type=int,
+        metavar="1764460800000000",
+        help="for a job that resumes from a checkpoint or savepoint of another one: the run of "
+        "that job, as undertone status shows it. Otherwise, rows that the other job wrote after "
+        "the checkpoint would be added to this job's. Dataflow's update does not need it",
     )
     add_settings_arguments(parser)
     add_streaming_arguments(parser)

@@ -73,8 +73,8 @@ def _field(name: str) -> dict[str, Any]:
         return {"name": name, "type": ["null", "string"], "default": None, "doc": doc}
     if name not in _OTHERS:
         raise ValueError(
-            f"the proto's field {name} is unknown; add it to schemas/breakdowns.py if the tables "
-            "break down by it, otherwise describe it in schemas/archive_schema.py"
+            f"the proto's field {name} is unknown; if it is a breakdown, add it to "
+            "schemas/breakdowns.py, otherwise describe it in schemas/archive_schema.py"
         )
     return {"name": name, **_OTHERS[name]}
 

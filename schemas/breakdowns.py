@@ -20,7 +20,7 @@ UNKNOWN: Final = "unknown"
 """The value of a breakdown for a conversation whose events do not state it."""
 OTHER: Final = "other"
 """Replaces every value that is invalid or is not on the operator's list."""
-RESERVED: Final = frozenset({"all", "not_published"})
+RESERVED: Final = frozenset({"all"})
 """Values with a special meaning in the tables. Events can't state them."""
 
 

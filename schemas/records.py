@@ -43,7 +43,10 @@ class PayloadChunk(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One valid message. Instants are microseconds since the epoch, UTC."""
+    """One valid message as it was sent. Instants are microseconds since the epoch, UTC.
+
+    Only the step that decodes it sees it. That step emits a `PseudonymousMessage`.
+    """
 
     event_id: str
     conversation_id: str
@@ -57,13 +60,30 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """An entry such as `platform/invalid` for each value that was replaced by `other`."""
 
 
-class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
-    """One scored message. It contains hashes in place of ids, and no text.
+class PseudonymousMessage(msgspec.Struct, frozen=True, gc=False):
+    """One valid message with keyed hashes in place of ids; see `Pseudonyms`.
 
     Attributes:
-      conversation: 16-byte hash of the conversation id.
-      event: 8-byte hash of the event id.
+      conversation: hash of the conversation id, 24 bytes.
+      event: hash of the event id, 8 bytes.
       user: hash of the user id, 16 hex digits; empty if the user is unknown.
+      attributes: as in `Message`.
+    """
+
+    conversation: bytes
+    event: bytes
+    user: str
+    is_human: bool
+    text: str
+    sent_at_us: int
+    attributes: tuple[str | None, ...]
+
+
+class ScoredMessage(msgspec.Struct, frozen=True, gc=False):
+    """One scored message. It contains no text.
+
+    Attributes:
+      conversation, event, user: hashes, as in `PseudonymousMessage`.
       scores: the classifier's packed scores: 17 bytes for a human message, or 2 bytes for an
         assistant's message.
     """
@@ -122,10 +142,11 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
       stage: name of the step that rejected the record.
       reason: a `failures.Reason`.
       source: base name of the file, or the subscription; for a rejected row, the table.
-      event_id, conversation_id: None unless they are readable and look like ids.
+      event, conversation: keyed hashes of the ids, 16 and 32 hex digits; None unless the ids are
+        readable and look like ids. An alert shows the same hash of a conversation.
       sent_at_us, published_at_us: None unless they are readable.
-      size_bytes: size of the payload.
-      payload_sha256: hex digest that identifies the payload in the archive.
+      size_bytes: size of the payload, rounded to two digits.
+      payload_hash: keyed hash that identifies the payload in the archive, 32 hex digits.
       row: the row of numbers that was rejected by a table, as JSON, so that it can be written
         again; None for an input record.
     """
@@ -133,12 +154,12 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stage: str
     reason: str
     source: str
-    event_id: str | None
-    conversation_id: str | None
+    event: str | None
+    conversation: str | None
     sent_at_us: int | None
     published_at_us: int | None
     size_bytes: int
-    payload_sha256: str
+    payload_hash: str
     row: str | None = None
 
 
@@ -156,12 +177,12 @@ class DeadLetterRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stage: str
     reason: str
     source: str
-    event_id: str | None
-    conversation_id: str | None
+    event: str | None
+    conversation: str | None
     sent_at_us: int | None
     published_at_us: int | None
     size_bytes: int
-    payload_sha256: str
+    payload_hash: str
     row: str | None
     run: int
     origin: str
@@ -178,7 +199,7 @@ class LongConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A conversation that has become long. The record contains no text of any message.
 
     Attributes:
-      conversation: hash of the conversation id, 32 hex digits.
+      conversation: keyed hash of the conversation id, 32 hex digits.
       started_at_us, last_at_us: times of the first and last message so far.
       human_messages: number of human messages so far; always more than 50.
     """
@@ -221,39 +242,14 @@ class LedgerTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     origin: str = "stream"
 
 
-class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One released version of one cell; a row of `tables.AGGREGATES`, with fields in column order.
-
-    `conversations` and `users` are None in a version that withdraws the cell.
-    """
-
-    window_start_us: int
-    granularity: str
-    breakdown: str
-    breakdown_value: str
-    facet: str
-    facet_value: str
-    conversations: int | None
-    users: int | None
-    sentiment_change_300ths: int | None
-    sentiment_change_squares: int | None
-    revision: int
-    snapshot: int
-    min_users: int
-    min_conversations: int
-    metrics_version: str
-    classifier_version: str
-    origin: str = "stream"
-
-
 class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The input and settings with which a backfill counted one day.
 
     Its fields are the columns of `tables.BACKFILLS`, in order.
 
     Attributes:
-      run: start of the backfill, microseconds since the epoch. This is also the `snapshot` of the
-        rows that the backfill writes.
+      run: start of the backfill, microseconds since the epoch. This is also the `generation`
+        of the counts that the backfill writes.
       day_us: start of the day.
       files, size_bytes: number and total size of the files read for the day.
       inputs_sha256: hash of the names, sizes and times of these files.
@@ -266,20 +262,6 @@ class BackfilledDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size_bytes: int
     inputs_sha256: str
     settings: str
-
-
-class ClassifierRate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The error counts of one version of the classifier; a row of `tables.CLASSIFIER_RATES`."""
-
-    classifier_version: str
-    language: str
-    facet: str
-    facet_value: str
-    true_positives: int
-    positives: int
-    false_positives: int
-    negatives: int
-    revision: int
 
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)

@@ -6,7 +6,6 @@ that it needs.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from schemas.labels import (
     TYPES,
     USES,
 )
-from schemas.records import ConversationSummary, Message, ScoredMessage
+from schemas.records import ConversationSummary, PseudonymousMessage, ScoredMessage
 from transforms.classifiers.interface import (
     AFFECTIVE,
     HUMAN_WIDTH,
@@ -34,6 +33,8 @@ from transforms.classifiers.interface import (
     WIDTH,
     Judgements,
 )
+from transforms.conversation.pseudonyms import Pseudonyms
+from transforms.counting.contribution import Rank, rank_of
 
 MONDAY_US: Final = 1_748_822_400_000_000
 """2025-06-02, 00:00 UTC."""
@@ -46,15 +47,29 @@ NO_ATTRIBUTES: Final[tuple[str | None, ...]] = (None,) * len(ATTRIBUTES)
 _ABSENT: Final = -40
 """Packed logit (eighths) of a label that is absent, and its negative if present: 5 logits."""
 
+OPERATOR_SECRET: Final = b"a secret of the tests, 32 bytes."
+"""All tests have it as their local secret too; see `conftest`."""
+PSEUDONYMS: Final = Pseudonyms(OPERATOR_SECRET)
+
+
+def load_pseudonyms() -> Pseudonyms:
+    """Loads the secret of the tests, in place of a file."""
+    return Pseudonyms(OPERATOR_SECRET)
+
 
 def event_hash(event: str | int) -> bytes:
-    """Returns the 8-byte hash with which `score` replaces an event id."""
-    return hashlib.blake2b(str(event).encode(), digest_size=8).digest()
+    """Returns the 8-byte hash with which `decode` replaces an event id."""
+    return PSEUDONYMS.event(str(event))
 
 
 def user_hash(user: str) -> str:
-    """Returns the 16 hex digits with which `score` replaces a user id; empty stays empty."""
-    return hashlib.blake2b(user.encode(), digest_size=8).hexdigest() if user else ""
+    """Returns the 16 hex digits with which `decode` replaces a user id; empty stays empty."""
+    return PSEUDONYMS.user(user) if user else ""
+
+
+def rank_for(conversation: object) -> Rank:
+    """Returns the rank of the conversation with this id."""
+    return rank_of(PSEUDONYMS.conversation(str(conversation)))
 
 
 def human_scores(
@@ -102,7 +117,7 @@ def scored(
     if scores is None:
         scores = human_scores() if is_human else assistant_scores()
     return ScoredMessage(
-        conversation=hashlib.blake2b(conversation.encode(), digest_size=16).digest(),
+        conversation=PSEUDONYMS.conversation(conversation),
         event=event_hash(event),
         user=user_hash(user),
         is_human=is_human,
@@ -138,12 +153,12 @@ def message(
     conversation_id: str = "c0",
     user_id: str | None = "ada",
     **attributes: str | None,
-) -> Message:
-    """Builds a valid message, sent `at_s` seconds after `MONDAY_US`."""
-    return Message(
-        event_id,
-        conversation_id,
-        user_id,
+) -> PseudonymousMessage:
+    """Builds a decoded message, sent `at_s` seconds after `MONDAY_US`."""
+    return PseudonymousMessage(
+        PSEUDONYMS.conversation(conversation_id),
+        event_hash(event_id),
+        user_hash(user_id or ""),
         is_human,
         text,
         MONDAY_US + round(at_s * SECOND_US),

@@ -1,42 +1,55 @@
-"""Builds runs for tests of views and report, from single rows or a seeded run of the real code."""
+"""Builds folders of runs for tests of views and report, from single rows or from counts."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import duckdb
 import msgspec
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet as pq
 
-from pipelines.sinks.database import build_database
+from pipelines.publishing.folder import publish_folder
+from pipelines.sinks.database import build_databases
+from schemas.counts import COUNTS, CountsRow
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
-from schemas.records import (
-    AggregateRow,
-    ClassifierRate,
-    ConversationSummary,
-    DeadLetter,
-    DeadLetterRow,
-    LedgerTotal,
-)
-from schemas.tables import (
+from schemas.published import (
     AGGREGATES,
-    BATCH,
-    CLASSIFIER_RATES,
-    DEAD_LETTERS,
-    LEDGER,
-    METRICS_VERSION,
-    Table,
+    COMMITTED,
+    CORRECTED,
+    COUNTED,
+    FIGURES,
+    MEAN_CHANGE,
+    PUBLICATIONS,
+    RAW,
+    SHARE,
+    AggregateRow,
+    FigureRow,
+    PublicationRow,
 )
-from tests.builders import MONDAY_US
-from transforms.counting.cells import DAY_US, HOUR_US
-from transforms.counting.totals import DayTotals, totals_of
-from transforms.publishing.rows import RowStamp, release_day
-from transforms.publishing.suppression import Thresholds
+from schemas.records import ConversationSummary
+from schemas.tables import BATCH, LEDGER, METRICS_VERSION
+from tests.builders import HOUR_US, MONDAY_US
+from tests.run_folders import LEDGER_ENTRIES, write_table
+from transforms.counting.builder import CountsBuilder
+from transforms.counting.contribution import Rank
+from transforms.counting.register import Stamp
+from transforms.counting.rows import Provenance, counts_row
+from transforms.counting.windows import Window, day_window, range_of, windows_in
+from transforms.publishing.policy import Policy
+
+DAY_US: Final = 24 * HOUR_US
+TUESDAY_US: Final = MONDAY_US + DAY_US
+WHOLE_RUN: Final = range_of(MONDAY_US, MONDAY_US)
+"""The default window of rows: a run of one day."""
+TWO_DAYS: Final = range_of(MONDAY_US, TUESDAY_US)
+MONDAY: Final = day_window(MONDAY_US)
+TUESDAY: Final = day_window(TUESDAY_US)
+POLICY: Final = Policy()
+_Z: Final = 1.959964
 
 _HOURS = np.array([2, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11, 11, 9, 5])
 _USES = (0.31, 0.24, 0.15, 0.1, 0.1, 0.06, 0.04)
@@ -54,150 +67,243 @@ _ATTRIBUTES: tuple[tuple[tuple[str, ...], tuple[float, ...]], ...] = (
 
 
 def row(
-    conversations: int | None, facet: str = "all", value: str = "all", **other: Any
+    conversations: int,
+    facet: str = "all",
+    value: str = "all",
+    window: Window = WHOLE_RUN,
+    **other: Any,
 ) -> AggregateRow:
-    """Builds a version of a cell; the default cell is all conversations of `MONDAY_US`."""
+    """Builds a published cell; the default cell is all conversations of the run."""
     fields: dict[str, Any] = {
-        "window_start_us": MONDAY_US,
-        "granularity": "day",
-        "breakdown": "overall",
-        "breakdown_value": "all",
+        **_place(window),
         "facet": facet,
         "facet_value": value,
         "conversations": conversations,
-        "users": conversations,
-        "sentiment_change_300ths": None,
-        "sentiment_change_squares": None,
-        "revision": 1,
-        "snapshot": 1,
-        "origin": BATCH,
-        "min_users": 15,
-        "min_conversations": 15,
-        "metrics_version": METRICS_VERSION,
-        "classifier_version": "test-1",
     }
     return AggregateRow(**(fields | other))
 
 
-def rate(
-    found: tuple[int, int],
-    wrong: tuple[int, int],
+def share(
+    part: int,
+    whole: int,
     facet: str = "use",
     value: str = "affective",
+    whole_facet: str = "all",
+    whole_value: str = "all",
+    *,
+    corrected: tuple[float, float, float] | None = None,
+    window: Window = WHOLE_RUN,
     **other: Any,
-) -> ClassifierRate:
-    """Builds a rate.
+) -> FigureRow:
+    """Builds a published share, by default that of affective conversations.
 
-    `found` is (hits, positives), `wrong` is (false alarms, negatives).
+    `corrected` is (share, low, high). Without it, the interval is Wilson's.
     """
+    low, high = corrected[1:] if corrected else wilson(part, whole)
     fields: dict[str, Any] = {
-        "classifier_version": "test-1",
-        "language": "all",
+        **_place(window),
+        "measure": SHARE,
         "facet": facet,
         "facet_value": value,
-        "true_positives": found[0],
-        "positives": found[1],
-        "false_positives": wrong[0],
-        "negatives": wrong[1],
-        "revision": 1,
+        "whole_facet": whole_facet,
+        "whole_value": whole_value,
+        "conversations": part,
+        "whole_conversations": whole,
+        "raw": part / whole,
+        "corrected": corrected[0] if corrected else None,
+        "low": low,
+        "high": high,
+        "method": CORRECTED if corrected else COUNTED if facet == "length" else RAW,
     }
-    return ClassifierRate(**(fields | other))
+    return FigureRow(**(fields | other))
 
 
-def write_table(folder: Path, table: Table, records: Iterable[msgspec.Struct]) -> None:
-    """Writes records into the Parquet file of a table, in the same way as a run."""
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
-    rows = [table.row(record) for record in records]
-    file = folder / "tables" / f"{table.name}-00000-of-00001.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, table.arrow_schema()), file)
+def change(
+    conversations: int,
+    mean: float,
+    low: float,
+    high: float,
+    group: str = "all",
+    window: Window = WHOLE_RUN,
+    **other: Any,
+) -> FigureRow:
+    """Builds a published mean change of mood."""
+    fields: dict[str, Any] = {
+        **_place(window),
+        "measure": MEAN_CHANGE,
+        "facet": "sentiment",
+        "facet_value": group,
+        "whole_facet": None,
+        "whole_value": None,
+        "conversations": conversations,
+        "whole_conversations": None,
+        "raw": mean,
+        "corrected": None,
+        "low": low,
+        "high": high,
+        "method": RAW,
+    }
+    return FigureRow(**(fields | other))
 
 
-def query(folder: Path, sql: str) -> list[dict[str, Any]]:
-    """Runs a query on the database in a folder, and returns one dict per row."""
-    with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
-        cursor = connection.execute(sql)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+def receipt(window: Window, policy: Policy = POLICY, **other: Any) -> PublicationRow:
+    """Builds the row that commits the first publication of a window."""
+    fields: dict[str, Any] = {
+        "publication": _name(window),
+        "attempt": 1,
+        "status": COMMITTED,
+        "window_kind": window.kind,
+        "window_start_us": window.start_us,
+        "window_end_us": window.end_us,
+        "version": 1,
+        "policy": policy.encode(),
+        "key_id": "key-1",
+        "metrics_version": METRICS_VERSION,
+        "classifier_version": "test-1",
+        "aggregates": 0,
+        "figures": 0,
+    }
+    return PublicationRow(**(fields | other))
 
 
-def database_of(folder: Path, *rows: AggregateRow, rates: Iterable[ClassifierRate] = ()) -> Path:
-    """Builds the database of a run that released these rows, and returns the run's folder."""
-    write_table(folder, AGGREGATES, rows)
-    write_table(folder, CLASSIFIER_RATES, rates)
-    build_database(folder)
-    return folder
+def _name(window: Window) -> str:
+    return f"{window.kind}/{window.name}/1"
 
 
-def simulated_rows(
-    seed: int, days: int, conversations_a_day: int, thresholds: Thresholds
-) -> list[AggregateRow]:
-    """Releases the days of a made-up assistant: 8 % affective use, 11 % at weekends."""
-    rng = np.random.default_rng(seed)
-    stamp = RowStamp(thresholds, METRICS_VERSION, "linear-3", BATCH)
-    rows = []
-    for day in range(days):
-        start_us = MONDAY_US + day * DAY_US
-        is_weekend = day % 7 >= 5
-        by_user: dict[str, list[ConversationSummary]] = {}
-        for _ in range(int(conversations_a_day * (0.7 if is_weekend else 1) * rng.normal(1, 0.04))):
-            summary = _summary(rng, start_us, is_weekend)
-            by_user.setdefault(summary.user, []).append(summary)
-        totals = DayTotals()
-        for summaries in by_user.values():
-            totals.add_all(totals_of(summaries))
-        rows += release_day((start_us, totals), stamp, start_us + 2 * DAY_US)
-    return rows
+def _place(window: Window) -> dict[str, Any]:
+    """Returns the fields that rows of figures and of aggregates share."""
+    return {
+        "publication": _name(window),
+        "attempt": 1,
+        "window_kind": window.kind,
+        "window_start_us": window.start_us,
+        "window_end_us": window.end_us,
+        "breakdown": "overall",
+        "breakdown_value": "all",
+    }
 
 
-def write_run(
-    folder: Path, rows: Iterable[AggregateRow], metadata: Mapping[str, Any] | None = None
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """Returns Wilson's 95 % interval of a share."""
+    middle = (part + _Z**2 / 2) / (whole + _Z**2)
+    inner = part * (whole - part) / whole + _Z**2 / 4
+    half = _Z * math.sqrt(inner) / (whole + _Z**2)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def database_of(
+    folder: Path,
+    *rows: AggregateRow | FigureRow,
+    policy: Policy = POLICY,
+    publications: Iterable[PublicationRow] | None = None,
 ) -> Path:
-    """Writes a complete run (tables, database and `run.json`), and returns the run's folder."""
-    write_table(folder, DEAD_LETTERS, as_written(dead_letters()))
-    write_table(folder, LEDGER, LEDGER_ENTRIES)
-    database_of(folder, *rows)
-    (folder / "run.json").write_text(json.dumps(METADATA if metadata is None else metadata))
+    """Builds the databases of a run that published these rows, and returns the run's folder.
+
+    Args:
+      folder: folder of the run.
+      rows: the published cells and figures.
+      policy: how the numbers are protected.
+      publications: the receipts; None for one receipt for each window that has a row.
+    """
+    if publications is None:
+        windows = {Window(r.window_kind, r.window_start_us, r.window_end_us) for r in rows}
+        publications = [receipt(window, policy) for window in sorted(windows)]
+    write_table(folder, PUBLICATIONS, publications)
+    write_table(folder, AGGREGATES, [r for r in rows if isinstance(r, AggregateRow)])
+    write_table(folder, FIGURES, [r for r in rows if isinstance(r, FigureRow)])
+    build_databases(folder)
     return folder
 
 
-LEDGER_ENTRIES = (
-    LedgerTotal(1, "read", "", 412_907, 1),
-    LedgerTotal(1, "counted", "", 408_112, 1),
-    LedgerTotal(1, "duplicate", "", 2_941, 1),
-    LedgerTotal(1, "sampled", "", 402, 1),
-    LedgerTotal(1, "system_turn", "", 1_317, 1),
-    LedgerTotal(1, "late", "", 87, 1),
-    LedgerTotal(1, "dead_letter", "invalid_role", 31, 1),
-    LedgerTotal(1, "dead_letter", "missing_sent_at", 17, 1),
-)
+def every_measure(window: Window) -> list[AggregateRow | FigureRow]:
+    """Builds a figure of every measure, so that every view of a window has rows."""
+    turned = "coaching_or_counseling"
+    shares = (
+        share(200, 900), share(100, 900, "type", "coaching"),
+        share(100, 200, "type", "coaching", "use", "affective"),
+        share(40, 900, "companionship_and_roleplay", "any"),
+        share(60, 900, "long", "all"), share(20, 100, "long", "coaching", "type", "coaching"),
+        share(20, 60, "long", "coaching", "long", "all"),
+        share(40, 900, "pushback", "all"),
+        share(15, 100, "pushback", "coaching", "type", "coaching"),
+        share(15, 40, "pushback_reason", "self_harm", "pushback", "all"),
+        share(30, 150, "drift_headline", "companionship", "drift_headline", turned),
+        share(16, 50, "drift_long_headline", "companionship", "drift_long_headline", turned),
+        share(80, 100, "drift", "coaching>coaching", "opening", "coaching"),
+        share(700, 900, "length", "2"), change(50, 0.2, 0.1, 0.3),
+        change(40, 0.3, 0.1, 0.5, "affective"),
+    )  # fmt: skip
+    web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
+    rows = (row(900), row(500, **web), share(90, 500, **web), *shares)
+    place = {name: value for name, value in _place(window).items() if "breakdown" not in name}
+    return [msgspec.structs.replace(each, **place) for each in rows]
+
+
+def simulated_counts(seed: int, days: int, conversations_a_day: int) -> list[CountsRow]:
+    """Counts the days of a made-up assistant: 8 % affective use, 11 % at weekends."""
+    rng = np.random.default_rng(seed)
+    by_user: dict[str, list[ConversationSummary]] = {}
+    for day in range(days):
+        is_weekend = day % 7 >= 5
+        for _ in range(int(conversations_a_day * (0.7 if is_weekend else 1) * rng.normal(1, 0.04))):
+            summary = _summary(rng, MONDAY_US + day * DAY_US, is_weekend)
+            by_user.setdefault(summary.user, []).append(summary)
+    builder = CountsBuilder(windows_in(MONDAY_US, MONDAY_US + (days - 1) * DAY_US))
+    for user, summaries in by_user.items():
+        builder.add_user((_rank(f"{user} {n}"), s) for n, s in enumerate(summaries))
+    counted_by = Provenance(BATCH, METRICS_VERSION, "linear-3")
+    return [
+        counts_row(key, cells, Stamp(1, 1), 1, counted_by, "key-1")
+        for key, cells in sorted(builder.places(), key=lambda place: place[0])
+    ]
+
+
+def _rank(conversation: str) -> Rank:
+    return hashlib.blake2b(conversation.encode(), digest_size=8).digest()
+
+
+def published_run(folder: Path, counts: Iterable[CountsRow], policy: Policy = POLICY) -> Path:
+    """Publishes counts as a run does, and returns the run's folder."""
+    write_table(folder, COUNTS, counts)
+    publish_folder(folder, policy, 1)
+    return complete(folder)
+
+
+def written_run(
+    folder: Path, *rows: AggregateRow | FigureRow, metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Writes a complete run that published these rows, and returns the run's folder."""
+    return complete(database_of(folder, *rows), metadata)
+
+
+def complete(folder: Path, metadata: Mapping[str, Any] | None = None) -> Path:
+    """Adds what else a run writes: ledger, dead letters, databases and `run.json`."""
+    write_table(folder, LEDGER, LEDGER_ENTRIES)
+    build_databases(folder)
+    said = METADATA if metadata is None else metadata
+    (folder / "run.json").write_text(json.dumps(said))
+    return folder
+
 
 METADATA: Mapping[str, Any] = {
     "inputs": ["events-2025-06-*.avro"],
     "started_at": "2025-06-18T06:00:03Z",
     "finished_at": "2025-06-18T06:04:41Z",
-    "settings": {"session_gap_s": 86_400.0, "allowed_lateness_s": 172_800.0, "min_users": 15},
+    "settings": {
+        "session_gap_s": 86_400.0,
+        "allowed_lateness_s": 172_800.0,
+        "policy": json.loads(Policy().encode()),
+    },
     "classifier": {
         "version": "linear-3",
         "measured": {"affective": {"recall": 0.871, "false_positive_rate": 0.0114}},
     },
     "synthesised": [],
+    "ledger": [
+        {"account": entry.account, "reason": entry.reason, "records": entry.records}
+        for entry in LEDGER_ENTRIES
+    ],
 }
-
-
-def as_written(
-    letters: Iterable[DeadLetter], run: int = 1, origin: str = BATCH, ingested_at_us: int = 2
-) -> list[DeadLetterRow]:
-    """Returns dead letters in the form of the rows that a run writes."""
-    return [DeadLetterRow.of(letter, run, origin, ingested_at_us) for letter in letters]
-
-
-def dead_letters() -> list[DeadLetter]:
-    """Builds the dead letters that are counted in `LEDGER_ENTRIES`."""
-    reasons = ["invalid_role"] * 31 + ["missing_sent_at"] * 17
-    return [
-        DeadLetter("decode", reason, "events.avro", f"e{i}", None, None, None, 200, "0" * 64)
-        for i, reason in enumerate(reasons)
-    ]
 
 
 def _summary(rng: np.random.Generator, day_us: int, is_weekend: bool) -> ConversationSummary:

@@ -1,7 +1,8 @@
-"""Hooks for all tests: they keep a group on one xdist worker, and list tests left out."""
+"""Gives all tests a local secret, keeps a group on one xdist worker, and lists tests left out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,21 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the group marker of xdist, which pytest does not know if xdist is off."""
     config.addinivalue_line("markers", "xdist_group(name): run by one worker, which sets up once")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def local_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the configuration of the person who runs the tests out of them, and the reverse."""
+    from tests.builders import OPERATOR_SECRET  # noqa: PLC0415 (slow)
+
+    folder = tmp_path_factory.mktemp("config")
+    path = folder / "undertone" / "secret"
+    path.parent.mkdir()
+    path.touch(mode=0o600)
+    path.write_bytes(OPERATOR_SECRET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield
 
 
 @pytest.hookimpl(trylast=True)

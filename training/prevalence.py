@@ -1,6 +1,7 @@
 """Corrects a share for the classifier's errors, to estimate the true share.
 
-`schemas/views/ratios.sql` is the same estimator in SQL. This module tests it on resamples.
+`transforms/estimation/corrections.py` has the same estimator, for many shares at once. This module
+tests it on resamples.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class TotalLedger(beam.PTransform[Any, LedgerTotal]):
 
 
 class _TotalFn(beam.DoFn):
-    TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
+    TOTALS = ReadModifyWriteStateSpec("ledger", BytesCoder())
 
     def __init__(self, clock: Clock, run: int) -> None:
         self._clock = clock

@@ -14,8 +14,8 @@ letters, because Beam refuses to route the exceptions of a stateful step.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
@@ -29,8 +29,9 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
-from schemas.records import ConversationSummary, LedgerEntry, LongConversation, SignedSummary
+from schemas.records import LedgerEntry, LongConversation, SignedSummary
 from transforms.balance import at_end_of_bundle, count_metrics
 from transforms.classifiers.interface import Classifier
 from transforms.coders import CanonicalCoder
@@ -38,8 +39,10 @@ from transforms.conversation.history import ConversationHistory, long_conversati
 from transforms.conversation.spans import outcomes_of
 from transforms.counting import ledger
 from transforms.counting.cells import DAY_US, day_of, name_of
-from transforms.counting.contribution import Rank, rank_of
-from transforms.counting.totals import DayTotals, TotalsChange, totals_of
+from transforms.counting.contribution import Rank, rank_of, record_key
+from transforms.counting.places import Cells
+from transforms.counting.profile import profile_of
+from transforms.counting.totals import DayTotals, KeyedChange, PlaceChange, PlaceKey, whole_day
 from transforms.counting.user_day import UserDay
 from transforms.policies import Clock
 from transforms.score import LoadClassifier
@@ -113,20 +116,20 @@ class EmitChanges(beam.PTransform[NewSpans, Any]):
 
 
 class UsersOutputs(NamedTuple):
-    """The outputs of `CountUsers`: changes of each day's totals, and ledger entries."""
+    """The outputs of `CountUsers`: changes of the totals of places, and ledger entries."""
 
-    changes: beam.PCollection[tuple[int, TotalsChange]]
+    changes: beam.PCollection[KeyedChange]
     ledger: beam.PCollection[LedgerEntry]
 
 
 class CountUsers(beam.PTransform[RankedChange, Any]):
-    """Turns signed summaries into changes of each day's totals; counts a user once in each cell.
+    """Turns signed summaries into changes of totals; counts a user once in each cell.
 
     In: `RankedChange`.
-    Out: `UsersOutputs`: (day, `TotalsChange`), and ledger entries for the conversations over the
-    limit.
+    Out: `UsersOutputs`: (place, `PlaceChange`), summed within each bundle, and ledger entries for
+    the conversations over the limit. A place that was touched has a change, even if it is zero.
     Windowing: the global window, in and out.
-    Guarantees: the changes of a day add up to the same totals in any order. At most `limit`
+    Guarantees: the changes of a place add up to the same totals in any order. At most `limit`
     conversations of a user count on one day. They are the ones that a bounded run counts; the
     ledger counts exceptions as `limit_shortfall`. Conversations without a user are not limited.
     State: `UserDay`, about 50 bytes per conversation, with at most `remembered_ids(limit)`
@@ -151,15 +154,14 @@ class CountUsers(beam.PTransform[RankedChange, Any]):
             | "KeyByUserAndDay" >> beam.Map(_key_by_user_and_day)
             .with_output_types(tuple[UserDayKey, RankedChange])
             | "CountUserOnce" >> beam.ParDo(self._fn)
-            .with_output_types(tuple[int, TotalsChange], ledger=LedgerEntry)
+            .with_output_types(KeyedChange, ledger=LedgerEntry)
             .with_outputs("ledger", main="changes")
         )  # fmt: skip
         anonymous = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedChange)
-            | "CountWithoutUser" >> beam.Map(_change_without_user)
-            .with_output_types(tuple[int, TotalsChange])
-        )  # fmt: skip
+            | "CountWithoutUser" >> beam.ParDo(_CountAnonymousFn()).with_output_types(KeyedChange)
+        )
         changes = (counted["changes"], anonymous) | "FlattenChanges" >> beam.Flatten()
         return UsersOutputs(changes, counted["ledger"])
 
@@ -248,16 +250,18 @@ class _CountUsersFn(beam.DoFn):
         self._kept_us = kept_us
         self._clock = clock
         self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._changes = _BundleChanges()
 
     def start_bundle(self) -> None:
         self._outcomes = Counter()
+        self._changes = _BundleChanges()
 
     def process(
         self,
         keyed: tuple[UserDayKey, RankedChange],
         state: Any = beam.DoFn.StateParam(CELLS),
         forget: Any = beam.DoFn.TimerParam(FORGET),
-    ) -> Iterator[Any]:
+    ) -> None:
         (_, day_us), (rank, change) = keyed
         before = state.read() or _NEW_USER_DAY
         user_day, added, over_limit, shortfall = before.apply(rank, change, self._limit)
@@ -265,16 +269,16 @@ class _CountUsersFn(beam.DoFn):
         _REMEMBERED.update(len(user_day.known))
         self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
         self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
-        # Forget only after `ReleaseChanges` has closed the day and rejects changes. A retraction
-        # that found no state would subtract the conversation but not its user.
+        # Forget only after the day is closed in `KeepRunningTotals`, which then rejects changes. A
+        # retraction that found no state would subtract the conversation but not its user.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
-        if added:
-            yield day_us, TotalsChange(added, _revisions_of(change))
+        self._changes.add(day_us, added, change)
 
     def finish_bundle(self) -> Iterator[Any]:
         count_metrics("people", self._outcomes)
         for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
+        yield from self._changes.at_end_of_bundle()
 
     @on_timer(FORGET)
     def forget(
@@ -286,13 +290,50 @@ class _CountUsersFn(beam.DoFn):
             state.clear()
 
 
-def key_by_user_and_day(summary: ConversationSummary) -> UserDayKey:
-    """Returns the key that brings all conversations of a user and day together."""
-    return summary.user, day_of(summary.started_at_us)
+class _CountAnonymousFn(beam.DoFn):
+    """Counts conversations without a user, which have no day to look up."""
+
+    def __init__(self) -> None:
+        self._changes = _BundleChanges()
+
+    def start_bundle(self) -> None:
+        self._changes = _BundleChanges()
+
+    def process(self, ranked: RankedChange) -> None:
+        rank, change = ranked
+        added = DayTotals()
+        for cell, sums in profile_of(change.summary).cells(record_key(rank)):
+            added.add(cell, sums, change.sign)
+        self._changes.add(day_of(change.summary.started_at_us), added, change)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        yield from self._changes.at_end_of_bundle()
+
+
+class _BundleChanges:
+    """Sums the changes of a bundle by place, so that few of them are shuffled."""
+
+    def __init__(self) -> None:
+        self._changes: defaultdict[PlaceKey, PlaceChange] = defaultdict(PlaceChange)
+
+    def add(self, day_us: int, added: DayTotals, change: SignedSummary) -> None:
+        """Adds what a signed summary changes."""
+        places: Mapping[PlaceKey, Cells] = added.by_place(day_us)
+        for key, cells in places.items():
+            self._changes[key].add(PlaceChange(cells))
+        if change.sign < 0:
+            self._changes[whole_day(day_us)].revisions += 1
+
+    def at_end_of_bundle(self) -> Iterator[WindowedValue]:
+        """Yields the summed changes, for a step in the global window."""
+        window = GlobalWindow()
+        for keyed in self._changes.items():
+            yield WindowedValue(keyed, window.max_timestamp(), (window,))
 
 
 def _key_by_user_and_day(ranked: RankedChange) -> tuple[UserDayKey, RankedChange]:
-    return key_by_user_and_day(ranked[1].summary), ranked
+    summary = ranked[1].summary
+    return (summary.user, day_of(summary.started_at_us)), ranked
 
 
 def _has_user(ranked: RankedChange) -> bool:
@@ -301,15 +342,3 @@ def _has_user(ranked: RankedChange) -> bool:
 
 def _has_no_user(ranked: RankedChange) -> bool:
     return not ranked[1].summary.user
-
-
-def _change_without_user(ranked: RankedChange) -> tuple[int, TotalsChange]:
-    _, change = ranked
-    day_us = day_of(change.summary.started_at_us)
-    added = DayTotals().add_all(totals_of([change.summary]), change.sign)
-    return day_us, TotalsChange(added, _revisions_of(change))
-
-
-def _revisions_of(change: SignedSummary) -> int:
-    """Returns 1 for a summary that is taken back, else 0."""
-    return int(change.sign < 0)

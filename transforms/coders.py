@@ -12,9 +12,8 @@ from typing import Any, Final
 import msgspec
 from apache_beam import coders
 
+from schemas.counts import CountsRow
 from schemas.records import (
-    AggregateRow,
-    ClassifierRate,
     ConversationSummary,
     DeadLetter,
     DeadLetterRow,
@@ -27,24 +26,26 @@ from schemas.records import (
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.spans import Span
 from transforms.conversation.state import ConversationState
-from transforms.counting.totals import DayTotals, TotalsChange
+from transforms.counting.register import DayRegister
+from transforms.counting.running import RunningPlace
+from transforms.counting.totals import PlaceChange
 from transforms.counting.user_day import UserDay
 
 CODED: Final = (
-    AggregateRow,
-    ClassifierRate,
     ConversationHistory,
     ConversationState,
     ConversationSummary,
+    CountsRow,
+    DayRegister,
     DeadLetter,
     DeadLetterRow,
     LedgerEntry,
     LedgerTotal,
     LongConversation,
-    Span,
-    DayTotals,
-    TotalsChange,
+    PlaceChange,
+    RunningPlace,
     SignedSummary,
+    Span,
     UserDay,
 )
 """Every type of the project that may be shuffled or kept in state."""
@@ -76,13 +77,11 @@ class CanonicalCoder(coders.Coder):
     def estimate_size(self, value: Any) -> int:
         """Returns the approximate size of a value in bytes, for Beam's metrics.
 
-        The size of a day's totals is estimated from the number of cells. The exact size would
-        require encoding all cells only to count their bytes.
+        The size of totals is estimated from the number of cells. The exact size would require
+        encoding all cells only to count their bytes.
         """
-        if isinstance(value, TotalsChange):
-            value = value.totals
-        if isinstance(value, DayTotals):
-            return len(value) * _BYTES_A_CELL
+        if isinstance(value, PlaceChange):
+            return len(value.cells) * _BYTES_A_CELL
         return len(self.encode(value))
 
     def to_type_hint(self) -> type[Any]:

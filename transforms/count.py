@@ -1,48 +1,48 @@
-"""Count: turns conversations into totals, one value with all cells for each day.
-
-The cells of a day stay together because the release step must see them together. A cell may be
-published only if nobody can use it to work out a withheld cell by subtraction.
-"""
+"""Count: turns the conversations of a bounded run into the totals of their windows."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+from apache_beam.coders import TupleCoder, VarIntCoder
+from apache_beam.pvalue import AsSingleton
 from apache_beam.pvalue import TaggedOutput as Tagged
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
+from schemas.counts import CountsRow
 from schemas.records import LedgerEntry
 from transforms.balance import at_end_of_bundle
-from transforms.changes import UserDayKey, key_by_user_and_day
 from transforms.classifiers.interface import Classifier
-from transforms.coders import CanonicalCoder
+from transforms.conversation.pseudonyms import LoadPseudonyms
 from transforms.conversation.summary import summarize
 from transforms.counting import ledger
-from transforms.counting.cells import NOTHING, WHOLE_DAY, name_of
+from transforms.counting.builder import WHOLE_RANGE, CountsBuilder
+from transforms.counting.cells import NOTHING, OVERALL, name_of
 from transforms.counting.contribution import RankedSummary, within_limit
 from transforms.counting.days import DayRange
-from transforms.counting.totals import (
-    DayTotals,
-    KeyedChange,
-    KeyedTotals,
-    TotalsBuilder,
-    TotalsChange,
-)
+from transforms.counting.places import Place
+from transforms.counting.register import Stamp
+from transforms.counting.rows import EVERYONE, Provenance, counts_row
+from transforms.counting.totals import KeyedChange, PlaceChange, place_key, whole_day
+from transforms.counting.windows import DAY, Window, range_of, windows_in
 from transforms.create import CreateValues
-from transforms.policies import Firings
+from transforms.facets.facet import ALL
+from transforms.running_totals import SumPlacesFn
 from transforms.score import LoadClassifier
 from transforms.sessionize import RankedState
 
-UserDaySummaries = tuple[UserDayKey, Iterable[RankedSummary]]
-
 _CONVERSATIONS_A_BATCH: Final = 1024
 _GLOBAL: Final = GlobalWindow()
+
+_Days = tuple[int, int]
+"""Starts of the first and the last day, microseconds since the epoch."""
+_NO_DAYS: Final = (2**62, -(2**62))
 
 
 class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
@@ -68,100 +68,89 @@ class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
 
 
 class CountOutputs(NamedTuple):
-    """The outputs of `CountDays`: totals of each day, and ledger entries."""
+    """The outputs of `CountWindows`: rows and ledger entries."""
 
-    totals: beam.PCollection[KeyedTotals]
+    rows: beam.PCollection[CountsRow]
     ledger: beam.PCollection[LedgerEntry]
 
 
-class CountDays(beam.PTransform[RankedSummary, Any]):
-    """Sums the summaries of a bounded input into the totals of each day.
+class CountWindows(beam.PTransform[RankedSummary, Any]):
+    """Sums the summaries of a bounded input into the totals of each window and place.
 
     In: `RankedSummary`.
-    Out: `CountOutputs`: (day, `DayTotals`), once for each day, and ledger entries for the
-    conversations over the limit.
-    Windowing: the global window, in and out. The day is a key and not a window, because the cost of
-    a windowed combine grows faster than the number of windows per key.
-    Guarantees: a user with several conversations counts once in each cell. At most `limit`
-    conversations of a user count on one day. Conversations without a user are not limited.
+    Out: `CountOutputs`. It has one row for each place of each hour, day, ISO week and month, and of
+    the whole range. Its ledger entries count the conversations in the totals of the days, and those
+    over the limit.
+    Windowing: the global window, in and out. Hours, days and longer windows are part of the key and
+    not Beam windows, because the cost of a windowed combine grows faster than the number of windows
+    per key.
+    Guarantees: a user with several conversations counts once in each cell of each window. At most
+    `limit` conversations of a user count on one day. Conversations without a user are not limited.
+    A day that was asked for has a row, even if no conversation began on it.
 
     Args:
       limit: how many conversations of one user count on one day.
-      asked: days that get totals even if no conversation began on them.
+      provenance: what every row says about how it was counted.
+      load_pseudonyms: loads the operator's secret.
+      revision: start of the run, microseconds since the epoch. It becomes the generation, snapshot
+        and revision of all rows.
+      asked: the days of a backfill. Then only the weeks and months that lie within these days are
+        counted. None means every day, week and month of the input.
     """
 
-    def __init__(self, limit: int, asked: DayRange | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        provenance: Provenance,
+        load_pseudonyms: LoadPseudonyms,
+        revision: int,
+        asked: DayRange | None = None,
+    ) -> None:
         super().__init__()
-        self._fn = _CountUserDaysFn(limit)
-        self._starts = list(asked.starts()) if asked else []
+        longer = None if asked is None else windows_in(asked.first_us, asked.last_us)
+        self._fn = _CountUsersFn(limit, longer)
+        self._to_row = _ToRowFn(provenance, load_pseudonyms, revision)
+        days = [whole_day(day_us) for day_us in asked.starts()] if asked else []
+        whole = [place_key(window, Place(OVERALL, ALL)) for window in longer or ()]
+        self._asked = [(key, PlaceChange()) for key in (*days, *whole)]
 
     def expand(self, summaries: beam.PCollection[RankedSummary]) -> CountOutputs:
-        by_user_day = (
+        by_user = (
             summaries
             | "WithUser" >> beam.Filter(_has_user).with_output_types(RankedSummary)
-            | "KeyByUserAndDay" >> beam.Map(_keyed)
-            .with_output_types(tuple[UserDayKey, RankedSummary])
-            | "GroupByUserAndDay" >> beam.GroupByKey()
-            | "CountUserDays" >> beam.ParDo(self._fn)
-            .with_output_types(KeyedTotals, ledger=LedgerEntry)
-            .with_outputs("ledger", main="totals")
+            | "KeyByUser" >> beam.Map(_keyed).with_output_types(tuple[str, RankedSummary])
+            | "GroupByUser" >> beam.GroupByKey()
+            | "CountUsers" >> beam.ParDo(self._fn)
+            .with_output_types(KeyedChange, ledger=LedgerEntry)
+            .with_outputs("ledger", main="changes")
         )  # fmt: skip
         # Each of these conversations is counted alone, so none is over the limit.
         without_user = (
             summaries
             | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(RankedSummary)
-            | "KeyByDay" >> beam.Map(_alone).with_output_types(UserDaySummaries)
-            | "CountWithoutUser" >> beam.ParDo(self._fn).with_output_types(KeyedTotals)
+            | "Alone" >> beam.Map(_alone).with_output_types(tuple[str, Iterable[RankedSummary]])
+            | "CountWithoutUser" >> beam.ParDo(self._fn).with_output_types(KeyedChange)
         )
-        empty = summaries.pipeline | "EmptyDays" >> CreateValues(
-            [(day_us, DayTotals()) for day_us in self._starts], KeyedTotals
-        )
+        asked = summaries.pipeline | "AskedWindows" >> CreateValues(self._asked, KeyedChange)
         totals = (
-            (by_user_day["totals"], without_user, empty)
+            (by_user["changes"], without_user, asked)
             | "FlattenTotals" >> beam.Flatten()
-            | "SumDays" >> beam.CombinePerKey(_SumTotalsFn())
+            | "SumPlaces" >> beam.CombinePerKey(SumPlacesFn())
         )
-        return CountOutputs(totals, by_user_day["ledger"])
-
-
-class CountInTotals(beam.PTransform[KeyedTotals, LedgerEntry]):
-    """Counts the conversations in the finished totals.
-
-    The ledger compares this number with the number of conversations built from the messages.
-
-    In: (day, `DayTotals`).
-    Out: `LedgerEntry` of the account `tallied`, one for each day.
-    Windowing: the global window, in and out.
-    """
-
-    def expand(self, totals: beam.PCollection[KeyedTotals]) -> beam.PCollection[LedgerEntry]:
-        return totals | "CountConversations" >> beam.Map(_count_conversations).with_output_types(
+        bounds = (
+            totals
+            | "DaysOfRange" >> beam.FlatMap(_days_of_total).with_output_types(tuple[bytes, _Days])
+            | "BoundsOfRange" >> beam.CombinePerKey(_BoundsFn())
+            | "ToRange" >> beam.MapTuple(_range_of).with_output_types(tuple[str, int, int])
+        )
+        rows = totals | "ToRows" >> beam.ParDo(
+            self._to_row, AsSingleton(bounds, default_value=WHOLE_RANGE)
+        ).with_output_types(CountsRow)
+        counted = totals | "CountConversations" >> beam.FlatMap(_tallied).with_output_types(
             LedgerEntry
         )
-
-
-class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
-    """Sums the changes of an unbounded job, day by day.
-
-    In: (day, `TotalsChange`).
-    Out: (day, `TotalsChange`), once per firing period for each day that has changed.
-    Windowing: the global window, with discarding panes.
-    Guarantees: each change is in exactly one pane.
-
-    Args:
-      firings: when panes fire.
-    """
-
-    def __init__(self, firings: Firings) -> None:
-        super().__init__()
-        self._firings = firings
-
-    def expand(self, changes: beam.PCollection[KeyedChange]) -> beam.PCollection[KeyedChange]:
-        return (
-            changes
-            | "FireByPeriod" >> self._firings.each_period()
-            | "SumDays" >> beam.CombinePerKey(_SumChangesFn())
-        )
+        entries = (by_user["ledger"], counted) | "FlattenLedger" >> beam.Flatten()
+        return CountOutputs(rows, entries)
 
 
 class _SummarizeFn(beam.DoFn):
@@ -194,77 +183,92 @@ class _SummarizeFn(beam.DoFn):
         return [(rank, summary) for (rank, _), summary in zip(ranked, summaries, strict=True)]
 
 
-class _CountUserDaysFn(beam.DoFn):
-    """Sums each day within a bundle, so that a few totals are shuffled, not many summaries."""
+class _CountUsersFn(beam.DoFn):
+    """Sums the places within a bundle, because totals are cheaper to shuffle than summaries."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, longer: Collection[Window] | None) -> None:
         self._limit = limit
-        self._builders: defaultdict[int, TotalsBuilder] = defaultdict(TotalsBuilder)
+        self._longer = longer
+        self._builder = CountsBuilder(longer)
         self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
-        self._builders = defaultdict(TotalsBuilder)
+        self._builder = CountsBuilder(self._longer)
         self._outcomes = Counter()
 
-    def process(self, keyed: UserDaySummaries) -> None:
-        (_, day_us), ranked = keyed
-        summaries, over_limit = within_limit(ranked, self._limit)
-        self._builders[day_us].add_user(summaries)
-        if over_limit:
-            self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
+    def process(self, keyed: tuple[str, Iterable[RankedSummary]]) -> None:
+        counted, over_limit = within_limit(keyed[1], self._limit)
+        self._builder.add_user(counted)
+        for day_us, conversations in over_limit.items():
+            self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += conversations
 
     def finish_bundle(self) -> Iterator[Any]:
         for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
-        for day_us, builder in self._builders.items():
-            yield WindowedValue((day_us, builder.totals()), _GLOBAL.max_timestamp(), (_GLOBAL,))
+        for key, cells in self._builder.places():
+            keyed = key, PlaceChange(cells)
+            yield WindowedValue(keyed, _GLOBAL.max_timestamp(), (_GLOBAL,))
 
 
-@with_input_types(DayTotals)
-@with_output_types(DayTotals)
-class _SumTotalsFn(beam.CombineFn):
-    def create_accumulator(self) -> DayTotals:
-        return DayTotals()
+class _ToRowFn(beam.DoFn):
+    def __init__(
+        self, provenance: Provenance, load_pseudonyms: LoadPseudonyms, revision: int
+    ) -> None:
+        self._provenance = provenance
+        self._load_pseudonyms = load_pseudonyms
+        self._revision = revision
 
-    def add_input(self, total: DayTotals, part: DayTotals) -> DayTotals:
-        return total.add_all(part)
+    def setup(self) -> None:
+        self._key_id = self._load_pseudonyms().key_id
 
-    def merge_accumulators(self, totals: Iterable[DayTotals]) -> DayTotals:
-        return reduce(DayTotals.add_all, totals, DayTotals())
-
-    def extract_output(self, total: DayTotals) -> DayTotals:
-        return DayTotals(total)  # A copy, because Beam may add to the accumulator again.
-
-    def get_accumulator_coder(self) -> CanonicalCoder:
-        return CanonicalCoder(DayTotals)
-
-
-@with_input_types(TotalsChange)
-@with_output_types(TotalsChange)
-class _SumChangesFn(beam.CombineFn):
-    def create_accumulator(self) -> TotalsChange:
-        return TotalsChange()
-
-    def add_input(self, total: TotalsChange, change: TotalsChange) -> TotalsChange:
-        return total.add(change)
-
-    def merge_accumulators(self, totals: Iterable[TotalsChange]) -> TotalsChange:
-        return reduce(TotalsChange.add, totals, TotalsChange())
-
-    def extract_output(self, total: TotalsChange) -> TotalsChange:
-        # A copy, because Beam may add to the accumulator again.
-        return TotalsChange(DayTotals(total.totals), total.revisions)
-
-    def get_accumulator_coder(self) -> CanonicalCoder:
-        return CanonicalCoder(TotalsChange)
+    def process(self, keyed: KeyedChange, bounds: tuple[str, int, int]) -> Iterator[CountsRow]:
+        key, total = keyed
+        if key[:3] == WHOLE_RANGE:
+            key = (*bounds, *key[3:])
+        stamp = Stamp(self._revision, self._revision)
+        yield counts_row(key, total.cells, stamp, self._revision, self._provenance, self._key_id)
 
 
-def _count_conversations(keyed: KeyedTotals) -> LedgerEntry:
-    return LedgerEntry(ledger.TALLIED, "", keyed[1].get(WHOLE_DAY, NOTHING).conversations)
+@with_input_types(_Days)
+@with_output_types(_Days)
+class _BoundsFn(beam.CombineFn):
+    """Finds the first and the last day."""
+
+    def create_accumulator(self) -> _Days:
+        return _NO_DAYS
+
+    def add_input(self, bounds: _Days, days: _Days) -> _Days:
+        return min(bounds[0], days[0]), max(bounds[1], days[1])
+
+    def merge_accumulators(self, several: Iterable[_Days]) -> _Days:
+        return reduce(self.add_input, several, _NO_DAYS)
+
+    def extract_output(self, bounds: _Days) -> _Days:
+        return bounds
+
+    def get_accumulator_coder(self) -> TupleCoder:
+        return TupleCoder((VarIntCoder(), VarIntCoder()))
 
 
-def _keyed(ranked: RankedSummary) -> tuple[UserDayKey, RankedSummary]:
-    return key_by_user_and_day(ranked[1]), ranked
+def _days_of_total(keyed: KeyedChange) -> list[tuple[bytes, _Days]]:
+    kind, start_us = keyed[0][:2]
+    return [(b"", (start_us, start_us))] if kind == DAY else []
+
+
+def _range_of(_: bytes, days: _Days) -> tuple[str, int, int]:
+    return range_of(*days)
+
+
+def _tallied(keyed: KeyedChange) -> list[LedgerEntry]:
+    key, total = keyed
+    if key[0] != DAY or key != whole_day(key[1]):
+        return []
+    conversations = total.cells.get(EVERYONE, NOTHING).conversations
+    return [LedgerEntry(ledger.TALLIED, "", conversations)]
+
+
+def _keyed(ranked: RankedSummary) -> tuple[str, RankedSummary]:
+    return ranked[1].user, ranked
 
 
 def _has_user(ranked: RankedSummary) -> bool:
@@ -275,5 +279,5 @@ def _has_no_user(ranked: RankedSummary) -> bool:
     return not ranked[1].user
 
 
-def _alone(ranked: RankedSummary) -> UserDaySummaries:
-    return key_by_user_and_day(ranked[1]), [ranked]
+def _alone(ranked: RankedSummary) -> tuple[str, Iterable[RankedSummary]]:
+    return "", [ranked]

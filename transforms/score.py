@@ -9,7 +9,7 @@ from typing import Final
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from schemas.records import Message, ScoredMessage
+from schemas.records import PseudonymousMessage, ScoredMessage
 from transforms.classifiers.interface import Classifier
 from transforms.classifiers.scoring import score_messages
 
@@ -20,14 +20,14 @@ _US_PER_MESSAGE: Final = Metrics.distribution("score", "us_per_message")
 _BATCH: Final = Metrics.distribution("score", "messages_per_batch")
 
 
-class Score(beam.PTransform[list[Message], list[ScoredMessage]]):
+class Score(beam.PTransform[list[PseudonymousMessage], list[ScoredMessage]]):
     """Scores lists of messages.
 
-    In: lists of `Message`, none of them empty.
+    In: lists of `PseudonymousMessage`, none of them empty.
     Out: lists of `ScoredMessage`, one for each list, of the same length and in the same order.
     Windowing: any. Outputs keep the window and the timestamp of their list.
-    Guarantees: the output contains no text and no readable id. The scores of a message do not
-    depend on the other messages in its list.
+    Guarantees: the output contains no text. The scores of a message do not depend on the other
+    messages in its list.
     Metrics: distributions `score/messages_per_batch` and `score/us_per_message`.
 
     Args:
@@ -39,7 +39,7 @@ class Score(beam.PTransform[list[Message], list[ScoredMessage]]):
         self._load_classifier = load_classifier
 
     def expand(
-        self, messages: beam.PCollection[list[Message]]
+        self, messages: beam.PCollection[list[PseudonymousMessage]]
     ) -> beam.PCollection[list[ScoredMessage]]:
         return messages | "ScoreBatches" >> beam.ParDo(_ScoreFn(self._load_classifier))
 
@@ -52,7 +52,7 @@ class _ScoreFn(beam.DoFn):
     def setup(self) -> None:
         self._classifier = self._load_classifier()
 
-    def process(self, messages: list[Message]) -> Iterator[list[ScoredMessage]]:
+    def process(self, messages: list[PseudonymousMessage]) -> Iterator[list[ScoredMessage]]:
         assert self._classifier is not None
         started_ns = time.perf_counter_ns()
         yield score_messages(messages, self._classifier)

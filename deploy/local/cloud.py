@@ -17,7 +17,8 @@ from google.pubsub_v1.types import PubsubMessage
 from deploy.local.bigquery import BigQueryEmulator, bigquery_emulator
 from deploy.local.processes import Process
 from deploy.local.pubsub import Names, create_topics, pubsub
-from pipelines.sinks.bigquery import Dataset, create_dataset
+from pipelines.sinks.bigquery import Dataset, create_datasets
+from pipelines.sources.secret import local_secret
 from schemas.records import Encoding
 from schemas.wire.payload import payload_of
 
@@ -56,6 +57,7 @@ class LocalCloud:
             f"--subscription={self.names.subscription}",
             f"--dataset={self.dataset}",
             f"--bigquery_url={bigquery_url or self.dataset.url}",
+            f"--secret={local_secret().path}",
             f"--dead_letter_topic={self.names.dead_letters}",
             f"--alert_topic={self.names.alerts}",
             *settings,
@@ -89,7 +91,7 @@ def _deployed(
     names = Names(suffix=suffix)
     create_topics(names)
     dataset = Dataset(names.project, f"undertone{suffix.replace('-', '_')}", emulator.url)
-    create_dataset(dataset)
+    create_datasets(dataset)
     return LocalCloud(folder, names, dataset, emulator, pubsub_host)
 
 

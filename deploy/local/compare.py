@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -13,32 +14,30 @@ import pyarrow.parquet as pq
 
 from pipelines.sinks.bigquery import Dataset, query
 from pipelines.sinks.database import TABLES_FOLDER, query_run
+from schemas.counts import BASES, COUNTS
 from schemas.failures import InputError
+from schemas.published import PUBLISHED_TABLES
 from schemas.records import LedgerEntry
-from schemas.tables import (
-    AGGREGATES,
-    BATCH,
-    CLASSIFIER_RATES,
-    DEAD_LETTERS,
-    LEDGER,
-    STREAM,
-    Table,
-)
+from schemas.table import Table
+from schemas.tables import BATCH, DEAD_LETTERS, LEDGER, STREAM
 from transforms.counting import ledger
+from transforms.counting.cells import Sums
+from transforms.counting.places import KEY_SPACE, Cells, cells_of_text, of_generations
+from transforms.facets.registry import SLICES
 
-_VERSION_COLUMNS: Final = ("window_start", "revision", "snapshot", "origin")
-_COLUMNS: Final = tuple(c.name for c in AGGREGATES.columns if c.name not in _VERSION_COLUMNS)
-_ROWS_SQL: Final = (
-    f"SELECT UNIX_MICROS(window_start) AS window_start_us, {', '.join(_COLUMNS)} "
-    "FROM `{dataset}.aggregates_latest`"
-)
+_COUNTS_SQL: Final = """\
+SELECT
+  window_kind, UNIX_MICROS(window_start) AS start_us, breakdown, breakdown_value, cells
+FROM `{restricted}.counts_current`
+WHERE window_kind IN ('hour', 'day')
+"""
 _ACCOUNTS_SQL: Final = (
-    "SELECT account, reason, records FROM `{dataset}.ledger_latest` WHERE records != 0 "
-    "AND run = (SELECT MAX(run) FROM `{dataset}.ledger_latest` WHERE origin = '{origin}')"
+    "SELECT account, reason, records FROM `{restricted}.ledger_latest` WHERE records != 0 "
+    "AND run = (SELECT MAX(run) FROM `{restricted}.ledger_latest` WHERE origin = '{origin}')"
 )
-RUN_TABLES: Final = (AGGREGATES, DEAD_LETTERS, LEDGER, CLASSIFIER_RATES)
+RUN_TABLES: Final = (*PUBLISHED_TABLES, COUNTS, BASES, DEAD_LETTERS, LEDGER)
 """The tables that a local run writes."""
-_TIME_COLUMNS: Final = ("revision", "snapshot", "run", "ingested_at")
+_TIME_COLUMNS: Final = ("generation", "revision", "snapshot", "attempt", "run", "ingested_at")
 """Columns with the start of a bounded run, or with the time at which a row was written."""
 _SHOWN: Final = 3
 _ON_THEIR_WAY_S: Final = 120.0
@@ -49,9 +48,12 @@ _UNREPEATED: Final = (ledger.COUNTED, ledger.CONVERSATION, ledger.TALLIED)
 Accounts = dict[tuple[str, str], int]
 """The number of records, by account and reason."""
 
+Counted = dict[tuple[Any, ...], Sums]
+"""Exact sums by window (kind and start), breakdown, value, facet and facet value."""
+
 
 def differences(dataset: Dataset, run: Path, heartbeats: int = 0, repeated: int = 0) -> list[str]:
-    """Returns how a stream's latest tables differ from a batch run's; empty if they are equal.
+    """Returns how a stream's counts and ledger differ from a batch run's; empty if they are equal.
 
     Args:
       dataset: the dataset; only the stream may have written to it.
@@ -95,16 +97,19 @@ def account_differences(
 
 
 def row_differences(dataset: Dataset, run: Path) -> list[str]:
-    """Returns how a dataset's current cells differ from a batch run's; empty if they are equal.
+    """Returns how a dataset's current counts differ from a batch run's; empty if they are equal.
+
+    Only hours and days are compared, because a stream counts no other windows.
 
     Args:
-      dataset: a dataset that was written by a stream, a backfill or both.
+      dataset: a published dataset. A stream, a backfill or both wrote its exact counts.
       run: folder of `undertone run` over the same events.
     """
-    deployed, batch = latest_rows(dataset), _rows_of_run(run)
-    found = [f"only the dataset has {row}" for row in sorted(deployed - batch, key=str)[:_SHOWN]]
-    return found + [
-        f"only the batch has {row}" for row in sorted(batch - deployed, key=str)[:_SHOWN]
+    deployed, batch = current_counts(dataset), _counts_of(query_run(run, _COUNTS_SQL))
+    differing = [k for k in deployed.keys() | batch.keys() if deployed.get(k) != batch.get(k)]
+    return [
+        f"{cell}: {deployed.get(cell)} in the dataset, {batch.get(cell)} in the batch"
+        for cell in sorted(differing)[:_SHOWN]
     ]
 
 
@@ -169,7 +174,7 @@ def is_settled(accounts: Accounts, events: int, heartbeats: int = 0) -> bool:
 
 
 def _hash_of(run: Path, table: Table) -> str:
-    files = sorted((run / TABLES_FOLDER).glob(f"{table.name}-*.parquet"))
+    files = sorted(run.glob(f"**/{TABLES_FOLDER}/{table.name}-*.parquet"))
     if not files:
         raise InputError(f"{run} has no table {table.name}; give the folder of a finished run")
     columns = [c.name for c in table.columns if c.name not in _TIME_COLUMNS]
@@ -180,13 +185,20 @@ def _hash_of(run: Path, table: Table) -> str:
     return digest.hexdigest()
 
 
-def latest_rows(dataset: Dataset) -> set[tuple[Any, ...]]:
-    """Returns the current cells, without the columns for version and origin."""
-    return {tuple(row.values()) for row in query(dataset, _ROWS_SQL)}
+def current_counts(dataset: Dataset) -> Counted:
+    """Returns the current exact sums of hours and days that are not zero."""
+    return _counts_of(query(dataset, _COUNTS_SQL))
 
 
-def _rows_of_run(run: Path) -> set[tuple[Any, ...]]:
-    return {tuple(row.values()) for row in query_run(run, _ROWS_SQL)}
+def _counts_of(rows: Iterable[dict[str, Any]]) -> Counted:
+    places: defaultdict[tuple[Any, ...], list[Cells]] = defaultdict(list)
+    for *place, cells in (row.values() for row in rows):
+        places[tuple(place)].append(cells_of_text(cells))
+    return {
+        (*place, *SLICES[index]): sums._replace(key=sums.key % KEY_SPACE)
+        for place, generations in places.items()
+        for index, sums in of_generations(generations).items()
+    }
 
 
 def _accounts_of_run(run: Path) -> Accounts:

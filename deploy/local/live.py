@@ -1,4 +1,4 @@
-"""Runs the streaming job on the local cloud, feeds it, and shows how its tables fill.
+"""Runs the streaming job on the local cloud, feeds it, shows how its counts fill, and publishes.
 
 `make live`, or `python -m deploy.local.live --help`.
 """
@@ -27,8 +27,9 @@ from deploy.local.compare import (
 )
 from deploy.local.flink import FLINK
 from deploy.local.processes import Process, ServiceError
+from pipelines import publish
 from pipelines.commands.main import main as undertone
-from pipelines.operations.publish import Publishing, publish
+from pipelines.operations.replay import ReplayOptions, replay
 from pipelines.sinks.bigquery import query
 from pipelines.terminal.errors import MOST_REFUSED
 from pipelines.terminal.progress import say
@@ -39,6 +40,12 @@ _RUNNERS: Final = (DIRECT, FLINK)
 _EVERY_S: Final = 5.0
 _SETTLED_S: Final = 3600.0
 _DAYS: Final = 2
+_PUBLISHED_SQL: Final = """\
+SELECT
+  COUNT(*) AS publications, COALESCE(SUM(aggregates), 0) AS aggregates,
+  COALESCE(SUM(figures), 0) AS figures
+FROM `{dataset}.publications_current`
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,8 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.runner == DIRECT:
             beats = stack.enter_context(Heartbeats(cloud.names.topic))
         watch = _Watch(cloud, job)
-        publishing = Publishing(rate=arguments.rate, speed_up=arguments.speed_up)
-        feeder = _Feeder(inputs, cloud.names.topic, publishing, beats)
+        options = ReplayOptions(rate=arguments.rate, speed_up=arguments.speed_up)
+        feeder = _Feeder(inputs, cloud.names.topic, options, beats)
         watch.until(feeder.is_counted)
         say(f"all {feeder.events:,} events are counted after {watch.elapsed_s:.0f} s")
         if arguments.stay:
@@ -86,12 +93,13 @@ def _run(arguments: argparse.Namespace) -> int:
             say(f"waiting until the job has read all {sent:,} heartbeats (half a minute) …")
             watch.until(lambda accounts: is_settled(accounts, feeder.events, sent))
         found = _compared(cloud, inputs, folder / "batch", sent)
+        _publish(cloud)
     for difference in found:
         print(difference)
     if found:
-        print("tables or ledger differ from those of undertone run")
+        print("counts or ledger differ from those of undertone run")
     else:
-        print("tables and ledger equal those of undertone run")
+        print("counts and ledger equal those of undertone run")
     return 1 if found else 0
 
 
@@ -107,14 +115,14 @@ class _Feeder:
     """Publishes the events in a separate thread."""
 
     def __init__(
-        self, inputs: Sequence[str], topic: str, publishing: Publishing, beats: Heartbeats | None
+        self, inputs: Sequence[str], topic: str, options: ReplayOptions, beats: Heartbeats | None
     ) -> None:
         self.events = 0
         self._heartbeats = 0
         self._has_published = False
         self._failure: InputError | None = None
         self._beats = beats
-        publishes = partial(self._publish, inputs, topic, publishing)
+        publishes = partial(self._publish, inputs, topic, options)
         threading.Thread(target=publishes, name="feeder", daemon=True).start()
 
     def is_counted(self, accounts: Accounts) -> bool:
@@ -127,9 +135,9 @@ class _Feeder:
             raise self._failure
         return self._has_published and is_settled(accounts, self.events, self._heartbeats)
 
-    def _publish(self, inputs: Sequence[str], topic: str, publishing: Publishing) -> None:
+    def _publish(self, inputs: Sequence[str], topic: str, options: ReplayOptions) -> None:
         try:
-            self.events = publish(inputs, topic, publishing)
+            self.events = replay(inputs, topic, options)
         except InputError as error:
             self._failure = error
             return
@@ -172,12 +180,31 @@ class _Watch:
         )
 
     def _say(self, accounts: Accounts) -> None:
-        (rows,) = query(self._cloud.dataset, "SELECT COUNT(*) AS n FROM `{dataset}.aggregates`")
+        (rows,) = query(self._cloud.dataset, "SELECT COUNT(*) AS n FROM `{restricted}.counts`")
         say(
             f"{self.elapsed_s:5.0f} s  read {accounts.get((ledger.READ, ''), 0):,}, "
             f"under way {under_way(accounts):,}, "
             f"conversations {accounts.get((ledger.CONVERSATION, ''), 0):,}, rows {rows['n']:,}"
         )
+
+
+def _publish(cloud: LocalCloud) -> None:
+    """Publishes all windows that are over, says what became of them, and attacks them.
+
+    Raises:
+      ServiceError: if the audit finds something.
+    """
+    dataset = cloud.dataset
+    flags = [f"--dataset={dataset}", f"--bigquery_url={dataset.url}"]
+    # The stream has counted everything, so nothing can change after the end of a window.
+    publish.run([*flags, "--publish_after=0s", "--settled=0s"])
+    (row,) = query(dataset, _PUBLISHED_SQL)
+    say(
+        f"{row['publications']:,} publications with {row['aggregates']:,} numbers and "
+        f"{row['figures']:,} figures"
+    )
+    if undertone(["audit", *flags]):
+        raise ServiceError("the audit found something; see above")
 
 
 def _compared(cloud: LocalCloud, inputs: Sequence[str], batch: Path, sent: int) -> list[str]:

@@ -42,12 +42,12 @@ locals {
       }
     },
     {
-      title = "Rows released and written"
+      title = "Rows counted and written"
       unit  = "1/min"
       lines = {
-        released = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"rows_COUNT\"}[1m]))"
-        written  = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/aggregates\"}[1m]))"
-        ledger   = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/ledger\"}[1m]))"
+        counted = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"rows\"}[1m]))"
+        written = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/counts\"}[1m]))"
+        ledger  = "sum(delta(${local.counter}{job_name=\"${local.job}\", metric_name=\"written_rows/ledger\"}[1m]))"
       }
     },
     {
@@ -59,11 +59,11 @@ locals {
       }
     },
     {
-      title = "Backfills: vCPUs and failures"
+      title = "Backfills and publications: vCPUs and failures"
       unit  = "1"
       lines = {
-        processors = "sum(dataflow_googleapis_com:job_current_num_vcpus{job_name=~\"${var.name}-backfill.*\"})"
-        failed     = "sum(dataflow_googleapis_com:job_is_failed{job_name=~\"${var.name}-backfill.*\"})"
+        processors = "sum(dataflow_googleapis_com:job_current_num_vcpus{job_name=~\"${var.name}-(backfill|publish).*\"})"
+        failed     = "sum(dataflow_googleapis_com:job_is_failed{job_name=~\"${var.name}-(backfill|publish).*\"})"
       }
     },
   ]
@@ -71,7 +71,7 @@ locals {
 
 resource "google_monitoring_dashboard" "undertone" {
   dashboard_json = jsonencode({
-    displayName = "${var.name}: stream and backfill"
+    displayName = "${var.name}: stream, backfill and publisher"
     mosaicLayout = {
       columns = 12
       tiles = [

@@ -14,17 +14,27 @@ locals {
   # Maps old to new names of the stream's steps since the last release; see deploy/runbook.md.
   renamed_steps = jsondecode(file("${path.module}/../transform_name_mapping.json"))
 
-  # Every flag of both programs, by name. A null is not passed.
+  # The version is a number: with "latest", workers that start after a rotation would use another key.
+  id_key = "${google_secret_manager_secret.id_key.id}/versions/${var.id_key_version}"
+
+  # Every flag of each program, by name. A null is not passed.
   stream_flags = merge(var.counting, var.stream, {
     subscription      = google_pubsub_subscription.stream.id
     dataset           = local.dataset
+    secret            = local.id_key
     dead_letter_topic = google_pubsub_topic.out["dead-letters"].id
     alert_topic       = google_pubsub_topic.out["alerts"].id
   })
   backfill_flags = merge(var.counting, var.backfill, {
     input   = local.archive_pattern
     dataset = local.dataset
+    secret  = local.id_key
   })
+  publish_flags = merge(var.publishing, { dataset = local.dataset })
+}
+
+resource "terraform_data" "id_key_version" {
+  input = var.id_key_version
 }
 
 resource "google_dataflow_flex_template_job" "stream" {
@@ -51,8 +61,13 @@ resource "google_dataflow_flex_template_job" "stream" {
   # Without it, the launcher stages a list of its packages.
   additional_experiments = ["disable_logging_submission_environment"]
 
-  # A cancelled stream loses what it has read but not written. A drained stream publishes it first.
+  # A cancelled stream loses what it has read but not written. A drained stream writes it first.
   on_delete = "drain"
+
+  # State with hashes of two keys would count a user twice. So a new key begins without state.
+  lifecycle {
+    replace_triggered_by = [terraform_data.id_key_version]
+  }
 
   depends_on = [
     google_artifact_registry_repository_iam_member.workers,
@@ -60,6 +75,7 @@ resource "google_dataflow_flex_template_job" "stream" {
     google_project_iam_member.stream,
     google_pubsub_subscription_iam_member.stream,
     google_pubsub_topic_iam_member.stream,
+    google_secret_manager_secret_iam_member.id_key,
     google_storage_bucket_iam_member.temp,
     google_storage_bucket_iam_member.templates,
     google_storage_bucket_iam_member.folders,

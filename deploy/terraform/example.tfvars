@@ -4,21 +4,22 @@
 project = "my-project"
 region  = "europe-west1"
 
-# A dataset may also be in a multi-region. You can't change it later.
+# Datasets may also be in a multi-region. You can't change it later.
 # location = "EU"
 
 # Leave it out of the first apply, which makes the places for the image and the templates. Then:
 # release = "0.1.0"
 
 # Who may read what.
-analysts            = "group:analysts@example.com"
-dead_letter_readers = "group:undertone-operators@example.com"
+analysts  = "group:analysts@example.com"            # What is published, and nothing else.
+operators = "group:undertone-operators@example.com" # Exact counts, ledger and dead letters too.
+erasers   = "group:privacy@example.com"             # May erase a user's conversations.
 
 # Who gets the alerts.
 notify = "oncall@example.com"
 
-# How the stream and the backfill count.
-counting = {
+# How published numbers are protected.
+publishing = {
   min_users         = 15
   min_conversations = 15
 }

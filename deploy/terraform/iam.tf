@@ -5,14 +5,27 @@ locals {
   workers = {
     stream   = google_service_account.stream.member
     backfill = google_service_account.backfill.member
+    publish  = google_service_account.publisher.member
+  }
+
+  # Who reads the key of ids. The publisher needs no key: counts hold the sums that noise is made from.
+  hashers = {
+    stream   = google_service_account.stream.member
+    backfill = google_service_account.backfill.member
+    eraser   = google_service_account.eraser.member
+  }
+
+  launched = {
+    backfill = google_service_account.backfill.name
+    publish  = google_service_account.publisher.name
   }
 
   # Who has a folder in the bucket for temporary files.
   folders = merge(local.workers, { build = google_service_account.build.member })
 }
 
-resource "google_service_account" "publisher" {
-  account_id   = "${var.name}-pub"
+resource "google_service_account" "sender" {
+  account_id   = "${var.name}-send"
   display_name = "Undertone: sends events"
   description  = "For the chat product. Publishes to the topic of events, and reads the key for users' pseudonyms."
 }
@@ -27,14 +40,30 @@ resource "google_service_account" "backfill" {
   display_name = "Undertone: workers of the backfill"
 }
 
+resource "google_service_account" "publisher" {
+  account_id   = "${var.name}-publish"
+  display_name = "Undertone: workers of the publisher"
+}
+
 resource "google_service_account" "scheduler" {
   account_id   = "${var.name}-sched"
-  display_name = "Undertone: launches the backfill"
+  display_name = "Undertone: launches the backfill and the publisher"
 }
 
 resource "google_service_account" "checks" {
   account_id   = "${var.name}-checks"
   display_name = "Undertone: asks the ledger whether it balances"
+}
+
+resource "google_service_account" "upkeep" {
+  account_id   = "${var.name}-upkeep"
+  display_name = "Undertone: deletes superseded rows"
+}
+
+resource "google_service_account" "eraser" {
+  account_id   = "${var.name}-eraser"
+  display_name = "Undertone: erases a user"
+  description  = "For undertone forget. People act as this account; no job does."
 }
 
 resource "google_service_account" "build" {
@@ -44,16 +73,26 @@ resource "google_service_account" "build" {
 
 # The sender.
 
-resource "google_pubsub_topic_iam_member" "publisher" {
+resource "google_pubsub_topic_iam_member" "sender" {
   topic  = google_pubsub_topic.events.id
   role   = "roles/pubsub.publisher"
-  member = google_service_account.publisher.member
+  member = google_service_account.sender.member
 }
 
-resource "google_secret_manager_secret_iam_member" "publisher" {
+resource "google_secret_manager_secret_iam_member" "sender" {
   secret_id = google_secret_manager_secret.pseudonym_key.id
   role      = "roles/secretmanager.secretAccessor"
-  member    = google_service_account.publisher.member
+  member    = google_service_account.sender.member
+}
+
+# Whoever hashes ids.
+
+resource "google_secret_manager_secret_iam_member" "id_key" {
+  for_each = local.hashers
+
+  secret_id = google_secret_manager_secret.id_key.id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = each.value
 }
 
 # The stream reads its subscription, and writes its tables and topics. It can't open the archive.
@@ -75,10 +114,10 @@ resource "google_pubsub_topic_iam_member" "stream" {
 }
 
 resource "google_bigquery_table_iam_member" "stream" {
-  for_each = local.tables
+  for_each = toset(["counts", "ledger", "dead_letters"])
 
-  dataset_id = google_bigquery_dataset.undertone.dataset_id
-  table_id   = each.value
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = local.restricted_tables[each.key]
   role       = "roles/bigquery.dataEditor"
   member     = google_service_account.stream.member
 }
@@ -120,7 +159,8 @@ resource "google_pubsub_topic_iam_member" "event_times" {
   member = google_service_account.stream.member
 }
 
-# The backfill reads the archive and loads the tables. Its right to write the dataset is in bigquery.tf.
+# The backfill reads the archive and loads the restricted tables. Its right to write their dataset is in
+# bigquery.tf.
 
 resource "google_storage_bucket_iam_member" "archive" {
   bucket = google_storage_bucket.archive.name
@@ -134,6 +174,44 @@ resource "google_project_iam_member" "backfill" {
   project = var.project
   role    = each.key
   member  = google_service_account.backfill.member
+}
+
+# The publisher reads exact counts, and writes what is published and what it was made from.
+
+resource "google_bigquery_table_iam_member" "publisher_reads" {
+  for_each = {
+    counts         = local.restricted_tables["counts"]
+    counts_current = local.restricted_views["counts_current"]
+  }
+
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = each.value
+  role       = "roles/bigquery.dataViewer"
+  member     = google_service_account.publisher.member
+}
+
+resource "google_bigquery_table_iam_member" "publisher_bases" {
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = google_bigquery_table.bases.table_id
+  role       = "roles/bigquery.dataEditor"
+  member     = google_service_account.publisher.member
+}
+
+resource "google_bigquery_table_iam_member" "publisher_writes" {
+  for_each = local.published_tables
+
+  dataset_id = google_bigquery_dataset.published.dataset_id
+  table_id   = each.value
+  role       = "roles/bigquery.dataEditor"
+  member     = google_service_account.publisher.member
+}
+
+resource "google_project_iam_member" "publisher" {
+  for_each = toset(["roles/dataflow.worker", "roles/bigquery.jobUser"])
+
+  project = var.project
+  role    = each.key
+  member  = google_service_account.publisher.member
 }
 
 # Workers and builds each have a folder in the bucket for temporary files.
@@ -195,7 +273,7 @@ resource "google_project_iam_member" "build" {
   member  = google_service_account.build.member
 }
 
-# The scheduler may launch jobs, but only under the backfill's account.
+# The scheduler may launch jobs, but only under the accounts of the backfill and the publisher.
 
 resource "google_project_iam_member" "scheduler" {
   project = var.project
@@ -204,7 +282,9 @@ resource "google_project_iam_member" "scheduler" {
 }
 
 resource "google_service_account_iam_member" "scheduler" {
-  service_account_id = google_service_account.backfill.name
+  for_each = local.launched
+
+  service_account_id = each.value
   role               = "roles/iam.serviceAccountUser"
   member             = google_service_account.scheduler.member
 }
@@ -215,11 +295,16 @@ resource "google_storage_bucket_iam_member" "scheduler" {
   member = google_service_account.scheduler.member
 }
 
-# The checks read the ledger.
+# The checks read the ledger and the receipts of publications.
 
 resource "google_bigquery_table_iam_member" "checks" {
-  dataset_id = google_bigquery_dataset.undertone.dataset_id
-  table_id   = google_bigquery_table.ledger.table_id
+  for_each = {
+    ledger       = google_bigquery_table.ledger
+    publications = google_bigquery_table.publications
+  }
+
+  dataset_id = each.value.dataset_id
+  table_id   = each.value.table_id
   role       = "roles/bigquery.dataViewer"
   member     = google_service_account.checks.member
 }
@@ -230,10 +315,67 @@ resource "google_project_iam_member" "checks" {
   member  = google_service_account.checks.member
 }
 
+# The upkeep deletes rows that no view shows any more.
+
+resource "google_bigquery_table_iam_member" "upkeep" {
+  for_each = {
+    counts         = { table = local.restricted_tables["counts"], role = "roles/bigquery.dataEditor" }
+    ledger         = { table = local.restricted_tables["ledger"], role = "roles/bigquery.dataEditor" }
+    counts_current = { table = local.restricted_views["counts_current"], role = "roles/bigquery.dataViewer" }
+  }
+
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = each.value.table
+  role       = each.value.role
+  member     = google_service_account.upkeep.member
+}
+
+resource "google_project_iam_member" "upkeep" {
+  project = var.project
+  role    = "roles/bigquery.jobUser"
+  member  = google_service_account.upkeep.member
+}
+
 resource "google_service_account_iam_member" "data_transfer" {
-  service_account_id = google_service_account.checks.name
+  for_each = {
+    checks = google_service_account.checks.name
+    upkeep = google_service_account.upkeep.name
+  }
+
+  service_account_id = each.value
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.agents["bigquerydatatransfer"]
+}
+
+# The eraser rewrites files of the archive and deletes dead letters. Only people may act as it.
+
+resource "google_storage_bucket_iam_member" "eraser" {
+  for_each = toset(["roles/storage.objectUser", "roles/storage.legacyBucketReader"])
+
+  bucket = google_storage_bucket.archive.name
+  role   = each.key
+  member = google_service_account.eraser.member
+}
+
+resource "google_bigquery_table_iam_member" "eraser" {
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = google_bigquery_table.dead_letters.table_id
+  role       = "roles/bigquery.dataEditor"
+  member     = google_service_account.eraser.member
+}
+
+resource "google_project_iam_member" "eraser" {
+  project = var.project
+  role    = "roles/bigquery.jobUser"
+  member  = google_service_account.eraser.member
+}
+
+resource "google_service_account_iam_member" "erasers" {
+  count = var.erasers == null ? 0 : 1
+
+  service_account_id = google_service_account.eraser.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = var.erasers
 }
 
 # Pub/Sub itself writes the archive, and moves messages that it can't write to the undeliverable topic.
@@ -266,32 +408,39 @@ resource "google_pubsub_topic_iam_member" "secret_manager" {
   member = local.agents["secretmanager"]
 }
 
-# People. Analysts may read each published table and view; a table that is added later only once it is
-# listed. Dead letters contain ids, even if pseudonymous, so they have their own readers.
+# People. Analysts may read what is published, and nothing else; a table that is added later only once it
+# is listed. Operators may also read exact counts, the ledger and dead letters.
 
 resource "google_bigquery_table_iam_member" "analysts" {
-  for_each = var.analysts == null ? {} : {
-    for name, table in merge(local.tables, local.views) : name => table if name != "dead_letters"
-  }
+  for_each = var.analysts == null ? {} : merge(local.published_tables, local.published_views)
 
-  dataset_id = google_bigquery_dataset.undertone.dataset_id
+  dataset_id = google_bigquery_dataset.published.dataset_id
   table_id   = each.value
   role       = "roles/bigquery.dataViewer"
   member     = var.analysts
 }
 
-resource "google_bigquery_table_iam_member" "dead_letter_readers" {
-  count = var.dead_letter_readers == null ? 0 : 1
+resource "google_bigquery_table_iam_member" "operators_published" {
+  for_each = var.operators == null ? {} : merge(local.published_tables, local.published_views)
 
-  dataset_id = google_bigquery_dataset.undertone.dataset_id
-  table_id   = google_bigquery_table.dead_letters.table_id
+  dataset_id = google_bigquery_dataset.published.dataset_id
+  table_id   = each.value
   role       = "roles/bigquery.dataViewer"
-  member     = var.dead_letter_readers
+  member     = var.operators
+}
+
+resource "google_bigquery_table_iam_member" "operators" {
+  for_each = var.operators == null ? {} : merge(local.restricted_tables, local.restricted_views)
+
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = each.value
+  role       = "roles/bigquery.dataViewer"
+  member     = var.operators
 }
 
 resource "google_pubsub_subscription_iam_member" "readers" {
   for_each = {
-    for name, reader in { dead-letters = var.dead_letter_readers, alerts = var.alert_readers } :
+    for name, reader in { dead-letters = var.operators, alerts = var.alert_readers } :
     name => reader if reader != null
   }
 
@@ -301,7 +450,7 @@ resource "google_pubsub_subscription_iam_member" "readers" {
 }
 
 resource "google_project_iam_member" "queries" {
-  for_each = toset([for reader in [var.analysts, var.dead_letter_readers] : reader if reader != null])
+  for_each = toset([for reader in [var.analysts, var.operators] : reader if reader != null])
 
   project = var.project
   role    = "roles/bigquery.jobUser"

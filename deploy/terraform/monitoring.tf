@@ -92,6 +92,21 @@ resource "google_logging_metric" "failed_checks" {
   }
 }
 
+resource "google_logging_metric" "failed_upkeep" {
+  name        = "${var.name}/failed_upkeep"
+  description = "Runs of the upkeep's scheduled queries that ended in an error."
+  filter      = <<-EOT
+    resource.type="bigquery_dts_config"
+    resource.labels.config_id=(${join(" OR ", [for one in google_bigquery_data_transfer_config.upkeep : "\"${basename(one.id)}\""])})
+    severity>=ERROR
+  EOT
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
 # Alerts on metrics (`alerts`, as PromQL queries) and on log lines (`log_alerts`). Dataflow acknowledges a
 # message once its first stage is done with it, so the oldest unacknowledged message does not show that
 # BigQuery is down. The watermark and the rows that BigQuery took do.
@@ -149,12 +164,12 @@ locals {
       EOT
     }
 
-    publication-silence = {
-      title    = "Events come in but no figures are published"
+    counting-silence = {
+      title    = "Events come in but no counts are written"
       severity = "CRITICAL"
       duration = "300s"
       query    = <<-EOT
-        (sum(delta(${local.counter}{job_name="${local.job}", metric_name="written_rows/aggregates"}[${var.thresholds.silence_minutes}m])) or vector(0)) == 0
+        (sum(delta(${local.counter}{job_name="${local.job}", metric_name="written_rows/counts"}[${var.thresholds.silence_minutes}m])) or vector(0)) == 0
           and
         (sum(increase(${local.published}{topic_id="${google_pubsub_topic.events.name}"}[${var.thresholds.silence_minutes}m])) or vector(0)) > 0
       EOT
@@ -165,7 +180,7 @@ locals {
       severity = "CRITICAL"
       duration = "0s"
       query    = <<-EOT
-        max by (job_name) (dataflow_googleapis_com:job_is_failed{job_name=~"${var.name}-(stream|backfill).*"}) > 0
+        max by (job_name) (dataflow_googleapis_com:job_is_failed{job_name=~"${var.name}-(stream|backfill|publish).*"}) > 0
       EOT
     }
   }
@@ -182,6 +197,20 @@ locals {
       title    = "No backfill has succeeded for too long"
       severity = "WARNING"
       metric   = google_logging_metric.failed_checks["backfill"].name
+      resource = "bigquery_dts_config"
+    }
+
+    publication-missing = {
+      title    = "Nothing was published for too long"
+      severity = "WARNING"
+      metric   = google_logging_metric.failed_checks["publication"].name
+      resource = "bigquery_dts_config"
+    }
+
+    upkeep-failed = {
+      title    = "Superseded rows are not deleted"
+      severity = "WARNING"
+      metric   = google_logging_metric.failed_upkeep.name
       resource = "bigquery_dts_config"
     }
 

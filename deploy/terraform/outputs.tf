@@ -3,14 +3,19 @@ output "topic" {
   value       = google_pubsub_topic.events.id
 }
 
-output "publisher" {
-  description = "Account that senders publish as."
-  value       = google_service_account.publisher.email
+output "sender" {
+  description = "Account that senders publish events as."
+  value       = google_service_account.sender.email
 }
 
 output "pseudonym_key" {
   description = "Secret with the senders' key. Add its first version by hand."
   value       = google_secret_manager_secret.pseudonym_key.id
+}
+
+output "id_key" {
+  description = "Secret with which the jobs hash ids and draw noise. Add its first version by hand. With /versions/<number> at its end it is the flag --secret."
+  value       = google_secret_manager_secret.id_key.id
 }
 
 output "subscription" {
@@ -34,8 +39,18 @@ output "archive" {
 }
 
 output "dataset" {
-  description = "Dataset with the figures, for --dataset."
+  description = "Dataset with what is published, for --dataset."
   value       = local.dataset
+}
+
+output "restricted_dataset" {
+  description = "Dataset with the exact counts, the ledger and the dead letters."
+  value       = local.restricted
+}
+
+output "eraser" {
+  description = "Account that undertone forget runs as."
+  value       = google_service_account.eraser.email
 }
 
 output "repository" {

@@ -1,11 +1,32 @@
-# Every night a backfill counts the last days again and overrides the stream's figures for them.
-resource "google_cloud_scheduler_job" "backfill" {
-  count = local.has_jobs ? 1 : 0
+# Every night a backfill counts the last days again and replaces what the stream counted on them. After
+# it, the publisher publishes the days that are closed.
 
-  name             = "${var.name}-backfill"
-  description      = "Launches the backfill of ${var.backfill.from} to ${var.backfill.to} ago."
+locals {
+  launches = {
+    backfill = {
+      description = "Launches the backfill of ${var.backfill.from} to ${var.backfill.to} ago."
+      schedule    = var.backfill_schedule
+      account     = google_service_account.backfill
+      workers     = var.backfill_workers
+      flags       = local.backfill_flags
+    }
+    publish = {
+      description = "Launches the publication of closed days."
+      schedule    = var.publish_schedule
+      account     = google_service_account.publisher
+      workers     = var.publish_workers
+      flags       = local.publish_flags
+    }
+  }
+}
+
+resource "google_cloud_scheduler_job" "launch" {
+  for_each = { for name, launch in local.launches : name => launch if local.has_jobs }
+
+  name             = "${var.name}-${each.key}"
+  description      = each.value.description
   region           = var.region
-  schedule         = var.backfill_schedule
+  schedule         = each.value.schedule
   time_zone        = "Etc/UTC"
   attempt_deadline = "180s"
 
@@ -21,18 +42,18 @@ resource "google_cloud_scheduler_job" "backfill" {
 
     body = base64encode(jsonencode({
       launchParameter = {
-        # Always the same name, so that Dataflow refuses to start a backfill while another runs.
-        jobName              = "${var.name}-backfill"
-        containerSpecGcsPath = "${local.templates}/backfill.json"
-        parameters           = { for name, value in local.backfill_flags : name => tostring(value) if value != null }
+        # Always the same name, so that Dataflow refuses to start a job while the last one still runs.
+        jobName              = "${var.name}-${each.key}"
+        containerSpecGcsPath = "${local.templates}/${each.key}.json"
+        parameters           = { for name, value in each.value.flags : name => tostring(value) if value != null }
         environment = {
           for name, value in {
             sdkContainerImage    = local.image
-            serviceAccountEmail  = google_service_account.backfill.email
-            tempLocation         = "${local.temp}/backfill/temp"
-            stagingLocation      = "${local.temp}/backfill/staging"
-            machineType          = var.backfill_workers.machine_type
-            maxWorkers           = var.backfill_workers.max
+            serviceAccountEmail  = each.value.account.email
+            tempLocation         = "${local.temp}/${each.key}/temp"
+            stagingLocation      = "${local.temp}/${each.key}/staging"
+            machineType          = each.value.workers.machine_type
+            maxWorkers           = each.value.workers.max
             network              = var.network
             subnetwork           = var.subnetwork
             ipConfiguration      = "WORKER_IP_PRIVATE"

@@ -12,7 +12,7 @@ variable "region" {
 }
 
 variable "location" {
-  description = "Location of the dataset. Null means the region. It can't be changed later."
+  description = "Location of the datasets. Null means the region. It can't be changed later."
   type        = string
   default     = null
 }
@@ -25,6 +25,17 @@ variable "name" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,18}[a-z0-9]$", var.name))
     error_message = "name must be 4 to 20 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, e.g. undertone."
+  }
+}
+
+variable "dataset" {
+  description = "Name of the dataset that analysts read. The exact counts are in a second one, with _counts at the end of its name. Null means the name of the deployment, with underscores."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_]{1,1000}$", coalesce(var.dataset, "undertone")))
+    error_message = "dataset must be letters, digits and underscores, e.g. undertone."
   }
 }
 
@@ -55,13 +66,11 @@ variable "release" {
 }
 
 variable "counting" {
-  description = "Flags that say how the stream and the backfill count. Both get the same values, because a backfill overrides the stream's figures. Null means the flag's default; see python -m pipelines.stream --help."
+  description = "Flags that say how the stream and the backfill count. Both get the same values, because a backfill replaces the stream's counts. Null means the flag's default; see python -m pipelines.stream --help."
   type = object({
     classifier                 = optional(string)
     session_gap                = optional(string)
     allowed_lateness           = optional(string)
-    min_users                  = optional(number)
-    min_conversations          = optional(number)
     max_conversations_per_user = optional(number)
     max_event_bytes            = optional(number)
     values                     = optional(string)
@@ -92,10 +101,31 @@ variable "backfill" {
   default = {}
 }
 
+variable "publishing" {
+  description = "Flags of pipelines.publish: how published numbers are protected, and when. Null means the flag's default; see python -m pipelines.publish --help. A window that is published keeps its policy."
+  type = object({
+    min_users         = optional(number)
+    min_conversations = optional(number)
+    noise_variance    = optional(number)
+    max_noise         = optional(number)
+    max_values        = optional(number)
+    publish_after     = optional(string)
+    days              = optional(number)
+    settled           = optional(string)
+  })
+  default = {}
+}
+
 variable "backfill_schedule" {
   description = "When the backfill runs, in cron format and UTC. It must be so long after midnight that the archive of the last day is complete."
   type        = string
   default     = "30 2 * * *"
+}
+
+variable "publish_schedule" {
+  description = "When the publisher runs, in cron format and UTC. It should be after the backfill's end."
+  type        = string
+  default     = "0 7 * * *"
 }
 
 variable "stream_workers" {
@@ -113,6 +143,15 @@ variable "backfill_workers" {
   type = object({
     machine_type = optional(string, "n2-standard-4")
     max          = optional(number, 20)
+  })
+  default = {}
+}
+
+variable "publish_workers" {
+  description = "Machine type of the publisher's workers, and the most workers."
+  type = object({
+    machine_type = optional(string, "n2-standard-2")
+    max          = optional(number, 4)
   })
   default = {}
 }
@@ -148,16 +187,44 @@ variable "archive_days" {
   default     = 60
 }
 
+variable "keep_days" {
+  description = "Days for which the restricted tables keep rows, by the window that they count or the time of writing. A run's ledger is kept for that long after its last row. Publications are kept until you delete them."
+  type = object({
+    counts       = optional(number, 90)
+    bases        = optional(number, 400)
+    dead_letters = optional(number, 90)
+    ledger       = optional(number, 400)
+  })
+  default = {}
+
+  # A window whose basis is gone would be published afresh, so that its versions could be compared.
+  validation {
+    condition     = var.keep_days.bases >= var.keep_days.counts
+    error_message = "keep_days.bases must be at least keep_days.counts, because a correction compares counts with bases."
+  }
+
+  validation {
+    condition     = var.keep_days.counts >= max(var.archive_days, coalesce(var.publishing.days, 40))
+    error_message = "keep_days.counts must be at least archive_days and publishing.days (40 by default), so that no day expires before it is published."
+  }
+}
+
 # Who.
 
 variable "analysts" {
-  description = "Group that may read the figures but not the dead letters, e.g. group:analysts@example.com."
+  description = "Group that may read what is published, and nothing else, e.g. group:analysts@example.com."
   type        = string
   default     = null
 }
 
-variable "dead_letter_readers" {
-  description = "Group that may read the dead letters, e.g. group:undertone-operators@example.com."
+variable "operators" {
+  description = "Group that runs the deployment, e.g. group:undertone-operators@example.com. It may read exact counts, the ledger and dead letters."
+  type        = string
+  default     = null
+}
+
+variable "erasers" {
+  description = "Group that may erase a user's conversations with undertone forget. Its members may act as the account that can read and write the archive."
   type        = string
   default     = null
 }
@@ -169,9 +236,15 @@ variable "alert_readers" {
 }
 
 variable "next_key_rotation" {
-  description = "Time of the first reminder to change the senders' key, e.g. 2027-11-01T00:00:00Z. Another follows every year. Null means no reminder."
+  description = "Time of the first reminder to change the keys, e.g. 2027-11-01T00:00:00Z. Another follows every year. Null means no reminder."
   type        = string
   default     = null
+}
+
+variable "id_key_version" {
+  description = "Version of the secret <name>-id-key that the jobs use: a number. deploy/runbook.md says what a new version changes."
+  type        = number
+  default     = 1
 }
 
 # When to alert somebody.
@@ -185,13 +258,14 @@ variable "notify" {
 variable "thresholds" {
   description = "When each alert fires. deploy/runbook.md explains them."
   type = object({
-    oldest_unacked_s   = optional(number, 900)
-    watermark_age_s    = optional(number, 1800)
-    dead_letter_rate   = optional(number, 0.01)
-    missing_rows_min   = optional(number, 15)
-    silence_minutes    = optional(number, 60)
-    ledger_grace_min   = optional(number, 15)
-    backfill_age_hours = optional(number, 26)
+    oldest_unacked_s      = optional(number, 900)
+    watermark_age_s       = optional(number, 1800)
+    dead_letter_rate      = optional(number, 0.01)
+    missing_rows_min      = optional(number, 15)
+    silence_minutes       = optional(number, 60)
+    ledger_grace_min      = optional(number, 15)
+    backfill_age_hours    = optional(number, 26)
+    publication_age_hours = optional(number, 48)
   })
   default = {}
 }

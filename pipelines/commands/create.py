@@ -14,8 +14,9 @@ def add_create(commands: Any) -> None:
     parser = commands.add_parser(
         "create",
         allow_abbrev=False,
-        help="create the dataset, tables and views in BigQuery",
-        description="Creates a BigQuery dataset with the tables and views that the job needs. A "
+        help="create the datasets, tables and views in BigQuery",
+        description="Creates the two BigQuery datasets, with the tables and views that the jobs "
+        "need: one for what is published, and one for the exact counts. A "
         "view that exists is updated and keeps its access rights. A table that exists keeps its "
         "rows and gets the columns that it lacks.",
     )
@@ -26,12 +27,17 @@ def add_create(commands: Any) -> None:
 
 def _create(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
-    from pipelines.sinks.bigquery import Dataset, create_dataset  # noqa: PLC0415
-    from schemas.tables import TABLES  # noqa: PLC0415
-    from schemas.views import VIEWS  # noqa: PLC0415
+    from pipelines.sinks.bigquery import Dataset, create_datasets  # noqa: PLC0415
+    from schemas.published import PUBLISHED_TABLES  # noqa: PLC0415
+    from schemas.tables import RESTRICTED_TABLES  # noqa: PLC0415
+    from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS  # noqa: PLC0415
 
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
-    create_dataset(dataset, arguments.location)
-    print(f"{dataset} has")
-    print(f"  tables: {', '.join(table.name for table in TABLES)}")
-    print(f"  views: {', '.join(VIEWS)}")
+    create_datasets(dataset, arguments.location)
+    for created, tables, views in (
+        (dataset, PUBLISHED_TABLES, PUBLISHED_VIEWS),
+        (dataset.restricted, RESTRICTED_TABLES, RESTRICTED_VIEWS),
+    ):
+        print(f"{created} has")
+        print(f"  tables: {', '.join(table.name for table in tables)}")
+        print(f"  views: {', '.join(views)}")

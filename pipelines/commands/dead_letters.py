@@ -56,7 +56,11 @@ def _add_list(commands: Any) -> None:
 
 
 def _add_redrive(commands: Any) -> None:
-    from pipelines.options import add_bigquery_argument, add_limits_arguments  # noqa: PLC0415
+    from pipelines.options import (  # noqa: PLC0415
+        add_bigquery_argument,
+        add_limits_arguments,
+        add_secret_argument,
+    )
 
     parser = commands.add_parser(
         "redrive",
@@ -65,7 +69,7 @@ def _add_redrive(commands: Any) -> None:
         description="Finds the events of dead letters in an archive and publishes those that the "
         "job would accept today. The reason refused_by_table needs no archive: its dead letters "
         "hold rows, which are inserted again. It is safe to run this twice, because an event is "
-        "counted once. The flags under 'how to count' must be those of the job.",
+        "counted once. --secret and the flags under 'how to count' must be those of the job.",
     )
     parser.add_argument(
         "--reason",
@@ -87,6 +91,7 @@ def _add_redrive(commands: Any) -> None:
         metavar="projects/PROJECT/topics/NAME",
         help="Pub/Sub topic to publish the events to",
     )
+    add_secret_argument(parser, "The reason refused_by_table needs none")
     parser.add_argument(
         "--encoding",
         default="protobuf",
@@ -112,7 +117,8 @@ def _list_dead_letters(arguments: argparse.Namespace, flags: Sequence[str]) -> N
 def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
     from pipelines.operations.dead_letters import check_mendable, redrive, reinsert  # noqa: PLC0415
-    from pipelines.options import limits_of  # noqa: PLC0415
+    from pipelines.operations.replay import check_topic  # noqa: PLC0415
+    from pipelines.options import limits_of, secret_loader  # noqa: PLC0415
     from pipelines.settings import wall_clock_us  # noqa: PLC0415
     from pipelines.sinks.bigquery import Dataset  # noqa: PLC0415
 
@@ -122,18 +128,22 @@ def _redrive(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         lines = reinsert(query, dataset, dry_run=dry_run).lines(dry_run=dry_run)
     else:
         check_mendable(arguments.reason)
-        if not arguments.archive or not arguments.topic:
+        if not (arguments.archive and arguments.topic and arguments.secret):
             raise InputError(
-                f"to send dead letters of reason {arguments.reason} again, give both --archive "
-                "(the files that hold the events) and --topic (the topic to publish the events to)"
+                f"to send dead letters of reason {arguments.reason} again, give --archive (the "
+                "files that hold the events), --topic (the topic to publish the events to) and "
+                "--secret (the secret of the job that refused them)"
             )
+        limits = limits_of(arguments)
+        check_topic(arguments.topic)
         done = redrive(
             query,
             arguments.reason,
             arguments.archive,
             arguments.topic,
-            limits_of(arguments),
+            limits,
             wall_clock_us,
+            secret_loader(arguments)(),
             encoding=arguments.encoding,
             dry_run=dry_run,
         )

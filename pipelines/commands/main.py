@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Final
 
+from pipelines.commands.audit import add_audit
 from pipelines.commands.classify import add_classify
 from pipelines.commands.create import add_create
 from pipelines.commands.dead_letters import add_dead_letters
+from pipelines.commands.forget import add_forget
 from pipelines.commands.import_export import add_import
-from pipelines.commands.publish import add_publish
+from pipelines.commands.replay import add_replay
 from pipelines.commands.report import add_report
 from pipelines.commands.run import add_run
 from pipelines.commands.simulate import add_simulate
@@ -22,7 +24,7 @@ from pipelines.terminal.flags import underscored
 
 _COMMANDS: Final = (
     add_run, add_import, add_simulate, add_report, add_classify,
-    add_create, add_publish, add_status, add_dead_letters,
+    add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget,
 )  # fmt: skip
 _BLAS_THREADS: Final = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """NumPy's number of threads, which it and each worker process read when they import it.
@@ -38,16 +40,19 @@ examples:
   undertone import conversations.json --output mine.avro
   undertone run --input mine.avro --output run/ --own_data
   undertone classify chats.jsonl --output classified.jsonl
-  undertone publish --input 'archive/*.avro' --topic projects/my-project/topics/events
+  undertone replay --input 'archive/*.avro' --topic projects/my-project/topics/events
   undertone create --dataset my-project.undertone
   undertone status --dataset my-project.undertone --watch
   undertone dead-letters list --dataset my-project.undertone
+  undertone audit run/
+  undertone forget --user_file id.txt --archive 'archive/*.avro'
 
 exit codes:
   0    success
   1    an unexpected error, with a traceback
   2    an error that you can fix, such as a wrong flag or a full disk
   3    the run finished, but refused more than half of its records
+  4    the audit found something that analysts could use against single people
   130  Ctrl-C
 """
 

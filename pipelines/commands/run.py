@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
 def add_run(commands: Any) -> None:
     """Adds the command to the command line."""
     # Imported late, because the settings with the defaults import Beam.
-    from pipelines.options import add_settings_arguments  # noqa: PLC0415
+    from pipelines.options import add_secret_argument, add_settings_arguments  # noqa: PLC0415
+    from pipelines.publishing.options import add_policy_arguments  # noqa: PLC0415
 
     parser = commands.add_parser(
         "run",
         allow_abbrev=False,
         help="count archives of events; write tables and a report",
         description="Counts the conversations in files of events, on this machine. Writes Parquet "
-        "tables, a DuckDB database and an HTML report. Much work uses all cores. Every other "
+        "tables, a DuckDB database and an HTML report with what may be published, and the exact "
+        "counts into a folder of their own. Much work uses all cores. Every other "
         "flag goes to Beam, e.g. --direct_num_workers=1 to use one core.",
     )
     parser.add_argument(
@@ -40,8 +43,15 @@ def add_run(commands: Any) -> None:
     parser.add_argument(
         "--own_data",
         action="store_true",
-        help="show every count, however small. Use it only if all conversations are your own",
+        help="publish every number exactly, however small. Use it only if all conversations are "
+        "your own",
     )
+    add_secret_argument(
+        parser,
+        "Without this flag, a run uses your own secret, in your configuration folder, and makes "
+        "it if there is none",
+    )
+    add_policy_arguments(parser)
     add_settings_arguments(parser, may_choose_classifier=True)
     parser.set_defaults(command=_run, takes_beam_flags=True)
 
@@ -50,22 +60,23 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.beam_options import beam_options, local_flags  # noqa: PLC0415
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.operations.refusals import check_refusals  # noqa: PLC0415
+    from pipelines.publishing.options import policy_of  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
+    from transforms.publishing.policy import OWN_DATA  # noqa: PLC0415
 
     # Beam logs each failure as a traceback, twice for a worker. The exception says enough.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     # The job logs dead letters as warnings, but the report already shows them by reason.
     logging.getLogger("undertone").setLevel(logging.ERROR)
-    if arguments.own_data:
-        arguments.min_users = arguments.min_conversations = 1
+    policy = OWN_DATA if arguments.own_data else policy_of(arguments, timedelta(0))
     settings, encoder_s = _settings(arguments, flags)
-    if arguments.own_data:
-        say("every count is shown, however small: keep the output to yourself")
+    if policy.is_exact:
+        say("every number is exact, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
         options = beam_options(local_flags(flags, size_of(arguments.input), encoder_s))
-        run = run_local(arguments.input, arguments.output, settings, options)
+        run = run_local(arguments.input, arguments.output, settings, policy, options)
     for line in summary_lines(run.folder):
         print(line)
     read = sum(row["records"] for row in run.ledger if row["account"] == "read")

@@ -21,8 +21,9 @@ def add_status(commands: Any) -> None:
         allow_abbrev=False,
         help="show whether a job loses records, how far behind it is and what it refused",
         description="Shows the ledger of the newest stream and of the newest batch run, which says "
-        "whether records were lost. Also shows when ledger and aggregates were last written, what "
-        "was last released of recent days, and the dead letters by reason.",
+        "whether records were lost. Also shows when counts and publications were last written, "
+        "what was counted and published of recent days, and the dead letters by reason. The "
+        "numbers are exact, so they are not for analysts.",
     )
     add_tables_arguments(parser)
     which = parser.add_mutually_exclusive_group()

@@ -12,9 +12,12 @@ import duckdb
 
 from pipelines.sinks.database import create_empty
 from schemas.breakdowns import BREAKDOWNS, Breakdown
-from schemas.tables import TABLES, Column
-from schemas.views import VIEWS, view_description
+from schemas.published import PUBLISHED_TABLES
+from schemas.table import Column, Table
+from schemas.tables import RESTRICTED_TABLES, TABLES
+from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS, VIEWS, view_description
 from schemas.views.columns import column_description
+from transforms.facets.facet import Facet, ShareOf
 from transforms.facets.registry import FACETS
 
 CATALOGUE: Final = Path(__file__).parents[2] / "docs" / "tables.md"
@@ -30,9 +33,11 @@ _BIGQUERY_TYPES: Final = {
 }
 _SHOWN_VALUES: Final = 12
 _SOURCE: Final = re.compile(r" ?Source: .*$")
-_LATEST_WEEK: Final = """\
-  AND granularity = 'trailing_7_days'
-  AND last_day = (SELECT MAX(last_day) FROM `{dataset}.window_days`)"""
+_LATEST: Final = """\
+  AND window_kind = 'day'
+  AND window_start = (
+    SELECT MAX(window_start) FROM `{dataset}.publications_current` WHERE window_kind = 'day'
+  )"""
 
 
 class Figure(NamedTuple):
@@ -51,70 +56,74 @@ class Figure(NamedTuple):
 
 FIGURES: Final = (
     Figure("Share of affective conversations", ("shares",), f"""\
-SELECT corrected_share, corrected_low, corrected_high, raw_share, all_conversations, all_days
+SELECT share, low, high, method, raw_share, whole_conversations
 FROM `{{dataset}}.shares`
 WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
-{_LATEST_WEEK}"""),
-    Figure("The same for each day, and for the 7 and 28 days that end with it", ("shares",), """\
-SELECT last_day, granularity, corrected_share, corrected_low, corrected_high, raw_share, all_days
+{_LATEST}"""),
+    Figure("The same for each day, ISO week and month", ("shares",), """\
+SELECT window_kind, window_start, share, low, high, method, raw_share
 FROM `{dataset}.shares`
 WHERE breakdown = 'overall' AND facet = 'use' AND facet_value = 'affective'
-  AND granularity IN ('day', 'trailing_7_days', 'trailing_28_days')
-ORDER BY last_day, granularity"""),
+  AND window_kind IN ('day', 'week', 'month')
+ORDER BY window_kind, window_start"""),
     Figure("Types of affective conversations, as shares of all and of these", ("shares",), f"""\
-SELECT facet_value AS type, corrected_share, corrected_low, corrected_high,
-  corrected_share_of_affective, corrected_share_of_affective_low, corrected_share_of_affective_high
+SELECT facet_value AS type, share_of, share, low, high, method, raw_share
 FROM `{{dataset}}.shares`
 WHERE breakdown = 'overall' AND facet = 'type'
-{_LATEST_WEEK}
-ORDER BY conversations DESC"""),
+{_LATEST}
+ORDER BY share_of, conversations DESC"""),
     Figure("Companionship and roleplay together", ("companionship_and_roleplay",), f"""\
-SELECT raw_share_at_least, raw_share_at_most, corrected_low, corrected_high
+SELECT share, low, high, method, raw_share
 FROM `{{dataset}}.companionship_and_roleplay`
 WHERE breakdown = 'overall'
-{_LATEST_WEEK}"""),
+{_LATEST}"""),
     Figure("Conversations of more than 50 human messages, by type", ("long_conversations",), f"""\
-SELECT conversation_group, conversations, raw_share, corrected_share, corrected_low, corrected_high
+SELECT conversation_group, conversations, share, low, high, method
 FROM `{{dataset}}.long_conversations`
 WHERE breakdown = 'overall'
-{_LATEST_WEEK}"""),
+{_LATEST}"""),
     Figure("What long conversations are for", ("long_conversation_types",), f"""\
-SELECT conversation_group, conversations, raw_share, corrected_share, corrected_low, corrected_high
+SELECT conversation_group, conversations, share, low, high, method
 FROM `{{dataset}}.long_conversation_types`
 WHERE breakdown = 'overall'
-{_LATEST_WEEK}"""),
+{_LATEST}"""),
     Figure("Length of conversations", ("length_histogram",), f"""\
-SELECT human_messages, conversations, raw_share
+SELECT human_messages, conversations, share
 FROM `{{dataset}}.length_histogram`
 WHERE breakdown = 'overall'
-{_LATEST_WEEK}
+{_LATEST}
 ORDER BY at_least"""),
     Figure("Change of expressed sentiment from start to end, by type", ("sentiment_change",), f"""\
-SELECT conversation_group, mean_change, change_low, change_high, conversations
+SELECT conversation_group, mean_change, low, high, conversations
 FROM `{{dataset}}.sentiment_change`
 WHERE breakdown = 'overall'
-{_LATEST_WEEK}"""),
+{_LATEST}"""),
     Figure("How often the assistant pushes back, by type", ("pushback",), f"""\
-SELECT type, corrected_share, corrected_low, corrected_high, raw_share
+SELECT type, share, low, high, method, raw_share
 FROM `{{dataset}}.pushback`
 WHERE breakdown = 'overall' AND type IS NOT NULL
-{_LATEST_WEEK}"""),
+{_LATEST}"""),
     Figure("Why it pushes back", ("pushback",), f"""\
-SELECT reason, corrected_share, corrected_low, corrected_high, raw_share
+SELECT reason, share, low, high, method, raw_share
 FROM `{{dataset}}.pushback`
 WHERE breakdown = 'overall' AND reason IS NOT NULL
-{_LATEST_WEEK}"""),
-    Figure("Coaching or counseling that turns into companionship", ("drift_headline",), """\
-SELECT last_day, scope, conversations, withheld, raw_share, share_high
-FROM `{dataset}.drift_headline`
-WHERE breakdown = 'overall' AND granularity = 'trailing_28_days'
-ORDER BY last_day, scope"""),
-    Figure("Drift from opening to closing type, as a matrix", ("drift",), """\
-SELECT opening_type, closing_type, conversations, raw_share, withheld
-FROM `{dataset}.drift`
-WHERE breakdown = 'overall' AND granularity = 'period' AND scope = 'all'"""),
+{_LATEST}"""),
+    Figure("Coaching or counseling that turns into companionship", ("drift_headline",), f"""\
+SELECT scope, conversations, whole_conversations, share, low, high
+FROM `{{dataset}}.drift_headline`
+WHERE breakdown = 'overall'
+{_LATEST}"""),
+    Figure("Drift from opening to closing type", ("drift",), f"""\
+SELECT opening_type, closing_type, conversations, share, low, high
+FROM `{{dataset}}.drift`
+WHERE breakdown = 'overall' AND scope = 'all'
+{_LATEST}"""),
+    Figure("How the numbers were protected", ("receipts",), """\
+SELECT publication, min_users, min_conversations, noise_variance, max_noise, classifier_version
+FROM `{dataset}.receipts`
+ORDER BY window_start, window_kind"""),
 )  # fmt: skip
-"""The figures of the study that Undertone counts."""
+"""The figures of the study that Undertone counts, and the receipts."""
 
 _NOT_COUNTED: Final = """\
 Not counted, so in no view: the topics within a type; the reasons for pushback by type (they are
@@ -130,7 +139,7 @@ def view_columns(view: str) -> tuple[Column, ...]:
     The descriptions also suit a view that is created in BigQuery with a schema.
     """
     with duckdb.connect() as connection:
-        create_empty(connection)
+        create_empty(connection, TABLES, VIEWS)
         rows = connection.execute(f'DESCRIBE "{view}"').fetchall()
     return tuple(
         Column(name, _BIGQUERY_TYPES[type_], column_description(view, name), required=False)
@@ -143,10 +152,14 @@ def catalogue() -> str:
     return "\n".join([
         "# Tables and views",
         "",
-        "Generated from `schemas/` by `make generate`. They are the same in BigQuery and in a "
-        "run's `undertone.duckdb`.",
-        "Tables are append-only versions: read them through the views. In the examples `undertone` "
-        "is the dataset.",
+        "Generated from `schemas/` by `make generate`. They are the same in BigQuery and in the "
+        "databases of a run.",
+        "Tables are append-only: read them through the views. In the examples `undertone` is the "
+        "dataset.",
+        "",
+        "There are two datasets. The published one, `undertone`, is for analysts; in a run it is "
+        "`undertone.duckdb`. The restricted one, `undertone_counts`, has exact numbers; in a run "
+        "it is `restricted/undertone.duckdb`.",
         "",
         "## The study's figures",
         "",
@@ -159,22 +172,41 @@ def catalogue() -> str:
         *_rows(
             ("facet", "meaning", "values", "share of", "correction"),
             (
-                (f"`{f.name}`", f.definition, _values(f.values), f.share_of, f.correction)
+                (f"`{f.name}`", f.definition, _values(f.values), _share_of(f), f.correction)
                 for f in FACETS
             ),
         ),
         "",
-        "## Tables",
-        "",
-        *(line for t in TABLES for line in _section(t.name, t.description, t.columns)),
         "## Breakdowns",
         "",
         *_rows(("breakdown", "meaning", "values"), map(_breakdown, BREAKDOWNS)),
         "",
-        "## Views",
+        "## Published tables",
         "",
-        *(line for v in VIEWS for line in _section(v, _without_source(v), view_columns(v))),
+        *_tables(PUBLISHED_TABLES),
+        "## Published views",
+        "",
+        *_views(PUBLISHED_VIEWS),
+        "## Restricted tables",
+        "",
+        *_tables(RESTRICTED_TABLES),
+        "## Restricted views",
+        "",
+        *_views(RESTRICTED_VIEWS),
     ]).rstrip() + "\n"  # fmt: skip
+
+
+def _tables(tables: Iterable[Table]) -> list[str]:
+    return [line for t in tables for line in _section(t.name, t.description, t.columns)]
+
+
+def _views(views: Iterable[str]) -> list[str]:
+    return [line for v in views for line in _section(v, _without_source(v), view_columns(v))]
+
+
+def _share_of(facet: Facet) -> str:
+    second = facet.also_share_of
+    return facet.share_of if second is ShareOf.NONE else f"{facet.share_of}, {second}"
 
 
 def _values(values: Sequence[str]) -> str:

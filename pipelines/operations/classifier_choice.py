@@ -47,12 +47,12 @@ class Reading(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The time that it takes."""
+        """The seconds that the sentence encoder needs if all workers share the messages."""
         return self.human_messages / MESSAGES_A_CORE_S / self.workers
 
     @property
     def shared_s(self) -> float:
-        """The time that it would take one worker, if several can share the work; else 0."""
+        """How many seconds one worker would need, if several can share the messages; else 0."""
         return self.seconds * self.workers if self.workers > 1 else 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from pipelines.operations.prior import prior_shifts
 from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
-from schemas.records import Message
+from schemas.records import PseudonymousMessage
 from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
 from transforms.classifiers.scoring import score_messages
@@ -111,8 +112,11 @@ def _states(
     conversations: Sequence[Conversation], classifier: Classifier
 ) -> list[ConversationState]:
     messages = [
-        Message(str(at), str(index), None, bool(_IS_HUMAN[turn.role]), turn.text, at, _UNSTATED)
-        for index, conversation in enumerate(conversations)
+        # These hashes are only compared with each other, so they need no secret.
+        PseudonymousMessage(
+            b"", _hash(at), "", bool(_IS_HUMAN[turn.role]), turn.text, at, _UNSTATED
+        )
+        for conversation in conversations
         for at, turn in enumerate(conversation.turns)
         if _IS_HUMAN[turn.role] is not None
     ]
@@ -123,6 +127,10 @@ def _states(
         )
         for conversation in conversations
     ]
+
+
+def _hash(at: int) -> bytes:
+    return blake2b(str(at).encode(), digest_size=8).digest()
 
 
 _UNSTATED: Final = (None,) * len(ATTRIBUTES)

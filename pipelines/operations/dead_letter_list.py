@@ -16,12 +16,12 @@ EXAMPLES: Final = 5
 _Key = tuple[str, str, str]
 """The stage, reason and source that identify a group."""
 
-_SHOWN_OF_SHA256: Final = 12
+_SHOWN_DIGITS: Final = 12
 _GROUPS: Final = """\
 SELECT
-  stage, reason, source, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
+  stage, reason, source, COUNT(*) AS letters, COUNT(DISTINCT payload_hash) AS payloads,
   COUNT(DISTINCT run) AS runs, MIN(published_at_us) AS first_us, MAX(published_at_us) AS last_us
-FROM `{dataset}.dead_letters`
+FROM `{restricted}.dead_letters`
 WHERE {condition}
 GROUP BY stage, reason, source
 ORDER BY letters DESC, stage, reason, source
@@ -31,7 +31,7 @@ WITH written AS (
   SELECT
     stage, reason, source, run, origin, COUNT(*) AS letters,
     UNIX_MICROS(MAX(ingested_at)) AS ingested_us
-  FROM `{dataset}.dead_letters`
+  FROM `{restricted}.dead_letters`
   WHERE {condition}
   GROUP BY stage, reason, source, run, origin
 ),
@@ -51,12 +51,11 @@ ORDER BY stage, reason, source, place
 _EXAMPLES: Final = """\
 WITH payloads AS (
   SELECT
-    stage, reason, source, payload_sha256, MAX(event_id) AS event_id,
-    MAX(conversation_id) AS conversation_id, MAX(size_bytes) AS size_bytes,
-    MAX(published_at_us) AS published_at_us
-  FROM `{dataset}.dead_letters`
+    stage, reason, source, payload_hash, MAX(event) AS event, MAX(conversation) AS conversation,
+    MAX(size_bytes) AS size_bytes, MAX(published_at_us) AS published_at_us
+  FROM `{restricted}.dead_letters`
   WHERE {condition}
-  GROUP BY stage, reason, source, payload_sha256
+  GROUP BY stage, reason, source, payload_hash
 ),
 
 placed AS (
@@ -64,12 +63,12 @@ placed AS (
     *,
     ROW_NUMBER() OVER (
       PARTITION BY stage, reason, source
-      ORDER BY COALESCE(published_at_us, 0) DESC, payload_sha256
+      ORDER BY COALESCE(published_at_us, 0) DESC, payload_hash
     ) AS place
   FROM payloads
 )
 
-SELECT stage, reason, source, event_id, conversation_id, size_bytes, payload_sha256
+SELECT stage, reason, source, event, conversation, size_bytes, payload_hash
 FROM placed
 WHERE place <= {limit}
 ORDER BY stage, reason, source, place
@@ -78,12 +77,12 @@ ORDER BY stage, reason, source, place
 
 @dataclass(frozen=True)
 class Example:
-    """One payload in a group. An example never contains the payload's text."""
+    """One payload in a group: keyed hashes of its ids and of its bytes, and its size."""
 
-    event_id: str | None
-    conversation_id: str | None
+    event: str | None
+    conversation: str | None
     size_bytes: int
-    payload_sha256: str
+    payload_hash: str
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,11 @@ def group_lines(groups: Sequence[Group]) -> list[str]:
             *_run_lines(group),
         ]
         rows = [
-            (x.event_id or NOTHING, x.conversation_id or NOTHING,
-             f"{x.size_bytes:,} bytes", x.payload_sha256[:_SHOWN_OF_SHA256])
+            (x.event or NOTHING, x.conversation or NOTHING,
+             f"{x.size_bytes:,} bytes", x.payload_hash[:_SHOWN_DIGITS])
             for x in group.examples
         ]  # fmt: skip
-        header = ("  event", "conversation", "size", "sha256")
+        header = ("  event", "conversation", "size", "payload")
         lines += aligned([header, *((f"  {x[0]}", *x[1:]) for x in rows)], names=2) if rows else []
         lines += [""]
     return lines[:-1]

@@ -1,6 +1,6 @@
 """Resends dead letters once their cause is fixed, so that their events are counted.
 
-A dead letter holds the SHA-256 of its payload, never the payload itself. So the payload is looked
+A dead letter holds a keyed hash of its payload, never the payload itself. So the payload is looked
 up in an archive and published again. If a table refused a row, the dead letter holds that row.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipelines.operations.dead_letter_list import reason_condition
-from pipelines.operations.publish import (
+from pipelines.operations.replay import (
     BYTES_A_MESSAGE,
     ENCODINGS,
     Outbox,
@@ -29,9 +29,10 @@ from pipelines.sources.files import records_in_order
 from pipelines.terminal.text import aligned
 from schemas.failures import InputError, Reason
 from schemas.records import Encoding
-from schemas.tables import DEAD_LETTERS, TABLES
-from schemas.wire.event import encoding_of, instant_of, payload_size_and_sha256, read_event
+from schemas.tables import DEAD_LETTERS, RESTRICTED_TABLES
+from schemas.wire.event import bytes_of_row, encoding_of, instant_of, read_event
 from schemas.wire.validate import Limits, Rejection
+from transforms.conversation.pseudonyms import Pseudonyms
 from transforms.policies import Clock
 
 _ROWS_A_REQUEST: Final = 500
@@ -47,10 +48,10 @@ _WAITS_FOR_A_BACKFILL: Final = {
 }
 
 _PAYLOADS: Final = """\
-SELECT DISTINCT payload_sha256 FROM `{dataset}.dead_letters` WHERE {condition}
+SELECT DISTINCT payload_hash FROM `{restricted}.dead_letters` WHERE {condition}
 """
 _ROWS: Final = """\
-SELECT DISTINCT source, `row` FROM `{dataset}.dead_letters`
+SELECT DISTINCT source, `row` FROM `{restricted}.dead_letters`
 WHERE {condition} AND `row` IS NOT NULL
 ORDER BY source, `row`
 """
@@ -137,16 +138,18 @@ def redrive(
     topic: str,
     limits: Limits,
     clock: Clock,
+    pseudonyms: Pseudonyms,
     *,
     encoding: str = str(Encoding.PROTOBUF),
     dry_run: bool = False,
 ) -> RedriveResult:
     """Publishes the dead letters of one reason again, if they are valid today.
 
-    A payload is identified by the SHA-256 that the job computed. For an archived Pub/Sub message,
-    the hash is that of the message's bytes. For a row of an event archive, the hash is that of the
-    payload that was published, in either encoding, or that of the row that a backfill read. A
-    message that is published again keeps its first publish time, which decides whether it is late.
+    A payload is identified by the keyed hash that the job computed. For an archived Pub/Sub
+    message, the hash is that of the message's bytes. For a row of an event archive, the hash is
+    that of the payload that was published, in either encoding, or that of the row that a backfill
+    read. A message that is published again keeps its first publish time, which decides whether it
+    is late.
 
     Guarantees: a payload is not published if the job would refuse it under these limits. A second
     redrive publishes the same messages and leads to the same tables, because the job counts each
@@ -156,10 +159,12 @@ def redrive(
     Args:
       query: runs a query on the tables.
       reason: the reason of the dead letters.
-      patterns: files of the archive, in any format that `undertone publish` accepts.
+      patterns: files of the archive, in any format that `undertone replay` accepts.
       topic: projects/<project>/topics/<name>.
       limits: the limits of a valid event in the job that reads the topic.
       clock: returns the current time in microseconds since the epoch.
+      pseudonyms: hashes payloads with the secret of the job that refused them. With another secret
+        no payload is found.
       encoding: encoding in which to publish a row that a backfill refused, since such a row was
         never encoded.
       dry_run: whether to count only, without publishing anything.
@@ -173,12 +178,12 @@ def redrive(
     if encoding not in ENCODINGS[:2]:
         raise InputError(f"encoding must be one of {', '.join(ENCODINGS[:2])}, got {encoding}")
     payloads = query(_PAYLOADS.replace("{condition}", reason_condition(reason)))
-    wanted = {row["payload_sha256"] for row in payloads}
+    wanted = {row["payload_hash"] for row in payloads}
     done = RedriveResult(len(wanted))
     if not wanted:
         return done
     encodings = sorted(_WIRE, key=lambda each: each != encoding)
-    matches = _matches(records_in_order(patterns), wanted, encodings)
+    matches = _matches(records_in_order(patterns), wanted, encodings, pseudonyms)
     if dry_run:
         _send(matches, wanted, limits, clock, done, lambda _: None)
         return done
@@ -204,32 +209,35 @@ def reinsert(query: Query, dataset: Dataset, *, dry_run: bool = False) -> Reinse
     done = ReinsertResult(sum(map(len, by_table.values())))
     client = InsertClient(dataset, _OUTAGE_S)
     for table, rows in by_table.items():
-        if table not in {known.name for known in TABLES if known is not DEAD_LETTERS}:
+        if table not in {known.name for known in RESTRICTED_TABLES if known is not DEAD_LETTERS}:
             done.refused[table, "accepts no rows"] += len(rows)
         elif dry_run:
             done.inserted += len(rows)
         else:
-            _insert(client, f"{dataset}.{table}", rows, done)
+            _insert(client, f"{dataset.restricted}.{table}", rows, done)
     return done
 
 
 def _matches(
-    records: Iterable[Record], wanted: set[str], encodings: Sequence[Encoding]
+    records: Iterable[Record],
+    wanted: set[str],
+    encodings: Sequence[Encoding],
+    pseudonyms: Pseudonyms,
 ) -> Iterator[tuple[set[str], Any]]:
     """Yields each wanted record of an archive as its hashes and the message to publish."""
     for record in records:
-        hashes = {payload_size_and_sha256(record.encoding, record.row)[1]}
+        hashes = {pseudonyms.payload(bytes_of_row(record.encoding, record.row))}
         message = None
         if record.encoding == Encoding.AVRO:
             for encoding in encodings:
                 candidate = outgoing_of(record, encoding).message
-                sha256 = hashlib.sha256(candidate.data).hexdigest()
-                hashes.add(sha256)
+                hashed = pseudonyms.payload(candidate.data)
+                hashes.add(hashed)
                 # Use the encoding that was refused. If neither was, use the requested encoding.
-                if message is None and sha256 in wanted:
+                if message is None and hashed in wanted:
                     message = candidate
         elif record.attributes is None:  # A line of JSON is sent without its line end.
-            hashes.add(hashlib.sha256(record.row.rstrip(b"\r\n")).hexdigest())
+            hashes.add(pseudonyms.payload(record.row.rstrip(b"\r\n")))
         if hashes := hashes & wanted:
             yield hashes, message or outgoing_of(record, encodings[0]).message
 
@@ -258,7 +266,7 @@ def _send(
         sent |= hashes
         if sent == wanted:
             break
-    still = {sha256: reason for sha256, reason in refused.items() if sha256 not in sent}
+    still = {each: reason for each, reason in refused.items() if each not in sent}
     done.found, done.sent = len(sent) + len(still), len(sent)
     done.refused.update(still.values())
 

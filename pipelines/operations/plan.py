@@ -40,27 +40,21 @@ _US: Final = timedelta(microseconds=1)
 _DAYS_AGO: Final = re.compile(r"(\d{1,4})d")
 _DONE_SQL: Final = """\
 SELECT b.run, b.day, b.inputs_sha256, b.settings
-FROM `{dataset}.backfills` AS b
+FROM `{restricted}.backfills` AS b
 INNER JOIN (
-  SELECT DATE(window_start) AS day, MAX(snapshot) AS snapshot
-  FROM `{dataset}.aggregates`
-  WHERE origin = 'batch'
+  SELECT DATE(window_start) AS day, MAX(generation) AS generation
+  FROM `{restricted}.counts`
+  WHERE origin = 'batch' AND window_kind = 'day'
   GROUP BY DATE(window_start)
-) AS a
-  ON DATE(b.day) = a.day AND b.run = a.snapshot
-WHERE b.run IN (SELECT run FROM `{dataset}.ledger` WHERE origin = 'batch')
+) AS c
+  ON DATE(b.day) = c.day AND b.run = c.generation
+WHERE b.run IN (SELECT run FROM `{restricted}.ledger` WHERE origin = 'batch')
 """
 _CURRENT_SQL: Final = """\
-SELECT day, origin, snapshot
-FROM (
-  SELECT
-    DATE(window_start) AS day, origin, snapshot,
-    ROW_NUMBER() OVER (
-      PARTITION BY DATE(window_start) ORDER BY IF(origin = 'batch', 0, 1), snapshot DESC
-    ) AS age
-  FROM `{dataset}.aggregates`
-)
-WHERE age = 1
+SELECT DATE(window_start) AS day, MAX(origin) AS origin, MAX(generation) AS generation
+FROM `{restricted}.counts_current`
+WHERE window_kind = 'day'
+GROUP BY DATE(window_start)
 """
 _SHOWN: Final = 6
 
@@ -73,7 +67,7 @@ class Plan:
     """One job of a backfill.
 
     Attributes:
-      run: the number of the job's run in the ledger, which is also the snapshot of its rows.
+      run: the number of the job's run in the ledger, which is also the generation of its rows.
       asked: the days that the job counts.
       inputs: the patterns that the job reads; each matches at least one file.
       listed: the files that each pattern matches.
@@ -231,25 +225,25 @@ def done_days(dataset: Dataset) -> frozenset[Done]:
     )
 
 
-def released_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
-    """Returns the current origin and snapshot of each day.
+def counted_days(dataset: Dataset) -> dict[date, tuple[str, int]]:
+    """Returns the current origin and newest generation of each day.
 
     Raises:
       InputError: if BigQuery can't be reached or refuses the query.
     """
-    return {row["day"]: (row["origin"], row["snapshot"]) for row in query(dataset, _CURRENT_SQL)}
+    return {row["day"]: (row["origin"], row["generation"]) for row in query(dataset, _CURRENT_SQL)}
 
 
-def plan_lines(plans: Sequence[Plan], released: Mapping[date, tuple[str, int]]) -> list[str]:
+def plan_lines(plans: Sequence[Plan], counted: Mapping[date, tuple[str, int]]) -> list[str]:
     """Returns lines of plain text that say what the plans would read, replace and cost."""
     if not plans:
         return ["nothing to do: every day is done from the same files with the same settings"]
-    table = [("day", "replaces", "released", "files", "MB")]
+    table = [("day", "replaces", "counted since", "files", "MB")]
     for day in (day for each in plans for day in each.days):
-        origin, snapshot = released.get(date_of(day.day_us), (None, None))
+        origin, generation = counted.get(date_of(day.day_us), (None, None))
         table.append(
             (
-                str(date_of(day.day_us)), origin or "nothing", at(snapshot),
+                str(date_of(day.day_us)), origin or "nothing", at(generation),
                 f"{day.files:,}", f"{day.size_bytes / 1e6:,.1f}",
             )
         )  # fmt: skip
@@ -335,8 +329,6 @@ def _settings_text(settings: Settings, margin: timedelta) -> str:
         "max_conversations_per_user": settings.max_conversations_per_user,
         "max_event_bytes": settings.max_event_bytes,
         "values": lists_of(settings.values),
-        "min_users": settings.thresholds.min_users,
-        "min_conversations": settings.thresholds.min_conversations,
         "metrics_version": METRICS_VERSION,
         "classifier_version": settings.classifier_version,
     }

@@ -29,59 +29,46 @@ from transforms.counting.ledger import (
 )
 
 Query = Callable[[str], list[dict[str, Any]]]
-"""Runs a query in BigQuery's dialect and returns its rows; `{dataset}` stands for the dataset."""
+"""Runs a query in BigQuery's dialect and returns its rows.
+
+`{dataset}` stands for the published dataset, `{restricted}` for the one with the exact counts.
+"""
 
 DAYS_SHOWN: Final = 7
 """The number of recent days to show. Older days no longer change."""
 
 _LEDGER: Final = """\
-SELECT run, account, reason, records, revision, origin FROM `{dataset}.ledger_latest`
+SELECT run, account, reason, records, revision, origin FROM `{restricted}.ledger_latest`
 """
-# The current snapshot, as in the view aggregates_latest. Unlike the view, this counts versions that
-# withdraw a cell, because they too show that the day was released.
 _DAYS: Final = f"""\
-WITH written AS (
-  SELECT DATE(window_start) AS day, origin, snapshot, MAX(revision) AS revision
-  FROM `{{dataset}}.aggregates`
-  GROUP BY DATE(window_start), origin, snapshot
-),
-
-newest AS (
-  SELECT
-    *,
-    ROW_NUMBER() OVER (
-      PARTITION BY day ORDER BY IF(origin = 'batch', 0, 1), snapshot DESC
-    ) AS age
-  FROM written
-),
-
-present AS (
-  SELECT
-    DATE(window_start) AS day,
-    COUNT(*) AS cells,
-    MAX(
-      IF(
-        granularity = 'day' AND breakdown = 'overall' AND facet = 'all' AND facet_value = 'all',
-        conversations, NULL
-      )
-    ) AS conversations
-  FROM `{{dataset}}.aggregates_latest`
-  GROUP BY DATE(window_start)
-)
-
-SELECT n.day, n.origin, n.snapshot, n.revision, COALESCE(p.cells, 0) AS cells, p.conversations
-FROM newest AS n
-LEFT JOIN present AS p ON n.day = p.day
-WHERE n.age = 1
-ORDER BY n.day DESC
+SELECT
+  DATE(window_start) AS day,
+  MAX(origin) AS origin,
+  COUNT(DISTINCT generation) AS generations,
+  MAX(revision) AS revision,
+  COUNT(*) AS places,
+  SUM(IF(window_kind = 'day' AND breakdown = 'overall', conversations, 0)) AS conversations
+FROM `{{restricted}}.counts_current`
+WHERE window_kind IN ('hour', 'day')
+GROUP BY DATE(window_start)
+ORDER BY day DESC
 LIMIT {DAYS_SHOWN}
 """
-_RELEASED: Final = "SELECT MAX(revision) AS revision FROM `{dataset}.aggregates`"
+_PUBLISHED: Final = """\
+SELECT DATE(window_start) AS day, version
+FROM `{dataset}.publications_current`
+WHERE window_kind = 'day'
+"""
+_WRITTEN: Final = """\
+SELECT
+  (SELECT MAX(revision) FROM `{restricted}.counts`) AS counted_us,
+  (SELECT MAX(attempt) FROM `{dataset}.publications`) AS published_us
+"""
 _DEAD_LETTERS: Final = """\
 SELECT
-  reason, COUNT(*) AS letters, COUNT(DISTINCT payload_sha256) AS payloads,
+  reason, COUNT(*) AS letters, COUNT(DISTINCT payload_hash) AS payloads,
   COUNT(DISTINCT run) AS runs
-FROM `{dataset}.dead_letters`
+FROM `{restricted}.dead_letters`
 GROUP BY reason
 ORDER BY letters DESC, reason
 """
@@ -177,23 +164,25 @@ class RunLedger:
 
 @dataclass(frozen=True)
 class Day:
-    """The latest release of one UTC day.
+    """The counts of one UTC day.
 
     Attributes:
       day: the day.
       origin: whether its rows come from a stream or a batch.
-      snapshot: revision of its current complete release, microseconds since the epoch.
+      generations: number of jobs that counted it, one after another.
       revision: revision of its newest row, microseconds since the epoch.
-      cells: number of current cells.
-      conversations: number of conversations overall; None if the number was not published.
+      places: number of current rows of the day and its hours.
+      conversations: exact number of conversations.
+      version: its published version; None if it is not published.
     """
 
     day: date
     origin: str
-    snapshot: int
+    generations: int
     revision: int
-    cells: int
-    conversations: int | None
+    places: int
+    conversations: int
+    version: int | None
 
 
 @dataclass(frozen=True)
@@ -219,14 +208,16 @@ class Status:
     Attributes:
       now_us: time of the status, microseconds since the epoch.
       runs: the requested runs, the newest first.
-      released_us: newest revision of the aggregates; None if there are no aggregates.
+      counted_us: newest revision of the counts; None if there are none.
+      published_us: when the newest publication was made; None if there is none.
       days: the most recent days, the newest first.
       dead_letters: the dead letters of all runs, by reason.
     """
 
     now_us: int
     runs: tuple[RunLedger, ...]
-    released_us: int | None
+    counted_us: int | None
+    published_us: int | None
     days: tuple[Day, ...]
     dead_letters: tuple[DeadLetters, ...]
 
@@ -254,11 +245,14 @@ def read_status(
     newest = sorted({max(t.run for t in totals if t.origin == o) for o in
                      {t.origin for t in totals}}, reverse=True)  # fmt: skip
     chosen = runs if all_runs else [run] if run is not None else newest
+    versions = {row["day"]: row["version"] for row in query(_PUBLISHED)}
+    (written,) = query(_WRITTEN)
     return Status(
         now_us,
         tuple(_ledger_of(number, totals) for number in chosen),
-        next(iter(query(_RELEASED)))["revision"],
-        tuple(Day(**row) for row in query(_DAYS)),
+        written["counted_us"],
+        written["published_us"],
+        tuple(Day(**row, version=versions.get(row["day"])) for row in query(_DAYS)),
         tuple(DeadLetters(**row) for row in query(_DEAD_LETTERS)),
     )
 
@@ -282,7 +276,7 @@ def status_lines(status: Status) -> list[str]:
 
 
 def status_json(status: Status) -> dict[str, Any]:
-    """Returns a status for JSON, with runs, snapshots and revisions as in the tables."""
+    """Returns a status for JSON, with runs and revisions as in the tables."""
     return {
         "now": status.now_us,
         "runs": [
@@ -303,18 +297,23 @@ def status_json(status: Status) -> dict[str, Any]:
             }
             for run in status.runs
         ],
-        "aggregates": {
-            "revision": status.released_us,
-            "lag_s": _lag_s(status.now_us, status.released_us),
+        "counts": {
+            "revision": status.counted_us,
+            "lag_s": _lag_s(status.now_us, status.counted_us),
+        },
+        "publications": {
+            "attempt": status.published_us,
+            "lag_s": _lag_s(status.now_us, status.published_us),
         },
         "days": [
             {
                 "day": x.day.isoformat(),
                 "origin": x.origin,
-                "snapshot": x.snapshot,
+                "generations": x.generations,
                 "revision": x.revision,
-                "cells": x.cells,
+                "places": x.places,
                 "conversations": x.conversations,
+                "version": x.version,
             }
             for x in status.days
         ],
@@ -351,22 +350,24 @@ def _lags(status: Status) -> list[tuple[str, str, str]]:
     return [
         ("last written", "at", "ago"),
         ("ledger", at(written_us), ago(status.now_us, written_us)),
-        ("aggregates", at(status.released_us), ago(status.now_us, status.released_us)),
+        ("counts", at(status.counted_us), ago(status.now_us, status.counted_us)),
+        ("publications", at(status.published_us), ago(status.now_us, status.published_us)),
     ]
 
 
 def _day_lines(days: Sequence[Day]) -> list[str]:
     if not days:
-        return ["no day has been released yet"]
-    header = ("day", "origin", "snapshot", "revision", "cells", "conversations")
+        return ["no day has been counted yet"]
+    header = ("day", "origin", "counted at", "published", "generations", "places", "conversations")
     rows = [
         (
             x.day.isoformat(),
             x.origin,
-            at(x.snapshot),
             at(x.revision),
-            f"{x.cells:,}",
-            "not published" if x.conversations is None else f"{x.conversations:,}",
+            "no" if x.version is None else f"version {x.version}",
+            f"{x.generations:,}",
+            f"{x.places:,}",
+            f"{x.conversations:,}",
         )
         for x in days
     ]

@@ -11,9 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.report import wording
 from pipelines.report.figures import Change, Day, Share
 from pipelines.report.shapes import Bar, Bars, Column, Columns, Point, Series, Tick
-from pipelines.report.wording import Wording, percent_interval, points, points_interval, readable
+from pipelines.report.wording import percent, percent_interval, points, points_interval, readable
+from schemas.published import CORRECTED
 from transforms.conversation.summary import LONG_OVER
 from transforms.facets.facet import ALL
 
@@ -24,15 +26,15 @@ _HEADROOM: Final = 1.08
 """Top of a scale, as a multiple of the largest figure."""
 
 
-def share_bars(shares: Iterable[Share], words: Wording, quiet: Collection[str] = ()) -> Bars:
+def share_bars(shares: Iterable[Share], quiet: Collection[str] = ()) -> Bars:
     """Draws each share's best estimate as a bar that starts at zero."""
     shares = list(shares)
-    scale = _Scale.to(max((_top(s.best) for s in shares), default=0))
-    bars = [_share_bar(share, scale, words, share.name in quiet) for share in shares]
+    scale = _Scale.to(max((s.high or s.best or 0 for s in shares), default=0))
+    bars = [_share_bar(share, scale, share.name in quiet) for share in shares]
     return Bars(bars, scale.ticks(_write_share), 0)
 
 
-def change_bars(changes: Iterable[Change], words: Wording) -> Bars:
+def change_bars(changes: Iterable[Change]) -> Bars:
     """Draws mean changes as points around a zero in the middle."""
     changes = list(changes)
     reach = max((max(-(c.low or 0), c.high or 0) for c in changes), default=0)
@@ -44,13 +46,12 @@ def change_bars(changes: Iterable[Change], words: Wording) -> Bars:
     bars = [
         Bar(
             name=readable(change.name),
-            text=words.mean(change),
+            text=wording.mean(change),
             interval=points_interval(change),
             counts=f"{change.conversations:,} conversations" if change.conversations else "",
             end=place(change.mean),
             low=place(change.low),
             high=place(change.high),
-            is_open=False,
             is_quiet=change.name == ALL,
         )
         for change in changes
@@ -60,17 +61,17 @@ def change_bars(changes: Iterable[Change], words: Wording) -> Bars:
     return Bars(bars, [Tick(50 + scale.place(value) / 2, points(value)) for value in marks], 50)
 
 
-def length_columns(lengths: Sequence[Share], words: Wording) -> Columns:
+def length_columns(lengths: Sequence[Share]) -> Columns:
     """Draws the length bins as columns. Each bin's smallest length is written at its left edge."""
     width = 100 / max(len(lengths), 1)
-    scale = _Scale.to(max((share.share or 0 for share in lengths), default=0))
+    scale = _Scale.to(max((share.best or 0 for share in lengths), default=0))
     columns = [
         Column(
             at=index * width,
             width=width,
-            height=None if share.share is None else scale.place(share.share),
-            text="" if share.share is None else _brief(share.share),
-            name=f"{share.name} human messages: {words.share(share)}",
+            height=None if share.best is None else scale.place(share.best),
+            text="" if share.best is None else _brief(share.best),
+            name=f"{share.name} human messages: {wording.estimate(share)}",
             is_quiet=_fewest(share.name) <= LONG_OVER,
         )
         for index, share in enumerate(lengths)
@@ -79,9 +80,7 @@ def length_columns(lengths: Sequence[Share], words: Wording) -> Columns:
     return Columns(columns, [], marks)
 
 
-def count_columns(
-    counts: Sequence[tuple[str, int | None]], words: Wording, marks: Sequence[Tick]
-) -> Columns:
+def count_columns(counts: Sequence[tuple[str, int | None]], marks: Sequence[Tick]) -> Columns:
     """Draws numbers of conversations as columns with labels."""
     width = 100 / max(len(counts), 1)
     scale = _Scale.to(max((n or 0 for _, n in counts), default=0))
@@ -91,7 +90,7 @@ def count_columns(
             width=width,
             height=None if n is None else scale.place(n),
             text="",
-            name=f"{name}: {words.count(n)}",
+            name=f"{name}: {wording.count(n)}",
             is_quiet=True,
         )
         for index, (name, n) in enumerate(counts)
@@ -109,32 +108,36 @@ def _fewest(length: str) -> int:
     return int(length.removesuffix("+").partition("-")[0])
 
 
-def day_series(days: Sequence[Day], words: Wording) -> Series:
-    """Draws the share of affective conversations by day.
+def day_series(days: Sequence[Day]) -> Series:
+    """Draws the best estimate of the share of affective conversations by day.
 
-    The corrected shares are drawn if every day has one; otherwise the raw shares are drawn.
+    A day whose method differs from that of most days is left out, so that the line does not mix raw
+    and corrected shares.
     """
-    known = [day.affective for day in days if day.affective.share is not None]
-    is_corrected = bool(known) and all(share.is_corrected for share in known)
-    shares = [day.affective.best if is_corrected else day.affective for day in days]
-    scale = _Scale.to(max((s.high or s.share or 0 for s in shares), default=0))
+    methods = [day.affective.method for day in days if day.affective.method is not None]
+    method = max(methods, key=methods.count, default=None)
+    scale = _Scale.to(max((d.affective.high or d.affective.best or 0 for d in days), default=0))
     width = 100 / max(len(days), 1)
     runs: list[list[Point]] = [[]]
-    for index, (day, share) in enumerate(zip(days, shares, strict=True)):
-        if share.share is None or share.low is None:
+    for index, day in enumerate(days):
+        share = day.affective
+        if share.best is None or share.low is None or share.high is None or share.method != method:
             runs.append([])
             continue
         runs[-1].append(
             Point(
                 at=(index + 0.5) * width,
-                height=scale.place(share.share),
+                height=scale.place(share.best),
                 low=scale.place(share.low),
-                high=scale.place(share.share if share.high is None else share.high),
-                name=f"{day.day:%Y-%m-%d}: {words.share(share)} ({percent_interval(share)})",
+                high=scale.place(share.high),
+                name=f"{day.day:%Y-%m-%d}: {percent(share.best)} ({percent_interval(share)})",
             )
         )
     return Series(
-        [run for run in runs if run], scale.ticks(_write_share), day_marks(days), is_corrected
+        [run for run in runs if run],
+        scale.ticks(_write_share),
+        day_marks(days),
+        method == CORRECTED,
     )
 
 
@@ -180,31 +183,20 @@ def _write_count(value: float) -> str:
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _top(share: Share) -> float:
-    """Returns the largest value drawn for a share.
+def _share_bar(share: Share, scale: _Scale, is_quiet: bool) -> Bar:
+    def place(value: float | None) -> float | None:
+        return None if value is None else scale.place(value)
 
-    For a lower bound, the upper end of the interval is not drawn.
-    """
-    high = None if share.is_lower_bound else share.high
-    return high or share.share or 0
-
-
-def _share_bar(share: Share, scale: _Scale, words: Wording, is_quiet: bool) -> Bar:
-    best = share.best
-    interval = None
-    if best.low is not None and best.high is not None and not share.is_lower_bound:
-        interval = scale.place(best.low), scale.place(best.high)
     return Bar(
         name=readable(share.name),
-        text=words.share(best),
-        interval=percent_interval(best) if interval else "",
-        counts=words.counts(share),
-        end=None if best.share is None else scale.place(best.share),
-        low=interval[0] if interval else None,
-        high=interval[1] if interval else None,
-        is_open=share.is_lower_bound,
+        text=wording.estimate(share),
+        interval=percent_interval(share),
+        counts=wording.counts(share),
+        end=place(share.best),
+        low=place(share.low),
+        high=place(share.high),
         is_quiet=is_quiet,
-        note=words.beside(share),
+        note=wording.beside(share),
     )
 
 

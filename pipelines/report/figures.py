@@ -1,41 +1,43 @@
 """Defines the figures that are shown in the report and in the terminal's summary.
 
-A figure that was withheld is None, so that it can't be mistaken for zero.
+A figure that was not published is None, so that it can't be mistaken for zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from schemas.breakdowns import BREAKDOWNS
 from schemas.labels import TYPES
-from transforms.estimation.rates import Drift
+from schemas.published import CORRECTED, COUNTED
+from transforms.estimation.rates import Drift, Rate
 from transforms.facets.facet import ALL, Facet
+from transforms.publishing.policy import Policy
 
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
 
-_LABELS: Final = {declared.name: declared.label for declared in BREAKDOWNS}
+TOGETHER: Final = "companionship_and_roleplay"
+"""The facet that counts companionship and both roleplays together."""
+
+LABELS: Final = {declared.name: declared.label for declared in BREAKDOWNS}
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of conversations, raw and corrected, each with a 95 % interval.
+    """A share of conversations, with its 95 % interval.
 
     Attributes:
       name: name of the part: a type, a use, a length …
-      conversations: number of conversations in the part; None if withheld.
-      whole: number of conversations of which this is a share; None if withheld.
-      share, low, high: raw share and its interval, in [0, 1]; None if not known.
-      is_lower_bound: whether some of the part was withheld, so the true share may be larger.
-      days: number of days on which the part was released.
-      corrected, corrected_low, corrected_high: share corrected for the classifier's errors, and
-        its interval, in [0, 1]; None if not known.
-      is_counted: whether the part was counted without a classifier. If it was, the raw and
-        corrected shares are equal.
+      conversations: published number of conversations in the part; None if not published.
+      whole: published number of conversations of which this is a share; None if not published.
+      raw: share as the classifier gave the labels, in [0, 1]; None if not published.
+      corrected: share corrected for the classifier's errors; None if there is no correction.
+      low, high: interval of `best`.
+      method: `COUNTED`, `RAW` or `CORRECTED` of `schemas.published`; None if not published.
       is_supported: whether a correction is possible as far as is known. It is not if the
         classifier's errors were measured on too little data, or hardly tell conversations apart.
     """
@@ -43,76 +45,63 @@ class Share:
     name: str
     conversations: int | None = None
     whole: int | None = None
-    share: float | None = None
+    raw: float | None = None
+    corrected: float | None = None
     low: float | None = None
     high: float | None = None
-    is_lower_bound: bool = False
-    days: int = 0
-    corrected: float | None = None
-    corrected_low: float | None = None
-    corrected_high: float | None = None
-    is_counted: bool = False
+    method: str | None = None
     is_supported: bool = True
 
     @property
-    def is_corrected(self) -> bool:
-        """Whether the corrected share is known."""
-        return self.corrected is not None
+    def best(self) -> float | None:
+        """The best estimate: the corrected share if there is one, otherwise the raw share."""
+        return self.raw if self.corrected is None else self.corrected
 
     @property
-    def best(self) -> Share:
-        """The best estimate: the corrected share if there is one, otherwise the raw share."""
-        if not self.is_corrected:
-            return self
-        return replace(self, share=self.corrected, low=self.corrected_low, high=self.corrected_high)
+    def is_corrected(self) -> bool:
+        """Whether the best estimate is the corrected share."""
+        return self.method == CORRECTED
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the share involves no label, so that there is nothing to correct."""
+        return self.method == COUNTED
 
 
 @dataclass(frozen=True)
 class Change:
-    """The mean sentiment change of a group, in points of the scale -1..+1; None if withheld."""
+    """The mean change of mood of a group, in points of the scale -1..+1; None if not published."""
 
     name: str
     conversations: int | None = None
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The publication that the figures come from, and how its numbers were protected."""
+
+    publication: str
+    policy: Policy
+    key_id: str
+    metrics_version: str
+    classifier_version: str
 
 
 @dataclass(frozen=True)
 class Period:
-    """The days covered by the run.
-
-    `days` is the number of days with at least one released figure.
-    """
+    """The days covered by the run, and the published number of conversations."""
 
     conversations: int
-    days: int
     first: date
     last: date
-    min_users: int
-    min_conversations: int
-    metrics_versions: Sequence[str]
-    classifier_versions: Sequence[str]
 
     @property
-    def is_exhaustive(self) -> bool:
-        """Whether nothing was withheld. If nothing was, a missing figure is a true zero."""
-        return self.min_users == 1 and self.min_conversations == 1
-
-
-@dataclass(frozen=True)
-class HeadlineDrift:
-    """Conversations that opened as coaching or counseling, and closed as companionship.
-
-    Attributes:
-      share: their number, and their raw share of those that opened so. If it is a lower bound, the
-        upper end of the interval counts in all withheld pairs.
-      withheld: number of conversations whose pair of types was withheld; None if not known.
-    """
-
-    share: Share
-    withheld: int | None
+    def days(self) -> int:
+        """The number of days from the first to the last."""
+        return (self.last - self.first).days + 1
 
 
 @dataclass(frozen=True)
@@ -128,35 +117,24 @@ class Value:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The values of a breakdown, largest first, and the number of conversations withheld."""
+    """The published values of a breakdown, largest first.
+
+    `unlisted` is the number of further values, which only the database has.
+    """
 
     name: str
     label: str
     values: Sequence[Value]
     unlisted: int
-    not_published: int
 
 
 @dataclass(frozen=True)
 class Day:
-    """The figures of one UTC day; a figure is None if it was not released."""
+    """The figures of one UTC day; a figure is None if it was not published."""
 
     day: date
     conversations: int | None
     affective: Share
-
-
-@dataclass(frozen=True)
-class Rate:
-    """The classifier's errors on one value, measured on conversations with known labels."""
-
-    facet: str
-    value: str
-    language: str
-    true_positives: int
-    positives: int
-    false_positives: int
-    negatives: int
 
 
 @dataclass(frozen=True)
@@ -169,35 +147,52 @@ class FacetShares:
 
 @dataclass(frozen=True)
 class Figures:
-    """All figures of a run. If `period` is None, nothing was released."""
+    """All figures of a run. If `period` is None, nothing was published."""
 
+    receipt: Receipt | None
     period: Period | None
     affective: Share
     types: Sequence[Share]
     types_of_affective: Sequence[Share]
+    together: Share
     uses: Sequence[Share]
     lengths: Sequence[Share]
     long: Sequence[Share]
     changes: Sequence[Change]
     pushback: Sequence[Share]
     reasons: Sequence[Share]
-    headline_drift: HeadlineDrift
-    headline_drift_long: HeadlineDrift
+    headline_drift: Share
+    headline_drift_long: Share
     measured_drift: Drift | None
     more: Sequence[FacetShares]
     breakdowns: Sequence[Breakdown]
     days: Sequence[Day]
     hours: Sequence[int | None]
-    ledger: Sequence[tuple[str, str, int]]
-    dead_letters: Sequence[tuple[str, str, int]]
+    """Conversations by hour of the day. If numbers are exact, all days together; otherwise those of
+    the day in the middle."""
     rates: Sequence[Rate]
     unsupported: Sequence[tuple[str, str]]
     """Facets and values that are not corrected, because their rates do not support it."""
-    are_uses_coherent: bool
-    """Whether all uses were corrected together, so that they sum to one."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every number is exact, and a missing one is a true zero."""
+        return self.receipt is not None and self.receipt.policy.is_exact
 
     @property
     def is_corrected(self) -> bool:
         """Whether at least one classified share could be corrected."""
-        shares = (self.affective, *self.types, *self.uses, *self.pushback, *self.reasons)
+        shares = (
+            self.affective,
+            *self.types,
+            self.together,
+            *self.uses,
+            *self.pushback,
+            *self.reasons,
+        )
         return any(share.is_corrected for share in shares)
+
+    @property
+    def are_uses_coherent(self) -> bool:
+        """Whether all uses were corrected together, so that they sum to one."""
+        return all(use.is_corrected for use in self.uses)

@@ -1,4 +1,4 @@
-"""Renders the report, a single HTML file, and the lines of the terminal's summary.
+"""Renders the report as a single HTML file. Also renders the summary lines for the terminal.
 
 The page is rendered from a Jinja2 template with autoescaping, because values of breakdowns, file
 names and reasons are untrusted. It has no scripts, and its content security policy forbids scripts,
@@ -19,16 +19,15 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from pipelines.report import charts
-from pipelines.report.figures import AFFECTIVE, Change, Figures, Rate, Share
+from pipelines.report import charts, wording
+from pipelines.report.figures import AFFECTIVE, TOGETHER, Change, Figures, Receipt, Share
 from pipelines.report.reader import read_figures
 from pipelines.report.run import Ledger, Run
 from pipelines.report.shapes import Tick
 from pipelines.report.wording import (
-    NOT_SUPPORTED,
-    Wording,
     percent,
     percent_interval,
+    plural,
     points,
     points_interval,
     readable,
@@ -36,6 +35,7 @@ from pipelines.report.wording import (
 )
 from pipelines.terminal.text import aligned
 from schemas.labels import AFFECTIVE_TYPES, TYPES, USES
+from transforms.estimation.rates import Rate
 from transforms.facets.facet import ALL
 from transforms.facets.registry import FACETS
 
@@ -44,9 +44,6 @@ REPORT_FILE: Final = "report.html"
 _TEMPLATES: Final = "templates"
 _SHOWN_VALUES: Final = 8
 """Number of values of a breakdown that are shown until the reader asks for more."""
-
-_NO_CORRECTION: Final = "\N{EN DASH}"
-"""Text that is shown if there is no corrected share."""
 
 _HOUR_MARKS: Final = (0, 6, 12, 18, 23)
 
@@ -74,9 +71,10 @@ _DEFINITIONS: Final = (
      "and Decaestecker 2002)."),
     ("Not supported", "A correction that would rest on too few held-out conversations, or on a "
      "classifier that hardly tells them apart, so that the share might get worse."),
-    ("95% interval", "For a raw share, Wilson’s score interval; it covers chance only. For a "
-     "corrected share, Lang and Reiczigel’s interval or one derived from it, and for uses, one "
-     "from random draws; it also covers chance in the measured error rates."),
+    ("95% interval", "It covers chance in the conversations, in the measured error rates of a "
+     "corrected share, and in the noise that protects the numbers. It does not cover the "
+     "classifier’s errors in a raw share."),
+    ("Too few", "The figure has too few users or conversations to be shown. It need not be zero."),
 )  # fmt: skip
 
 
@@ -125,51 +123,52 @@ def summary_lines(folder: Path) -> list[str]:
     period = figures.period
     if period is None:
         return [
-            "Nothing was released: there were no conversations, or too few users or conversations "
-            "for the thresholds."
+            "Nothing was published: there were no conversations, or too few users or conversations."
         ]
-    words = Wording(period)
     rows = [("all conversations", "", "", "", "", f"{period.conversations:,}")]
-    rows += [_share_row("affective", figures.affective, words)]
-    rows += [_share_row(f"  {readable(s.name).lower()}", s, words) for s in figures.types]
-    rows += [_share_row("over 50 human messages", figures.long[0], words)]
-    rows += [_share_row("pushback", figures.pushback[0], words)]
-    rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE), words)]
-    title = f"{period.first} to {period.last} (UTC), {_plural(period.days, 'day')}"
-    header = ("", "corrected", "95% interval", "raw", "95% interval", "conversations")
-    table = [header, *rows]
-    if not figures.is_corrected:
-        return [title, "", *aligned([(line[0], *line[3:]) for line in table])]
-    return [title, "", *aligned(table)]
+    rows += [_share_row("affective", figures.affective)]
+    rows += [_share_row(f"  {readable(s.name).lower()}", s) for s in figures.types]
+    rows += [_share_row("companionship and roleplay", figures.together)]
+    rows += [_share_row("over 50 human messages", figures.long[0])]
+    rows += [_share_row("pushback", figures.pushback[0])]
+    rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE))]
+    title = f"{period.first} to {period.last} (UTC), {plural(period.days, 'day')}"
+    header = ("", "estimate", "95% interval", "method", "raw", "conversations")
+    return [title, _protection_line(figures), "", *aligned([header, *rows])]
+
+
+def _protection_line(figures: Figures) -> str:
+    if figures.is_exact or figures.receipt is None:
+        return "every number is exact: keep the output to yourself"
+    policy = figures.receipt.policy
+    return (
+        f"published from {plural(policy.min_users, 'user')} and "
+        f"{plural(policy.min_conversations, 'conversation')} on, "
+        f"with noise of at most \N{PLUS-MINUS SIGN}{policy.max_noise}"
+    )
 
 
 def _context(figures: Figures, run: Run) -> dict[str, Any]:
     """Returns the template's variables by name."""
-    words = Wording(figures.period)
-    is_exhaustive = figures.period is not None and figures.period.is_exhaustive
     return {
         "figures": figures,
         "period": figures.period,
-        "is_exhaustive": is_exhaustive,
+        "receipt": figures.receipt,
+        "protection": wording.protection(figures.receipt) if figures.receipt else [],
         "run": run,
-        "words": words,
+        "words": wording,
         "long": figures.long[0],
         "pushback": figures.pushback[0],
         "mood": _named(figures.changes, AFFECTIVE),
         "reliability": reliability(figures.measured_drift),
-        "charts": _charts(figures, words),
-        "tables": _tables(figures, words),
+        "charts": _charts(figures),
+        "tables": _tables(figures),
         "breakdowns": figures.breakdowns,
-        "dead_letters": [(reason, step, f"{n:,}") for step, reason, n in figures.dead_letters],
         "fates": _FATES,
         "definitions": _DEFINITIONS,
-        "about": _about(figures, run),
-        "ledger": Ledger.of(figures.ledger or run.ledger),
-        "withheld": _withheld(figures),
-        "withheld_values": [
-            (b.label, f"{len(b.values) + b.unlisted:,}", f"{b.not_published:,}")
-            for b in figures.breakdowns
-        ],
+        "about": _about(run),
+        "publication": _publication(figures.receipt),
+        "ledger": Ledger.of(run.ledger),
         "shown_values": _SHOWN_VALUES,
         "percent": percent,
         "percent_interval": percent_interval,
@@ -181,36 +180,38 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "points": points,
         "points_interval": points_interval,
         "readable": readable,
-        "plural": _plural,
+        "plural": plural,
     }
 
 
-def _charts(figures: Figures, words: Wording) -> dict[str, Any]:
+def _charts(figures: Figures) -> dict[str, Any]:
     days = [(f"{day.day:%Y-%m-%d}", day.conversations) for day in figures.days]
     hours = [(f"{hour:02}:00 UTC", n) for hour, n in enumerate(figures.hours)]
     hour_marks = [Tick((h + 0.5) / len(hours) * 100, f"{h:02}") for h in _HOUR_MARKS]
     return {
-        "types": charts.share_bars(figures.types, words, quiet=_NOT_AFFECTIVE),
-        "types_of_affective": charts.share_bars(figures.types_of_affective, words),
-        "uses": charts.share_bars(figures.uses, words, quiet=USES[1:]),
-        "lengths": charts.length_columns(figures.lengths, words),
+        "types": charts.share_bars(
+            (*figures.types, figures.together), quiet=(*_NOT_AFFECTIVE, TOGETHER)
+        ),
+        "types_of_affective": charts.share_bars(figures.types_of_affective),
+        "uses": charts.share_bars(figures.uses, quiet=USES[1:]),
+        "lengths": charts.length_columns(figures.lengths),
         "long_mark": charts.long_mark(figures.lengths),
-        "long": charts.share_bars(figures.long, words, quiet=(ALL, *_NOT_AFFECTIVE)),
-        "changes": charts.change_bars(figures.changes, words),
-        "pushback": charts.share_bars(figures.pushback, words, quiet=(ALL,)),
-        "reasons": charts.share_bars(figures.reasons, words),
-        "more": [charts.share_bars(more.shares, words) for more in figures.more],
-        "days": charts.day_series(figures.days, words),
-        "day_counts": charts.count_columns(days, words, charts.day_marks(figures.days)),
-        "hours": charts.count_columns(hours, words, hour_marks),
+        "long": charts.share_bars(figures.long, quiet=(ALL, *_NOT_AFFECTIVE)),
+        "changes": charts.change_bars(figures.changes),
+        "pushback": charts.share_bars(figures.pushback, quiet=(ALL,)),
+        "reasons": charts.share_bars(figures.reasons),
+        "more": [charts.share_bars(more.shares) for more in figures.more],
+        "days": charts.day_series(figures.days),
+        "day_counts": charts.count_columns(days, charts.day_marks(figures.days)),
+        "hours": charts.count_columns(hours, hour_marks),
     }
 
 
-def _tables(figures: Figures, words: Wording) -> dict[str, Any]:
+def _tables(figures: Figures) -> dict[str, Any]:
     tables: dict[str, Any] = {
-        name: [_share_cells(share, words) for share in shares]
+        name: [_share_cells(share) for share in shares]
         for name, shares in (
-            ("types", figures.types),
+            ("types", (*figures.types, figures.together)),
             ("types_of_affective", figures.types_of_affective),
             ("uses", figures.uses),
             ("lengths", figures.lengths),
@@ -219,113 +220,89 @@ def _tables(figures: Figures, words: Wording) -> dict[str, Any]:
             ("reasons", figures.reasons),
         )
     }
-    tables["more"] = [[_share_cells(s, words) for s in more.shares] for more in figures.more]
-    tables["changes"] = [_change_cells(change, words) for change in figures.changes]
+    tables["more"] = [[_share_cells(s) for s in more.shares] for more in figures.more]
+    tables["changes"] = [_change_cells(change) for change in figures.changes]
     tables["days"] = [
-        (
-            f"{day.day:%Y-%m-%d}",
-            words.count(day.conversations),
-            *_both(day.affective, words),
-        )
+        (f"{day.day:%Y-%m-%d}", wording.count(day.conversations), *_estimate(day.affective))
         for day in figures.days
     ]
     tables["hours"] = [
-        (f"{hour:02}:00", words.count(count)) for hour, count in enumerate(figures.hours)
+        (f"{hour:02}:00", wording.count(count)) for hour, count in enumerate(figures.hours)
     ]
     return tables
 
 
-def _share_cells(share: Share, words: Wording) -> tuple[str, ...]:
+def _share_cells(share: Share) -> tuple[str, ...]:
     return (
         readable(share.name),
-        words.count(share.conversations),
+        wording.count(share.conversations),
         "" if share.whole is None else f"{share.whole:,}",
-        *_both(share, words),
-        str(share.days or ""),
+        *_estimate(share),
     )
 
 
-def _both(share: Share, words: Wording) -> tuple[str, str, str, str]:
-    """Writes the corrected and the raw share, each with its interval."""
-    none = _NO_CORRECTION if share.is_supported else NOT_SUPPORTED
-    corrected = ("", "") if share.share is None else (none, "")
-    if share.is_corrected:
-        corrected = words.share(share.best), percent_interval(share.best)
-    return *corrected, words.share(share), percent_interval(share)
+def _estimate(share: Share) -> tuple[str, str, str, str]:
+    """Writes the best estimate, its interval, its method, and the raw share beside it."""
+    raw = "" if share.raw is None or share.is_counted else wording.raw(share)
+    return wording.estimate(share), percent_interval(share), wording.method(share), raw
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
     """Writes the numbers of a value's correctly found conversations and of its false alarms."""
-    name = rate.facet if rate.value == ALL else rate.value
     return (
-        readable(name),
+        readable(rate.facet if rate.facet_value == ALL else rate.facet_value),
         "any" if rate.language == ALL else rate.language,
         f"{rate.true_positives:,} of {rate.positives:,}",
         f"{rate.false_positives:,} of {rate.negatives:,}",
     )
 
 
-def _change_cells(change: Change, words: Wording) -> tuple[str, ...]:
+def _change_cells(change: Change) -> tuple[str, ...]:
     return (
         readable(change.name),
-        words.count(change.conversations),
-        words.mean(change),
+        wording.count(change.conversations),
+        wording.mean(change),
         points_interval(change),
-        "" if change.deviation is None else f"{change.deviation:.2f}",
     )
 
 
-def _withheld(figures: Figures) -> list[tuple[str, int, int, int]]:
-    """Returns how many figures of each kind were released on all days, on some days, and never."""
-    if figures.period is None:
-        return []
-    kinds = (
-        ("Types", figures.types),
-        ("Uses", figures.uses),
-        ("Lengths", figures.lengths),
-        ("Long conversations", figures.long),
-        ("Pushback", figures.pushback),
-        ("Reasons for pushback", figures.reasons),
-    )
-    rows = []
-    for kind, shares in kinds:
-        never = sum(share.conversations is None for share in shares)
-        partly = sum(share.is_lower_bound for share in shares)
-        rows.append((kind, len(shares) - never - partly, partly, never))
-    return rows
-
-
-def _about(figures: Figures, run: Run) -> list[tuple[str, str]]:
+def _about(run: Run) -> list[tuple[str, str]]:
     """Returns the known facts about the run, each with its label."""
-    period = figures.period
-    classifiers = list(period.classifier_versions) if period else []
     said = [
         ("Input", ", ".join(run.inputs)),
         ("Started", run.started_at),
         ("Finished", run.finished_at),
-        ("Version of the definitions", ", ".join(period.metrics_versions) if period else ""),
-        ("Version of the classifier", ", ".join(classifiers) or run.classifier_version),
+        ("Version of the classifier", run.classifier_version),
         *run.settings,
     ]
     return [(term, value) for term, value in said if value]
+
+
+def _publication(receipt: Receipt | None) -> list[tuple[str, str]]:
+    """Returns the receipt of the publication, each entry with its label."""
+    if receipt is None:
+        return []
+    return [
+        ("Publication", receipt.publication),
+        ("Version of the definitions", receipt.metrics_version),
+        ("Version of the classifier", receipt.classifier_version),
+        ("Id of the secret behind the noise", receipt.key_id),
+    ]
 
 
 def _named(changes: Sequence[Change], name: str) -> Change:
     return next(change for change in changes if change.name == name)
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 _Line = tuple[str, str, str, str, str, str]
 
 
-def _share_row(label: str, share: Share, words: Wording) -> _Line:
+def _share_row(label: str, share: Share) -> _Line:
     count = "" if share.conversations is None else f"{share.conversations:,}"
-    return label, *_both(share, words), count
+    estimate, interval, _, raw = _estimate(share)
+    return label, estimate, interval, share.method or "", raw, count
 
 
-def _change_row(label: str, change: Change, words: Wording) -> _Line:
+def _change_row(label: str, change: Change) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
-    return label, "", "", words.mean(change), points_interval(change), count
+    return label, wording.mean(change), points_interval(change), "", "", count

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipelines.report.wording import readable
 from schemas.failures import InputError
-from transforms.counting.ledger import FATES, OTHER_VALUE, READ
+from transforms.counting.ledger import DEAD_LETTER, FATES, OTHER_VALUE, READ
 
 RUN_FILE: Final = "run.json"
 
@@ -55,7 +55,7 @@ class Run:
             inputs=[str(name) for name in said.get("inputs") or ()],
             started_at=str(said.get("started_at") or ""),
             finished_at=str(said.get("finished_at") or ""),
-            settings=[_setting(*s) for s in flatten(said.get("settings") or {})],
+            settings=[_setting(*s) for s in flatten(_counting(said.get("settings") or {}))],
             classifier_version=str(classifier.get("version") or ""),
             measured=list(flatten(classifier.get("measured") or {})),
             notices=[_SYNTHESISED[f] for f in said.get("synthesised") or () if f in _SYNTHESISED],
@@ -68,11 +68,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger for the report: the number of records read, by outcome and by reason."""
+    """The ledger for the report: the number of records read, by outcome.
+
+    Reasons are given for dead letters only. Those of other accounts name days, and so would tell
+    exact numbers of conversations of single days.
+    """
 
     read: int
     fates: Sequence[tuple[str, int]]
-    reasons: Sequence[tuple[str, int]]
+    dead_letters: Sequence[tuple[str, int]]
     others: Sequence[tuple[str, str, int]]
     """The breakdown, reason and number of the values that became `other`."""
 
@@ -89,7 +93,7 @@ class Ledger:
             if account == OTHER_VALUE:
                 breakdown, _, why = reason.partition("/")
                 others.append((breakdown, why, records))
-            elif reason:
+            elif account == DEAD_LETTER and reason:
                 reasons[reason] = reasons.get(reason, 0) + records
         fates = [(fate, sums[fate]) for fate in FATES]
         by_size = sorted(reasons.items(), key=lambda r: (-r[1], r[0]))
@@ -99,6 +103,11 @@ class Ledger:
     def missing(self) -> int:
         """The number of records read that have no outcome; 0 if the ledger balances."""
         return self.read - sum(records for _, records in self.fates)
+
+
+def _counting(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leaves out the policy, because the publication's receipt states it."""
+    return {name: value for name, value in settings.items() if name != "policy"}
 
 
 def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 class Bar:
     """A bar with its end, interval and text. A part whose position is None is not drawn.
 
-    The true length of an open bar may be greater than the drawn length. A quiet bar is shown only
-    for comparison. The note gives the raw share if the bar shows a corrected share; otherwise it
-    says that the bar shows a raw share.
+    A quiet bar is shown only for comparison. The note gives the raw share if the bar shows a
+    corrected share; otherwise it says that the bar shows a raw share.
     """
 
     name: str
@@ -22,7 +21,6 @@ class Bar:
     end: float | None
     low: float | None
     high: float | None
-    is_open: bool
     is_quiet: bool
     note: str = ""
 

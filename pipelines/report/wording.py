@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pipelines.report.figures import Change, HeadlineDrift, Period, Share
+from pipelines.report.figures import Change, Receipt, Share
+from schemas.published import RAW
 from transforms.estimation.rates import Drift
 
 NOT_SUPPORTED: Final = "not supported"
 """Stands for a correction that the measured error rates do not support."""
 
-_AT_LEAST: Final = "\N{GREATER-THAN OR EQUAL TO}\N{NO-BREAK SPACE}"
+TOO_FEW: Final = "too few"
+"""Stands for a figure that was not published."""
 
+NONE: Final = "none"
+"""Stands for a figure of no conversations."""
 
 _MINUS: Final = "\N{MINUS SIGN}"
 
@@ -24,74 +28,90 @@ _NAMES: Final[Mapping[str, str]] = {
     "ai_identity": "AI identity",
     "harm_or_illegal": "Harm or illegal",
     "policy_other": "Other policy",
-    "not_published": "Not published",
 }
 
 
-class Wording:
-    """Formats figures as text, including those that were withheld."""
+def count(conversations: int | None) -> str:
+    """Writes a number of conversations."""
+    return TOO_FEW if conversations is None else f"{conversations:,}"
 
-    def __init__(self, period: Period | None) -> None:
-        self._min_users = period.min_users if period else 0
-        self._is_exhaustive = period is not None and period.is_exhaustive
 
-    @property
-    def withheld(self) -> str:
-        """The text that stands for a withheld figure."""
-        if self._min_users > 1:
-            return f"fewer than {self._min_users} users"
-        return "not published"
+def estimate(share: Share) -> str:
+    """Writes the best estimate of a share as a percentage."""
+    return _missing(share.conversations) if share.best is None else percent(share.best)
 
-    def count(self, conversations: int | None) -> str:
-        """Writes a number of conversations."""
-        return self.withheld if conversations is None else f"{conversations:,}"
 
-    def share(self, share: Share) -> str:
-        """Writes a share as a percentage, and marks a share that is a lower bound."""
-        if share.share is None:
-            # If there is a count but no share, the denominator was withheld.
-            return {None: self.withheld, 0: "none"}.get(share.conversations, "share not known")
-        return f"{_AT_LEAST if share.is_lower_bound else ''}{percent(share.share)}"
+def raw(share: Share) -> str:
+    """Writes the raw share as a percentage."""
+    return _missing(share.conversations) if share.raw is None else percent(share.raw)
 
-    def beside(self, share: Share) -> str:
-        """Writes the note beside the best estimate.
 
-        The note is the raw share, or the word `raw` if the best estimate is itself raw. It says if
-        a correction is not supported.
-        """
-        if share.share is None or share.is_counted:
-            return ""
-        if share.is_corrected:
-            return f"raw {self.share(share)}"
-        return "raw" if share.is_supported else f"raw, correction {NOT_SUPPORTED}"
+def method(share: Share) -> str:
+    """Writes how a share was made, and whether a correction is not supported."""
+    if share.method is None:
+        return ""
+    if share.method == RAW and not share.is_supported:
+        return f"raw, correction {NOT_SUPPORTED}"
+    return share.method
 
-    def mean(self, change: Change) -> str:
-        """Writes a mean change in points."""
-        if change.mean is not None:
-            return points(change.mean)
-        return "none" if change.conversations == 0 else self.withheld
 
-    def headline_drift(self, drift: HeadlineDrift) -> str:
-        """Writes how many conversations turn from coaching or counseling to companionship."""
-        share = drift.share
-        if not share.conversations or share.share is None or share.low is None:
-            is_none = share.conversations == 0 and (self._is_exhaustive or drift.withheld == 0)
-            most = "" if is_none or not share.high else f"; at most {percent(share.high)}"
-            return ("none" if is_none else f"{self.withheld} a day") + most
-        at_least, at_most = ("at least ", "at most ") if share.is_lower_bound else ("", "")
-        ends = f"from {percent(share.low)}"
-        if share.high is not None:
-            ends = f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
-        return (
-            f"{at_least}{share.conversations:,} of {at_most}{share.whole:,} conversations, "
-            f"{at_least}{percent(share.share)} (95% interval {ends})"
+def beside(share: Share) -> str:
+    """Writes the note beside the best estimate: the raw share, or that the estimate is raw."""
+    if share.raw is None or share.is_counted:
+        return ""
+    return f"raw {percent(share.raw)}" if share.is_corrected else method(share)
+
+
+def mean(change: Change) -> str:
+    """Writes a mean change in points."""
+    return _missing(change.conversations) if change.mean is None else points(change.mean)
+
+
+def counts(share: Share) -> str:
+    """Writes a share as two counts, e.g. `12 of 345`."""
+    if not share.conversations or share.whole is None:
+        return ""
+    return f"{share.conversations:,} of {share.whole:,}"
+
+
+def drift(share: Share) -> str:
+    """Writes how many conversations turn from coaching or counseling to companionship."""
+    if share.best is None:
+        return estimate(share)
+    return (
+        f"{counts(share)} conversations, {percent(share.best)} "
+        f"(95% interval {percent_interval(share)})"
+    )
+
+
+def protection(receipt: Receipt) -> list[str]:
+    """Writes in sentences how the published numbers were protected."""
+    policy = receipt.policy
+    if policy.is_exact:
+        return [
+            "Every number is exact, and every figure is shown, however small. That suits only your "
+            "own conversations. This report is not anonymous: do not pass it on."
+        ]
+    said = [
+        f"A figure is shown only if it has at least {plural(policy.min_users, 'distinct user')} "
+        f"and {plural(policy.min_conversations, 'conversation')}. All others are called "
+        f"\u201c{TOO_FEW}\u201d; they need not be zero."
+    ]
+    if policy.max_noise:
+        said.append(
+            f"Every number of conversations has noise of at most \N{PLUS-MINUS SIGN}"
+            f"{policy.max_noise} (variance {policy.variance:g}), so that nobody can be singled out "
+            "by a difference. The noise is zero on average, and the intervals cover it."
         )
+    said.append(
+        f"Each breakdown shows at most {plural(policy.max_values, 'value')}, those with the most "
+        "users. The rest counts as \u201cother\u201d."
+    )
+    return said
 
-    def counts(self, share: Share) -> str:
-        """Writes a share as two counts, e.g. `12 of 345`."""
-        if not share.conversations or share.whole is None:
-            return ""
-        return f"{share.conversations:,} of {share.whole:,}"
+
+def _missing(conversations: int | None) -> str:
+    return NONE if conversations == 0 else TOO_FEW
 
 
 def percent(share: float) -> str:
@@ -104,11 +124,9 @@ def percent(share: float) -> str:
 
 
 def percent_interval(share: Share) -> str:
-    """Writes the 95 % interval of a share; for a lower bound, only the lower end."""
-    if share.low is None:
+    """Writes the 95 % interval of a share."""
+    if share.low is None or share.high is None:
         return ""
-    if share.high is None or share.is_lower_bound:
-        return f"from {percent(share.low)}"
     return f"{percent(share.low)[:-1]}\N{EN DASH}{percent(share.high)}"
 
 
@@ -144,3 +162,8 @@ def points_interval(change: Change) -> str:
 def readable(name: str) -> str:
     """Writes a label in plain words. Names that the project did not define keep their words."""
     return _NAMES.get(name, name.replace("_", " ").capitalize())
+
+
+def plural(number: int, noun: str) -> str:
+    """Writes a number of things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ real classifier is measured against them, and a `LabelReader` must match them ex
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -30,6 +31,13 @@ AFFECTIVE: Final = "affective"
 OTHER: Final = "other"
 LEISURE: Final = "leisure"
 
+FACETS: Final = frozenset((
+    "all", "companionship_and_roleplay", "drift", "drift_headline", "drift_long",
+    "drift_long_headline", "length", "long", "opening", "opening_long", "pushback",
+    "pushback_reason", "sentiment", "type", "use",
+))  # fmt: skip
+"""The facets that are counted here. A comparison with the job leaves other facets out."""
+
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
 _ENDS: Final = 3
@@ -40,7 +48,16 @@ _MIN_FOR_CHANGE: Final = 6
 _BINS: Final = {1: "0-1", 2: "2", 3: "3", 5: "4-5", 10: "6-10", 20: "11-20", 50: "21-50",
                 100: "51-100", 200: "101-200"}  # fmt: skip
 """The name of each length bin, by the largest number of human messages in it."""
-_SAID_BY_LENGTH: Final = {"overall": ("length",), "length": ("length", "long", "drift_long")}
+_SAID_BY_LENGTH: Final = {
+    "overall": ("length",),
+    "length": (
+        "length",
+        "long",
+        "drift_long",
+        "opening_long",
+        "drift_long_headline",
+    ),
+}
 """Facets that a breakdown omits, because the breakdown `length` gives the same numbers."""
 
 
@@ -98,7 +115,18 @@ class Truth:
     earlier.
     """
 
-    def __init__(self, session_gap_us: int, max_conversations_per_user: int = 100) -> None:
+    def __init__(
+        self, session_gap_us: int, max_conversations_per_user: int = 100, secret: bytes = b""
+    ) -> None:
+        """Starts with no conversations.
+
+        Args:
+          session_gap_us: the session gap.
+          max_conversations_per_user: how many of a user's conversations count on a day.
+          secret: the operator's secret, which decides which conversations of a user count. It does
+            not matter unless a user has more than `max_conversations_per_user` on a day.
+        """
+        self._rank_key = hmac.digest(secret, b"undertone rank\x01", "sha512")
         self._gap_us = session_gap_us
         self._limit = max_conversations_per_user
         self._open: dict[int, dict[str | None, list[_Ranked]]] = {}
@@ -124,10 +152,13 @@ class Truth:
             day_us = conversation.started_at_us // _DAY_US * _DAY_US
             if day_us < self._closed_before_us:
                 raise ValueError(
-                    f"the day that starts at {day_us} us is closed; add threads in time order"
+                    f"a conversation starts on the day that begins {day_us} µs after the epoch, "
+                    "but that day is already closed; add conversation ids in time order"
                 )
             by_user = self._open.setdefault(day_us, {})
-            ranked = _Ranked(_rank_of(conversation_id), conversation.started_at_us, conversation)
+            ranked = _Ranked(
+                self._rank_of(conversation_id), conversation.started_at_us, conversation
+            )
             by_user.setdefault(conversation.user, []).append(ranked)
 
     def record(self, account: str, reason: str = "") -> None:
@@ -156,6 +187,13 @@ class Truth:
     def ledger(self) -> dict[tuple[str, str], int]:
         """Returns the number of events by (account, reason) of the ledger."""
         return dict(self._ledger)
+
+    def _rank_of(self, conversation_id: str) -> bytes:
+        """Returns a conversation's rank.
+
+        Of the conversations of one user, those with the smallest ranks are counted.
+        """
+        return blake2b(conversation_id.encode(), key=self._rank_key, digest_size=8).digest()
 
     def _sum(self, conversations: Sequence[Conversation], *, has_user: bool) -> None:
         """Adds the conversations of one day that are from one user, or from unknown users."""
@@ -265,10 +303,16 @@ def _facets(
     types = [name for name in TYPES if name in (opening, closing)]
     groups = [ALL, *([AFFECTIVE] if use == AFFECTIVE else []), *types]
     drift = f"{opening}>{closing}"
+    turns = ["coaching_or_counseling"] if opening in ("coaching", "counseling") else []
+    turns += ["companionship"] if turns and closing == "companionship" else []
     facets = [("all", ALL), ("use", use), ("length", length), ("drift", drift)]
+    facets += [("opening", opening)] + [("drift_headline", turn) for turn in turns]
     facets += [("type", name) for name in types]
+    if {"companionship", *ROLEPLAY_TYPES} & set(types):
+        facets += [("companionship_and_roleplay", "any")]
     if is_long:
         facets += [("long", group) for group in groups] + [("drift_long", drift)]
+        facets += [("opening_long", opening)] + [("drift_long_headline", turn) for turn in turns]
     if has_change:
         facets += [("sentiment", group) for group in groups]
     if reasons:
@@ -282,15 +326,6 @@ def _facets(
 def _reported(facets: tuple[tuple[str, str], ...], breakdown: str) -> tuple[tuple[str, str], ...]:
     said = _SAID_BY_LENGTH.get(breakdown, ())
     return tuple(facet for facet in facets if facet[0] not in said)
-
-
-def _rank_of(conversation_id: str) -> bytes:
-    """Returns a conversation's rank.
-
-    Of the conversations of one user, those with the smallest ranks are counted.
-    """
-    hashed = blake2b(conversation_id.encode(), digest_size=16).digest()
-    return blake2b(hashed, digest_size=8, person=b"user-day-limit").digest()
 
 
 def _windows_of(conversation: Conversation) -> Iterator[tuple[str, int, str, str]]:

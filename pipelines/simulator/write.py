@@ -95,12 +95,13 @@ def write_simulation(
 
 
 def _clear(folder: Path) -> None:
-    """Removes only the files of an earlier simulation, which are marked as simulated."""
+    """Removes the files of an earlier simulation. Refuses if the folder has other archives."""
     old = sorted(folder.glob("*.avro"))
     for path in old:
         if "text" not in read_archive_metadata(path).get(SYNTHESISED, "").split(","):
             raise InputError(
-                f"{path} is not from a simulation and would mix with it; give another folder."
+                f"{path} was not written by a simulation, so simulated data can't be added to its "
+                "folder; choose another folder"
             )
     for path in (*old, folder / TRUTH, folder / LEDGER):
         path.unlink(missing_ok=True)

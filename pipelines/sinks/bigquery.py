@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import requests.exceptions
 from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
@@ -22,8 +22,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from schemas.failures import InputError
-from schemas.tables import TABLES, Table
-from schemas.views import VIEWS, view_description, view_sql
+from schemas.published import PUBLISHED_TABLES
+from schemas.table import Table
+from schemas.tables import RESTRICTED_TABLES
+from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS, view_description, view_sql
 
 _DATASET: Final = re.compile(r"(?P<project>[a-z][a-z0-9:.\-]{4,})\.(?P<name>[A-Za-z0-9_]+)")
 _ABOUT_THE_ROWS: Final = (400, 413)
@@ -74,6 +76,11 @@ class Dataset(NamedTuple):
     def __str__(self) -> str:
         return f"{self.project}.{self.name}"
 
+    @property
+    def restricted(self) -> Dataset:
+        """The dataset with the exact counts, which belongs to this published dataset."""
+        return self._replace(name=f"{self.name}_counts")
+
     def client(self) -> bigquery.Client:
         """Returns a client of the service that holds the dataset.
 
@@ -92,45 +99,86 @@ class Dataset(NamedTuple):
             ) from None
 
 
-def create_dataset(dataset: Dataset, location: str | None = None) -> None:
-    """Creates the dataset, its tables and its views where they do not exist.
+def create_datasets(dataset: Dataset, location: str | None = None) -> None:
+    """Creates a published dataset and its restricted one, with tables and views.
 
-    Existing views are updated in place, because deleting a view also deletes the rights to read it.
-    Existing tables keep their rows; a missing column is added, and is null in the existing rows.
+    What exists is kept. Existing views are updated in place, because deleting a view also deletes
+    the rights to read it. Existing tables keep their rows; a missing column is added, and is null
+    in the existing rows.
 
     Raises:
       InputError: if BigQuery can't be reached or refuses the request.
     """
+    _create(dataset, dataset, PUBLISHED_TABLES, PUBLISHED_VIEWS, location)
+    _create(dataset.restricted, dataset, RESTRICTED_TABLES, RESTRICTED_VIEWS, location)
+
+
+def _create(
+    created: Dataset,
+    published: Dataset,
+    tables: Sequence[Table],
+    views: Sequence[str],
+    location: str | None,
+) -> None:
     try:
-        client = dataset.client()
-        wanted = bigquery.Dataset(str(dataset))
+        client = created.client()
+        wanted = bigquery.Dataset(str(created))
         wanted.location = location
         client.create_dataset(wanted, exists_ok=True, retry=_SHORTLY)
-        for table in TABLES:
-            _make_table(client, _table(dataset, table))
-        for name in VIEWS:
-            view = bigquery.Table(f"{dataset}.{name}")
+        for table in tables:
+            _make_table(client, _table(created, table))
+        for name in views:
+            view = bigquery.Table(f"{created}.{name}")
             view.description = view_description(name)
-            view.view_query = view_sql(name, str(dataset))
+            view.view_query = view_sql(name, str(published), str(published.restricted))
             _make_view(client, view)
     except _UNREACHABLE as error:
-        raise InputError(_sentence(dataset, error)) from None
+        raise InputError(_sentence(created, error)) from None
 
 
 def query(dataset: Dataset, sql: str) -> list[dict[str, Any]]:
-    """Returns the rows of a query, in which `{dataset}` stands for the dataset.
+    """Returns the rows of a query.
+
+    In the query `{dataset}` stands for the published dataset, and `{restricted}` for the one with
+    the exact counts.
 
     Raises:
       InputError: if BigQuery can't be reached or refuses the request.
     """
     try:
         rows = dataset.client().query_and_wait(
-            sql.replace("{dataset}", str(dataset)),
+            sql.replace("{dataset}", str(dataset)).replace("{restricted}", str(dataset.restricted)),
             wait_timeout=_REQUEST_S,
             retry=_SHORTLY,
             job_retry=_SHORTLY,
         )
         return [dict(row.items()) for row in rows]
+    except _UNREACHABLE as error:
+        raise InputError(_sentence(dataset, error)) from None
+
+
+def load(dataset: Dataset, table: Table, lines: IO[bytes]) -> None:
+    """Appends rows to a table with a load job: all of them, or none.
+
+    Args:
+      dataset: where the table is.
+      table: the table.
+      lines: the rows as JSON, one on each line.
+
+    Raises:
+      InputError: if BigQuery can't be reached or refuses the rows.
+    """
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
+        schema=[bigquery.SchemaField.from_api_repr(f) for f in table.bigquery_schema()["fields"]],
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+        write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+    )
+    try:
+        job = dataset.client().load_table_from_file(
+            lines, f"{dataset}.{table.name}", rewind=True, job_config=config
+        )
+        job.result(retry=bigquery.DEFAULT_RETRY)
     except _UNREACHABLE as error:
         raise InputError(_sentence(dataset, error)) from None
 

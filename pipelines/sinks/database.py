@@ -1,4 +1,7 @@
-"""The local database: a run's Parquet files as DuckDB tables, with the same views as in BigQuery.
+"""The local databases: a run's Parquet files as DuckDB tables, with the same views as in BigQuery.
+
+As in BigQuery, there are two: one with what is published, and one with the exact counts, in a
+folder of its own. Only the first may be given away.
 
 Instants are stored as UTC without a zone, so that a day is the UTC day in every session's zone.
 """
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,61 +22,80 @@ from pyarrow import dataset
 from pyarrow import parquet as pq
 
 from schemas.failures import InputError
-from schemas.tables import TABLES, Table
-from schemas.views import VIEWS, view_description, view_sql
+from schemas.published import PUBLISHED_TABLES
+from schemas.table import Table
+from schemas.tables import RESTRICTED_TABLES
+from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS, view_description, view_sql
 
 DATABASE_FILE: Final = "undertone.duckdb"
 TABLES_FOLDER: Final = "tables"
+RESTRICTED_FOLDER: Final = "restricted"
+"""Folder of a run with the exact counts, the ledger and the dead letters: a folder like the run's
+own, with a database and a folder of tables."""
 
 _DATASET: Final = "main"
-_DUCKDB_TYPES: Final = {"STRING": "VARCHAR", "INT64": "BIGINT", "TIMESTAMP": "TIMESTAMP"}
+_RESTRICTED: Final = "restricted"
+_DUCKDB_TYPES: Final = {
+    "STRING": "VARCHAR",
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "TIMESTAMP": "TIMESTAMP",
+}
 
 
-def build_database(folder: Path) -> Path:
-    """Builds the database of a run from its Parquet files, and returns its path.
+def build_databases(folder: Path) -> None:
+    """Builds both databases of a run from its Parquet files.
 
     Args:
-      folder: output folder of the run; the files in it are `tables/<table>-*.parquet`, and any of
-        them may be missing.
+      folder: output folder of the run. Its files are `tables/<table>-*.parquet` and
+        `restricted/tables/<table>-*.parquet`; any of them may be missing.
 
     Guarantees: an existing database is replaced as a whole or not at all.
 
     Raises:
       InputError: if a file is not Parquet or its columns differ from those of its table.
     """
-    target = folder / DATABASE_FILE
+    _build(folder, PUBLISHED_TABLES, PUBLISHED_VIEWS)
+    _build(folder / RESTRICTED_FOLDER, RESTRICTED_TABLES, RESTRICTED_VIEWS)
+
+
+def _build(folder: Path, tables: Sequence[Table], views: Sequence[str]) -> None:
+    folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder) as scratch:
         building = Path(scratch) / DATABASE_FILE
         with duckdb.connect(str(building)) as connection:
-            create_empty(connection)
-            for table in TABLES:
+            create_empty(connection, tables, views)
+            for table in tables:
                 _load(connection, table, sorted((folder / TABLES_FOLDER).glob(_pattern(table))))
             # Closing does this too, but does not report a full disk.
             connection.execute("CHECKPOINT")
-        os.replace(building, target)
-    return target
+        os.replace(building, folder / DATABASE_FILE)
 
 
-def create_empty(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates all tables, without rows, and their views."""
-    for table in TABLES:
+def create_empty(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], views: Sequence[str]
+) -> None:
+    """Creates tables, without rows, and views over them."""
+    for table in tables:
         _create_table(connection, table)
-    for view in VIEWS:
+    for view in views:
         _create_view(connection, view)
 
 
 @cache
 def duckdb_view_sql(name: str) -> str:
     """Returns the query of a view in DuckDB's dialect."""
-    return _translated(view_sql(name, _DATASET))
+    # A database has the tables of one dataset only, so both names stand for it.
+    return _translated(view_sql(name, _DATASET, _DATASET))
 
 
 def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
-    """Returns the rows of a query over a run's database, as `bigquery.query` does over a dataset.
+    """Returns the rows of a query over a run's databases, as `bigquery.query` does over datasets.
 
     Args:
       folder: output folder of the run.
-      sql: the query in BigQuery's dialect; `{dataset}` stands for the database.
+      sql: the query in BigQuery's dialect. `{dataset}` stands for what is published, and
+        `{restricted}` for the exact counts.
 
     Raises:
       InputError: if the folder has no database, or its database is from a different version.
@@ -82,7 +105,13 @@ def query_run(folder: Path, sql: str) -> list[dict[str, Any]]:
         raise InputError(f"{folder} has no {DATABASE_FILE}; give the folder of a finished run")
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            cursor = connection.execute(_translated(sql.replace("{dataset}", _DATASET)))
+            restricted = folder / RESTRICTED_FOLDER / DATABASE_FILE
+            if "{restricted}" in sql:
+                connection.execute(
+                    f"ATTACH {_literal(str(restricted))} AS {_RESTRICTED} (READ_ONLY)"
+                )
+            named = sql.replace("{dataset}", _DATASET).replace("{restricted}", _RESTRICTED)
+            cursor = connection.execute(_translated(named))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error:

@@ -1,10 +1,12 @@
-"""Writes rows, dead letters, ledger and the classifier's rates to Parquet files or BigQuery."""
+"""Writes exact counts, dead letters and ledger to Parquet files or BigQuery.
+
+All these tables are restricted.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,32 +22,27 @@ from apache_beam.pvalue import AsList
 from pipelines.graph import Outputs
 from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset, InsertClient, LoadClient
+from schemas.counts import COUNTS, CountsRow
 from schemas.failures import InputError, Reason
 from schemas.records import (
-    AggregateRow,
     BackfilledDay,
     DeadLetter,
     DeadLetterRow,
     LedgerTotal,
     LongConversation,
 )
-from schemas.tables import (
-    AGGREGATES,
-    BACKFILLS,
-    BATCH,
-    CLASSIFIER_RATES,
-    DEAD_LETTERS,
-    LEDGER,
-    STREAM,
-    Table,
-    instant,
-)
+from schemas.table import Table, instant
+from schemas.tables import BACKFILLS, BATCH, DEAD_LETTERS, LEDGER, STREAM
 from schemas.wire.event import JSON_TYPE
+from transforms.conversation.pseudonyms import LoadPseudonyms, Pseudonyms
 from transforms.create import CreateValues
 from transforms.logs import log_event
 from transforms.policies import Clock, each_element
 
 STAGE: Final = "write"
+
+_Failed = tuple[str, dict[str, Any], Iterable[dict[str, Any]]]
+"""The table that refused a row, the row, and the errors."""
 
 _METHODS: Final = WriteToBigQuery.Method
 _SHARDS: Final = 4
@@ -59,7 +56,7 @@ class Sinks:
     """The places where a deployed job writes.
 
     Attributes:
-      dataset: the BigQuery dataset with the tables.
+      dataset: the BigQuery dataset with the restricted tables.
       dead_letter_topic: Pub/Sub topic that also gets each dead letter, or None.
       alert_topic: Pub/Sub topic that gets an alert for each conversation that grows long, or None.
       outage: how long to wait for an outage of BigQuery to end before the bundle fails; None to
@@ -95,11 +92,10 @@ def load_bigquery(
 ) -> None:
     """Appends a backfill's rows to the tables of a dataset, by one load per table at the end.
 
-    Guarantees: a table gets all rows of the run or none. No row of `aggregates` is written before
-    the ledger is known to balance, so a run whose ledger does not balance leaves the days as they
-    were.
+    Guarantees: a table gets all rows of the run or none. No row of `counts` is written before the
+    ledger is known to balance, so a run whose ledger does not balance leaves the days as they were.
     """
-    root = outputs.rates.pipeline
+    root = outputs.counts.pipeline
     backfilled = root | "BackfilledDays" >> CreateValues(days, BackfilledDay)
     # With an emulator Beam must neither check the bucket nor ask for credentials.
     to_emulator: dict[str, Any] = {}
@@ -111,12 +107,12 @@ def load_bigquery(
             "validate": False,
         }
     balanced = AsList(outputs.ledger)
-    aggregates = outputs.aggregates | "OnceBalanced" >> beam.Map(
-        _after, balanced
-    ).with_output_types(AggregateRow)
+    counts = outputs.counts | "OnceBalanced" >> beam.Map(_after, balanced).with_output_types(
+        CountsRow
+    )
     dead_letters = outputs.dead_letters | "StampDeadLetters" >> _stamp(BATCH, settings)
     more = ((dead_letters, DEAD_LETTERS), (backfilled, BACKFILLS))
-    for rows, table in (*_tables(outputs._replace(aggregates=aggregates)), *more):
+    for rows, table in (*_tables(outputs._replace(counts=counts)), *more):
         _ = (
             rows
             | f"ToRows{_label(table)}" >> beam.Map(table.bigquery_row)
@@ -142,7 +138,7 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
     """
     letters = [outputs.dead_letters | "DeadLettersAtOnce" >> each_element()]
     letters += [
-        _stream(rows, table, sinks) | f"Refused{_label(table)}AtOnce" >> each_element()
+        _stream(rows, table, sinks, settings) | f"Refused{_label(table)}AtOnce" >> each_element()
         for rows, table in _tables(outputs)
     ]
     dead_letters = (
@@ -151,7 +147,7 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
         | "StampDeadLetters" >> _stamp(STREAM, settings)
     )
     # A row that is refused here goes only to the log; the topic gets every dead letter anyway.
-    _stream(dead_letters, DEAD_LETTERS, sinks)
+    _stream(dead_letters, DEAD_LETTERS, sinks, settings)
     if sinks.dead_letter_topic:
         _ = (
             dead_letters
@@ -167,7 +163,7 @@ def stream_bigquery(outputs: Outputs, sinks: Sinks, settings: Settings) -> None:
         )
 
 
-def _after(row: AggregateRow, _: Sequence[LedgerTotal]) -> AggregateRow:
+def _after(row: CountsRow, _: Sequence[LedgerTotal]) -> CountsRow:
     return row
 
 
@@ -210,7 +206,7 @@ def _dead_letter_message(letter: DeadLetterRow) -> PubsubMessage:
 
 
 def _stream(
-    rows: beam.PCollection[Any], table: Table, sinks: Sinks
+    rows: beam.PCollection[Any], table: Table, sinks: Sinks, settings: Settings
 ) -> beam.PCollection[DeadLetter]:
     outage_s = sinks.outage.total_seconds() if sinks.outage else None
     written = (
@@ -228,12 +224,25 @@ def _stream(
             test_client=InsertClient(sinks.dataset, outage_s),
         )
     )
-    return written.failed_rows_with_errors | f"Refused{_label(table)}" >> beam.Map(
-        refusal
+    return written.failed_rows_with_errors | f"Refused{_label(table)}" >> beam.ParDo(
+        _RefusalFn(settings.load_pseudonyms)
     ).with_output_types(DeadLetter)
 
 
-def refusal(failed: tuple[str, dict[str, Any], Iterable[dict[str, Any]]]) -> DeadLetter:
+class _RefusalFn(beam.DoFn):
+    def __init__(self, load_pseudonyms: LoadPseudonyms) -> None:
+        self._load_pseudonyms = load_pseudonyms
+        self._pseudonyms: Pseudonyms | None = None
+
+    def setup(self) -> None:
+        self._pseudonyms = self._load_pseudonyms()
+
+    def process(self, failed: _Failed) -> Iterator[DeadLetter]:
+        assert self._pseudonyms is not None
+        yield refusal(failed, self._pseudonyms)
+
+
+def refusal(failed: _Failed, pseudonyms: Pseudonyms) -> DeadLetter:
     """Returns the dead letter of a row that a table refused; a row is numbers, never text."""
     table, row, errors = failed
     encoded = json.dumps(row, sort_keys=True)
@@ -242,7 +251,7 @@ def refusal(failed: tuple[str, dict[str, Any], Iterable[dict[str, Any]]]) -> Dea
     log_event("row_refused", table=source, errors=sorted({e.get("reason", "") for e in errors}))
     return DeadLetter(
         STAGE, str(Reason.REFUSED_BY_TABLE), source, None, None, None, None,
-        len(encoded), hashlib.sha256(encoded.encode()).hexdigest(), encoded,
+        len(encoded), pseudonyms.payload(encoded.encode()), encoded,
     )  # fmt: skip
 
 
@@ -257,9 +266,8 @@ def _topic(topic: str) -> beam.PTransform[Any, Any]:
 
 def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]:
     return (
-        (outputs.aggregates, AGGREGATES),
+        (outputs.counts, COUNTS),
         (outputs.ledger, LEDGER),
-        (outputs.rates, CLASSIFIER_RATES),
     )
 
 

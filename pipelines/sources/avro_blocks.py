@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -43,10 +43,36 @@ _NOT_AVRO: Final = (
 )
 
 
+class RawRecord(NamedTuple):
+    """A record of a file, and the bytes that encode it."""
+
+    row: Any
+    encoded: bytes
+
+
+class RawFile(NamedTuple):
+    """A file whose records can be copied as they are.
+
+    Attributes:
+      header: the bytes before the first block, with schema and metadata.
+      codec: how the blocks are packed.
+      marker: sync marker, which ends each block.
+      holds_messages: whether a row is a Pub/Sub message instead of an event.
+      blocks: the records of each block.
+    """
+
+    header: bytes
+    codec: str
+    marker: bytes
+    holds_messages: bool
+    blocks: Iterator[list[RawRecord]]
+
+
 class _Header(NamedTuple):
     """The header of a file.
 
     Attributes:
+      encoded: its bytes.
       written: schema of the rows in the file.
       read: schema of the rows as they are read; None if it is the same as `written`.
       codec: how the blocks are packed.
@@ -54,6 +80,7 @@ class _Header(NamedTuple):
       holds_messages: whether a row is a Pub/Sub message instead of an event.
     """
 
+    encoded: bytes
     written: Any
     read: Any
     codec: str
@@ -85,10 +112,7 @@ def avro_rows(file: Any, name: str, range_tracker: Any) -> Iterator[tuple[list[A
     rows: list[Any] = []
     size_bytes = 0
     while range_tracker.try_claim(position):
-        damaged = InputError(
-            f"{name} is damaged or cut short in the block at byte {position}; "
-            "restore the file or take it out of the input"
-        )
+        damaged = _damaged(name, position)
         block = _block_at(file, header, name, position, damaged)
         if block is None:
             break
@@ -125,6 +149,50 @@ def avro_row_counts(file: Any, name: str) -> Iterator[tuple[int, int]]:
         yield rows, file.seek(size_bytes + _MARKER_BYTES, os.SEEK_CUR)
 
 
+def raw_file(file: Any, name: str) -> RawFile:
+    """Opens a file to copy its records, which may hold fields and bytes that no reader knows.
+
+    Raises:
+      InputError: here or while the blocks are read, if the file is damaged, contains other records
+        or has a block that is too large.
+    """
+    header = _header_of(file, name)
+    file.seek(len(header.encoded))
+    return RawFile(
+        header.encoded,
+        header.codec,
+        header.marker,
+        header.holds_messages,
+        _raw_blocks(file, header, name),
+    )
+
+
+def _raw_blocks(file: Any, header: _Header, name: str) -> Iterator[list[RawRecord]]:
+    while True:
+        damaged = _damaged(name, file.tell())
+        block = _block_at(file, header, name, file.tell(), damaged)
+        if block is None:
+            return
+        yield list(or_damaged(_raw_records(block, header), damaged))
+
+
+def _raw_records(block: _Block, header: _Header) -> Iterator[RawRecord]:
+    content = io.BytesIO(block.content)
+    read_row = _row_reader(block, header, content)
+    for _ in range(block.rows):
+        start = content.tell()
+        row = read_row()
+        yield RawRecord(row, block.content[start : content.tell()])
+    _check_end(content)
+
+
+def _damaged(name: str, position: int) -> InputError:
+    return InputError(
+        f"{name} is damaged or cut short in the block at byte {position}; "
+        "restore the file or take it out of the input"
+    )
+
+
 def _header_of(file: Any, name: str) -> _Header:
     head = io.BytesIO(file.read(_MAX_HEADER_BYTES))
     header = None
@@ -132,9 +200,15 @@ def _header_of(file: Any, name: str) -> _Header:
         blocks = block_reader(head)
         schema = blocks.writer_schema
         holds_messages = is_envelope(schema, name)
-        marker = head.getvalue()[: head.tell()][-_MARKER_BYTES:]
-        read = schema_to_read(schema, holds_messages=holds_messages)
-        header = _Header(parse_schema(schema), read, blocks.codec, marker, holds_messages)
+        encoded = head.getvalue()[: head.tell()]
+        header = _Header(
+            encoded,
+            parse_schema(schema),
+            schema_to_read(schema, holds_messages=holds_messages),
+            blocks.codec,
+            encoded[-_MARKER_BYTES:],
+            holds_messages,
+        )
     except InputError:
         raise
     except _NOT_AVRO:
@@ -200,10 +274,19 @@ def _read_long(file: Any) -> int | None:
 
 def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
     """Yields some rows of a block at a time, with the number of bytes they take in it."""
+    content = io.BytesIO(block.content)
+    read_row = _row_reader(block, header, content)
+    for first in range(0, block.rows, _ROWS_A_STEP):
+        start = content.tell()
+        rows = [read_row() for _ in range(min(_ROWS_A_STEP, block.rows - first))]
+        yield rows, content.tell() - start
+    _check_end(content)
+
+
+def _row_reader(block: _Block, header: _Header, content: io.BytesIO) -> Callable[[], Any]:
     if block.rows < 0:
         raise ValueError("the block has a negative number of records")
-    content = io.BytesIO(block.content)
-    read_row = partial(
+    return partial(
         schemaless_reader,
         content,
         header.written,
@@ -212,10 +295,9 @@ def _rows_of(block: _Block, header: _Header) -> Iterator[tuple[list[Any], int]]:
         # error here would lose the whole block.
         handle_unicode_errors="surrogateescape",
     )
-    for first in range(0, block.rows, _ROWS_A_STEP):
-        start = content.tell()
-        rows = [read_row() for _ in range(min(_ROWS_A_STEP, block.rows - first))]
-        yield rows, content.tell() - start
+
+
+def _check_end(content: io.BytesIO) -> None:
     if content.read(1):
         raise ValueError("bytes are left after the block's last record")
 

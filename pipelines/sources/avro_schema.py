@@ -57,8 +57,8 @@ def is_envelope(schema: Any, name: str) -> bool:
     wrong += [f for f, allowed in _OPTIONAL.items() if not types.get(f, set()) <= allowed]
     if wrong and not holds_messages:
         raise InputError(
-            f"{name} holds records of schema {schema.get('name', 'unnamed')!r}, whose "
-            f"{', '.join(wrong)} is missing or has the wrong type; "
+            f"{name} has schema {schema.get('name', 'unnamed')!r}, in which these fields are "
+            f"missing or have the wrong type: {', '.join(wrong)}; "
             "write the archive with schemas/conversation_event.avsc"
         )
     if _values_beyond_bytes(schema, {}) > 0:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from pipelines.operations.audit.failure import AuditFailedError
 from pipelines.operations.refusals import MostRefusedError
 from pipelines.terminal import interrupts
 from pipelines.terminal.full_disk import causes, full_disk
@@ -17,7 +18,10 @@ from transforms.counting.ledger import LedgerImbalanceError
 MOST_REFUSED: Final = 3
 """Exit code of a run that wrote its tables, but refused most of its records."""
 
-_EXPECTED: Final = (InputError, LedgerImbalanceError, MostRefusedError)
+AUDIT_FAILED: Final = 4
+"""Exit code of an audit that found something."""
+
+_EXPECTED: Final = (InputError, LedgerImbalanceError, MostRefusedError, AuditFailedError)
 _FIXABLE: Final = 2
 _WHILE_RUNNING: Final = re.compile(r"\s*\[while running .*\]\s*", re.DOTALL)
 _FROM_A_WORKER: Final = re.compile(
@@ -30,7 +34,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
 
     Returns:
       0; 2 for an error that the user can fix, such as a wrong flag, a damaged input or a full disk;
-      3 if most records were refused; 130 after Ctrl-C. An unexpected error keeps its traceback.
+      3 if most records were refused; 4 if an audit found something; 130 after Ctrl-C. An unexpected
+      error keeps its traceback.
     """
     try:
         with interrupts.raised_while_working():
@@ -48,6 +53,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
             raise
         _drop_unprinted()
         print(f"undertone: {sentence}", file=sys.stderr)
+        if isinstance(error, AuditFailedError):
+            return AUDIT_FAILED
         return MOST_REFUSED if isinstance(error, MostRefusedError) else _FIXABLE
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.tables import instant
+from schemas.table import instant
 
 NOTHING: Final = "–"
 """Shown in place of an unknown figure."""

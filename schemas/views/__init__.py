@@ -1,7 +1,8 @@
 """Lists and reads the SQL views over the tables. Each is a `.sql` file in BigQuery's dialect.
 
 Each file starts with a comment that describes the view and cites the source of the view's
-definition. The SQL refers to tables and views as `{dataset}.name`.
+definition. The SQL refers to published tables and views as `{dataset}.name`, and to restricted ones
+as `{restricted}.name`. No published view reads a restricted table.
 """
 
 from __future__ import annotations
@@ -9,35 +10,41 @@ from __future__ import annotations
 from importlib import resources
 from typing import Final
 
-VIEWS: Final = (
+PUBLISHED_VIEWS: Final = (
     "facets",
-    "aggregates_latest",
-    "classifier_rates_latest",
-    "ledger_latest",
-    "daily_totals",
-    "window_days",
-    "window_totals",
-    "cells",
-    "raw_ratios",
-    "ratios",
+    "publications_current",
+    "aggregates_current",
+    "figures_current",
+    "receipts",
+    "totals",
     "shares",
     "companionship_and_roleplay",
     "long_conversations",
     "long_conversation_types",
     "sentiment_change",
     "pushback",
-    "drift",
     "drift_headline",
+    "drift",
     "length_histogram",
 )
-"""All views. Each reads only views listed before it, so they can be created in this order."""
+"""The views for analysts. Each reads only views listed before it."""
 
-_DATASET: Final = "{dataset}"
+RESTRICTED_VIEWS: Final = ("counts_current", "ledger_latest")
+"""The views over exact numbers."""
+
+VIEWS: Final = (*PUBLISHED_VIEWS, *RESTRICTED_VIEWS)
+"""All views, in an order in which they can be created."""
 
 
-def view_sql(name: str, dataset: str) -> str:
-    """Returns a view's query for a dataset such as `undertone` or `project.undertone`."""
-    return _read(name).replace(_DATASET, dataset)
+def view_sql(name: str, dataset: str, restricted: str) -> str:
+    """Returns a view's query.
+
+    Args:
+      name: name of the view.
+      dataset: the published dataset, such as `project.undertone`.
+      restricted: the restricted dataset, such as `project.undertone_counts`.
+    """
+    return _read(name).replace("{dataset}", dataset).replace("{restricted}", restricted)
 
 
 def view_description(name: str) -> str:

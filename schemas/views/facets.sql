@@ -57,6 +57,36 @@ SELECT
 UNION ALL
 SELECT
   'drift_long' AS facet,
-  'opening' AS share_of,
+  'long_opening' AS share_of,
   'none' AS correction,
   'Drift of conversations of more than 50 human messages.' AS definition
+UNION ALL
+SELECT
+  'opening' AS facet,
+  'all' AS share_of,
+  'none' AS correction,
+  'Type of the first three human messages.' AS definition
+UNION ALL
+SELECT
+  'drift_headline' AS facet,
+  'first_value' AS share_of,
+  'none' AS correction,
+  'Conversations that open as coaching or counseling, and those of them that close as companionship.' AS definition
+UNION ALL
+SELECT
+  'opening_long' AS facet,
+  'long' AS share_of,
+  'none' AS correction,
+  'Type of the opening of conversations of more than 50 human messages.' AS definition
+UNION ALL
+SELECT
+  'drift_long_headline' AS facet,
+  'first_value' AS share_of,
+  'none' AS correction,
+  'Conversations of more than 50 human messages that open as coaching or counseling, and those of them that close as companionship.' AS definition
+UNION ALL
+SELECT
+  'companionship_and_roleplay' AS facet,
+  'all' AS share_of,
+  'union' AS correction,
+  'Conversations of at least one of the types companionship, romantic roleplay and roleplay.' AS definition

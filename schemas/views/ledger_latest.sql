@@ -7,7 +7,7 @@ WITH newest AS (
   SELECT
     *,
     ROW_NUMBER() OVER (PARTITION BY run, account, reason ORDER BY revision DESC) AS age
-  FROM `{dataset}.ledger`
+  FROM `{restricted}.ledger`
 )
 
 SELECT * EXCEPT (age)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -113,12 +112,12 @@ def instant_of(microseconds: str | None) -> int | None:
     return int64_or_none(int(microseconds))
 
 
-def payload_size_and_sha256(encoding: Encoding, row: Any) -> tuple[int, str]:
-    """Returns the size in bytes and the SHA-256 of a row.
+def bytes_of_row(encoding: Encoding, row: Any) -> bytes:
+    """Returns the bytes that stand for a row in its size and its hash.
 
-    A dict is measured as JSON that contains only the fields that are read.
+    A dict becomes JSON that contains only the fields that are read.
     """
     if encoding == Encoding.AVRO:
         row = {name: row[name] for name in AVRO_FIELDS if name in row}
-        row = json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
-    return len(row), hashlib.sha256(row).hexdigest()
+        return json.dumps(row, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+    return bytes(row)

@@ -139,7 +139,10 @@ def _parse_list(text: str) -> list[tuple[str, str]]:
     if not equals:
         raise ValueError(f"{text!r} is not a list of values; write e.g. platform=web,ios,android")
     if name not in STATED:
-        raise ValueError(f"events do not state {name!r}; they state {', '.join(ATTRIBUTES)}")
+        raise ValueError(
+            f"{name!r} is not a field that can have a list of values; "
+            f"use one of {', '.join(ATTRIBUTES)}"
+        )
     return [(name, _parse_value(name, value.strip())) for value in values.split(",")]
 
 

@@ -26,11 +26,13 @@ from pipelines.local import run_local
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import Encoding, PayloadChunk
+from tests.builders import PSEUDONYMS
 from transforms.classifiers import load_default
 from transforms.classifiers.scoring import score_messages
 from transforms.conversation.messages import decode_chunk
 from transforms.conversation.spans import fold_chunk, merge_spans
 from transforms.conversation.state import ConversationState
+from transforms.publishing.policy import Policy
 
 TWO_WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
@@ -43,7 +45,7 @@ def plain_loop(files: Sequence[Path]) -> int:
         with path.open("rb") as file:
             for block in block_reader(file, handle_unicode_errors="surrogateescape"):
                 chunk = PayloadChunk(Encoding.AVRO, list(block), None, path.name)
-                messages, _, _ = decode_chunk(chunk, settings.limits)
+                messages, _, _ = decode_chunk(chunk, settings.limits, PSEUDONYMS)
                 scored = score_messages(messages, classifier)
                 for key, partial in fold_chunk(scored, settings.gap_us):
                     partials[key].append(partial.state)
@@ -53,7 +55,7 @@ def plain_loop(files: Sequence[Path]) -> int:
 def whole_run(files: Sequence[Path], folder: Path, flags: Sequence[str] = ()) -> None:
     """Runs the whole job, which writes tables, database and report."""
     settings = Settings(classifier_version=load_default().version, revision=1)
-    run_local([str(path) for path in files], folder, settings, beam_options(flags))
+    run_local([str(path) for path in files], folder, settings, Policy(), beam_options(flags))
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -23,12 +23,14 @@ from fastavro import block_reader
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from schemas.records import ConversationSummary, Encoding, PayloadChunk
-from transforms.changes import UserDayKey, key_by_user_and_day
+from tests.builders import PSEUDONYMS
+from transforms.changes import UserDayKey
 from transforms.classifiers import load_default
 from transforms.classifiers.scoring import score_messages
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.messages import decode_chunk
 from transforms.conversation.spans import Span, fold_chunk
+from transforms.counting.cells import day_of
 from transforms.counting.contribution import rank_of
 from transforms.counting.user_day import UserDay
 
@@ -45,7 +47,7 @@ def histories_of(files: Sequence[Path]) -> tuple[Held, dict[UserDayKey, UserDay]
         with path.open("rb") as file:
             for block in block_reader(file, handle_unicode_errors="surrogateescape"):
                 chunk = PayloadChunk(Encoding.AVRO, list(block), None, path.name)
-                messages = decode_chunk(chunk, settings.limits)[0]
+                messages = decode_chunk(chunk, settings.limits, PSEUDONYMS)[0]
                 for key, partial in fold_chunk(
                     score_messages(messages, classifier), settings.gap_us
                 ):
@@ -57,7 +59,7 @@ def histories_of(files: Sequence[Path]) -> tuple[Held, dict[UserDayKey, UserDay]
         held[key] = joined.history
         for change in joined.changes:
             if change.summary.user:
-                user_day = key_by_user_and_day(change.summary)
+                user_day = change.summary.user, day_of(change.summary.started_at_us)
                 days[user_day] = (
                     days[user_day]
                     .apply(rank_of(key), change, settings.max_conversations_per_user)
@@ -70,7 +72,7 @@ def share_of(summary: ConversationSummary, days: dict[UserDayKey, UserDay]) -> f
     """Returns how many bytes of the state of the user's day fall to one conversation."""
     if not summary.user:
         return 0.0
-    day = days[key_by_user_and_day(summary)]
+    day = days[summary.user, day_of(summary.started_at_us)]
     return len(day.encode()) / sum(known.times for known in day.known)
 
 

@@ -34,7 +34,7 @@ from apache_beam.testing.test_stream import TestStream
 
 from deploy.local.flink import FlinkCluster, flink_cluster
 from deploy.local.pubsub import Names, create_topics, pubsub
-from pipelines.operations.publish import publish
+from pipelines.operations.replay import replay
 from pipelines.settings import Settings
 from pipelines.simulator import SimulationSettings, write_simulation
 from pipelines.sinks.archive import read_events
@@ -120,7 +120,7 @@ class FlinkBench:
         self._runs += 1
         names = Names(suffix=f"-{self._runs}")
         create_topics(names)
-        published = publish([str(self._archive / "*.avro")], names.topic)
+        published = replay([str(self._archive / "*.avro")], names.topic)
         output = self._cluster.folder / f"counts-{self._runs}.tsv"
         command = [
             sys.executable, "-m", "tests.benchmarks.stream_job", f"--graph={graph}",

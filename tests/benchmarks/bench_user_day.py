@@ -37,7 +37,7 @@ def conversations(seed: int) -> Iterator[tuple[Rank, ConversationSummary]]:
     while True:
         types = chance.choices(_KINDS, (5, 3, 2, 1, 1))[0]
         edges: list[str | None] = [None, *types]
-        rank = rank_of(blake2b(chance.randbytes(8), digest_size=16).digest())
+        rank = rank_of(blake2b(chance.randbytes(8), digest_size=24).digest())
         found = summary(
             "guest",
             chance.randrange(86_400),

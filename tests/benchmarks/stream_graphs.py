@@ -76,21 +76,22 @@ def build_empty(payloads: beam.PCollection[PayloadChunk], settings: Settings) ->
         | "WithoutUser" >> beam.Filter(_has_no_user).with_output_types(tuple[bytes, int])
         | "CountWithoutUser" >> beam.Map(_on_first_day).with_output_types(tuple[int, int])
     )
-    released = (
+    stamped = (
         (counted, anonymous)
         | "FlattenChanges" >> beam.Flatten()
-        | "FireGains" >> firings.each_period()
-        | "SumDays" >> beam.CombinePerKey(sum)
-        | "ReleaseDifferences" >> beam.ParDo(_ReleaseFn(due))
-        .with_output_types(int, ledger=Entry)
-        .with_outputs("ledger", main="rows")
+        | "FirePlaces" >> firings.each_period()
+        | "SumPlaces" >> beam.CombinePerKey(sum)
+        | "KeyByDay" >> beam.Map(_same_pair).with_output_types(tuple[int, int])
+        | "StampChanges" >> beam.ParDo(_RegisterFn(due))
+        .with_output_types(tuple[int, int], ledger=Entry)
+        .with_outputs("ledger", main="changes")
     )  # fmt: skip
-    branches = (decoded["ledger"], changes["ledger"], released["ledger"])
+    rows = stamped["changes"] | "AddToTotals" >> beam.ParDo(_AddFn(due)).with_output_types(int)
+    branches = (decoded["ledger"], changes["ledger"], stamped["ledger"])
     return {
-        "aggregates": released["rows"],
+        "counts": rows,
         "dead_letters": decoded["dead_letters"],
         LEDGER: branches | "Ledger" >> _Total(firings),
-        "rates": payloads.pipeline | "Rates" >> beam.Create([0], reshuffle=False),
         "grown_long": changes["grown_long"],
     }
 
@@ -217,8 +218,8 @@ class _PeopleFn(beam.DoFn):
         state.clear()
 
 
-class _ReleaseFn(beam.DoFn):
-    DAY = ReadModifyWriteStateSpec("day", BytesCoder())
+class _RegisterFn(beam.DoFn):
+    DAY = ReadModifyWriteStateSpec("register", BytesCoder())
     CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
 
     def __init__(self, due: Timestamp) -> None:
@@ -226,19 +227,42 @@ class _ReleaseFn(beam.DoFn):
 
     def process(
         self,
-        day_gain: tuple[int, int],
+        day_change: tuple[int, int],
         state: Any = beam.DoFn.StateParam(DAY),
         close: Any = beam.DoFn.TimerParam(CLOSE),
     ) -> Iterator[Any]:
         state.read()
         state.write(_ONE)
         close.set(self._due)
-        if day_gain[1]:
-            yield Tagged("ledger", (_TALLIED, day_gain[1]))
-        yield day_gain[1]
+        if day_change[1]:
+            yield Tagged("ledger", (_TALLIED, day_change[1]))
+        yield day_change
 
     @on_timer(CLOSE)
     def close(self, state: Any = beam.DoFn.StateParam(DAY)) -> None:
+        state.clear()
+
+
+class _AddFn(beam.DoFn):
+    TOTALS = ReadModifyWriteStateSpec("totals", BytesCoder())
+    FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
+
+    def __init__(self, due: Timestamp) -> None:
+        self._due = due
+
+    def process(
+        self,
+        day_change: tuple[int, int],
+        state: Any = beam.DoFn.StateParam(TOTALS),
+        forget: Any = beam.DoFn.TimerParam(FORGET),
+    ) -> Iterator[int]:
+        state.read()
+        state.write(_ONE)
+        forget.set(self._due)
+        yield day_change[1]
+
+    @on_timer(FORGET)
+    def forget(self, state: Any = beam.DoFn.StateParam(TOTALS)) -> None:
         state.clear()
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 import apache_beam as beam
 
 from pipelines.beam_options import beam_options
-from pipelines.options import add_settings_arguments, add_streaming_arguments, settings_of
+from pipelines.options import (
+    add_secret_argument,
+    add_settings_arguments,
+    add_streaming_arguments,
+    settings_of,
+)
 from pipelines.sources.pubsub import ReadPubSub
 from tests.benchmarks.stream_graphs import BUILDS, count_into
 
@@ -21,6 +26,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--expansion_service")
     add_settings_arguments(parser)
+    add_secret_argument(parser, "It is your own by default")
     add_streaming_arguments(parser)
     arguments, flags = parser.parse_known_args()
     read = ReadPubSub(arguments.subscription, expansion_service=arguments.expansion_service)

@@ -44,5 +44,5 @@ def test_each_row_matters(rows: tuple[LedgerTotal, ...], tmp_path: Path) -> None
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:
     """A folder without tables is an error; it does not count as a run without rows."""
-    with pytest.raises(InputError, match="has no table aggregates"):
+    with pytest.raises(InputError, match="has no table publications"):
         table_hashes(tmp_path)

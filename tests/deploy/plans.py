@@ -29,8 +29,8 @@ def account_of(member: str) -> str:
     return found[1] if found else member
 
 
-def launch_of(planned: dict[str, Any]) -> dict[str, Any]:
-    """Returns the launch request that the scheduler sends to Dataflow."""
-    (target,) = planned["google_cloud_scheduler_job.backfill[0]"]["http_target"]
+def launch_of(planned: dict[str, Any], job: str) -> dict[str, Any]:
+    """Returns the request with which the scheduler launches `backfill` or `publish`."""
+    (target,) = planned[f'google_cloud_scheduler_job.launch["{job}"]']["http_target"]
     launch: dict[str, Any] = json.loads(base64.b64decode(target["body"]))["launchParameter"]
     return launch

@@ -25,7 +25,9 @@ from tests.deploy.provider_schema import Schema
 _SERVICE: Final = "tfplugin5.Provider"
 _UNKNOWN: Final = msgspec.msgpack.Ext(0, b"\0")
 _SINGLE, _LIST = 1, 2
-_OWN_NAMES: Final = ("account_id", "table_id", "dataset_id", "service", "display_name", "name")
+_OWN_NAMES: Final = (
+    "account_id", "table_id", "dataset_id", "secret_id", "service", "display_name", "name",
+)  # fmt: skip
 
 sys.path.insert(0, str(Path(__file__).parent))
 _messages: Any = grpc.protos("provider.proto")

@@ -13,13 +13,20 @@ import duckdb
 import pytest
 import sqlglot
 
+from schemas.published import COMMITTED, WITHDRAWN
 from schemas.tables import BATCH, LEDGER, STREAM
 from tests.deploy.conftest import ROOT
 from transforms.counting.ledger import FATES
 from transforms.logs import log_event
 
 CHECKS: Final = ROOT / "deploy" / "terraform" / "checks"
-VALUES: Final = {"dataset": "main", "ledger_grace_min": "15", "backfill_age_hours": "26"}
+VALUES: Final = {
+    "dataset": "main",
+    "restricted": "main",
+    "ledger_grace_min": "15",
+    "backfill_age_hours": "26",
+    "publication_age_hours": "48",
+}
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 
@@ -122,6 +129,53 @@ def test_a_stream_does_not_count_as_a_backfill(check: Check) -> None:
     """Recent rows of a stream do not count as a backfill."""
     rows = [("stream", 60, "read", 1), ("stream", 1, "read", 2)]
     assert "no backfill has succeeded" in check("backfill", rows)
+
+
+@pytest.fixture
+def publication_check() -> Callable[[int, list[tuple[int, str]]], str]:
+    """Returns a function that runs the check of publications.
+
+    It takes the age of the first run in hours, and (hours ago, status) of each receipt.
+    """
+
+    def run(first_run: int, receipts: list[tuple[int, str]]) -> str:
+        now_us = time.time_ns() // 1000
+        with duckdb.connect() as connection:
+            connection.execute("CREATE TABLE ledger (run BIGINT)")
+            connection.execute("CREATE TABLE publications (attempt BIGINT, status TEXT)")
+            connection.execute("INSERT INTO ledger VALUES (?)", [now_us - first_run * HOUR_US])
+            for hours, status in receipts:
+                row = [now_us - hours * HOUR_US, status]
+                connection.execute("INSERT INTO publications VALUES (?, ?)", row)
+            try:
+                found = connection.execute(query_of("publication")).fetchone()
+            except duckdb.Error as error:
+                return str(error)
+        assert found is not None
+        return str(found[0])
+
+    return run
+
+
+PublicationCheck = Callable[[int, list[tuple[int, str]]], str]
+
+
+def test_a_recent_publication_passes(publication_check: PublicationCheck) -> None:
+    """One publication in the last two days is enough."""
+    assert publication_check(2000, [(90, COMMITTED), (47, COMMITTED)]) == "published"
+
+
+@pytest.mark.parametrize("receipts", [[], [(49, COMMITTED)], [(49, COMMITTED), (1, WITHDRAWN)]])
+def test_a_missing_publication_fails_the_check(
+    publication_check: PublicationCheck, receipts: list[tuple[int, str]]
+) -> None:
+    """The check fails if nothing was published for two days; a withdrawal does not count."""
+    assert "nothing was published in the last 48 hours" in publication_check(2000, receipts)
+
+
+def test_a_new_deployment_has_time_to_publish(publication_check: PublicationCheck) -> None:
+    """In its first five days, a deployment need not have published anything."""
+    assert publication_check(119, []) == "published"
 
 
 def test_the_check_knows_every_fate() -> None:

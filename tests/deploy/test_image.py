@@ -140,6 +140,7 @@ def test_the_launchers_file_starts(release: Build, tmp_path: Path) -> None:
         str(file),
         "--subscription=nonsense",
         "--dataset=project.tables",
+        "--secret=projects/p/secrets/s/versions/1",
     ]
     done = subprocess.run(
         command, cwd=tmp_path, env={"PATH": ""},

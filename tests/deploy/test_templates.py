@@ -1,4 +1,4 @@
-"""Tests that the Flex Templates' metadata matches the flags, and one image serves both."""
+"""Tests that the Flex Templates' metadata matches the flags, and one image serves all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from deploy.flex_main import main_of
 from deploy.metadata import FOLDER, LEFT_OUT, TEMPLATES, Template, encoded, flags_of, metadata
-from pipelines import backfill, stream
+from pipelines import backfill, publish, stream
 from tests.deploy.conftest import needs
 
 EXAMPLES = {
@@ -24,6 +24,7 @@ EXAMPLES = {
     "from": "7d",
     "input": "gs://bucket/events/%Y/%m/%d/*.avro",
     "outage": "10m",
+    "secret": "projects/my-project/secrets/undertone-id-key/versions/1",
     "subscription": "projects/my-project/subscriptions/stream",
     "timestamp_attribute": "sent-at-ms",
     "to": "2026-11-22",
@@ -79,7 +80,10 @@ def test_a_parameter_is_required_if_its_flag_is(template: Template) -> None:
 
 def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
     """A switch also takes true or false. Several patterns may be one value, separated by commas."""
-    required = ["--from=7d", "--to=1d", "--dataset=p.d", "--input=gs://a/*.avro,gs://b/*.avro"]
+    required = [
+        "--from=7d", "--to=1d", "--dataset=p.d", "--input=gs://a/*.avro,gs://b/*.avro",
+        "--secret=file",
+    ]  # fmt: skip
     for flags, expected in ([], False), (["--resume"], True), (["--resume=false"], False):
         read = backfill.parser().parse_args([*required, *flags])
         assert read.resume is expected
@@ -89,8 +93,8 @@ def test_a_flag_can_be_passed_as_a_template_passes_it() -> None:
 def test_an_unknown_kind_of_flag_is_refused() -> None:
     """A flag without a pattern is an error, because its parameter would accept any text."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--share", type=float)
-    with pytest.raises(ValueError, match=r"--share has no pattern \(its type is float\); add one"):
+    parser.add_argument("--share", type=complex)
+    with pytest.raises(ValueError, match=r"--share has no pattern \(its type is complex\); add"):
         metadata(Template("stream", "", parser, streaming=True))
 
 
@@ -100,10 +104,11 @@ def test_an_unknown_kind_of_flag_is_refused() -> None:
         (["--subscription=projects/p/subscriptions/s", "--dataset=p.d"], stream.main),
         (["--runner", "DataflowRunner", "--subscription", "s"], stream.main),
         (["--dataset=p.d", "--input=gs://b/subscription/*.avro"], backfill.main),
+        (["--dataset=p.d", "--days=40"], publish.main),
     ],
 )
 def test_a_launch_runs_the_main_of_its_template(flags: list[str], expected: object) -> None:
-    """The launcher's file starts the stream if there is a subscription, else the backfill."""
+    """A subscription starts the stream, files start the backfill, and neither the publisher."""
     assert main_of(flags) is expected
 
 

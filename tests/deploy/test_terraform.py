@@ -6,6 +6,7 @@ import fnmatch
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,7 +31,7 @@ def everything_set(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
     """Returns the planned resources when the variable of every flag has a value."""
     text = (MODULE / "variables.tf").read_text()
     variables: dict[str, Any] = dict(PLANNED)
-    for name in ("counting", "stream", "backfill"):
+    for name in ("counting", "stream", "backfill", "publishing"):
         block = text.partition(f'variable "{name}" {{')[2].partition("\n}")[0]
         fields = re.findall(r"^\s+(\w+)\s+= optional\((\w+)", block, re.MULTILINE)
         assert fields
@@ -81,15 +82,18 @@ def test_an_error_is_found(
 
 @in_one_process
 @pytest.mark.parametrize(
-    ("variables", "jobs"), [({"project": "my-project"}, 0), (PLANNED, 1)], ids=["bare", "whole"]
+    ("variables", "streams", "schedules"),
+    [({"project": "my-project"}, 0, 0), (PLANNED, 1, 2)],
+    ids=["bare", "whole"],
 )
 def test_the_first_apply_can_be_planned(
-    terraformed: Callable[..., Terraform], variables: dict[str, Any], jobs: int
+    terraformed: Callable[..., Terraform], variables: dict[str, Any], streams: int, schedules: int
 ) -> None:
     """The number of resources does not depend on values that only Google knows."""
     changes = terraformed().plan(**variables)["resource_changes"]
-    assert sum(change["type"] == "google_dataflow_flex_template_job" for change in changes) == jobs
-    assert sum(change["type"] == "google_cloud_scheduler_job" for change in changes) == jobs
+    kinds = Counter(change["type"] for change in changes)
+    assert kinds["google_dataflow_flex_template_job"] == streams
+    assert kinds["google_cloud_scheduler_job"] == schedules
 
 
 @in_one_process
@@ -109,17 +113,19 @@ def test_every_parameter_of_the_stream_is_passed(everything_set: dict[str, Any])
 
 
 @in_one_process
-def test_every_parameter_of_the_backfill_is_passed(everything_set: dict[str, Any]) -> None:
-    """Every flag of the backfill reaches the launch, from a variable or from the module."""
-    assert set(launch_of(everything_set)["parameters"]) == set(parameters_of("backfill"))
+@pytest.mark.parametrize("job", ["backfill", "publish"])
+def test_every_parameter_of_a_launch_is_passed(everything_set: dict[str, Any], job: str) -> None:
+    """Every flag of a scheduled job reaches the launch, from a variable or from the module."""
+    assert set(launch_of(everything_set, job)["parameters"]) == set(parameters_of(job))
 
 
 @in_one_process
 def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
     """Each value that the module passes matches its parameter's pattern."""
     stream = planned["google_dataflow_flex_template_job.stream[0]"]["parameters"]
-    backfill = launch_of(planned)["parameters"]
-    for template, values in (("stream", stream), ("backfill", backfill)):
+    backfill = launch_of(planned, "backfill")["parameters"]
+    publish = launch_of(planned, "publish")["parameters"]
+    for template, values in (("stream", stream), ("backfill", backfill), ("publish", publish)):
         parameters = parameters_of(template)
         for name, value in values.items():
             if "google_" not in value:  # Otherwise the test made up the name.
@@ -127,6 +133,8 @@ def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
         required = {name for name, one in parameters.items() if not one["isOptional"]}
         assert required <= set(values)
     assert (backfill["from"], backfill["to"]) == ("9d", "1d")
+    assert backfill["secret"] == stream["secret"]
+    assert stream["secret"].endswith("/undertone-id-key/id/versions/1")
 
 
 @in_one_process
@@ -140,22 +148,43 @@ def test_the_backfill_finds_what_the_archive_writes(planned: dict[str, Any]) -> 
         "YYYY|MM|DD|hh|mm|ss|Z", lambda f: fields[f[0]], storage["filename_datetime_format"]
     )
     name = f"{storage['filename_prefix']}{at.strftime(stamp)}_0f1e2d{storage['filename_suffix']}"
-    pattern = at.strftime(launch_of(planned)["parameters"]["input"])
+    pattern = at.strftime(launch_of(planned, "backfill")["parameters"]["input"])
     assert fnmatch.fnmatch(f"gs://{storage['bucket']}/{name}", pattern)
 
 
 @in_one_process
 def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
-    """Stream and backfill use one image and one tag, each under its own account."""
+    """All jobs use one image and one tag, each under its own account."""
     stream = planned["google_dataflow_flex_template_job.stream[0]"]
-    launch = launch_of(planned)
-    environment = launch["environment"]
-    assert stream["sdk_container_image"] == environment["sdkContainerImage"]
     assert stream["sdk_container_image"].endswith("/undertone:0.1.0")
     assert stream["container_spec_gcs_path"].endswith("-templates/0.1.0/stream.json")
-    assert launch["containerSpecGcsPath"].endswith("-templates/0.1.0/backfill.json")
     assert account_of(stream["service_account_email"]) == "stream"
-    assert account_of(environment["serviceAccountEmail"]) == "backfill"
+    for job in ("backfill", "publish"):
+        launch = launch_of(planned, job)
+        assert launch["environment"]["sdkContainerImage"] == stream["sdk_container_image"]
+        assert launch["containerSpecGcsPath"].endswith(f"-templates/0.1.0/{job}.json")
+        assert account_of(launch["environment"]["serviceAccountEmail"]) == job
+
+
+@in_one_process
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"keep_days": {"bases": 89}}, "a correction compares counts with bases"),
+        ({"archive_days": 91}, "no day expires before it is published"),
+        ({"publishing": {"days": 91}}, "no day expires before it is published"),
+        ({"dataset": "my-dataset"}, "letters, digits and underscores"),
+    ],
+)
+def test_a_wrong_variable_is_refused(
+    terraformed: Callable[..., Terraform], variables: dict[str, Any], said: str
+) -> None:
+    """Rows expire only after everything that needs them, and a dataset has a valid name."""
+    terraform = terraformed()
+    terraform.write_variables(PLANNED | variables)
+    ran = terraform.run("plan", "-no-color", "-refresh=false", "-var-file=test.tfvars.json")
+    assert not ran.succeeded
+    assert said in " ".join(ran.text.replace("│", "").split())
 
 
 @in_one_process
@@ -184,3 +213,13 @@ def test_dataflow_reads_a_subscription_without_policies(planned: dict[str, Any])
         and "google_project_service_identity/pubsub" in values["member"]
     ]
     assert moved_from == ["google_pubsub_subscription/undertone-archive/id"]
+
+
+@in_one_process
+def test_a_new_key_begins_without_state(planned: dict[str, Any]) -> None:
+    """A stream is replaced if its key changes, because its state has hashes of the old key."""
+    assert planned["terraform_data.id_key_version"]["input"] == 1
+    text = (MODULE / "dataflow.tf").read_text()
+    assert "replace_triggered_by = [terraform_data.id_key_version]" in text
+    stream = planned["google_dataflow_flex_template_job.stream[0]"]
+    assert stream["on_delete"] == "drain"

@@ -33,19 +33,19 @@ def test_every_alert_has_a_section_in_the_runbook(planned: dict[str, Any]) -> No
         for address, values in planned.items()
         if address.startswith("google_monitoring_alert_policy.")
     }
-    assert len(named) == 10
+    assert len(named) == 12
     assert named == {anchor for anchor in anchors if anchor.startswith("alert-")}
 
 
 @in_one_process
 def test_an_outage_of_bigquery_wakes_somebody(planned: dict[str, Any]) -> None:
-    """Alerts watch the rows that BigQuery took; rows are released even while BigQuery is down."""
+    """Alerts watch the rows that BigQuery took; rows are counted even while BigQuery is down."""
     alerts = planned_alerts(planned)
     assert "written_rows/ledger" in alerts["missing-rows"]["query"]
-    assert "written_rows/aggregates" in alerts["publication-silence"]["query"]
+    assert "written_rows/counts" in alerts["counting-silence"]["query"]
     assert "job_data_watermark_age" in alerts["watermark-lag"]["query"]
-    assert not any("rows_COUNT" in alert["query"] for alert in alerts.values())
-    for name in ("missing-rows", "publication-silence", "watermark-lag"):
+    assert not any('"rows"' in alert["query"] for alert in alerts.values())
+    for name in ("missing-rows", "counting-silence", "watermark-lag"):
         assert alerts[name]["severity"] == "CRITICAL"
 
 

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.tables import TABLES
-from schemas.views import VIEWS
+from schemas.published import PUBLISHED_TABLES
+from schemas.tables import RESTRICTED_TABLES
+from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS
 from tests.deploy.conftest import PLANNED
 from tests.deploy.plans import account_of, grants_of, in_one_process
 
-ACCOUNTS: Final = ("pub", "stream", "backfill", "sched", "checks", "build")
+ACCOUNTS: Final = (
+    "send", "stream", "backfill", "publish", "sched", "checks", "upkeep", "eraser", "build",
+)  # fmt: skip
 
 PROJECT_ROLES: Final = {
     ("stream", "roles/dataflow.worker"),
     ("backfill", "roles/dataflow.worker"),
     ("backfill", "roles/bigquery.jobUser"),
+    ("publish", "roles/dataflow.worker"),
+    ("publish", "roles/bigquery.jobUser"),
     ("sched", "roles/dataflow.developer"),
     ("checks", "roles/bigquery.jobUser"),
+    ("upkeep", "roles/bigquery.jobUser"),
+    ("eraser", "roles/bigquery.jobUser"),
     ("build", "roles/logging.logWriter"),
 }
 """Project-wide rights: only those that Google Cloud can't grant on a single resource."""
+
+PUBLISHED: Final = {*(table.name for table in PUBLISHED_TABLES), *PUBLISHED_VIEWS}
+RESTRICTED: Final = {*(table.name for table in RESTRICTED_TABLES), *RESTRICTED_VIEWS}
+READER: Final = "roles/bigquery.dataViewer"
+WRITER: Final = "roles/bigquery.dataEditor"
+
+
+def tables_of(planned: dict[str, Any], role: str) -> dict[str, set[str]]:
+    """Returns the tables and views on which each account or person has a role, by member."""
+    found: dict[str, set[str]] = {}
+    for resource, target, given, member in grants_of(planned):
+        if resource == "google_bigquery_table_iam_member" and given == role:
+            found.setdefault(account_of(member), set()).add(target)
+    return found
 
 
 @in_one_process
@@ -36,8 +57,8 @@ def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any])
 
 
 @in_one_process
-def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> None:
-    """Only one account may read the bucket that has text, and only Pub/Sub may write to it."""
+def test_few_accounts_open_the_archive(planned: dict[str, Any]) -> None:
+    """Of our jobs only the backfill reads the bucket that has text; people act as the eraser."""
     rights = {
         (account_of(member), role)
         for _, target, role, member in grants_of(planned)
@@ -46,37 +67,70 @@ def test_the_archive_is_read_by_the_backfill_alone(planned: dict[str, Any]) -> N
     agent = "google_project_service_identity/pubsub.googleapis.com/member"
     assert rights == {
         ("backfill", "roles/storage.objectViewer"),
+        ("eraser", "roles/storage.objectUser"),
+        ("eraser", "roles/storage.legacyBucketReader"),
         (agent, "roles/storage.objectCreator"),
         (agent, "roles/storage.legacyBucketReader"),
     }
 
 
 @in_one_process
-def test_analysts_see_no_dead_letters(planned: dict[str, Any]) -> None:
-    """Analysts read every view and every table but the dead letters, which have other readers."""
-    readers: dict[str, set[str]] = {}
-    for resource, target, role, member in grants_of(planned):
-        if resource == "google_bigquery_table_iam_member" and role == "roles/bigquery.dataViewer":
-            readers.setdefault(member, set()).add(target)
-    names = {table.name for table in TABLES} | {*VIEWS}
-    assert readers[str(PLANNED["analysts"])] == names - {"dead_letters"}
-    assert readers[str(PLANNED["dead_letter_readers"])] == {"dead_letters"}
-    access = planned["google_bigquery_dataset.undertone"]["access"]
-    assert {one["special_group"] or account_of(one["user_by_email"]) for one in access} == {
-        "projectOwners",
-        "backfill",
-    }
+def test_analysts_read_only_what_is_published(planned: dict[str, Any]) -> None:
+    """Analysts read every published table and view and nothing else; operators read all tables."""
+    readers = tables_of(planned, READER)
+    assert readers[str(PLANNED["analysts"])] == PUBLISHED
+    assert readers[str(PLANNED["operators"])] == PUBLISHED | RESTRICTED
+    assert not PUBLISHED & RESTRICTED
 
 
 @in_one_process
-def test_only_the_sender_reads_the_key(planned: dict[str, Any]) -> None:
-    """Only the sender's account can read the key for pseudonyms; no job can."""
-    rights = [
-        (account_of(member), role)
-        for resource, _, role, member in grants_of(planned)
-        if resource == "google_secret_manager_secret_iam_member"
-    ]
-    assert rights == [("pub", "roles/secretmanager.secretAccessor")]
+def test_a_dataset_gives_no_right_to_analysts(planned: dict[str, Any]) -> None:
+    """Only the project's owners have rights on the published dataset as a whole."""
+    given = {
+        name: {
+            one["special_group"] or account_of(one["user_by_email"])
+            for one in planned[f"google_bigquery_dataset.{name}"]["access"]
+        }
+        for name in ("published", "restricted")
+    }
+    assert given == {"published": {"projectOwners"}, "restricted": {"projectOwners", "backfill"}}
+
+
+@in_one_process
+def test_counting_and_publishing_are_apart(planned: dict[str, Any]) -> None:
+    """No counting job can write what is published, and the publisher can't write counts."""
+    written = tables_of(planned, WRITER)
+    assert written == {
+        "stream": {"counts", "ledger", "dead_letters"},
+        "publish": {"publications", "aggregates", "figures", "bases"},
+        "upkeep": {"counts", "ledger"},
+        "eraser": {"dead_letters"},
+    }
+    assert tables_of(planned, READER)["publish"] == {"counts", "counts_current"}
+
+
+@in_one_process
+def test_only_who_hashes_reads_the_keys(planned: dict[str, Any]) -> None:
+    """Senders read their own key. Stream, backfill and eraser read the key of ids."""
+    rights = {
+        (account_of(values["member"]), values["secret_id"].split("/")[1])
+        for address, values in planned.items()
+        if address.startswith("google_secret_manager_secret_iam_member.")
+    }
+    sender, ids = "undertone-pseudonym-key", "undertone-id-key"
+    assert rights == {("send", sender), ("stream", ids), ("backfill", ids), ("eraser", ids)}
+
+
+@in_one_process
+def test_people_act_as_the_eraser_only(planned: dict[str, Any]) -> None:
+    """The only account that people may act as is the one that erases a user."""
+    acting = {
+        (address.partition(".")[2].partition("[")[0], values["member"])
+        for address, values in planned.items()
+        if address.startswith("google_service_account_iam_member.")
+        and values["member"].startswith("group:")
+    }
+    assert acting == {("erasers", PLANNED["erasers"])}
 
 
 @in_one_process

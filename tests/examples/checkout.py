@@ -15,6 +15,9 @@ import duckdb
 RUN_FLAGS: Final = ("--direct_num_workers=1", "--classifier=default")
 """Flags for runs that are the same on every machine."""
 
+MAX_NOISE: Final = 5
+"""The most that the default policy changes a number of conversations."""
+
 _ROOT: Final = Path(__file__).parents[2]
 _COPIED: Final = ("schemas", "transforms", "pipelines", "deploy", "docs")
 _FILES: Final = (

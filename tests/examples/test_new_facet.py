@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.examples.checkout import RUN_FLAGS, Checkout
+from tests.examples.checkout import MAX_NOISE, RUN_FLAGS, Checkout
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -65,21 +65,29 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_it_is_counted_and_has_shares(extended: Checkout) -> None:
-    """The tables have the facet's cells, and the view `shares` divides by all conversations."""
+    """The published tables have the facet's values, as shares of all conversations."""
     shares = extended.query(
         "run",
-        "SELECT facet_value, conversations, raw_share, corrected_share FROM ratios "
-        "WHERE facet = 'answered' AND breakdown = 'overall' AND granularity = 'day' ORDER BY 1",
+        "SELECT facet_value, conversations, raw, method FROM figures_current "
+        "WHERE facet = 'answered' AND breakdown = 'overall' AND window_kind = 'range' ORDER BY 1",
     )
-    assert shares == [("at least once", 30, 0.6, 0.6), ("never", 20, 0.4, 0.4)]
+    assert [(value, method) for value, _, _, method in shares] == [
+        ("at least once", "counted"),
+        ("never", "counted"),
+    ]
+    for (_, conversations, share, _), true in zip(shares, (30, 20), strict=True):
+        assert abs(conversations - true) <= MAX_NOISE
+        assert share == pytest.approx(true / 50, abs=0.15)
 
 
 def test_it_is_protected(extended: Checkout) -> None:
-    """A value with under 15 users is withheld, and so is a second value that would reveal it."""
+    """A value with too few users is not published; the other one is."""
     (extended.folder / "few.jsonl").write_text(events(50, answered=45))
     extended.undertone("run", "--input=few.jsonl", "--output=few", *RUN_FLAGS)
-    shown = extended.query("few", "SELECT facet_value FROM cells WHERE facet = 'answered'")
-    assert shown == []
+    shown = extended.query(
+        "few", "SELECT DISTINCT facet_value FROM aggregates_current WHERE facet = 'answered'"
+    )
+    assert shown == [("at least once",)]
 
 
 def test_it_is_documented_and_reported(extended: Checkout) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from schemas.counts import CountsRow
 from schemas.records import (
-    AggregateRow,
-    ClassifierRate,
     ConversationSummary,
     DeadLetter,
     DeadLetterRow,
@@ -30,33 +30,35 @@ from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.spans import Span
 from transforms.conversation.state import ConversationState, Statement
-from transforms.counting.cells import DAY, WHOLE_DAY, Cell, Sums
+from transforms.counting.cells import Sums
 from transforms.counting.ledger import RunningTotals
 from transforms.counting.profile import Profile
-from transforms.counting.totals import DayTotals, TotalsChange
+from transforms.counting.register import DayRegister, Stamp
+from transforms.counting.running import RunningPlace
+from transforms.counting.totals import PlaceChange
 from transforms.counting.user_day import Remembered, UserDay
+from transforms.counting.windows import day_window, hour_of
 from transforms.facets.facet import Traits
-from transforms.release import _Day
+from transforms.facets.registry import INDEX, Slice
 
 FOLDER: Final = Path(__file__).parent / "state"
 
 LAYOUTS: Final[Mapping[type[Any], int]] = {
-    AggregateRow: 2,
-    ClassifierRate: 1,
     ConversationHistory: 3,
     ConversationState: 3,
     ConversationSummary: 1,
+    CountsRow: 1,
+    DayRegister: 1,
     DeadLetter: 1,
     DeadLetterRow: 1,
     LedgerEntry: 1,
     LedgerTotal: 2,
     LongConversation: 1,
     Span: 3,
-    DayTotals: 3,
-    TotalsChange: 3,
+    PlaceChange: 4,
+    RunningPlace: 1,
     SignedSummary: 1,
     UserDay: 4,
-    _Day: 2,
     RunningTotals: 1,
 }
 """The layout version that today's code writes. In `SELF_VERSIONED` the bytes contain it."""
@@ -65,19 +67,20 @@ SELF_VERSIONED: Final[Mapping[type[Any], int]] = {
     ConversationHistory: 0,
     ConversationState: 0,
     Span: 4,  # After the number of messages.
-    DayTotals: 0,
-    TotalsChange: 4,  # After the number of revisions.
+    DayRegister: 0,
+    PlaceChange: 0,
+    RunningPlace: 0,
     UserDay: 0,
-    _Day: 0,
     RunningTotals: 0,
 }
 """Position of the version in the bytes, after the one byte that starts a MessagePack array."""
 
 STATES: Final[Mapping[str, type[Any]]] = {
     "cells": UserDay,
-    "day": _Day,
     "history": ConversationHistory,
-    "totals": RunningTotals,
+    "ledger": RunningTotals,
+    "register": DayRegister,
+    "totals": RunningPlace,
 }
 """The type of each state in the unbounded job, by the name of its spec."""
 
@@ -133,6 +136,17 @@ _SHORT: Final = ConversationState(
     stated=(_said(0, _USER), _said(0, "web"), None, _said(2, "zh-Hant"), None, None),
     pushback=bytes([0, 170, 0, 0, 0, 0, 0, 1]),
 )
+_ALL_STATED: Final = replace(
+    _SHORT,
+    stated=(
+        _said(0, _USER),
+        _said(1, "web"),
+        _said(2, "DE"),
+        _said(0, "zh-Hant"),
+        _said(1, "plus"),
+        _said(2, "m-1"),
+    ),
+)
 _SAMPLED: Final = ConversationState(
     first_at_us=_AT_US - 9 * _MINUTE_US,
     last_at_us=_AT_US + 99 * _MINUTE_US,
@@ -185,58 +199,83 @@ _PROFILE: Final = Profile(
     ),
     change=-7,
 )
-_CELL: Final = Cell(hour=23, breakdown=0, value="all", slice_index=40)
-_SHEET: Final = DayTotals(
-    {
-        WHOLE_DAY: Sums(conversations=1200, users=900, change=0, change_squares=0),
-        _CELL: Sums(conversations=70_000, users=66_000, change=-1234, change_squares=98_765),
-        _CELL._replace(hour=DAY, value="zh-Hant", breakdown=3): Sums(15, 12, 0, 0),
-        _CELL._replace(hour=0, value="DE", breakdown=2): Sums(-1, -1, -3, 9),
-    }
+
+
+def _slice(facet: str, value: str) -> int:
+    return INDEX[Slice(facet, value)]
+
+
+def _counted(conversations: int, users: int, key: int) -> Sums:
+    return Sums(conversations, users, key, change=0, change_squares=0)
+
+
+_CELLS: Final = {
+    _slice("all", "all"): _counted(1200, 900, key=4_294_967_295),
+    _slice("type", "romantic_roleplay"): _counted(31, 30, key=1),
+    _slice("use", "affective"): _counted(29, 28, key=2),
+    _slice("length", "51-100"): _counted(-1, -1, key=-7),
+    _slice("long", "affective"): _counted(27, 26, key=3),
+    _slice("sentiment", "coaching"): Sums(70, 66, key=12, change=-123, change_squares=987),
+    _slice("pushback", "all"): _counted(25, 24, key=4),
+    _slice("pushback_reason", "self_harm"): _counted(23, 22, key=5),
+    _slice("drift", "coaching>companionship"): _counted(21, 20, key=6),
+    _slice("drift_long", "none>none"): _counted(19, 18, key=8),
+    _slice("opening", "counseling"): _counted(17, 16, key=9),
+    _slice("drift_headline", "coaching_or_counseling"): _counted(15, 14, key=10),
+    _slice("opening_long", "none"): _counted(13, 12, key=11),
+    _slice("drift_long_headline", "companionship"): _counted(11, 10, key=13),
+    _slice("companionship_and_roleplay", "any"): _counted(9, 8, key=14),
+}
+_PLACES: Final = frozenset(
+    (*window, *place)
+    for window in (day_window(_AT_US), hour_of(_AT_US))
+    for place in (
+        (0, "all"),
+        (1, "web"),
+        (2, "DE"),
+        (3, "zh-Hant"),
+        (4, "plus"),
+        (5, "m-1"),
+        (6, "51-100"),
+    )
 )
-_ROW: Final = AggregateRow(
+"""A place of each breakdown, by the id that stored state contains, in an hour and in a day."""
+_ROW: Final = CountsRow(
+    window_kind="hour",
     window_start_us=_AT_US,
-    granularity="hour",
+    window_end_us=_AT_US + 60 * _MINUTE_US,
     breakdown="country",
     breakdown_value="DE",
-    facet="sentiment",
-    facet_value="coaching",
     conversations=25,
     users=21,
-    sentiment_change_300ths=-7,
-    sentiment_change_squares=60,
-    revision=_AT_US + 5,
+    cells='{"all":{"all":[25,21,7,0,0]}}',
+    generation=_AT_US - 1,
     snapshot=_AT_US,
-    min_users=20,
-    min_conversations=15,
-    metrics_version="m1",
+    revision=_AT_US + 5,
+    origin="stream",
+    key_id="0a1b2c3d",
+    metrics_version="2",
     classifier_version="labels",
-)
-_WITHDRAWN: Final = msgspec.structs.replace(
-    _ROW,
-    conversations=None,
-    users=None,
-    sentiment_change_300ths=None,
-    sentiment_change_squares=None,
 )
 _LATE: Final = DeadLetter(
     stage="decode",
     reason="late",
     source="events",
-    event_id="e-1",
-    conversation_id="c-1",
+    event="e-1",
+    conversation="c-1",
     sent_at_us=_AT_US,
     published_at_us=_AT_US + _MINUTE_US,
     size_bytes=321,
-    payload_sha256="0f" * 32,
+    payload_hash="0f" * 32,
 )
 _UNREADABLE: Final = msgspec.structs.replace(
-    _LATE, event_id=None, conversation_id=None, sent_at_us=None, published_at_us=None
+    _LATE, event=None, conversation=None, sent_at_us=None, published_at_us=None
 )
 
 # Fields are given by name. By position, two fields that swapped places would go unnoticed.
 GOLDEN: Final[tuple[Golden, ...]] = (
     Golden(_SHORT, "short"),
+    Golden(_ALL_STATED, "all-stated"),
     Golden(_SAMPLED, "sampled"),
     Golden(Span(messages=5, state=_SHORT)),
     Golden(
@@ -276,18 +315,18 @@ GOLDEN: Final[tuple[Golden, ...]] = (
         ),
         "over-limit",
     ),
-    Golden(_SHEET),
-    Golden(TotalsChange(_SHEET, revisions=3)),
+    Golden(PlaceChange(_CELLS, revisions=3)),
+    Golden(PlaceChange(), "touched"),
+    Golden(RunningPlace(Stamp(_AT_US - 1, _AT_US), _AT_US + 3, _CELLS)),
     Golden(
-        _Day(
-            snapshot=_AT_US,
+        DayRegister(
+            Stamp(generation=_AT_US - 1, snapshot=_AT_US),
             revision=_AT_US + 3,
-            totals=_SHEET,
-            released=DayTotals({WHOLE_DAY: Sums(1190, 895, 0, 0)}),
+            places=_PLACES,
         ),
         "open",
     ),
-    Golden(_Day(is_closed=True), "closed"),
+    Golden(DayRegister(is_closed=True), "closed"),
     Golden(
         RunningTotals(
             run=_AT_US,
@@ -320,18 +359,4 @@ GOLDEN: Final[tuple[Golden, ...]] = (
     Golden(_UNREADABLE, "unreadable"),
     Golden(DeadLetterRow.of(_LATE, run=_AT_US, origin="batch", ingested_at_us=_AT_US + 7)),
     Golden(_ROW),
-    Golden(_WITHDRAWN, "withdrawn"),
-    Golden(
-        ClassifierRate(
-            classifier_version="labels",
-            language="de",
-            facet="type",
-            facet_value="coaching",
-            true_positives=14,
-            positives=28,
-            false_positives=34,
-            negatives=1573,
-            revision=_AT_US,
-        )
-    ),
 )

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from deploy.local.bigquery import bigquery_emulator
-from pipelines.sinks.bigquery import Dataset, create_dataset
+from pipelines.sinks.bigquery import Dataset, create_datasets
 from tests.services import have
 
 PROJECT: Final = "undertone-local"
@@ -25,5 +25,5 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
         running = bigquery_emulator(tmp_path_factory.mktemp("bigquery"), PROJECT)
         emulator = have(lambda: stack.enter_context(running))
         made = Dataset(PROJECT, "undertone", emulator.url)
-        create_dataset(made)
+        create_datasets(made)
         yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.api_core.iam import Policy
 from google.cloud import bigquery
 
-from pipelines.sinks.bigquery import Dataset, create_dataset
+from pipelines.sinks.bigquery import Dataset, create_datasets
 from schemas.views import view_description, view_sql
 
 VIEW = "shares"
@@ -27,10 +27,10 @@ def make_earlier(dataset: Dataset) -> bigquery.Table:
 def test_a_view_is_updated_in_place(dataset: Dataset) -> None:
     """A view from an earlier version gets this version's SQL, and its readers keep access."""
     earlier = make_earlier(dataset)
-    create_dataset(dataset)
+    create_datasets(dataset)
     client = dataset.client()
     found = client.get_table(f"{dataset}.{VIEW}")
-    assert found.view_query == view_sql(VIEW, str(dataset))
+    assert found.view_query == view_sql(VIEW, str(dataset), str(dataset.restricted))
     assert found.description == view_description(VIEW)
     assert found.created == earlier.created
     assert client.get_iam_policy(found).bindings == BINDINGS
@@ -40,5 +40,5 @@ def test_an_unchanged_view_is_left_alone(dataset: Dataset) -> None:
     """If `create` is repeated with the same version, it changes no view."""
     client = dataset.client()
     before = client.get_table(f"{dataset}.{VIEW}")
-    create_dataset(dataset)
+    create_datasets(dataset)
     assert client.get_table(f"{dataset}.{VIEW}").etag == before.etag

@@ -19,16 +19,19 @@ from pipelines.commands.main import main
 from pipelines.operations.dead_letter_list import list_groups
 from pipelines.operations.status import read_status
 from pipelines.sinks.bigquery import InsertClient, query
-from pipelines.sinks.database import build_database, query_run
+from pipelines.sinks.database import build_databases, query_run
 from pipelines.sinks.write import refusal
 from pipelines.sources.pubsub import chunks_of_messages
+from pipelines.sources.secret import local_secret
+from schemas.counts import COUNTS
 from schemas.failures import Reason
-from schemas.records import DeadLetter, LedgerTotal, Message
-from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
+from schemas.records import DeadLetter, LedgerTotal, PseudonymousMessage
+from schemas.table import Table
+from schemas.tables import DEAD_LETTERS, LEDGER, TABLES
 from schemas.views import VIEWS
 from schemas.wire.validate import Limits
-from tests.builders import HOUR_US, MONDAY_US, avro_event
-from tests.builders_report import LEDGER_ENTRIES, as_written, row, write_table
+from tests.builders import HOUR_US, MONDAY_US, PSEUDONYMS, avro_event, event_hash
+from tests.run_folders import LEDGER_ENTRIES, as_written, counts_row, write_table
 from tests.schemas.payloads import write_avro
 from tests.services import have
 from transforms.conversation.messages import decode_chunk
@@ -61,7 +64,7 @@ def insert(cloud: LocalCloud, table: Table, records: Iterable[msgspec.Struct]) -
     rows = [table.bigquery_row(record) for record in records]
     client = InsertClient(cloud.dataset, PATIENCE_S)
     ids = [f"{time.monotonic_ns()}-{n}" for n in range(len(rows))]
-    assert client.insert_rows_json(f"{cloud.dataset}.{table.name}", rows, ids) == []
+    assert client.insert_rows_json(f"{cloud.dataset.restricted}.{table.name}", rows, ids) == []
 
 
 def taken(cloud: LocalCloud, count: int) -> list[Any]:
@@ -75,15 +78,15 @@ def taken(cloud: LocalCloud, count: int) -> list[Any]:
     return messages
 
 
-def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[str], list[DeadLetter]]:
+def decoded(messages: Iterable[Any], max_event_bytes: int) -> tuple[set[bytes], list[DeadLetter]]:
     """Returns the ids of the accepted events, and the dead letters of the refused ones."""
     limits = Limits(allowed_lateness_us=48 * HOUR_US, max_event_bytes=max_event_bytes)
-    ids: set[str] = set()
+    ids: set[bytes] = set()
     letters: list[DeadLetter] = []
     for chunk in chunks_of_messages([PubsubMessage._from_message(each) for each in messages], "s"):
-        some, dead, _ = decode_chunk(chunk, limits)
-        assert all(type(each) is Message for each in some)
-        ids |= {each.event_id for each in some}
+        some, dead, _ = decode_chunk(chunk, limits, PSEUDONYMS)
+        assert all(type(each) is PseudonymousMessage for each in some)
+        ids |= {each.event for each in some}
         letters += dead
     return ids, letters
 
@@ -109,14 +112,14 @@ def test_oversize_events_come_back_once_the_limit_is_raised(
     ]
     archive = write_avro(tmp_path / "a.avro", rows)
     topic = f"--topic={cloud.names.topic}"
-    assert main(["publish", f"--input={archive}", topic]) == 0
+    assert main(["replay", f"--input={archive}", topic]) == 0
     published = taken(cloud, 4)
     ids, letters = decoded(published, 1024)
-    assert ids == {"fine"}
+    assert ids == {event_hash("fine")}
     insert(cloud, DEAD_LETTERS, as_written([*letters, letters[0]]))
     redrive = partial(
         undertone, cloud, "dead-letters", "redrive", "--reason=oversize", topic,
-        f"--archive={archive}",
+        f"--archive={archive}", f"--secret={local_secret().path}",
     )  # fmt: skip
     redrive("--max_event_bytes=1024")
     assert "still refused 3 (oversize 3)" in printed(capsys)
@@ -128,7 +131,7 @@ def test_oversize_events_come_back_once_the_limit_is_raised(
         assert "payloads refused as oversize 3" in lines
         assert "still refused 1 (invalid_role 1)" in lines
         again = taken(cloud, 2)
-        assert decoded(again, 4000) == ({"long-1", "long-2"}, [])
+        assert decoded(again, 4000) == ({event_hash("long-1"), event_hash("long-2")}, [])
         sent = [(each.data, dict(each.attributes)) for each in published[1:3]]
         assert sorted((each.data, dict(each.attributes)) for each in again) == sorted(sent)
 
@@ -139,14 +142,16 @@ def test_a_refused_row_is_inserted_again(
     """A refused row that its table now accepts is in the view once; a bad row is refused again."""
     good = LEDGER.bigquery_row(LedgerTotal(7, "read", "", 5, 7))
     bad = good | {"records": None}
-    letters = [refusal(("p:d.ledger", each, [{"reason": "invalid"}])) for each in (good, bad)]
+    letters = [
+        refusal(("p:d.ledger", each, [{"reason": "invalid"}]), PSEUDONYMS) for each in (good, bad)
+    ]
     insert(cloud, DEAD_LETTERS, as_written(letters))
     for _ in range(2):
         undertone(cloud, "dead-letters", "redrive", f"--reason={Reason.REFUSED_BY_TABLE}")
         lines = printed(capsys)
         assert "inserted 1" in lines
         assert "ledger: invalid 1" in lines
-    found = query(cloud.dataset, "SELECT records FROM `{dataset}.ledger_latest` WHERE run = 7")
+    found = query(cloud.dataset, "SELECT records FROM `{restricted}.ledger_latest` WHERE run = 7")
     assert found == [{"records": 5}]
 
 
@@ -159,18 +164,18 @@ def test_bigquery_and_a_folder_show_the_same(
         for source, at_us, sha256 in (("s", MONDAY_US, "a"), ("s", None, "b"), ("t", 1, "c"))
     ]
     tables: list[tuple[Table, list[Any]]] = [
-        (AGGREGATES, [row(20), row(30, revision=2), row(16, "use", "affective")]),
+        (COUNTS, [counts_row(20), counts_row(30, revision=2)]),
         (LEDGER, [msgspec.structs.replace(each, run=MONDAY_US) for each in LEDGER_ENTRIES]),
         (DEAD_LETTERS, as_written(letters, MONDAY_US, ingested_at_us=MONDAY_US + 1)),
     ]
     for table, records in tables:
         insert(cloud, table, records)
         write_table(tmp_path, table, records)
-    build_database(tmp_path)
+    build_databases(tmp_path)
     bigquery, folder = partial(query, cloud.dataset), partial(query_run, tmp_path)
     assert list_groups(bigquery, "undecodable") == list_groups(folder, "undecodable")
     one, other = (read_status(each, MONDAY_US, run=MONDAY_US) for each in (bigquery, folder))
-    assert (one.runs, one.days, one.released_us) == (other.runs, other.days, other.released_us)
+    assert (one.runs, one.days, one.counted_us) == (other.runs, other.days, other.counted_us)
     assert other.dead_letters[0] in one.dead_letters
     undertone(cloud, "status", "--all")
     assert "2025-06-02" in capsys.readouterr().out

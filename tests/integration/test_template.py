@@ -47,8 +47,10 @@ SAID: Final = "zanzibar-quetzal-4410"
 SECRET: Final = "marmalade-cipher-9923"
 """The value of an environment variable on the launching machine."""
 
+SECRET_FLAG: Final = "--secret=projects/my-project/secrets/undertone/versions/1"
 STREAM_FLAGS: Final = (
     f"--job_name={JOB_NAME}",
+    SECRET_FLAG,
     "--subscription=projects/my-project/subscriptions/events",
     "--timestamp_attribute=sent-at-ms",
     "--dead_letter_topic=projects/my-project/topics/dead",
@@ -61,6 +63,7 @@ PATTERNS: Final = 41
 
 BACKFILL_FLAGS: Final = (
     "--job_name=undertone-backfill",
+    SECRET_FLAG,
     "--from=2026-01-03",
     "--to=2026-02-01",
     f"--input=gs://{BUCKET}/archive/%Y/%m/%d/*.avro",

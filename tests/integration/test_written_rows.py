@@ -15,15 +15,16 @@ from pipelines.operations.dead_letter_list import list_groups
 from pipelines.settings import wall_clock_us
 from pipelines.sinks.bigquery import Dataset, InsertClient, query
 from pipelines.sinks.write import Sinks, stream_bigquery
+from pipelines.sources.secret import local_secret
 from schemas.records import LedgerTotal
 from schemas.tables import LEDGER
-from tests.builders import avro_event
+from tests.builders import avro_event, event_hash
 from tests.pipelines.running import EXACT, chunk
 from tests.pipelines.timelines import said
 from tests.schemas.payloads import write_avro
 
 LETTERS: Final = (
-    "SELECT run, origin, UNIX_MICROS(ingested_at) AS ingested_us FROM `{dataset}.dead_letters`"
+    "SELECT run, origin, UNIX_MICROS(ingested_at) AS ingested_us FROM `{restricted}.dead_letters`"
 )
 
 
@@ -35,7 +36,7 @@ def stream(dataset: Dataset, events: list[dict[str, Any]]) -> dict[str, int]:
     """
     pipeline = beam.Pipeline(runner=FnApiRunner())
     payloads = pipeline | "Chunks" >> beam.Create([chunk(events)], reshuffle=False)
-    stream_bigquery(assemble(payloads, EXACT), Sinks(dataset), EXACT)
+    stream_bigquery(assemble(payloads, EXACT), Sinks(dataset.restricted), EXACT)
     return counters_of(pipeline.run())
 
 
@@ -48,9 +49,9 @@ def counters_of(result: Any) -> dict[str, int]:
 
 def rows_of(dataset: Dataset) -> dict[str, int]:
     """Returns the number of rows in each of the tables that every job writes."""
-    names = ("aggregates", "dead_letters", "ledger")
+    names = ("counts", "dead_letters", "ledger")
     found = {
-        name: query(dataset, f"SELECT COUNT(*) AS n FROM `{{dataset}}.{name}`") for name in names
+        name: query(dataset, f"SELECT COUNT(*) AS n FROM `{{restricted}}.{name}`") for name in names
     }
     return {name: rows[0]["n"] for name, rows in found.items()}
 
@@ -73,7 +74,7 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
         | beam.Create([[good, good | {"records": None}]])
         | beam.Map(
             lambda rows: client.insert_rows_json(
-                f"{dataset}.ledger", rows, ["1", "2"], skip_invalid_rows=True
+                f"{dataset.restricted}.ledger", rows, ["1", "2"], skip_invalid_rows=True
             )
         )
     )
@@ -83,7 +84,8 @@ def test_a_refused_row_is_not_counted_as_written(dataset: Dataset) -> None:
 def test_a_streams_dead_letters_name_its_run(dataset: Dataset) -> None:
     """Each dead letter from the stream names its run and origin, and when it was written."""
     stream(dataset, [said("named", 5, role="x")])
-    rows = query(dataset, f"{LETTERS} WHERE event_id = 'named'")
+    named = event_hash("named").hex()
+    rows = query(dataset, f"{LETTERS} WHERE event = '{named}'")
     assert rows == [{"run": EXACT.revision, "origin": "stream", "ingested_us": EXACT.clock()}]
 
 
@@ -95,11 +97,12 @@ def test_a_repeated_backfill_writes_its_dead_letters_again(
     flags = [
         "--from=2025-06-02", "--to=2025-06-02", f"--input={archive}", f"--dataset={dataset}",
         f"--bigquery_url={dataset.url}", f"--temp_location={tmp_path / 'temp'}",
+        f"--secret={local_secret().path}",
     ]  # fmt: skip
     started_us = wall_clock_us()
     for _ in range(2):
         backfill.run(flags)
-    sql = f"SELECT run FROM `{{dataset}}.ledger` WHERE account = 'read' AND run > {started_us}"
+    sql = f"SELECT run FROM `{{restricted}}.ledger` WHERE account = 'read' AND run > {started_us}"
     runs = query(dataset, sql)
     rows = query(dataset, f"{LETTERS} WHERE source = 'a.avro'")
     assert sorted(row["run"] for row in rows) == sorted(row["run"] for row in runs)

@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.cloud import LocalCloud
-from deploy.local.compare import accounts_of, is_settled, settled_differences
+from deploy.local.compare import (
+    accounts_of,
+    current_counts,
+    is_settled,
+    settled_differences,
+)
 from deploy.local.processes import Process
 from deploy.local.pubsub import take
+from pipelines import publish
 from pipelines.commands.main import main as undertone
-from pipelines.operations.publish import publish
+from pipelines.operations.replay import replay
 from pipelines.sinks.bigquery import query
 from pipelines.sinks.database import query_run
 from pipelines.terminal.errors import MOST_REFUSED
 from schemas.failures import InputError
 from tests.live.traffic import MAX_EVENT_BYTES
 
-SETTINGS: Final = (
-    "--min_users=1", "--min_conversations=1", f"--max_event_bytes={MAX_EVENT_BYTES}",
-    "--classifier=default",
-)  # fmt: skip
-"""These publish every cell, so that every loss shows, and give all runs the same classifier."""
+SETTINGS: Final = (f"--max_event_bytes={MAX_EVENT_BYTES}", "--classifier=default")
+"""These give all runs the same classifier."""
 FIRING: Final = "--firing_period=2s"
 _SETTLED_S: Final = 240.0
 _PAUSE_S: Final = 2.0
@@ -46,7 +49,7 @@ class Stage:
 
     def publish(self, archive: Path | None = None) -> None:
         """Publishes all messages of the archive."""
-        self.published += publish([str(archive or self.archive)], self.cloud.names.topic)
+        self.published += replay([str(archive or self.archive)], self.cloud.names.topic)
 
     def await_read(self, job: Process, share: float) -> None:
         """Waits until the job has read at least this fraction of the published messages."""
@@ -65,6 +68,12 @@ class Stage:
             "settled",
         )
 
+    def newest_run(self) -> int:
+        """Returns the run of the newest job, which is also its generation."""
+        (row,) = query(self.cloud.dataset, "SELECT MAX(run) AS run FROM `{restricted}.ledger`")
+        run: int = row["run"]
+        return run
+
     def losses(self, *, heartbeats: int = 0, repeated: int = 0) -> list[str]:
         """Returns every difference between the stream's tables and a batch run over the archive.
 
@@ -76,16 +85,23 @@ class Stage:
         found = settled_differences(self.cloud.dataset, self._batch, heartbeats, repeated)
         return found + self._missing_dead_letters() + self._wrong_alerts()
 
+    def audit(self) -> int:
+        """Publishes all windows that are over, and attacks them; returns the audit's exit code."""
+        dataset = self.cloud.dataset
+        flags = [f"--dataset={dataset}", f"--bigquery_url={dataset.url}"]
+        publish.run([*flags, "--publish_after=0s", "--settled=0s"])
+        return undertone(["audit", *flags])
+
     def accounts(self) -> dict[tuple[str, str], int]:
         """Returns the stream's ledger."""
         return accounts_of(self.cloud.dataset)
 
     def _missing_dead_letters(self) -> list[str]:
-        sql = "SELECT DISTINCT reason, payload_sha256 FROM `{dataset}.dead_letters`"
+        sql = "SELECT DISTINCT reason, payload_hash FROM `{restricted}.dead_letters`"
         streamed = {tuple(row.values()) for row in query(self.cloud.dataset, sql)}
         batch = {tuple(row.values()) for row in query_run(self._batch, sql)}
         published = {
-            (letter["reason"], letter["payload_sha256"])
+            (letter["reason"], letter["payload_hash"])
             for message in take(self.cloud.names.listener(self.cloud.names.dead_letters))
             for letter in [json.loads(message.data)]
         }
@@ -98,15 +114,15 @@ class Stage:
     def _wrong_alerts(self) -> list[str]:
         messages = take(self.cloud.names.listener(self.cloud.names.alerts))
         alerted = {message.attributes["alert-id"] for message in messages}
-        sql = (
-            "SELECT COALESCE(SUM(conversations), 0) AS n FROM `{dataset}.aggregates_latest` "
-            "WHERE granularity = 'day' AND breakdown = 'overall' AND facet = 'long' "
-            "AND facet_value = 'all'"
+        cells = current_counts(self.cloud.dataset)
+        long = sum(
+            sums.conversations
+            for (kind, _, breakdown, _, *slice_), sums in cells.items()
+            if (kind, breakdown, slice_) == ("day", "overall", ["long", "all"])
         )
-        (row,) = query(self.cloud.dataset, sql)
-        if len(alerted) == row["n"]:
+        if len(alerted) == long:
             return []
-        return [f"{len(alerted)} conversations have an alert, but {row['n']} are long"]
+        return [f"{len(alerted)} conversations have an alert, but {long} are long"]
 
     def _await(self, job: Process, is_met: Callable[[], bool], what: str) -> None:
         deadline_s = time.monotonic() + _SETTLED_S

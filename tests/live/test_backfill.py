@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from deploy.local.cloud import Heartbeats
-from deploy.local.compare import latest_rows, row_differences
+from deploy.local.compare import current_counts, row_differences
 from pipelines import backfill
 from pipelines.commands.main import main as undertone
 from pipelines.sinks.bigquery import query
+from pipelines.sources.secret import local_secret
 from pipelines.terminal.errors import exit_code_of
 from tests.live.conftest import Record
 from tests.live.stage import SETTINGS, Stage
@@ -36,6 +37,7 @@ def run_backfill(stage: Stage, first: date, last: date, *more: str) -> None:
     """Backfills days from the stage's archive into its dataset."""
     dataset = stage.cloud.dataset
     flags = [
+        f"--secret={local_secret().path}",
         f"--from={first}", f"--to={last}", f"--input={stage.archive}",
         f"--dataset={dataset}", f"--bigquery_url={dataset.url}",
         f"--temp_location={stage.archive.parent / 'temp'}", *SETTINGS, *more,
@@ -51,28 +53,25 @@ def batch_run(stage: Stage) -> Path:
     return folder
 
 
-def snapshots(stage: Stage, origin: str) -> list[int]:
-    """Returns the snapshots that one origin wrote (stream or backfill), oldest first."""
-    sql = f"SELECT DISTINCT snapshot FROM `{{dataset}}.aggregates` WHERE origin = '{origin}'"
-    return sorted(row["snapshot"] for row in query(stage.cloud.dataset, sql))
+def generations(stage: Stage, origin: str) -> list[int]:
+    """Returns the generations of one origin (stream or batch), the oldest first."""
+    sql = f"SELECT DISTINCT generation FROM `{{restricted}}.counts` WHERE origin = '{origin}'"
+    return sorted(row["generation"] for row in query(stage.cloud.dataset, sql))
 
 
-def await_snapshot_after(stage: Stage, job: Any, revision: int) -> None:
-    """Waits until the stream has released a complete snapshot of a day.
-
-    The snapshot must not be older than the given revision.
-    """
+def await_generation_after(stage: Stage, job: Any, generation: int) -> None:
+    """Waits until a stream that began after a generation has written counts."""
     deadline_s = time.monotonic() + _WAIT_S
-    while max(snapshots(stage, "stream")) < revision:
+    while max(generations(stage, "stream")) < generation:
         assert job.is_running, job.last_words()
-        assert time.monotonic() < deadline_s, "the stream released no new snapshot"
+        assert time.monotonic() < deadline_s, "the stream wrote no counts"
         time.sleep(1.0)
 
 
 def test_a_backfill_overrides_the_stream(
     stage: Stage, events: list[Event], record: Record, tmp_path: Path
 ) -> None:
-    """After backfills and a later stream, the current rows equal those of a full batch run."""
+    """After backfills and a later stream, the current counts equal those of a full batch run."""
     days = [date_of(day_of(event["sent_at_us"])) for event in events[:EVENTS]]
     messages = with_faults(events[:EVENTS], 0.0, seed=3)
     write_messages(stage.archive, messages)
@@ -86,19 +85,20 @@ def test_a_backfill_overrides_the_stream(
 
         run_backfill(stage, min(days), max(days))
         assert row_differences(stage.cloud.dataset, scratch) == []
-        once = latest_rows(stage.cloud.dataset)
+        once = current_counts(stage.cloud.dataset)
         run_backfill(stage, min(days), max(days))
-        assert latest_rows(stage.cloud.dataset) == once
+        assert current_counts(stage.cloud.dataset) == once
         run_backfill(stage, min(days), max(days), "--resume")
-        assert len(snapshots(stage, "batch")) == 2
+        assert len(generations(stage, "batch")) == 2
         job.kill()
-    # The new stream has forgotten everything, so it releases wrong snapshots of the days.
+    # The new stream has forgotten everything, and counts the days from nothing.
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic):
         stage.publish(streamed)
-        await_snapshot_after(stage, job, snapshots(stage, "batch")[-1])
+        await_generation_after(stage, job, generations(stage, "batch")[-1])
         losses = row_differences(stage.cloud.dataset, scratch)
         record("10 % lost, backfilled twice, stream killed and restarted", "direct", EVENTS, losses)
         assert losses == []
+    assert stage.audit() == 0
 
 
 def test_a_backfill_leaves_other_days_to_the_stream(
@@ -115,7 +115,7 @@ def test_a_backfill_leaves_other_days_to_the_stream(
         run_backfill(stage, days[0], days[0])
         origins = query(
             stage.cloud.dataset,
-            "SELECT DISTINCT DATE(window_start) AS day, origin FROM `{dataset}.aggregates_latest`",
+            "SELECT DISTINCT DATE(window_start) AS day, origin FROM `{restricted}.counts_current`",
         )
         assert {row["origin"] for row in origins if row["day"] == days[0]} == {"batch"}
         assert {row["origin"] for row in origins if row["day"] != days[0]} == {"stream"}

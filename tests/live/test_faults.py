@@ -141,7 +141,8 @@ def test_everything_is_killed(stage: Stage, flink: FlinkCluster, record: Record)
             process.kill()
     checkpoint = flink.newest_checkpoint()
     flink.start()
-    with flink.stream(stage.cloud, stage.settings, resume_from=checkpoint) as job:
+    settings = [*stage.settings, f"--continue_run={stage.newest_run()}"]
+    with flink.stream(stage.cloud, settings, resume_from=checkpoint) as job:
         stage.publish()
         stage.await_settled(job)
         losses = stage.losses(repeated=stage.published)

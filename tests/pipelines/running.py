@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -16,9 +16,8 @@ from apache_beam.testing.test_stream import TestStream
 
 from pipelines.graph import assemble
 from pipelines.settings import Settings
+from schemas.counts import CountsRow
 from schemas.records import (
-    AggregateRow,
-    ClassifierRate,
     DeadLetter,
     Encoding,
     LedgerTotal,
@@ -27,8 +26,10 @@ from schemas.records import (
 )
 from tests.doubles import LabelReader
 from transforms.counting.cells import day_of
+from transforms.counting.places import cells_of_text
+from transforms.counting.windows import DAY, HOUR
+from transforms.facets.registry import SLICES, SUMMING_CHANGE
 from transforms.policies import Clock
-from transforms.publishing.suppression import Thresholds
 
 Counts = tuple[int, int, int | None, int | None]
 """Conversations, users, the sum of sentiment changes, and the sum of their squares."""
@@ -47,7 +48,6 @@ def stopped_at(at_us: int) -> Clock:
 
 
 EXACT: Final = Settings(
-    thresholds=Thresholds(1, 1),
     load_classifier=LabelReader,
     classifier_version=LabelReader.version,
     revision=1,
@@ -55,36 +55,28 @@ EXACT: Final = Settings(
         4_102_444_800_000_000
     ),  # The year 2100 is after every timeline, so that none ends in a drain.
 )
-"""Settings under which every cell is published and every label is known."""
+"""Settings under which every label is known."""
 
 
 class Result:
     """The outputs of one run of the graph."""
 
     def __init__(self, collected: Mapping[str, list[Any]]) -> None:
-        self.rows: list[AggregateRow] = collected["aggregates"]
+        self.rows: list[CountsRow] = collected["counts"]
         self.dead_letters: list[DeadLetter] = collected["dead_letters"]
         self.ledger: list[LedgerTotal] = collected["ledger"]
-        self.rates: list[ClassifierRate] = collected["rates"]
         self.grown_long: list[LongConversation] = collected["grown_long"]
         self.order: list[str] = collected["order"]
         """The order in which elements arrived: each is `payloads` or the name of an output."""
 
-    def cells(self) -> dict[tuple[Any, ...], Counts]:
-        """Returns the current cells: for each day, the last revision in the last snapshot."""
-        snapshots: defaultdict[int, int] = defaultdict(int)
-        for row in self.rows:
-            day_us = day_of(row.window_start_us)
-            snapshots[day_us] = max(snapshots[day_us], row.snapshot)
-        latest: dict[tuple[Any, ...], AggregateRow] = {}
-        for row in sorted(self.rows, key=lambda r: r.revision):
-            if row.snapshot == snapshots[day_of(row.window_start_us)]:
-                latest[_cell(row)] = row
+    def cells(self, kinds: Collection[str] = (HOUR, DAY)) -> dict[tuple[Any, ...], Counts]:
+        """Returns the current cells of some kinds of windows."""
         return {
-            cell: (r.conversations, r.users or 0, r.sentiment_change_300ths,
-                   r.sentiment_change_squares)
-            for cell, r in latest.items()
-            if r.conversations is not None
+            (row.window_start_us, row.window_kind, row.breakdown, row.breakdown_value, *SLICES[i]):
+            (n, users, *((change, squares) if i in SUMMING_CHANGE else (None, None)))
+            for row in current(self.rows)
+            if row.window_kind in kinds
+            for i, (n, users, _, change, squares) in cells_of_text(row.cells).items()
         }  # fmt: skip
 
     def accounts(self) -> dict[tuple[str, str], int]:
@@ -93,11 +85,22 @@ class Result:
         return {(t.account, t.reason): t.records for t in newest if t.records}
 
 
-def _cell(row: AggregateRow) -> tuple[Any, ...]:
-    return (
-        row.window_start_us, row.granularity, row.breakdown, row.breakdown_value,
-        row.facet, row.facet_value,
-    )  # fmt: skip
+def current(rows: Iterable[CountsRow]) -> list[CountsRow]:
+    """Returns each place's last revision in the last snapshot of its day."""
+    snapshots: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    for row in rows:
+        snapshots[_scope(row)] = max(snapshots[_scope(row)], row.snapshot)
+    latest: dict[tuple[Any, ...], CountsRow] = {}
+    for row in sorted(rows, key=lambda r: r.revision):
+        if row.snapshot == snapshots[_scope(row)]:
+            latest[row.window_kind, row.window_start_us, row.breakdown, row.breakdown_value] = row
+    return list(latest.values())
+
+
+def _scope(row: CountsRow) -> tuple[Any, ...]:
+    if row.window_kind in {HOUR, DAY}:
+        return (day_of(row.window_start_us),)
+    return row.window_kind, row.window_start_us
 
 
 def chunk(events: Iterable[dict[str, Any]]) -> PayloadChunk:

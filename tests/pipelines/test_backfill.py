@@ -15,17 +15,21 @@ from apache_beam.io.gcp.bigquery import WriteToBigQuery
 
 from pipelines import backfill
 from pipelines.sinks.bigquery import Dataset
+from pipelines.sources.secret import local_secret
 from pipelines.terminal.errors import exit_code_of
+from schemas.counts import CountsRow
 from schemas.tables import BATCH
 from tests.builders import HOUR_US, MONDAY_US, avro_event
-from tests.pipelines.running import EXACT, KEPT, chunk, keep, run_bounded
+from tests.pipelines.running import EXACT, KEPT, Result, chunk, keep, run_bounded
 from tests.schemas.payloads import write_avro
 from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.days import DayRange
 
-NOWHERE: Final = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-03"]
+SECRET: Final = f"--secret={local_secret().path}"
+NOWHERE: Final = [
+    "--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-03", SECRET,
+]  # fmt: skip
 TUESDAY: Final = date(2025, 6, 3)
-OPEN: Final = ["--min_users=1", "--min_conversations=1"]
 
 
 class _Keep(beam.PTransform[Any, Any]):
@@ -73,12 +77,21 @@ EVENTS: Final = [
 ]
 
 
+def rows_of_day(result: Result, day_us: int) -> list[CountsRow]:
+    """Returns the rows of a day and its hours, in order."""
+    rows = [r for r in result.rows if r.window_kind in {"hour", "day"}]
+    return sorted((r for r in rows if day_of(r.window_start_us) == day_us), key=repr)
+
+
 def test_a_day_is_counted_as_in_a_run_over_everything() -> None:
     """A backfill writes the same rows for its days as a run over all data, and no other rows."""
     everything = run_bounded([chunk(EVENTS)])
     only = run_bounded([chunk(EVENTS)], replace(EXACT, asked=asked()))
-    of_tuesday = [r for r in everything.rows if day_of(r.window_start_us) == MONDAY_US + DAY_US]
-    assert sorted(only.rows, key=repr) == sorted(of_tuesday, key=repr)
+    of_tuesday = rows_of_day(everything, MONDAY_US + DAY_US)
+    assert rows_of_day(only, MONDAY_US + DAY_US) == of_tuesday
+    others = [r for r in only.rows if r.window_kind in {"hour", "day"} and r not in of_tuesday]
+    assert others == []
+    assert {r.window_kind for r in only.rows} == {"hour", "day", "range"}  # No week is whole.
     assert {row.origin for row in only.rows} == {BATCH}
     assert len(of_tuesday) > 0
 
@@ -106,13 +119,14 @@ def test_conversations_that_may_go_on_are_counted() -> None:
     assert accounts["open_at_end", "2025-06-03"] == 1
 
 
-def test_a_day_without_conversations_is_released() -> None:
-    """A day without conversations gets a row that withdraws all counts of the stream."""
+def test_a_day_without_conversations_is_counted() -> None:
+    """A day without conversations gets a row, which replaces all counts of the stream."""
     last = TUESDAY + timedelta(days=1)
     settings = replace(EXACT, asked=asked(last))
     rows = run_bounded([chunk(said("stays", 30))], settings).rows
-    (empty,) = [r for r in rows if day_of(r.window_start_us) == MONDAY_US + 2 * DAY_US]
-    assert (empty.facet, empty.conversations, empty.snapshot) == ("all", None, settings.revision)
+    (empty,) = [r for r in rows if r.window_start_us == MONDAY_US + 2 * DAY_US]
+    assert (empty.window_kind, empty.breakdown, empty.cells) == ("day", "overall", "{}")
+    assert (empty.conversations, empty.generation) == (0, settings.revision)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +169,7 @@ def test_the_archive_is_listed_once_for_all_jobs(
 
     monkeypatch.setattr(FileSystems, "match", counted)
     pattern = str(tmp_path / "%Y/%m/%d/*.avro")
-    given = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-05"]
+    given = ["--dataset=my-project.undertone", "--from=2025-06-02", "--to=2025-06-05", SECRET]
     arguments = backfill.parser().parse_args([*given, f"--input={pattern}", "--margin=1d"])
     settings = replace(EXACT, revision=MONDAY_US + 40 * DAY_US)
     plans = backfill._plans(arguments, settings, frozenset(), days_a_job=2)
@@ -171,15 +185,15 @@ def test_the_archive_is_listed_once_for_all_jobs(
 def test_no_row_is_written_before_the_ledger_balances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Aggregates wait for the ledger. If it does not balance, no aggregate is written."""
+    """Counts wait for the ledger. If it does not balance, no count is written."""
     KEPT.clear()
     monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     monkeypatch.setattr("transforms.balance.imbalance", lambda _: "the ledger does not balance")
     archive = write_avro(tmp_path / "a.avro", said("stays", 30))
-    given = [*NOWHERE, f"--input={archive}", "--temp_location=gs://b/t", *OPEN]
+    given = [*NOWHERE, f"--input={archive}", "--temp_location=gs://b/t"]
     assert exit_code_of(lambda: backfill.run(given)) == 2
-    assert not [table for table in KEPT if table.endswith(".aggregates")]
+    assert not [table for table in KEPT if table.endswith(".counts")]
     monkeypatch.undo()
     monkeypatch.setattr("pipelines.sinks.write.WriteToBigQuery", _Keep)
     assert exit_code_of(lambda: backfill.run(given)) == 0
-    assert [table for table in KEPT if table.endswith(".aggregates")]
+    assert [table for table in KEPT if table.endswith(".counts")]

@@ -76,7 +76,7 @@ def test_revisions_of_a_closed_day_are_counted() -> None:
     batch = run_bounded([chunk(events)])
     assert conversations(batch.cells(), "long", "all") == 1
     assert conversations(result.cells(), "long", "all") == 0
-    assert result.accounts() == batch.accounts() | {("revisions_past_life", "2026-01-01"): 1}
+    assert result.accounts() == batch.accounts() | {("revisions_past_life", "2026-01-01"): 5}
     assert imbalance(last_revision(result)) is None
 
 

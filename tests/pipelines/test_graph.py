@@ -20,13 +20,11 @@ from pipelines.sinks.bigquery import Dataset
 from pipelines.sinks.write import Sinks
 from pipelines.sources.pubsub import ReadPubSub
 from pipelines.stream import build as build_stream
-from schemas.records import ClassifierRate
 from tests.builders import avro_event
-from tests.pipelines.running import EXACT, chunk, run_bounded, run_unbounded
+from tests.pipelines.running import EXACT, chunk, run_bounded
 from tests.schemas.payloads import write_avro
 from transforms.counting.cells import DAY_US
 from transforms.counting.days import start_of
-from transforms.estimation.rates import Rate
 
 _PICKLERS = (coders.FastPrimitivesCoder, coders.PickleCoder, coders.DillCoder)
 
@@ -105,7 +103,7 @@ def test_every_step_has_a_label(build: Any) -> None:
             labels.append(node.full_label)
 
     build().visit(Visitor())
-    beams_own = ("Chunks/", "Rates/", "Ledger/GatherAccounts/", "Read/GatherMessages/")
+    beams_own = ("Chunks/", "Ledger/GatherAccounts/", "Read/GatherMessages/")
     unnamed = [x for x in labels if "lambda" in x and not x.startswith(beams_own)]
     assert not unnamed
 
@@ -125,19 +123,8 @@ def test_both_mains_build(tmp_path: Path) -> None:
     build_backfill(beam.Pipeline(), planned, dataset, later)
 
 
-@pytest.mark.parametrize("run", [run_bounded, run_unbounded])
-def test_the_rates_are_written_with_the_tables(run: Any) -> None:
-    """Both jobs write their classifier's rates once, or nothing if it has no rates."""
-    rates = (Rate("all", "use", "affective", 14, 28, 34, 1573),)
-    written = run([], replace(EXACT, rates=rates)).rates
-    assert written == [
-        ClassifierRate("labels", "all", "use", "affective", 14, 28, 34, 1573, EXACT.revision)
-    ]
-    assert run([]).rates == []
-
-
 def test_an_empty_input_gives_empty_tables() -> None:
-    """A run over empty input publishes nothing, and its ledger balances."""
+    """A run over empty input counts nothing, and its ledger balances."""
     result = run_bounded([chunk([])])
     assert result.rows == []
     assert sum(result.accounts().values()) == 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 import pytest
 from apache_beam.testing import test_stream
 
+from tests.builders import PSEUDONYMS
 from tests.pipelines.running import FIRING_S, Result, chunk, run_stream, run_unbounded
 from tests.pipelines.timelines import HOUR_S, said
+from transforms.conversation.pseudonyms import shown
 
 
 def told(result: Result) -> list[tuple[str, int]]:
@@ -18,7 +18,7 @@ def told(result: Result) -> list[tuple[str, int]]:
 
 def hashed(conversation: str) -> str:
     """Returns the hash that stands for a conversation in these reports."""
-    return blake2b(conversation.encode(), digest_size=16).hexdigest()
+    return shown(PSEUDONYMS.conversation(conversation))
 
 
 def test_a_conversation_that_grows_long_is_told_at_the_next_firing() -> None:

@@ -20,7 +20,6 @@ DISTRIBUTIONS = {
     "changes/state_bytes",
     "changes/sent_to_counted_ms",
     "people/remembered",
-    "release/rows",
 }
 
 
@@ -54,7 +53,7 @@ def test_every_account_is_a_counter() -> None:
         "changes/counted": 2,
         "changes/duplicate": 1,
         "changes/conversation": 1,
-        "release/tallied": 1,
+        "count/tallied": 1,
     }
     assert {key: counters.get(key) for key in wanted} == wanted
     assert distributions >= DISTRIBUTIONS

@@ -14,7 +14,12 @@ import pytest
 
 from pipelines import backfill, stream
 from pipelines.commands.main import main
-from pipelines.options import add_settings_arguments, classifier_loader, settings_of
+from pipelines.options import (
+    add_secret_argument,
+    add_settings_arguments,
+    classifier_loader,
+    settings_of,
+)
 from pipelines.settings import CLASSIFIERS, Settings
 from pipelines.sinks.archive import write_archive
 from pipelines.terminal.errors import exit_code_of
@@ -23,13 +28,11 @@ from tests.builders import avro_event
 from tests.doubles import LabelReader
 from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
-from transforms.estimation.rates import Rate
 
 NO_ENCODER = (
     "undertone: the accurate classifier needs its sentence encoder; "
     "pip install 'undertone[accurate]'\n"
 )
-RATE = Rate("all", "use", "affective", 14, 28, 34, 1573)
 
 Command = Callable[[str, Path], int]
 
@@ -50,7 +53,7 @@ def classify_command(classifier: str, folder: Path) -> int:
 def backfill_command(classifier: str, folder: Path) -> int:
     """Runs the backfill over a file that does not exist."""
     flags = [f"--input={folder / 'none.avro'}", "--dataset=my-project.undertone"]
-    flags += ["--from=2026-06-01", "--to=2026-06-02"]
+    flags += ["--secret=a.key", "--from=2026-06-01", "--to=2026-06-02"]
     return exit_code_of(lambda: backfill.run([*flags, f"--classifier={classifier}"]))
 
 
@@ -58,6 +61,7 @@ def stream_command(classifier: str, folder: Path) -> int:
     """Runs the stream with a subscription that does not exist."""
     del folder
     flags = ["--subscription=projects/p/subscriptions/s", "--dataset=my-project.undertone"]
+    flags += ["--secret=a.key"]
     return exit_code_of(lambda: stream.run([*flags, f"--classifier={classifier}"]))
 
 
@@ -68,6 +72,7 @@ def settings_from(*flags: str) -> Settings:
     """Returns the settings that these flags give."""
     parser = argparse.ArgumentParser()
     add_settings_arguments(parser)
+    add_secret_argument(parser, "It is optional here")
     return settings_of(parser.parse_args(flags), started_at_us=1)
 
 
@@ -130,17 +135,10 @@ def test_a_loader_is_pickled_by_name(name: str) -> None:
 
 
 @pytest.mark.usefixtures("labels")
-def test_settings_follow_the_classifier(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Loader, version and rates come from the chosen classifier; missing rates are a warning."""
-    unknown = settings_from("--classifier=accurate")
-    assert (unknown.load_classifier, unknown.classifier_version) == (LabelReader, "labels")
-    assert unknown.rates == ()
-    assert "not for labels; only raw shares are published" in caplog.text
-    known = {"labels": (RATE,)}
-    monkeypatch.setattr("pipelines.options.load_rates", known.__getitem__)
-    assert settings_from("--classifier=accurate").rates == (RATE,)
+def test_settings_follow_the_classifier() -> None:
+    """Loader and version come from the chosen classifier."""
+    settings = settings_from("--classifier=accurate")
+    assert (settings.load_classifier, settings.classifier_version) == (LabelReader, "labels")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,10 @@ def auto_run(archive: Path, *flags: str) -> set[str]:
     """Runs the job without naming a classifier; returns the versions in the tables."""
     folder = archive.parent / "run"
     assert main(["run", f"--input={archive}", f"--output={folder}", "--own_data", *flags]) == 0
-    tables = [*(folder / "tables").glob("aggregates-*"), *(folder / "tables").glob("classifier_*")]
+    tables = [
+        *(folder / "tables").glob("publications-*"),
+        *(folder / "restricted" / "tables").glob("counts-*"),
+    ]
     assert len(tables) == 2
     return {
         row["classifier_version"] for table in tables for row in pq.read_table(table).to_pylist()
@@ -250,7 +251,7 @@ def test_every_main_takes_values(parser: Callable[[], argparse.ArgumentParser]) 
     """The stream and the backfill have the same flag `--values` as the local run."""
     flags = ["--subscription=s"] if parser is stream.parser else ["--from=7d", "--to=1d"]
     flags += ["--input=a"] if parser is backfill.parser else []
-    parsed = parser().parse_args([*flags, "--dataset=p.d", "--values=plan=free"])
+    parsed = parser().parse_args([*flags, "--dataset=p.d", "--secret=a.key", "--values=plan=free"])
     assert settings_of(parsed).values == {("plan", "free")}
 
 
@@ -269,10 +270,11 @@ def test_a_run_uses_the_chosen_classifier(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.avro", [event])
     flags = [f"--input={tmp_path / 'a.avro'}", f"--output={tmp_path / 'run'}", "--own_data"]
     assert main(["run", *flags, "--classifier=accurate"]) == 0
-    (table,) = (tmp_path / "run" / "tables").glob("aggregates-*")
-    rows = pq.read_table(table).to_pylist()
-    assert {row["classifier_version"] for row in rows} == {"labels"}
-    assert any((row["facet"], row["facet_value"]) == ("type", "coaching") for row in rows)
+    (counts,) = (tmp_path / "run" / "restricted" / "tables").glob("counts-*")
+    assert {row["classifier_version"] for row in pq.read_table(counts).to_pylist()} == {"labels"}
+    (numbers,) = (tmp_path / "run" / "tables").glob("aggregates-*")
+    facets = {(row["facet"], row["facet_value"]) for row in pq.read_table(numbers).to_pylist()}
+    assert ("type", "coaching") in facets
 
 
 @pytest.mark.usefixtures("labels")

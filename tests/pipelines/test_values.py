@@ -69,10 +69,12 @@ def test_the_flag_reaches_tables_ledger_and_report(tmp_path: Path) -> None:
     assert main(["run", *flags, "--values=platform=web,ios", "--classifier=default"]) == 0
     assert query(
         folder,
-        "select breakdown_value, conversations from aggregates_latest where granularity = 'day' "
+        "select breakdown_value, conversations from aggregates_current where window_kind = 'day' "
         "and breakdown = 'platform' and facet = 'all' order by 1",
     ) == [("other", 2), ("web", 2)]
-    assert query(folder, "select reason, records from ledger where account = 'other_value'") == [
+    restricted = folder / "restricted"
+    sql = "select reason, records from ledger where account = 'other_value'"
+    assert query(restricted, sql) == [
         ("platform/invalid", 1),
         ("platform/unlisted", 1),
     ]

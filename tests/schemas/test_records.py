@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.counts import CountsRow
+from schemas.published import AggregateRow
 from schemas.records import (
-    AggregateRow,
     ConversationSummary,
     DeadLetter,
     DeadLetterRow,
@@ -23,7 +24,8 @@ from schemas.records import (
 from tests.builders import message, summary
 
 _STORED = (
-    AggregateRow, ConversationSummary, DeadLetter, DeadLetterRow, LedgerEntry, SignedSummary,
+    AggregateRow, ConversationSummary, CountsRow, DeadLetter, DeadLetterRow, LedgerEntry,
+    SignedSummary,
 )  # fmt: skip
 
 

@@ -12,40 +12,50 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from schemas.records import (
-    AggregateRow,
-    BackfilledDay,
-    ClassifierRate,
-    DeadLetterRow,
-    LedgerTotal,
-)
-from schemas.tables import AGGREGATES, DEAD_LETTERS, LEDGER, TABLES, Table
+from schemas.counts import BasisRow, CountsRow
+from schemas.published import AGGREGATES, PUBLISHED_TABLES, AggregateRow, FigureRow, PublicationRow
+from schemas.records import BackfilledDay, DeadLetterRow, LedgerTotal
+from schemas.table import Table
+from schemas.tables import DEAD_LETTERS, LEDGER, TABLES
 from tests.builders import MONDAY_US
 
+_HOUR: Final = ("hour", MONDAY_US + 1, MONDAY_US + 2)
 _FULL: Final[dict[str, msgspec.Struct]] = {
-    "aggregates": AggregateRow(
-        MONDAY_US + 1, "hour", "country", "DE", "type", "coaching", 20, 18, -7, 99,
-        1, 1, 15, 15, "1", "c-1", "stream",
+    "publications": PublicationRow(
+        "hour/x/1", 7, "committed", *_HOUR, 1, "{}", "0a1b2c3d", "2", "c-1", 20, 30,
     ),
+    "aggregates": AggregateRow(
+        "hour/x/1", 7, *_HOUR, "country", "DE", "type", "coaching", 20,
+    ),
+    "figures": FigureRow(
+        "hour/x/1", 7, *_HOUR, "country", "DE", "share", "type", "coaching", "all", "all", 20, 90,
+        0.2, 0.1, 0.05, 0.17, "corrected",
+    ),
+    "counts": CountsRow(
+        *_HOUR, "country", "DE", 20, 18, "{}", 1, 2, 3, "stream", "0a1b2c3d", "2", "c-1",
+    ),
+    "bases": BasisRow("hour/x/1", 7, *_HOUR, "country", "DE", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}",
         3, "stream", MONDAY_US + 1,
     ),
     "ledger": LedgerTotal(3, "read", "", 7, 4),
-    "classifier_rates": ClassifierRate("c-1", "en", "use", "affective", 14, 28, 34, 1573, 1),
     "backfills": BackfilledDay(5, MONDAY_US, 3, 2**40, "00" * 32, "{}"),
 }  # fmt: skip
 _BARE: Final[dict[str, msgspec.Struct]] = {
-    "aggregates": AggregateRow(
-        MONDAY_US, "day", "overall", "all", "all", "all", None, None, None, None,
-        2, 1, 15, 15, "1", "c-1", "batch",
+    "publications": PublicationRow("", 0, "withdrawn", *_HOUR, 0, "", "", "", "", 0, 0),
+    "aggregates": AggregateRow("", 0, *_HOUR, "overall", "all", "all", "all", 0),
+    "figures": FigureRow(
+        "", 0, *_HOUR, "overall", "all", "mean_change", "sentiment", "all", None, None, 0, None,
+        -0.5, None, -1.0, 0.5, "raw",
     ),
+    "counts": CountsRow(*_HOUR, "overall", "all", 0, 0, "{}", 0, 0, 0, "batch", "", "2", ""),
+    "bases": BasisRow("", 0, *_HOUR, "overall", "all", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32, None,
         0, "batch", MONDAY_US,
     ),
     "ledger": LedgerTotal(0, "late", "", 0, 0),
-    "classifier_rates": ClassifierRate("", "all", "pushback", "all", 0, 0, 0, 0, 0),
     "backfills": BackfilledDay(0, MONDAY_US, 0, 0, "", ""),
 }  # fmt: skip
 EACH_TABLE = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -73,9 +83,14 @@ def test_a_column_is_required_unless_its_field_may_be_none(table: Table) -> None
 
 @EACH_TABLE
 def test_column_types_are_those_of_the_fields(table: Table) -> None:
-    """In BigQuery and Parquet, a text is a STRING, and a number is an INT64 or an instant."""
-    allowed: dict[str, type] = {"STRING": str, "INT64": int, "TIMESTAMP": int}
-    arrow = {"STRING": pa.string(), "INT64": pa.int64(), "TIMESTAMP": pa.timestamp("us", "UTC")}
+    """A text is a STRING, and a number is an INT64, a FLOAT64 or an instant."""
+    allowed: dict[str, type] = {"STRING": str, "INT64": int, "FLOAT64": float, "TIMESTAMP": int}
+    arrow = {
+        "STRING": pa.string(),
+        "INT64": pa.int64(),
+        "FLOAT64": pa.float64(),
+        "TIMESTAMP": pa.timestamp("us", "UTC"),
+    }
     for column, hint, field in zip(
         table.columns, _hints(table).values(), table.arrow_schema(), strict=True
     ):
@@ -134,3 +149,9 @@ def test_no_table_has_a_column_for_text() -> None:
     """No column can contain the text of a message or the id of a user."""
     names = {column.name for table in TABLES for column in table.columns}
     assert not names & {"text", "payload", "content", "message", "user_id"}
+
+
+def test_no_published_table_has_an_exact_number() -> None:
+    """Users, record keys and exact sums are in restricted tables only."""
+    names = {column.name for table in PUBLISHED_TABLES for column in table.columns}
+    assert not names & {"users", "cells", "key", "generation", "revision"}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.schemas.views.reference import Counts, direct
+from tests.transforms.estimation.reference import Counts, direct
 from training.agreement import kappa, pushback_agreement, real_agreement
 from training.measures.accuracy import auc, wilson
 from training.prevalence import correct, resample, transfer

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pipelines.sources.files import AvroSource
 from schemas.failures import InputError, Reason
-from schemas.records import DeadLetter, Encoding, LedgerEntry, Message, PayloadChunk
-from tests.builders import HOUR_US, MONDAY_US, message
+from schemas.records import DeadLetter, Encoding, LedgerEntry, PayloadChunk, PseudonymousMessage
+from tests.builders import HOUR_US, MONDAY_US, PSEUDONYMS, event_hash, load_pseudonyms, message
 from tests.schemas.payloads import (
     LATENESS_US,
     LIMITS,
@@ -31,11 +31,13 @@ from tests.schemas.payloads import (
     encoded,
     write_avro,
 )
-from transforms.conversation.messages import decode_chunk
+from transforms.conversation.messages import decode_chunk, rounded
+from transforms.conversation.pseudonyms import shown
 from transforms.counting.ledger import FATES
 from transforms.decode import Decode
 
-_ID: Final = re.compile(r"[A-Za-z0-9._:@/+=\-]{1,256}")
+_EVENT: Final = re.compile("[0-9a-f]{16}")
+_CONVERSATION: Final = re.compile("[0-9a-f]{32}")
 _SPOKEN: Final = {
     encoding: encoded(
         encoding, text=SECRET, platform="web", country="de", published_at_us=MONDAY_US
@@ -53,7 +55,7 @@ def chunk(
 
 def check_conserved(
     rows: int,
-    messages: list[Message],
+    messages: list[PseudonymousMessage],
     dead_letters: list[DeadLetter],
     counts: Counter[tuple[str, str]],
 ) -> None:
@@ -67,7 +69,8 @@ def check_conserved(
     assert letters == refused
     assert not betrays_secret(dead_letters)
     for letter in dead_letters:
-        assert all(i is None or _ID.fullmatch(i) for i in (letter.event_id, letter.conversation_id))
+        assert letter.event is None or _EVENT.fullmatch(letter.event)
+        assert letter.conversation is None or _CONVERSATION.fullmatch(letter.conversation)
 
 
 @pytest.mark.parametrize("encoding", WIRE_ENCODINGS)
@@ -80,8 +83,10 @@ def test_each_row_has_its_outcome(encoding: Encoding) -> None:
         encoded(encoding, event_id=""),
         encoded(encoding, event_id="e3"),
     ]
-    messages, letters, counts = decode_chunk(chunk(encoding, rows, [MONDAY_US] * 5), LIMITS)
-    assert [m.event_id for m in messages] == ["e1", "e3"]
+    messages, letters, counts = decode_chunk(
+        chunk(encoding, rows, [MONDAY_US] * 5), LIMITS, PSEUDONYMS
+    )
+    assert [m.event for m in messages] == [event_hash("e1"), event_hash("e3")]
     assert [d.reason for d in letters] == ["late", "missing_event_id"]
     assert counts == {
         ("read", ""): 5,
@@ -92,43 +97,45 @@ def test_each_row_has_its_outcome(encoding: Encoding) -> None:
 
 
 def test_a_dead_letter_identifies_the_record() -> None:
-    """A dead letter has the source, the ids, the times, the size and the hash of its record."""
+    """A dead letter has the source, the times and the size of its record, and keyed hashes."""
     row = encoded(Encoding.JSON, event_id="e-7", role="robot", text=SECRET)
-    _, letters, _ = decode_chunk(chunk(Encoding.JSON, [row], [MONDAY_US + 1]), LIMITS)
+    _, letters, _ = decode_chunk(chunk(Encoding.JSON, [row], [MONDAY_US + 1]), LIMITS, PSEUDONYMS)
     assert letters[0] == DeadLetter(
-        "decode", "invalid_role", "f", "e-7", "c0", MONDAY_US, MONDAY_US + 1, len(row),
-        letters[0].payload_sha256,
+        "decode", "invalid_role", "f", event_hash("e-7").hex(),
+        shown(PSEUDONYMS.conversation("c0")), MONDAY_US, MONDAY_US + 1, rounded(len(row)),
+        PSEUDONYMS.payload(row),
     )  # fmt: skip
-    assert re.fullmatch("[0-9a-f]{64}", letters[0].payload_sha256)
 
 
 def test_each_row_is_late_by_its_own_publish_time() -> None:
     """Lateness is decided for each row by the publish time of that row."""
     row = encoded(Encoding.PROTOBUF)
     times: list[int | None] = [MONDAY_US + LATENESS_US, MONDAY_US + LATENESS_US + 1, None]
-    messages, letters, _ = decode_chunk(chunk(Encoding.PROTOBUF, [row] * 3, times), LIMITS)
+    messages, letters, _ = decode_chunk(
+        chunk(Encoding.PROTOBUF, [row] * 3, times), LIMITS, PSEUDONYMS
+    )
     assert (len(messages), [d.published_at_us for d in letters]) == (2, [times[1]])
 
 
 def test_fewer_publish_times_than_rows_are_an_error() -> None:
     """A chunk with fewer publish times than rows is a bug of ours; no row is lost silently."""
     with pytest.raises(ValueError, match="longer"):
-        decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS)
+        decode_chunk(chunk(Encoding.JSON, [b"{}"] * 2, [1]), LIMITS, PSEUDONYMS)
 
 
 def test_an_empty_chunk_gives_nothing() -> None:
     """A chunk without rows gives no messages and no dead letters."""
-    assert decode_chunk(chunk(Encoding.JSON, []), LIMITS)[:2] == ([], [])
+    assert decode_chunk(chunk(Encoding.JSON, []), LIMITS, PSEUDONYMS)[:2] == ([], [])
 
 
 def test_ten_megabytes_are_oversize_in_every_encoding() -> None:
     """A huge message becomes a dead letter with its size, and the next row is still read."""
     for encoding in WIRE_ENCODINGS:
         rows = [encoded(encoding, text="x" * 10_000_000), encoded(encoding)]
-        messages, letters, _ = decode_chunk(chunk(encoding, rows), LIMITS)
+        messages, letters, _ = decode_chunk(chunk(encoding, rows), LIMITS, PSEUDONYMS)
         assert [m.text for m in messages] == ["hello"]
         assert [d.reason for d in letters] == ["oversize"]
-        assert letters[0].size_bytes > 10_000_000
+        assert letters[0].size_bytes == 10_000_000
 
 
 def test_decode_gives_messages_dead_letters_and_ledger() -> None:
@@ -136,7 +143,7 @@ def test_decode_gives_messages_dead_letters_and_ledger() -> None:
     good, bad = encoded(Encoding.JSON), b"{"
     chunks = [chunk(Encoding.JSON, [good, bad]), chunk(Encoding.JSON, [bad])]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        decoded = pipeline | beam.Create(chunks) | Decode(LIMITS)
+        decoded = pipeline | beam.Create(chunks) | Decode(LIMITS, load_pseudonyms)
         assert_that(decoded.messages, equal_to([[message()]]), label="Messages")
         letters = decoded.dead_letters | beam.Map(lambda letter: letter.reason)
         assert_that(letters, equal_to(["undecodable"] * 2), label="Letters")
@@ -154,8 +161,8 @@ def test_decode_gives_messages_dead_letters_and_ledger() -> None:
 def test_truncated_payloads_keep_the_secret(encoding: Encoding) -> None:
     """A payload that is cut at any byte is read or refused, and no dead letter quotes it."""
     row = _SPOKEN[encoding]
-    rows = [row[:size] for size in range(len(row))]
-    check_conserved(len(rows), *decode_chunk(chunk(encoding, rows), LIMITS))
+    rows = [row[:size] for size in range(rounded(len(row)))]
+    check_conserved(len(rows), *decode_chunk(chunk(encoding, rows), LIMITS, PSEUDONYMS))
 
 
 @settings(deadline=None, max_examples=1500)
@@ -167,7 +174,7 @@ def test_damaged_payloads_raise_nothing_and_keep_the_secret(data: st.DataObject)
     lag_us = data.draw(st.sampled_from([None, 0, 50 * HOUR_US]))
     times: list[int | None] | None = None if lag_us is None else [MONDAY_US + lag_us] * 2
     claimed = data.draw(st.sampled_from([encoding, encoding, encoding, Encoding.UNKNOWN]))
-    check_conserved(2, *decode_chunk(chunk(claimed, rows, times), LIMITS))
+    check_conserved(2, *decode_chunk(chunk(claimed, rows, times), LIMITS, PSEUDONYMS))
 
 
 @settings(deadline=None, max_examples=300)
@@ -177,7 +184,7 @@ def test_payloads_under_a_wrong_content_type_keep_the_secret(data: st.DataObject
     taken_for = {Encoding.PROTOBUF: Encoding.JSON, Encoding.JSON: Encoding.PROTOBUF}
     encoding = data.draw(st.sampled_from([*taken_for]))
     row = data.draw(damaged(_SPOKEN[encoding]))
-    check_conserved(1, *decode_chunk(chunk(taken_for[encoding], [row]), LIMITS))
+    check_conserved(1, *decode_chunk(chunk(taken_for[encoding], [row]), LIMITS, PSEUDONYMS))
 
 
 _CELLS: Final = st.one_of(
@@ -207,7 +214,7 @@ _INSTANTS: Final = st.one_of(
 )  # fmt: skip
 def test_any_avro_row_of_the_schema_is_read_or_refused(row: dict[str, Any]) -> None:
     """A row with any values in its fields is counted, and no dead letter contains text."""
-    check_conserved(1, *decode_chunk(chunk(Encoding.AVRO, [row]), LIMITS))
+    check_conserved(1, *decode_chunk(chunk(Encoding.AVRO, [row]), LIMITS, PSEUDONYMS))
 
 
 def _archive(codec: str) -> bytes:
@@ -238,4 +245,13 @@ def test_a_damaged_archive_is_an_input_error_or_counted(data: st.DataObject) -> 
         chunks, error = _read(path)
     assert not betrays_secret(*chain_of(error))
     for each in chunks:
-        check_conserved(len(each.rows), *decode_chunk(each, LIMITS))
+        check_conserved(len(each.rows), *decode_chunk(each, LIMITS, PSEUDONYMS))
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [(0, 0), (9, 9), (104, 100), (1_951, 2_000), (310_000_000, 310_000_000)],
+)
+def test_a_size_is_rounded_to_two_digits(size_bytes: int, said: int) -> None:
+    """An exact size may tell which message a dead letter is about."""
+    assert rounded(size_bytes) == said

@@ -11,10 +11,18 @@ from apache_beam.transforms.userstate import get_dofn_specs, is_stateful_dofn
 
 from pipelines.graph import assemble
 from pipelines.sources.pubsub import ReadPubSub
+from schemas.breakdowns import ATTRIBUTES
+from tests.golden.ids import BREAKDOWN_IDS, FACET_IDS
 from tests.golden.states import FOLDER, GOLDEN, LAYOUTS, SELF_VERSIONED, STATES, Golden
 from tests.golden.write_state import write
 from tests.pipelines.running import EXACT
 from transforms.coders import CODED, CanonicalCoder
+from transforms.conversation.state import ConversationState
+from transforms.counting.register import DayRegister
+from transforms.counting.running import RunningPlace
+from transforms.counting.totals import PlaceChange, window_of_key
+from transforms.counting.windows import DAY, HOUR
+from transforms.facets.registry import SLICES
 
 by_name = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.name)
 
@@ -53,6 +61,38 @@ def test_every_coded_type_has_a_golden_file() -> None:
     named = {golden.name for golden in GOLDEN}
     assert len(named) == len(GOLDEN)
     assert {file.name.split(".")[0] for file in FOLDER.iterdir()} == named
+
+
+@pytest.mark.parametrize("kind", [PlaceChange, RunningPlace])
+def test_every_facet_is_in_golden_totals(kind: type[Any]) -> None:
+    """Golden totals have a cell of each facet that stored state may name."""
+    cells = [index for value in golden_of(kind) for index in value.cells]
+    assert {SLICES[index].facet for index in cells} >= FACET_IDS.keys()
+
+
+@pytest.mark.parametrize("kind", [HOUR, DAY])
+def test_every_breakdown_is_in_a_golden_register(kind: str) -> None:
+    """Golden registers have an hour and a day of each breakdown that stored state may name."""
+    places = [place for register in golden_of(DayRegister) for place in register.places]
+    breakdowns = {place[3] for place in places if window_of_key(place).kind == kind}
+    assert breakdowns >= {*BREAKDOWN_IDS.values()}
+
+
+def test_every_attribute_is_stated_in_golden_state() -> None:
+    """Golden conversations state the user and each attribute that stored state may have."""
+    stated = {
+        position
+        for state in golden_of(ConversationState)
+        for position, statement in enumerate(state.stated)
+        if statement is not None
+    }
+    released = ("user", *(BREAKDOWN_IDS.keys() & {*ATTRIBUTES}))
+    assert stated >= {*range(len(released))}
+
+
+def golden_of(kind: type[Any]) -> list[Any]:
+    """Returns the golden values of one type."""
+    return [golden.value for golden in GOLDEN if isinstance(golden.value, kind)]
 
 
 def test_every_state_has_a_golden_file() -> None:

@@ -102,7 +102,11 @@ class ConversationHead:
         pushback: NDArray[np.bool_],
         human_messages: NDArray[np.int64],
     ) -> Judgements:
-        """Judges conversations like `Classifier.judge`, but with `pushback` already decided."""
+        """Judges conversations as `Classifier.judge` does.
+
+        Here `pushback` says whether each conversation has pushback, instead of giving its highest
+        pushback logit.
+        """
         first, last = starts[:-1], starts[1:]
         language = _choose_language(scores, starts)
         shift = self.language_shift[language]

@@ -1,26 +1,21 @@
-"""Scores messages: turns their texts into small numbers, and their ids into hashes.
+"""Scores messages: turns their texts into small numbers.
 
 This module does not use Beam.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
-from schemas.records import Message, ScoredMessage
+from schemas.records import PseudonymousMessage, ScoredMessage
 from transforms.classifiers.interface import HUMAN_WIDTH, Classifier
 
-_CONVERSATION_HASH_BYTES: Final = 16
 
-
-_SHORT_HASH_BYTES: Final = 8
-
-
-def score_messages(messages: Sequence[Message], classifier: Classifier) -> list[ScoredMessage]:
+def score_messages(
+    messages: Sequence[PseudonymousMessage], classifier: Classifier
+) -> list[ScoredMessage]:
     """Returns the scored messages, in the same order."""
     is_human = np.fromiter((m.is_human for m in messages), np.bool_, len(messages))
     rows = classifier.score([m.text for m in messages], is_human)
@@ -28,9 +23,9 @@ def score_messages(messages: Sequence[Message], classifier: Classifier) -> list[
     packed = rows.tobytes()
     return [
         ScoredMessage(
-            _hash(m.conversation_id, _CONVERSATION_HASH_BYTES),
-            _hash(m.event_id, _SHORT_HASH_BYTES),
-            _hash(m.user_id, _SHORT_HASH_BYTES).hex() if m.user_id else "",
+            m.conversation,
+            m.event,
+            m.user,
             m.is_human,
             m.sent_at_us,
             m.attributes,
@@ -38,7 +33,3 @@ def score_messages(messages: Sequence[Message], classifier: Classifier) -> list[
         )
         for at, m in zip(range(0, len(packed), width), messages, strict=True)
     ]
-
-
-def _hash(value: str, size: int) -> bytes:
-    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=size).digest()

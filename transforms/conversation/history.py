@@ -19,6 +19,7 @@ import msgspec
 from schemas.records import ConversationSummary, LongConversation, SignedSummary
 from transforms.classifiers.interface import Classifier
 from transforms.conversation.layout import STATED_IDS, check_layout
+from transforms.conversation.pseudonyms import shown
 from transforms.conversation.spans import Span, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
 
@@ -119,7 +120,7 @@ class ConversationHistory:
 def long_conversation(conversation: bytes, span: Span) -> LongConversation:
     """Returns the alert about a conversation that has grown long."""
     return LongConversation(
-        conversation.hex(), span.first_at_us, span.last_at_us, span.state.human_messages
+        shown(conversation), span.first_at_us, span.last_at_us, span.state.human_messages
     )
 
 

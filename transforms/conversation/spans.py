@@ -97,7 +97,7 @@ def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:
 
 
 ConversationId = bytes
-"""16-byte hash of the conversation id."""
+"""Hash of the conversation id, 24 bytes; see `Pseudonyms.conversation`."""
 
 
 def fold_chunk(

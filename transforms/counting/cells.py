@@ -1,8 +1,8 @@
 """Cells of the tables, and the sums of a cell.
 
-A *cell* is a slice of the conversations that started in one hour or day and have one value of one
-breakdown. The sums of a cell are plain integers, so a conversation's contribution can be taken back
-by adding its negative.
+A *cell* is a slice of certain conversations: those that started in one hour or day and have one
+value of one breakdown. The sums of a cell are plain integers, so a conversation's contribution can
+be taken back by adding its negative.
 
 This module does not use Beam.
 """
@@ -37,7 +37,8 @@ class Cell(NamedTuple):
       hour: hour of the day in which the conversations started, or `DAY`.
       breakdown: id of the breakdown.
       value: value of the breakdown.
-      slice_index: index into `registry.SLICES`, valid only in this process; see `DayTotals.encode`.
+      slice_index: index into `registry.SLICES`, valid only in this process; see
+        `PlaceChange.encode`.
     """
 
     hour: int
@@ -52,6 +53,7 @@ class Sums(NamedTuple):
     Attributes:
       conversations: number of conversations.
       users: number of their distinct users; a conversation without a user adds 0.
+      key: sum of the record keys of the conversations; see `contribution.record_key`.
       change: sum of their changes of mood, in three-hundredths of a point; 0 in slices that do not
         sum it.
       change_squares: sum of the squared changes of mood, in ninety-thousandths of a squared point.
@@ -59,12 +61,13 @@ class Sums(NamedTuple):
 
     conversations: int
     users: int
+    key: int
     change: int
     change_squares: int
 
 
-NOTHING: Final = Sums(0, 0, 0, 0)
-ONE_USER: Final = Sums(0, 1, 0, 0)
+NOTHING: Final = Sums(0, 0, 0, 0, 0)
+ONE_USER: Final = Sums(0, 1, 0, 0, 0)
 
 WHOLE_DAY: Final = Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])
 """All conversations of the day."""

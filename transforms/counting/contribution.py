@@ -2,21 +2,21 @@
 
 A user id may stand for many people, such as a shared "guest" account or a gateway that sends its
 own name as the user. So only a limited number of a user's conversations count on a day: those with
-the smallest ranks. A rank depends only on the conversation's id. So the choice does not depend on
-the order of arrival or on the run, and a stream and a backfill choose the same conversations.
+the smallest ranks. A rank depends only on the conversation's id, not on the order of arrival or on
+the run. So a stream and a backfill choose the same conversations.
 
 This module does not use Beam.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from hashlib import blake2b
-from heapq import nsmallest
-from itertools import chain, count, islice
 from typing import Final
 
 from schemas.records import ConversationSummary
+from transforms.conversation.pseudonyms import SHOWN_BYTES
+from transforms.counting.cells import day_of
 from transforms.counting.profile import Profile, profile_of
 
 Rank = bytes
@@ -30,17 +30,26 @@ MAX_LIMIT: Final = 10_000
 A stream keeps up to twice as many conversation ids for a user and day.
 """
 
-_RANK_BYTES: Final = 8
 _LEAST_SPARE: Final = 256
 
 
 def rank_of(conversation: bytes) -> Rank:
-    """Returns the rank of a conversation id's hash.
+    """Returns the rank of a conversation: the end of its hash; see `Pseudonyms.conversation`.
 
-    Ranks are computed only here. The hash has no secret key yet. If a secret were passed as `key`
-    here, senders could not choose ids in such a way that their conversations count.
+    Nobody can compute ranks without the operator's secret. So senders can't choose ids that make
+    their conversations count.
     """
-    return blake2b(conversation, digest_size=_RANK_BYTES, person=b"user-day-limit").digest()
+    return conversation[SHOWN_BYTES:]
+
+
+def record_key(rank: Rank) -> int:
+    """Returns a conversation's record key, from 0 to 2**32 - 1.
+
+    The key is the last four bytes of the rank. The first bytes choose which of a user's
+    conversations count. The record keys of a cell's conversations add up to the cell's key, which
+    decides its noise.
+    """
+    return int.from_bytes(rank[-4:], "big")
 
 
 def remembered_ids(limit: int) -> int:
@@ -53,21 +62,32 @@ def remembered_ids(limit: int) -> int:
 
 def within_limit(
     ranked: Iterable[RankedSummary], limit: int
-) -> tuple[list[ConversationSummary], int]:
-    """Returns a user's summaries of one day that count, and how many others do not count.
+) -> tuple[list[RankedSummary], Counter[int]]:
+    """Returns a user's conversations that count, and the number of the others by day.
 
     If one id begins several conversations on a day, they have the same rank. Then the conversations
-    with the smallest profiles count, which are those that begin in the earliest hours.
+    with the smallest profiles count. They begin in the earliest hours.
     """
-    remaining = iter(ranked)
-    first = list(islice(remaining, limit + 1))
-    if len(first) <= limit:
-        return [summary for _, summary in first], 0
-    # The conversations of a shared user may not fit into memory, so they are read only once.
-    total = count()
-    numbered = zip(chain(first, remaining), total, strict=False)
-    counted = nsmallest(limit, (each for each, _ in numbered), key=_place)
-    return [summary for _, summary in counted], next(total) - limit
+    # The conversations of a shared user may not fit into memory, so surplus ones are dropped early.
+    days: defaultdict[int, list[RankedSummary]] = defaultdict(list)
+    over_limit: Counter[int] = Counter()
+    for each in ranked:
+        day_us = day_of(each[1].started_at_us)
+        kept = days[day_us]
+        kept.append(each)
+        if len(kept) >= limit + _LEAST_SPARE:
+            _drop_surplus(kept, limit)
+            over_limit[day_us] += _LEAST_SPARE
+    for day_us, kept in days.items():
+        if len(kept) > limit:
+            over_limit[day_us] += len(kept) - limit
+            _drop_surplus(kept, limit)
+    return [each for kept in days.values() for each in kept], over_limit
+
+
+def _drop_surplus(kept: list[RankedSummary], limit: int) -> None:
+    kept.sort(key=_place)
+    del kept[limit:]
 
 
 def _place(ranked: RankedSummary) -> tuple[Rank, Profile]:

@@ -3,10 +3,10 @@
 A conversation belongs to the day of its first message. So a backfill must recognize conversations
 that began before its range of days. Such a conversation continues into the range only if one of its
 messages was sent less than a session gap before the range. So it is enough to read one session gap
-before the range: no earlier conversation is then mistaken for one that begins in the range.
+before the range. Then no earlier conversation is mistaken for one that begins in the range.
 
-It is not known in advance how long a conversation continues. So the operator chooses the margin
-after the range, and the ledger counts the conversations that may continue beyond it.
+Nobody knows in advance how long a conversation continues. So the operator chooses a margin after
+the range. The ledger counts the conversations that may continue beyond the margin.
 
 This module does not use Beam.
 """
@@ -49,7 +49,7 @@ class DayRange(NamedTuple):
           last: the last day.
           gap: the session gap.
           margin: how long after the end of the last day messages are still read.
-          now_us: messages sent at this time or later are left out too, so that messages that arrive
+          now_us: messages sent at this time or later are left out too. So messages that arrive
             while the backfill runs make no difference.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Computes the amounts that one conversation adds to the cells of its day.
+"""Computes the amounts that one conversation adds to the cells of its hour and day.
 
 This module does not use Beam.
 """
@@ -18,13 +18,10 @@ from transforms.facets.registry import SUMMING_CHANGE, slices_of
 
 _IDS: Final = tuple(breakdown.id for breakdown in BREAKDOWNS)
 _COUNTED: Final = ("overall", "length")
-"""The breakdowns that no event states: their values follow the attributes' in `Profile.values`."""
+"""The breakdowns whose values no event states. `Profile.values` adds them after the attributes."""
 
 _PLACES: Final = tuple((*ATTRIBUTES, *_COUNTED).index(breakdown.name) for breakdown in BREAKDOWNS)
 """For each breakdown, the index of its value among attributes and `_COUNTED`."""
-
-Place = tuple[int, int, str]
-"""A cell without its slice: the hour or `DAY`, the id of the breakdown, and its value."""
 
 
 class Profile(NamedTuple):
@@ -43,27 +40,28 @@ class Profile(NamedTuple):
     traits: Traits
     change: int
 
-    def slices(self) -> list[tuple[Place, tuple[int, ...]]]:
-        """Returns each place in which the conversation counts, with its slices in that place."""
-        found = list(zip(_IDS, self.values(), slices_of(self.traits), strict=True))
-        return [
-            ((hour, breakdown, value), slices)
-            for hour in (DAY, self.hour)
-            for breakdown, value, slices in found
-        ]
+    def slices(self) -> list[tuple[int, str, tuple[int, ...]]]:
+        """Returns for each breakdown its id, and the conversation's value and slices."""
+        return list(zip(_IDS, self.values(), slices_of(self.traits), strict=True))
 
     def values(self) -> tuple[str, ...]:
         """Returns the value of the conversation for each of `BREAKDOWNS`."""
         values = (*self.stated, ALL, length_of(self.traits.human_messages))
         return tuple([values[place] for place in _PLACES])
 
-    def cells(self) -> Iterator[tuple[Cell, Sums]]:
-        """Yields each cell of the conversation and the sums to add, without the user."""
-        plain = Sums(1, 0, 0, 0)
-        with_change = Sums(1, 0, self.change, self.change * self.change)
-        for place, slices in self.slices():
+    def cells(self, key: int) -> Iterator[tuple[Cell, Sums]]:
+        """Yields each cell of the conversation and the sums to add to it, except for the user.
+
+        Args:
+          key: the conversation's record key.
+        """
+        plain = Sums(1, 0, key, 0, 0)
+        with_change = Sums(1, 0, key, self.change, self.change * self.change)
+        for breakdown, value, slices in self.slices():
             for index in slices:
-                yield Cell(*place, index), with_change if index in SUMMING_CHANGE else plain
+                sums = with_change if index in SUMMING_CHANGE else plain
+                yield Cell(DAY, breakdown, value, index), sums
+                yield Cell(self.hour, breakdown, value, index), sums
 
 
 def profile_of(summary: ConversationSummary) -> Profile:
@@ -76,22 +74,19 @@ def profile_of(summary: ConversationSummary) -> Profile:
     )
 
 
-def cells_of(summary: ConversationSummary) -> Iterator[tuple[Cell, Sums]]:
-    """Yields each cell of the conversation and the sums to add, without the user."""
-    return profile_of(summary).cells()
-
-
 def cells_without(cells: Iterable[Cell], profiles: Iterable[Profile]) -> set[Cell]:
     """Returns the cells in which none of these conversations counts."""
-    left: defaultdict[Place, set[int]] = defaultdict(set)
+    left: defaultdict[tuple[int, int, str], set[int]] = defaultdict(set)
     for hour, breakdown, value, index in cells:
         left[hour, breakdown, value].add(index)
     for profile in profiles:
         if not left:
             break
-        for place, slices in profile.slices():
-            if place in left:
-                left[place].difference_update(slices)
-                if not left[place]:
-                    del left[place]
+        for breakdown, value, slices in profile.slices():
+            for hour in (DAY, profile.hour):
+                place = hour, breakdown, value
+                if place in left:
+                    left[place].difference_update(slices)
+                    if not left[place]:
+                        del left[place]
     return {Cell(*place, index) for place, indexes in left.items() for index in indexes}

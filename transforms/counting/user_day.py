@@ -1,8 +1,8 @@
 """A user's day: the state that a stream keeps for one user and day to count the user only once.
 
 A cell counts each user once, and only a limited number of each user's conversations. Both depend on
-all conversations of the user, so a stream remembers the conversations that count or may still
-count. The memory has a fixed limit, and the cost of a change hardly depends on the number of
+all conversations of the user. So a stream remembers the conversations that count or may still
+count. The memory has a fixed limit. The cost of a change hardly depends on the number of
 conversations.
 
 This module does not use Beam.
@@ -20,7 +20,7 @@ import msgspec
 from schemas.records import SignedSummary
 from transforms.conversation.layout import STATED_IDS, check_layout
 from transforms.counting.cells import ONE_USER, Cell
-from transforms.counting.contribution import Rank, remembered_ids
+from transforms.counting.contribution import Rank, record_key, remembered_ids
 from transforms.counting.profile import Profile, cells_without, profile_of
 from transforms.counting.totals import DayTotals
 
@@ -65,8 +65,8 @@ class UserDay:
 
     At most `limit` conversations count: those with the smallest ranks. The user's day remembers
     these and some spare ones, up to `remembered_ids(limit)` ids in all. When there are more ids, it
-    forgets the id with the largest rank. From then on, conversations with that rank or a larger one
-    are only counted and never remembered again. If an id begins several conversations on the day,
+    forgets the id with the largest rank. From then on, it does not remember conversations of that
+    rank or above. It only adds them to `beyond`. If an id begins several conversations on the day,
     each has its own entry.
 
     Attributes:
@@ -84,8 +84,8 @@ class UserDay:
     def apply(self, rank: Rank, change: SignedSummary, limit: int) -> UserDayUpdate:
         """Applies one signed summary of this user and day.
 
-        The user is added to a cell with the first conversation that enters it, and removed with the
-        last one that leaves it. The sum of all changes depends only on the conversations that are
+        The first conversation that enters a cell adds the user to it. The last one that leaves the
+        cell removes the user. The sum of all changes depends only on the conversations that are
         left. So the order of the changes does not matter, and a retraction may arrive before the
         summary that it takes back. If `limit` differs from the earlier limit, the new one applies.
         """
@@ -179,7 +179,7 @@ def _added(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayT
     was_in, is_in = set[Cell](), set[Cell]()
     for known in changed:
         before, after = was.get(known, 0), now.get(known, 0)
-        for cell, sums in known.profile.cells():
+        for cell, sums in known.profile.cells(record_key(known.rank)):
             added.add(cell, sums, after - before)
             if before > 0:
                 was_in.add(cell)

@@ -1,4 +1,4 @@
-"""Error rates of the classifiers, which turn counts into estimates.
+"""Turns counts into estimates, using the classifiers' measured error rates.
 
 Nothing in this package uses Beam.
 """

@@ -13,25 +13,24 @@
 `positives` is the number of conversations that really have the value. The classifier gave the value
 to `true_positives` of them. `negatives` is the number of conversations that do not have the value.
 The classifier gave the value to `false_positives` of them. `true_positives` and `false_positives`
-are measured at the threshold that is used for counting. `spread` says how far the rates of false
-positives lie apart on different platforms.
+are measured at the threshold that is used for counting. `spread` says how much the false positive
+rate differs between platforms.
 
 `language` is `all` or a code from `labels.LANGUAGES`. For a language without a row, the row for
 `all` is used. The facets are `use` (each of USES), `type` (each of TYPES), `pushback` (the value
 `all`) and `pushback_reason` (each of PUSHBACK_REASONS). If a value has no row at all, only its raw
 share is published.
 
-A run corrects shares only by rates that are supported (`Rate.is_supported`): rates from thin data,
-or of other platforms, may move a share further from the truth than it was.
+Only supported rates correct figures (`Rate.is_supported`). Rates that come from little data, or
+that differ between platforms, may move a share further from the truth.
 
 `use_confusion` and `drift` are optional. `use_confusion` has a row for each true use and a column
-for each use that the classifier gave, both in the order of USES. `drift` counts the conversations
-whose opening and closing types differ.
+for each assigned use, both in the order of USES. `drift` counts the conversations whose opening and
+closing types differ.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Final
@@ -47,46 +46,45 @@ ALL_LANGUAGES: Final = "all"
 RATED: Final[Mapping[str, Sequence[str]]] = {
     facet.name: facet.rated_values for facet in FACETS if facet.rated_values
 }
-"""Facets of `aggregates` that the classifier decides, with their values."""
+"""The facets for which error rates are measured, with their values."""
 
 MIN_POSITIVES: Final = 30
 MIN_NEGATIVES: Final = 500
 MIN_GAIN: Final = 0.3
-"""What a rate must have to be supported; the gain is the true minus the false positive rate.
-With so much data, the lower end of the gain's 95 % interval is above 0.1, too.
+"""What a rate must have to be supported. The gain is the true minus the false positive rate.
+With this much data, the lower end of the gain's 95 % interval is also above 0.1.
 
 We simulated 1,109 classifiers whose rates pass these criteria (true positive rates of 20 to 90 %,
 false positive rates of 0.1 to 15 %, up to 300 positives and 3,000 negatives), at true shares of 1,
 3 and 10 %. Over the three shares together, the corrected share was closer to the truth than the
-raw share in 81 % of the resamples. It was closer in most resamples for all but 2 of the
-classifiers, and for none was its mean error more than 1.04 times that of the raw share. With 200
+raw share in 81 % of the resamples. For all but 2 of the classifiers, it was closer in most
+resamples. For no classifier was its mean error more than 1.04 times the raw share's. With only 200
 negatives, it was closer in fewer than half of the resamples for 3.5 % of the classifiers, and its
-error was up to 1.4 times as large. At a single share, no criterion helps if misses and false alarms
-happen to cancel: there the raw share is right by chance.
+error was up to 1.4 times as large. No criterion helps at a share where misses and false alarms
+happen to cancel. There the raw share is right by chance.
 """
 
 MAX_SPREAD: Final = 0.005
 """The largest standard deviation of the false positive rate between platforms.
 
-Near a true share of 3 %, most of what is said is false alarms. A deviation of half a point moves
-the corrected share by about a point (it is divided by the gain), which is as much as the raw share
-is off on most platforms that we measured. So no correction measured elsewhere would help.
+Near a true share of 3 %, most positives are false alarms. If the false positive rate is off by half
+a point, the corrected share is off by about a point, because the error is divided by the gain. On
+most platforms that we measured, the raw share is off by as much. So a correction that was measured
+elsewhere would not help.
 """
 
 MIN_OF_USE: Final = 50
-"""How many labelled conversations each true use needs, for uses to be corrected.
+"""The fewest labelled conversations of each true use with which uses are corrected.
 
-We simulated 20,000 conversations, for six mixes of uses and accuracies. The corrected shares were
-closer to the truth than the raw ones in 53 to 97 % of the resamples with 50 labelled conversations
-of each use, in 76 to 100 % with 100, but in only 26 to 92 % with 30.
+We simulated 20,000 conversations, for six mixes of uses and accuracies. With 50 labelled
+conversations of each use, the corrected shares were closer to the truth than the raw ones in 53 to
+97 % of the resamples. With 100 it was 76 to 100 %, but with 30 only 26 to 92 %.
 """
 
 MIN_DRIFT_PRECISION: Final = 0.5
-"""Single drifts are supported if at least this part of the drifts that were given is true."""
+"""Drifts are supported if at least this share of the drifts that the classifier finds is real."""
 
 _OTHER_USES: Final = tuple(use for use in USES if use != "affective")
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,7 +122,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ):
             if not 0 <= count <= total:
                 raise ValueError(
-                    f"{self.facet} {self.facet_value} counts {count} of {total}; "
+                    f"rate for {self.facet} {self.facet_value}: got {count} of {total}; "
                     "a count must be between 0 and its total"
                 )
         if not 0 <= self.spread <= 1:
@@ -176,13 +174,13 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Rates of one version of the classifier, at most one for each language and value.
 
     Attributes:
-      use_confusion: how many labelled conversations of each true use (rows) the classifier gave
-        each use (columns), both in the order of USES; empty if this was not measured.
+      use_confusion: confusion matrix of the labelled conversations: rows are true uses, columns are
+        assigned uses, both in the order of USES. Empty if it was not measured.
       drift: how often a drift is real; None if this was not measured.
 
     Raises:
-      ValueError: if there are two rates for the same language and value, or if `use_confusion` is
-        neither empty nor a square of counts.
+      ValueError: if there are two rates for the same language and value, or if `use_confusion` has
+        the wrong size or a negative count.
     """
 
     classifier_version: str
@@ -200,8 +198,8 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         sizes = [len(row) for row in self.use_confusion]
         if sizes not in ([], [len(USES)] * len(USES)):
             raise ValueError(
-                f"use_confusion has rows of {sizes} counts; it must be empty or have {len(USES)} "
-                f"rows of {len(USES)}"
+                f"use_confusion must be empty or have {len(USES)} rows of {len(USES)} counts; "
+                f"got rows of {sizes} counts"
             )
         fewest = min((count for row in self.use_confusion for count in row), default=0)
         if fewest < 0:
@@ -214,12 +212,12 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     @property
     def supports_uses(self) -> bool:
-        """Whether there are enough labelled conversations of each use to correct the uses."""
+        """Whether each use has enough labelled conversations to correct the shares of the uses."""
         return bool(self.use_confusion) and min(map(sum, self.use_confusion)) >= MIN_OF_USE
 
     @property
     def unsupported(self) -> frozenset[tuple[str, str]]:
-        """The facets and values that were measured, but on too little data to correct them.
+        """The facets and values whose measured rates are not good enough to correct a share.
 
         Uses other than `affective` are corrected together, by `use_confusion`.
         """
@@ -249,24 +247,8 @@ def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
 
 
 def load_measured(version: str) -> Rates | None:
-    """Loads everything that was measured of a classifier; returns None if nothing was."""
+    """Loads the measured rates of a version of the classifier; returns None if there are none."""
     return next((rates for rates in _shipped() if rates.classifier_version == version), None)
-
-
-def load_rates(version: str) -> tuple[Rate, ...]:
-    """Loads the supported rates of a classifier.
-
-    If none were measured, warns and returns an empty tuple.
-    """
-    measured = load_measured(version)
-    if measured is not None:
-        return measured.supported
-    _log.warning(
-        "%s has rates for %s, but not for %s; only raw shares are published until you run "
-        "python -m training.evaluate",
-        RATES_FILE, " and ".join(rates.classifier_version for rates in _shipped()), version,
-    )  # fmt: skip
-    return ()
 
 
 def _shipped() -> tuple[Rates, ...]:

@@ -82,14 +82,22 @@ class ShareOf(enum.StrEnum):
     """All conversations."""
     GROUP = "group"
     """The group named by the value, e.g. all coaching conversations for `coaching`."""
+    AFFECTIVE = "affective"
+    """The affective conversations. Values that are not affective have no such share."""
+    LONG = "long"
+    """The long conversations."""
     PUSHBACK = "pushback"
     """The conversations with pushback."""
     OPENING = "opening"
     """The conversations with the opening type that the value names."""
+    LONG_OPENING = "long_opening"
+    """The long conversations with the opening type that the value names."""
+    FIRST_VALUE = "first_value"
+    """The conversations with the facet's first value, which contains the others."""
 
 
 class Correction(enum.StrEnum):
-    """How the view `ratios` corrects a share for the classifier's errors."""
+    """How a share is corrected for the classifier's errors; see `transforms.estimation`."""
 
     COUNTED = "counted"
     """Nothing was classified, so there is nothing to correct."""
@@ -99,6 +107,8 @@ class Correction(enum.StrEnum):
     """The corrected numerator is divided by the corrected denominator."""
     INSIDE = "inside"
     """The denominator is classified, and its false positives are removed from the share."""
+    UNION = "union"
+    """The corrected shares of the values that it unites bound the share."""
     NONE = "none"
     """The share is published without a correction."""
 
@@ -118,9 +128,11 @@ class Facet:
         report.
       label: the heading in the report.
       terms: explanations of the names that the report uses for single values.
+      also_share_of: a second denominator.
       is_partition: whether each conversation of the denominator has exactly one value.
       sums_change: whether cells also sum the change of mood.
       rated_values: values for which the classifier's error rates are measured.
+      unites: types that are counted together, if `correction` is `UNION`.
       left_out_of: names of breakdowns whose own cells already contain the numbers of this facet.
 
     Raises:
@@ -137,9 +149,11 @@ class Facet:
     definition: str
     label: str
     terms: Mapping[str, str] = field(default_factory=dict)
+    also_share_of: ShareOf = ShareOf.NONE
     is_partition: bool = False
     sums_change: bool = False
     rated_values: tuple[str, ...] = ()
+    unites: tuple[str, ...] = ()
     left_out_of: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

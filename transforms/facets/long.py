@@ -21,5 +21,6 @@ FACET = Facet(
     "affective ones, or among those of a type.",
     label="Long conversations",
     terms={"Long": f"More than {LONG_OVER} human messages."},
+    also_share_of=ShareOf.LONG,
     left_out_of=frozenset(("length",)),
 )

@@ -32,7 +32,8 @@ class Slice(NamedTuple):
 def _facets_in_folder() -> Iterator[Facet]:
     for module in iter_modules(folder.__path__):
         if module.name not in _NOT_FACETS:
-            yield import_module(f"{folder.__name__}.{module.name}").FACET
+            declared = import_module(f"{folder.__name__}.{module.name}")
+            yield from getattr(declared, "FACETS", None) or (declared.FACET,)
 
 
 def ordered(facets: Iterable[Facet]) -> tuple[Facet, ...]:

@@ -25,5 +25,6 @@ FACET = Facet(
         "human messages on.",
         "Roleplay": "Other interactive fiction, from four human messages on. Not affective.",
     },
+    also_share_of=ShareOf.AFFECTIVE,
     rated_values=TYPES,
 )

@@ -1,4 +1,4 @@
-"""Decides which cells may be published, and makes their rows.
+"""Protects numbers, and makes and corrects publications.
 
 Nothing in this package uses Beam.
 """

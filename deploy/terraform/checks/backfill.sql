@@ -8,5 +8,5 @@ SELECT
     ERROR('no backfill has succeeded in ${backfill_age_hours} hours'),
     'succeeded'
   ) AS backfill
-FROM `${dataset}.ledger`
+FROM `${restricted}.ledger`
 WHERE origin = 'batch'

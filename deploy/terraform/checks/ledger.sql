@@ -4,7 +4,7 @@
 -- Source: transforms/balance.py, FATES.
 WITH stream AS (
   SELECT MAX(run) AS run
-  FROM `${dataset}.ledger`
+  FROM `${restricted}.ledger`
   WHERE origin = 'stream'
 ),
 
@@ -21,7 +21,7 @@ written AS (
       )
     ) AS met
   FROM (
-    SELECT DISTINCT run, account, reason, records, revision FROM `${dataset}.ledger`
+    SELECT DISTINCT run, account, reason, records, revision FROM `${restricted}.ledger`
   ) AS l
   INNER JOIN stream AS s ON l.run = s.run
   GROUP BY l.revision

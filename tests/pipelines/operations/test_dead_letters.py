@@ -12,18 +12,18 @@ import pytest
 from pipelines.commands.main import main
 from pipelines.operations.dead_letter_list import Group, Written, group_lines, list_groups
 from pipelines.operations.dead_letters import RedriveResult, redrive, reinsert
-from pipelines.operations.publish import Publishing, publish
+from pipelines.operations.replay import ReplayOptions, replay
 from pipelines.sinks.bigquery import Dataset
-from pipelines.sinks.database import build_database, query_run
+from pipelines.sinks.database import build_databases, query_run
 from pipelines.terminal.text import NOTHING
 from schemas.failures import InputError, Reason
 from schemas.records import DeadLetter, DeadLetterRow, Encoding, PayloadChunk
 from schemas.tables import DEAD_LETTERS, STREAM
 from schemas.wire.event import encoding_of
 from schemas.wire.validate import Limits
-from tests.builders import HOUR_US, MONDAY_US, avro_event
-from tests.builders_report import as_written, write_table
+from tests.builders import HOUR_US, MONDAY_US, PSEUDONYMS, avro_event
 from tests.pipelines.operations.pubsub_server import TOPIC, PubSub
+from tests.run_folders import as_written, write_table
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
     SECRET,
@@ -46,7 +46,7 @@ RUN: Final = MONDAY_US
 
 def refused(encoding: Encoding, rows: Iterable[Any], source: str = "s") -> list[DeadLetter]:
     """Returns the dead letters that the job writes for these rows."""
-    return decode_chunk(PayloadChunk(encoding, list(rows), None, source), THEN)[1]
+    return decode_chunk(PayloadChunk(encoding, list(rows), None, source), THEN, PSEUDONYMS)[1]
 
 
 def refused_on_topic(pubsub: PubSub) -> list[DeadLetter]:
@@ -68,7 +68,7 @@ def folder_of(folder: Path, letters: Iterable[DeadLetter]) -> Path:
 def folder_of_rows(folder: Path, rows: Iterable[DeadLetterRow]) -> Path:
     """Builds a database with these dead-letter rows; returns its folder."""
     write_table(folder, DEAD_LETTERS, rows)
-    build_database(folder)
+    build_databases(folder)
     return folder
 
 
@@ -79,7 +79,7 @@ def redriven(
     query = partial(query_run, folder_of(folder, letters))
     patterns = [str(path) for path in sorted(folder.glob("*.*")) if path.suffix != ".duckdb"]
     limits = options.pop("limits", TODAY)
-    return redrive(query, reason, patterns, TOPIC, limits, lambda: NOW_US, **options)
+    return redrive(query, reason, patterns, TOPIC, limits, lambda: NOW_US, PSEUDONYMS, **options)
 
 
 # Tests of the lists.
@@ -98,8 +98,8 @@ def test_groups_by_stage_reason_and_source(tmp_path: Path) -> None:
     one, other = list_groups(partial(query_run, folder_of(tmp_path, letters)))
     assert (one.source, one.letters, one.payloads) == ("s", 4, 3)
     assert (one.first_us, one.last_us) == (MONDAY_US, MONDAY_US + 3)
-    assert [x.payload_sha256[0] for x in one.examples] == ["c", "b", "a"]
-    assert (other.source, other.first_us, other.examples[0].event_id) == ("t", None, "e0")
+    assert [x.payload_hash[0] for x in one.examples] == ["c", "b", "a"]
+    assert (other.source, other.first_us, other.examples[0].event) == ("t", None, "e0")
 
 
 def test_a_list_of_one_reason_with_few_examples(tmp_path: Path) -> None:
@@ -115,15 +115,15 @@ def test_a_list_of_one_reason_with_few_examples(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The list shows ids, size and the start of the SHA-256, but no message text."""
+    """The list shows hashes and sizes, but no message text."""
     rows = [json_event(text=SECRET, role=SECRET), json_event(event_id=SECRET, sent_at_us=None)]
     letters = refused(Encoding.JSON, rows)
     assert main(["dead-letters", "list", str(folder_of(tmp_path, letters))]) == 0
     said = capsys.readouterr().out
     assert not betrays_secret(said)
     assert "decode: invalid_role, from s: 1 (1 distinct), published" in said
-    assert letters[0].payload_sha256[:12] in said
-    assert letters[0].payload_sha256[:13] not in said
+    assert letters[0].payload_hash[:12] in said
+    assert letters[0].payload_hash[:13] not in said
 
 
 def nights(folder: Path) -> Path:
@@ -195,7 +195,7 @@ def test_a_refused_message_is_published_as_before(
     """A refused message keeps its encoding, even if a different one is requested."""
     rows = [avro_event(event_id=f"e{n}", text=LONG if n % 2 else "hello") for n in range(6)]
     archive = write_avro(tmp_path / "a.avro", rows)
-    publish([str(archive)], TOPIC, Publishing(encoding=before))
+    replay([str(archive)], TOPIC, ReplayOptions(encoding=before))
     first = [each for each in pubsub.sent() if LONG.encode() in each[0]]
     done = redriven(tmp_path, refused_on_topic(pubsub), encoding=asked)
     assert (done.wanted, done.found, done.sent) == (3, 3, 3)
@@ -211,7 +211,7 @@ def test_an_event_refused_in_both_encodings(asked: str, pubsub: PubSub, tmp_path
     """
     archive = write_avro(tmp_path / "a.avro", [avro_event(text=LONG)])
     for before in ("protobuf", "json"):
-        publish([str(archive)], TOPIC, Publishing(encoding=before))
+        replay([str(archive)], TOPIC, ReplayOptions(encoding=before))
     done = redriven(tmp_path, refused_on_topic(pubsub), encoding=asked)
     assert (done.wanted, done.found, done.sent) == (2, 2, 2)
     ((_, attributes),) = pubsub.sent()
@@ -257,7 +257,7 @@ def test_what_is_still_refused_is_not_published(pubsub: PubSub, tmp_path: Path) 
         avro_event(event_id="old", text=LONG, sent_at_us=NOW_US - 29 * 24 * HOUR_US),
     ]
     archive = write_avro(tmp_path / "a.avro", rows)
-    publish([str(archive)], TOPIC)
+    replay([str(archive)], TOPIC)
     done = redriven(tmp_path, refused_on_topic(pubsub))
     assert (done.wanted, done.found, done.sent) == (5, 5, 1)
     assert done.refused == {"oversize": 1, "invalid_role": 1, "late": 1, "past_life": 1}
@@ -317,7 +317,7 @@ def test_a_dry_run_publishes_nothing(pubsub: PubSub, tmp_path: Path) -> None:
 def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
     """If there are no dead letters with the requested reason, no archive is read."""
     query = partial(query_run, folder_of(tmp_path, []))
-    done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US)
+    done = redrive(query, "oversize", ["/none/*.avro"], TOPIC, TODAY, lambda: NOW_US, PSEUDONYMS)
     assert done == RedriveResult(0)
 
 
@@ -329,13 +329,23 @@ def test_no_dead_letters_need_no_archive(tmp_path: Path) -> None:
     [
         (["--reason=late"], "to count it, backfill its days with more lateness allowed"),
         (["--reason=past_life"], "count them with a backfill of those days"),
-        (["--reason=oversize"], "reason oversize again, give both --archive"),
+        (["--reason=oversize"], "reason oversize again, give --archive"),
         (
-            ["--reason=oversize", "--archive=a.avro", "--topic=t"],
+            ["--reason=oversize", "--archive=a.avro", f"--topic={TOPIC}"],
+            "and --secret (the secret of the job",
+        ),
+        (
+            ["--reason=oversize", "--archive=a.avro", "--topic=t", "--secret=a.key"],
             "'t' is not a topic; write projects/<project>/topics/<name>",
         ),
         (
-            ["--reason=oversize", "--archive=a.avro", f"--topic={TOPIC}", "--max_event_bytes=1"],
+            [
+                "--reason=oversize",
+                "--archive=a.avro",
+                f"--topic={TOPIC}",
+                "--secret=a.key",
+                "--max_event_bytes=1",
+            ],
             "max_event_bytes must be at least 1024, got 1",
         ),
     ],

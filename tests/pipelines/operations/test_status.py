@@ -15,11 +15,13 @@ from pipelines.commands.main import main
 from pipelines.operations.status import Status, read_status, status_json, status_lines
 from pipelines.sinks.database import query_run
 from pipelines.terminal.text import ago, aligned, at
+from schemas.counts import CountsRow
 from schemas.failures import InputError
-from schemas.records import AggregateRow, DeadLetter, LedgerTotal
-from schemas.tables import BATCH, DEAD_LETTERS, LEDGER
+from schemas.published import PUBLICATIONS
+from schemas.records import DeadLetter, LedgerTotal
+from schemas.tables import BATCH, DEAD_LETTERS, LEDGER, STREAM
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US
-from tests.builders_report import as_written, database_of, row, write_table
+from tests.run_folders import as_written, counted, counts_row, receipt, write_table
 from transforms.counting.cells import DAY_US
 
 NOW_US: Final = MONDAY_US + DAY_US
@@ -45,22 +47,22 @@ def ledger(
     ]
 
 
-def letter(reason: str, sha256: str = "0") -> DeadLetter:
+def letter(reason: str, payload: str = "0") -> DeadLetter:
     """Builds a dead letter."""
-    return DeadLetter("decode", reason, "s", "e0", None, None, MONDAY_US, 9, sha256 * 64)
+    return DeadLetter("decode", reason, "s", "e0", None, None, MONDAY_US, 9, payload * 64)
 
 
 def status_of(
     folder: Path,
     totals: Sequence[LedgerTotal] = (),
-    rows: Iterable[AggregateRow] = (),
+    rows: Iterable[CountsRow] = (),
     letters: Iterable[DeadLetter] = (),
     **options: Any,
 ) -> Status:
     """Reads the status of a run with these rows, one day after its start."""
     write_table(folder, LEDGER, totals)
     write_table(folder, DEAD_LETTERS, as_written(letters))
-    return read_status(partial(query_run, database_of(folder, *rows)), NOW_US, **options)
+    return read_status(partial(query_run, counted(folder, *rows)), NOW_US, **options)
 
 
 def test_records_without_an_outcome_are_under_way(tmp_path: Path) -> None:
@@ -159,34 +161,35 @@ def test_nothing_to_explain(tmp_path: Path) -> None:
     assert run.notes() == []
 
 
-def test_a_day_shows_its_largest_snapshot(tmp_path: Path) -> None:
-    """For a day, only the largest snapshot is shown.
-
-    Rows from an older snapshot do not count, even if they have a newer revision.
-    """
+def test_a_day_shows_its_current_counts(tmp_path: Path) -> None:
+    """The generations of a stream add up; rows of a void snapshot do not count."""
+    of_stream = partial(counts_row, origin=STREAM, snapshot=2)
+    hour = {"window_kind": "hour", "window_end_us": MONDAY_US + HOUR_US}
     rows = [
-        row(99, snapshot=1, revision=9),
-        row(20, snapshot=2, revision=3),
-        row(17, "use", "affective", snapshot=2, revision=4),
-        row(20, granularity="hour", window_start_us=MONDAY_US + 5 * HOUR_US, snapshot=2),
+        of_stream(99, snapshot=1, revision=9),
+        of_stream(19, revision=2),
+        of_stream(20, revision=3),
+        of_stream(20, **hour),
+        of_stream(5, generation=2, revision=4),
     ]
     status = status_of(tmp_path, rows=rows)
     (day,) = status.days
-    assert (day.snapshot, day.revision, day.cells, day.conversations) == (2, 4, 3, 20)
-    assert status.released_us == 9
+    assert (day.generations, day.revision, day.places, day.conversations) == (2, 4, 3, 25)
+    assert (status.counted_us, status.published_us, day.version) == (9, None, None)
+    assert any(" no " in line and line.startswith("2025-06-02") for line in status_lines(status))
 
 
-def test_a_withdrawn_day_is_not_published(tmp_path: Path) -> None:
-    """If all cells of a day were withdrawn, the day is shown without a count."""
-    status = status_of(tmp_path, rows=[row(20), row(None, revision=2)])
-    (day,) = status.days
-    assert (day.revision, day.cells, day.conversations) == (2, 0, None)
-    assert any(line.endswith("not published") for line in status_lines(status))
+def test_a_published_day_shows_its_version(tmp_path: Path) -> None:
+    """The newest committed version of the day is shown."""
+    write_table(tmp_path, PUBLICATIONS, [receipt(), receipt(version=2, attempt=7)])
+    status = status_of(tmp_path, rows=[counts_row(20)])
+    assert (status.published_us, status.days[0].version) == (7, 2)
+    assert any("version 2" in line for line in status_lines(status))
 
 
 def test_the_most_recent_days_are_shown(tmp_path: Path) -> None:
     """The seven newest days are shown, newest first."""
-    rows = [row(20 + n, window_start_us=MONDAY_US + n * DAY_US) for n in range(9)]
+    rows = [counts_row(20 + n, window_start_us=MONDAY_US + n * DAY_US) for n in range(9)]
     days = status_of(tmp_path, rows=rows).days
     assert [day.conversations for day in days] == [28, 27, 26, 25, 24, 23, 22]
     assert days[0].day.isoformat() == "2025-06-10"
@@ -205,18 +208,19 @@ def test_dead_letters_by_reason(tmp_path: Path) -> None:
 
 
 def test_lag_is_since_the_last_write(tmp_path: Path) -> None:
-    """For ledger and aggregates, the status says when each was last written and how long ago."""
+    """For ledger, counts and publications, the status says when each was last written."""
     status = status_of(
         tmp_path,
         ledger([("read", "", 0)], revision=NOW_US - 90 * SECOND_US),
-        [row(20, revision=NOW_US - 25 * HOUR_US)],
+        [counts_row(20, revision=NOW_US - 25 * HOUR_US)],
     )
     lines = status_lines(status)
     assert "ledger        2025-06-02 23:58:30  1 min 30 s" in lines
-    assert "aggregates    2025-06-01 23:00:00     1 d 1 h" in lines
+    assert "counts        2025-06-01 23:00:00     1 d 1 h" in lines
+    assert any(line.split() == ["publications", "–", "–"] for line in lines)
     said = status_json(status)
     assert said["runs"][0]["lag_s"] == 90
-    assert said["aggregates"]["lag_s"] == 25 * 3600
+    assert said["counts"]["lag_s"] == 25 * 3600
 
 
 def test_an_empty_dataset(tmp_path: Path) -> None:
@@ -224,9 +228,9 @@ def test_an_empty_dataset(tmp_path: Path) -> None:
     status = status_of(tmp_path)
     lines = status_lines(status)
     assert "no run has written a ledger yet" in lines
-    assert "no day has been released yet" in lines
+    assert "no day has been counted yet" in lines
     assert lines[-1] == "no dead letters"
-    assert status_json(status)["aggregates"] == {"revision": None, "lag_s": None}
+    assert status_json(status)["counts"] == {"revision": None, "lag_s": None}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +256,7 @@ def test_columns_line_up() -> None:
 
 def test_the_command_over_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command reads a run's folder like a dataset, and prints text or JSON."""
-    status_of(tmp_path, ledger(BALANCED), [row(20)], [letter("oversize")])
+    status_of(tmp_path, ledger(BALANCED), [counts_row(20)], [letter("oversize")])
     assert main(["status", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert f"run {RUN}, begun 2025-06-02 00:00:00" in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,23 +13,32 @@ from pipelines.report.page import summary_lines, write_report
 from pipelines.report.reader import read_figures
 from schemas.failures import InputError
 from schemas.labels import USES
+from schemas.published import WITHDRAWN
 from tests.builders import HOUR_US, MONDAY_US
 from tests.builders_report import (
-    LEDGER_ENTRIES,
     METADATA,
+    MONDAY,
+    TUESDAY,
+    TUESDAY_US,
+    TWO_DAYS,
+    WHOLE_RUN,
+    change,
+    complete,
     database_of,
-    rate,
+    published_run,
+    receipt,
     row,
-    simulated_rows,
-    write_run,
+    share,
+    simulated_counts,
+    written_run,
 )
+from tests.run_folders import LEDGER_ENTRIES
+from transforms.counting.windows import hour_of, range_of
 from transforms.estimation.rates import Rate, Rates
-from transforms.publishing.suppression import Thresholds
+from transforms.publishing.policy import OWN_DATA, Policy
 
 HOSTILE = '"><script>alert(1)</script><img src=//evil.example onerror=x>'
-TUESDAY_US = MONDAY_US + 24 * HOUR_US
-CONFUSION = tuple(tuple(93 if said == true else 1 for said in range(8)) for true in range(8))
-USE_ROWS = [row(1700), *(row(200 if i else 300, "use", use) for i, use in enumerate(USES))]
+AFFECTIVE = share(200, 1000, corrected=(0.241, 0.21, 0.27))
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -69,11 +77,15 @@ class _Page(HTMLParser):
             self.text += data
 
 
+def text_of(folder: Path) -> str:
+    """Returns the visible text of a run's report."""
+    return _Page(write_report(folder)).text
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of a simulated run of two days."""
-    folder = tmp_path_factory.mktemp("run")
-    return write_run(folder, simulated_rows(7, 2, 600, Thresholds()))
+    """Returns the folder of a simulated run of two days, with noise and thresholds."""
+    return published_run(tmp_path_factory.mktemp("run"), simulated_counts(7, 2, 600))
 
 
 def test_page_loads_nothing(simulated: Path) -> None:
@@ -114,197 +126,273 @@ def test_drawings_have_titles(simulated: Path) -> None:
 
 def test_hostile_value_is_shown_as_text(tmp_path: Path) -> None:
     """Markup in a breakdown's value, in a file name or in a setting is shown as text."""
-    platform = {"breakdown": "platform", "breakdown_value": HOSTILE}
+    platform: dict[str, Any] = {"breakdown": "platform", "breakdown_value": HOSTILE}
     metadata = {"inputs": [HOSTILE], "settings": {HOSTILE: HOSTILE}}
     metadata["classifier"] = {"version": HOSTILE, "measured": {HOSTILE: HOSTILE}}
-    page = _Page(write_report(write_run(tmp_path, [row(50), row(20, **platform)], metadata)))
+    folder = written_run(tmp_path, row(50), row(20, **platform), metadata=metadata)
+    page = _Page(write_report(folder))
     assert not page.tags & {"script", "img"}
     assert page.text.count(HOSTILE) >= 5
 
 
 def test_headline_is_the_raw_share_with_its_interval(tmp_path: Path) -> None:
     """The headline gives share, interval, counts and days, and says that the share is raw."""
-    folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
-    text = _Page(write_report(folder)).text
+    text = text_of(database_of(tmp_path, row(100), share(10, 100)))
     assert "10.0% of all conversations were affective" in text
     assert "95% interval 5.5–17.4% · 10 of 100 conversations" in text
-    assert "on 2025-06-02 (UTC, 1 day)" in text
+    assert "About 100 conversations that started on 2025-06-02 (UTC, 1 day)" in text.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     assert "This is a raw share" in text
-    assert "at least 15 distinct users and 15 conversations" in text
 
 
-def test_headline_is_the_corrected_share_if_there_are_rates(tmp_path: Path) -> None:
-    """With error rates, the headline is the corrected share with its interval.
-
-    The raw share is beside it.
-    """
-    rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
-    text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
+def test_headline_is_the_corrected_share(tmp_path: Path) -> None:
+    """If there is a correction, the headline is the corrected share, with the raw one beside it."""
+    text = text_of(database_of(tmp_path, row(1000), AFFECTIVE))
     assert "24.1% of all conversations were affective" in text
-    assert re.search(r"95% interval 20\.\d–2\d\.\d% · corrected for the classifier", text)
-    assert "Raw: 20.0% (17.6–22.6%; 200 of 1,000 conversations)" in text
-    assert "held-out conversations (see MODEL_CARD.md)" in text
+    assert "95% interval 21.0–27.0% · corrected for the classifier" in text
+    assert "Raw: 20.0% (200 of 1,000 conversations)" in text
     assert "This is a raw share" not in text
-    assert "Affectiveany80 of 1009 of 900" in text
 
 
-def test_both_shares_are_side_by_side(tmp_path: Path) -> None:
-    """Bars and values show the raw share beside the corrected one, or say that the share is raw."""
+def test_every_figure_has_its_interval_method_and_raw_share(tmp_path: Path) -> None:
+    """Bars, tables and breakdowns show the estimate, its interval and method, and the raw share."""
     web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
-    cells = [(1000, "all", "all"), (200, "use", "affective"), (50, "type", "coaching")]
-    rows = [row(*cell, **of) for cell in cells for of in (web, {})]
-    text = _Page(write_report(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))).text
-    assert re.search(r"Affective 24\.1% 2\d\.\d–2\d\.\d% raw 20\.0%", text)
-    assert "web 1,000 24.1% raw 20.0%" in text
+    coaching = share(50, 1000, "type", "coaching")
+    of_web = share(200, 1000, corrected=(0.241, 0.21, 0.27), **web)
+    text = text_of(database_of(tmp_path, row(1000), AFFECTIVE, coaching, row(1000, **web), of_web))
+    assert "Affective 24.1% 21.0–27.0% raw 20.0%" in text
+    assert "Affective2001,00024.1%21.0–27.0%corrected20.0%" in text
+    assert "web 1,000 24.1% 21.0–27.0% raw 20.0%" in text
     assert "Coaching 5.0% 3.8–6.5% raw" in text
-    assert "Coaching501,000–5.0%3.8–6.5%1" in text
+    assert "Coaching501,0005.0%3.8–6.5%raw5.0%" in text
 
 
 def test_rates_that_do_not_fit_are_admitted(tmp_path: Path) -> None:
     """If fewer conversations are counted than false alarms are expected, the headline says so."""
-    rows = [row(100_000), row(50, "use", "affective")]
-    folder = database_of(tmp_path, *rows, rates=[rate((80, 100), (90, 900))])
-    assert "the measured rates do not fit these conversations" in _Page(write_report(folder)).text
+    unfit = share(50, 100_000, corrected=(0.0, 0.0, 0.01))
+    text = text_of(database_of(tmp_path, row(100_000), unfit))
+    assert "the measured rates do not fit these conversations" in text
 
 
-def test_summary_has_both_shares_if_there_are_rates(tmp_path: Path) -> None:
-    """The summary in the terminal shows the corrected share, and then the raw share."""
-    rows = [row(1000), row(200, "use", "affective")]
-    lines = summary_lines(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
-    assert lines[2].split() == ["corrected", "95%", "interval", "raw", "95%", "interval",
-                                "conversations"]  # fmt: skip
-    assert re.fullmatch(r"affective +24\.1% +2.*% +20\.0% +17\.6–22\.6% +200", lines[4])
+def test_measured_rates_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error rates of the classifier are listed, as counts."""
+    measure(monkeypatch, Rates("test-1", (Rate("all", "use", "affective", 80, 100, 9, 900),)))
+    text = text_of(database_of(tmp_path, row(1000), AFFECTIVE))
+    assert "Affectiveany80 of 1009 of 900" in text
 
 
-def test_withheld_figure_is_not_zero(tmp_path: Path) -> None:
-    """A withheld figure is not shown as zero, but as fewer users than the threshold."""
-    folder = database_of(tmp_path, row(100, min_users=23))
-    page = _Page(write_report(folder))
-    assert "Coaching fewer than 23 users" in page.text
-    assert "none" not in page.text.split("What raw and corrected mean")[0].lower().replace(
-        "not none", ""
-    )
+def test_summary_has_the_estimate_and_the_raw_share(tmp_path: Path) -> None:
+    """The summary in the terminal shows estimate, interval, method and raw share."""
+    lines = summary_lines(database_of(tmp_path, row(1000), AFFECTIVE))
+    head, affective = lines[3], lines[5]
+    assert head.split() == ["estimate", "95%", "interval", "method", "raw", "conversations"]
+    assert affective.split() == ["affective", "24.1%", "21.0–27.0%", "corrected", "20.0%", "200"]
+    assert lines[1] == "published from 15 users and 15 conversations on, with noise of at most ±5"
+
+
+def test_a_missing_figure_is_too_few(tmp_path: Path) -> None:
+    """A figure that was not published is called too few, not zero and not none."""
+    text = text_of(database_of(tmp_path, row(100)))
+    assert "Coaching too few" in text
+    assert "Coaching none" not in text
+    assert "they need not be zero" in text
 
 
 def test_own_data_has_zeros_and_a_warning(tmp_path: Path) -> None:
-    """With thresholds of 1, a missing figure is shown as "none".
-
-    The report warns that it is not anonymous.
-    """
-    folder = database_of(tmp_path, row(3, min_users=1, min_conversations=1))
-    text = _Page(write_report(folder)).text
+    """If numbers are exact, a missing figure is none, and the report is not for sharing."""
+    folder = database_of(tmp_path, row(3), policy=OWN_DATA)
+    text = text_of(folder)
     assert "Coaching none" in text
-    assert "fewer than" not in text
-    assert "This report is not anonymous" in text
+    assert "too few users" in text[text.index("Units and labels") :]
+    assert "too few" not in text[: text.index("Units and labels")]
+    assert "3 conversations that started" in text
+    assert "About 3" not in text
+    assert "do not pass it on" in text
+    assert summary_lines(folder)[1] == "every number is exact: keep the output to yourself"
 
 
-def test_partly_withheld_figure_is_a_lower_bound(tmp_path: Path) -> None:
-    """A figure that was released on only one of two days is marked as a lower bound."""
-    both = [row(100), row(100, window_start_us=TUESDAY_US)]
-    folder = database_of(tmp_path, *both, row(20, "type", "coaching"))
-    assert "Coaching ≥ 10.0%" in _Page(write_report(folder)).text
+def test_the_receipt_is_shown(tmp_path: Path) -> None:
+    """The page says which publication it shows, how it was protected, and by which versions."""
+    policy = Policy(min_users=20, max_noise=6)
+    text = text_of(database_of(tmp_path, row(100), policy=policy))
+    assert "at least 20 distinct users and 15 conversations" in text
+    assert "noise of at most ±6 (variance 4)" in text
+    assert "Publicationrange/2025-06-02..2025-06-02/1" in text
+    assert "Version of the classifiertest-1" in text
+    assert "Id of the secret behind the noisekey-1" in text
 
 
-def test_count_without_whole_has_no_share(tmp_path: Path) -> None:
-    """If only the denominator was withheld, the report says that the share is unknown."""
-    folder = database_of(tmp_path, row(100), row(20, "long", "coaching"))
-    assert "Coaching share not known" in _Page(write_report(folder)).text
+def test_the_whole_run_is_read_from_its_own_window(tmp_path: Path) -> None:
+    """Figures of the run are those of its newest range. Days are not added up."""
+    earlier = range_of(MONDAY_US - 24 * HOUR_US, MONDAY_US)
+    folder = database_of(
+        tmp_path,
+        row(60, window=MONDAY),
+        share(30, 60, window=MONDAY),
+        row(60, window=TUESDAY),
+        row(110, window=TWO_DAYS),
+        share(33, 110, window=TWO_DAYS),
+        row(500, window=earlier),
+        share(100, 500, window=earlier),
+    )
+    figures = read_figures(folder)
+    assert figures.period is not None
+    assert (figures.period.conversations, figures.period.days) == (110, 2)
+    assert figures.affective.best == 0.3
 
 
 def test_drift_is_shown_as_one_headline(tmp_path: Path) -> None:
-    """The report shows the drift to companionship alone, and the number of withheld pairs."""
-    pairs = [row(60, "drift", "none>none"), row(20, "drift", "coaching>companionship")]
-    folder = database_of(tmp_path, row(100), *pairs)
-    page = _Page(write_report(folder))
-    assert "20 conversations are in pairs too small to release" in page.text
-    assert "closed as companionship: at least 20 of at most 40 conversations, at least" in page.text
-    assert "Single drifts cannot be supported yet by the labels" in page.text
-    assert "matrix" not in {value for name, value in page.attributes if name == "class"}
+    """The report shows the drift to companionship alone, for all and for long conversations."""
+    whole = "drift_headline", "coaching_or_counseling"
+    pair = share(60, 90, "drift", "none>coaching", "opening", "none")
+    headline = share(20, 100, "drift_headline", "companionship", *whole)
+    text = text_of(database_of(tmp_path, row(100), pair, headline))
+    assert "closed as companionship: 20 of 100 conversations, 20.0% (95% interval" in text
+    assert "Of the long conversations: too few." in text
+    assert "Single drifts cannot be supported yet by the labels" in text
+    assert "none>coaching" not in text
 
 
-def test_uses_are_corrected_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a confusion matrix, the corrected uses sum to one; the affective one is the headline."""
-    measure(monkeypatch, Rates("test-1", (), CONFUSION))
-    folder = database_of(tmp_path, *USE_ROWS, rates=[rate((80, 100), (9, 900))])
-    figures = read_figures(folder)
-    assert figures.are_uses_coherent
-    assert sum(use.corrected or 0 for use in figures.uses) == pytest.approx(1, abs=1e-12)
-    assert figures.uses[0] == figures.affective
-    text = _Page(write_report(folder)).text
+def test_uses_that_sum_to_one_are_said_to(tmp_path: Path) -> None:
+    """If all uses are corrected, they were estimated together; if one is not, they were not."""
+    uses = [share(100, 800, "use", use, corrected=(0.125, 0.1, 0.2)) for use in USES]
+    text = text_of(database_of(tmp_path, row(800), *uses))
     assert "are estimated together and sum to 100%" in text
+    text = text_of(database_of(tmp_path, row(800), *uses[:-1]))
+    assert "are estimated together and sum to 100%" not in text
 
 
-@pytest.mark.parametrize(
-    ("confusion", "missing"), [((), 0), (((40,) + (0,) * 7,) * 8, 0), (CONFUSION, 1)]
-)
-def test_uses_stay_raw_without_support(
-    confusion: tuple[tuple[int, ...], ...],
-    missing: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Without enough labels, or with a withheld use, only the affective share is corrected."""
-    measure(monkeypatch, Rates("test-1", (), confusion))
-    rows = USE_ROWS[: len(USE_ROWS) - missing]
-    figures = read_figures(database_of(tmp_path, *rows, rates=[rate((80, 100), (9, 900))]))
-    assert not figures.are_uses_coherent
-    assert [use.is_corrected for use in figures.uses] == [True] + [False] * 7
-
-
-def test_an_unsupported_correction_is_not_a_number(
+def test_an_unsupported_correction_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the rates do not support a correction, the report says so instead of showing a number."""
+    """If the rates do not support a correction, the report says so beside the raw share."""
     thin = Rate("all", "use", "affective", 8, 10, 9, 900)
     measure(monkeypatch, Rates("test-1", (thin,)))
-    rows = [row(1000), row(200, "use", "affective"), row(50, "type", "coaching")]
-    folder = database_of(tmp_path, *rows)
-    text = _Page(write_report(folder)).text
-    assert "Affective2001,000not supported" in text
+    coaching = share(50, 1000, "type", "coaching")
+    text = text_of(database_of(tmp_path, row(1000), share(200, 1000), coaching))
+    assert "Affective 20.0% 17.6–22.6% raw, correction not supported" in text
     assert "A correction is not supported for: affective." in text
-    assert "This is a raw share" in text
-    assert "Coaching501,000–" in text
+    assert "Coaching501,0005.0%3.8–6.5%raw5.0%" in text
+
+
+def test_a_day_without_figures_is_a_gap(tmp_path: Path) -> None:
+    """Every day of the run is shown, also one with too few conversations."""
+    folder = database_of(
+        tmp_path, row(60, window=TWO_DAYS), row(60, window=TUESDAY), share(6, 60, window=TUESDAY)
+    )
+    monday, tuesday = read_figures(folder).days
+    assert (monday.conversations, monday.affective.best) == (None, None)
+    assert (tuesday.conversations, tuesday.affective.best) == (60, 0.1)
+    assert "2025-06-02too fewtoo few2025-06-036010.0%" in text_of(folder).replace(" 2025", "2025")
+
+
+def hours(*counts: tuple[int, int, int]) -> list[Any]:
+    """Builds hours: (day, hour, conversations)."""
+    return [
+        row(n, window=hour_of(MONDAY_US + (24 * day + hour) * HOUR_US)) for day, hour, n in counts
+    ]
+
+
+THREE_DAYS = range_of(MONDAY_US, TUESDAY_US + 24 * HOUR_US)
+
+
+def test_an_hour_of_the_day_is_that_of_the_day_in_the_middle(tmp_path: Path) -> None:
+    """Hours are not added up, because some are missing. A missing one is the smallest."""
+    cells = hours((0, 5, 40), (1, 5, 20), (2, 5, 30), (0, 6, 20), (1, 6, 50), (2, 7, 90))
+    found = read_figures(database_of(tmp_path, row(300, window=THREE_DAYS), *cells)).hours
+    assert found[5:9] == [30, 20, None, None]
+
+
+def test_exact_hours_of_the_day_are_sums(tmp_path: Path) -> None:
+    """If numbers are exact, nothing is missing, and all days are added up."""
+    cells = hours((0, 5, 4), (2, 5, 3), (1, 6, 1))
+    folder = database_of(tmp_path, row(8, window=THREE_DAYS), *cells, policy=OWN_DATA)
+    assert read_figures(folder).hours[5:8] == [7, 1, 0]
 
 
 def test_made_up_fields_are_admitted(tmp_path: Path) -> None:
     """If times and users are made up, a notice above all figures says so."""
     metadata = dict(METADATA, synthesised=["sent_at_us", "user_id"])
-    text = _Page(write_report(write_run(tmp_path, [row(50)], metadata))).text
+    text = text_of(written_run(tmp_path, row(50), metadata=metadata))
     assert 0 < text.index("gives no times") < text.index("names no users") < text.index("raw share")
 
 
 def test_ledger_balances_or_says_so(tmp_path: Path) -> None:
     """If the outcomes do not add up to the records read, the report shows the difference."""
-    folder = write_run(tmp_path, [row(50)])
-    assert "The outcomes add up" in _Page(write_report(folder)).text
+    folder = written_run(tmp_path, row(50))
+    assert "The outcomes add up" in text_of(folder)
     lost = [
         {"account": e.account, "reason": e.reason, "records": e.records}
         for e in LEDGER_ENTRIES
         if e.account != "late"
     ]
-    (folder / "tables" / "ledger-00000-of-00001.parquet").unlink()
-    database_of(folder, row(50))
-    (folder / "run.json").write_text(json.dumps({"ledger": lost}))
-    assert "does not balance: 87 records without an outcome" in _Page(write_report(folder)).text
+    complete(folder, {"ledger": lost})
+    assert "does not balance: 87 records without an outcome" in text_of(folder)
 
 
-def test_empty_run_renders(tmp_path: Path) -> None:
-    """A run without figures and metadata still has a report and a summary."""
-    folder = database_of(tmp_path)
+def test_the_ledger_has_reasons_of_dead_letters_only(tmp_path: Path) -> None:
+    """Dead letters are shown by reason. Numbers of conversations of single days are not shown."""
+    limited = {"account": "over_user_limit", "reason": "2025-06-02", "records": 3}
+    metadata = dict(METADATA, ledger=[*METADATA["ledger"], limited])
+    text = text_of(written_run(tmp_path, row(50), metadata=metadata))
+    assert "invalid_role31" in text
+    assert "2025-06-023" not in text
+
+
+def test_settings_leave_the_policy_to_the_receipt(tmp_path: Path) -> None:
+    """The settings of the run are listed with their units, without the policy."""
+    text = text_of(written_run(tmp_path, row(50)))
+    assert "Session gap24 h" in text
+    assert "noise_variance" not in text
+
+
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+def test_a_run_without_figures_renders(is_withdrawn: bool, tmp_path: Path) -> None:
+    """A run without figures, or whose publication was withdrawn, has a report and a summary."""
+    gone = receipt(WHOLE_RUN, attempt=2, status=WITHDRAWN)
+    receipts = [receipt(WHOLE_RUN), gone] if is_withdrawn else []
+    folder = database_of(tmp_path, row(100), share(10, 100), publications=receipts)
     page = _Page(write_report(folder))
-    assert "Nothing was released" in page.text
+    assert "Nothing was published" in page.text
     assert page.open == []
     assert len(summary_lines(folder)) == 1
 
 
+def test_a_run_with_too_few_conversations_says_so(tmp_path: Path) -> None:
+    """If not even the number of all conversations is published, the report has no figures."""
+    folder = database_of(tmp_path, publications=[receipt(WHOLE_RUN)])
+    assert "Nothing was published" in text_of(folder)
+    assert len(summary_lines(folder)) == 1
+
+
+def test_published_counts_are_shown_whole(simulated: Path) -> None:
+    """The report of counts that were really published has the figures of days and breakdowns."""
+    figures = read_figures(simulated)
+    assert figures.period is not None
+    assert figures.period.conversations == pytest.approx(1200, rel=0.1)
+    assert [day.conversations for day in figures.days] == pytest.approx([600, 600], rel=0.15)
+    platforms = next(b for b in figures.breakdowns if b.name == "platform")
+    assert [value.name for value in platforms.values] == ["web", "ios", "android", "api"]
+    assert figures.affective.best is not None
+    assert 0.05 < figures.affective.best < 0.12
+
+
+def test_mood_has_its_mean_and_interval(tmp_path: Path) -> None:
+    """The mean change of the affective conversations is among the first figures."""
+    mood = change(60, 0.21, 0.1, 0.32, "affective")
+    text = text_of(database_of(tmp_path, row(100), mood))
+    assert "+0.21 points on a scale from −1 to +1; 95% interval +0.10 to +0.32" in text
+
+
 def test_summary_is_aligned(simulated: Path) -> None:
     """The summary in the terminal is a table; figures are right-aligned under their headings."""
-    head, *lines = summary_lines(simulated)[2:]
+    head, *lines = summary_lines(simulated)[3:]
     assert lines[0].startswith("all conversations ")
     assert lines[1].startswith("affective ")
     column = head.index("interval") + len("interval")
     assert all(line[column - 1] != " " for line in lines if "%" in line)
-    assert len({len(line) for line in lines if not line.endswith("users")}) == 1
+    assert len({len(line) for line in lines if not line.endswith("few")}) == 1
 
 
 def test_folder_without_database_is_refused(tmp_path: Path) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 import numpy as np
 import pytest
 
 from pipelines.simulator import SimulationSettings, Truth, simulate
 from pipelines.simulator.records import PlannedMessage
-from pipelines.simulator.truth import Conversation, describe, length_bin, split_at_gaps
+from pipelines.simulator.truth import (
+    FACETS,
+    Conversation,
+    describe,
+    length_bin,
+    split_at_gaps,
+)
 from schemas.breakdowns import ATTRIBUTES
 from schemas.records import Encoding, Message, ScoredMessage
 from schemas.wire.event import read_event
@@ -21,17 +26,21 @@ from tests.builders import (
     HOUR_US,
     MONDAY_US,
     NO_ATTRIBUTES,
+    OPERATOR_SECRET,
+    PSEUDONYMS,
     SECOND_US,
     event_hash,
     user_hash,
 )
+from tests.counted import totals_of
 from tests.doubles import LabelReader
+from tests.golden.ids import FACET_IDS
 from transforms.classifiers.interface import HUMAN_WIDTH, PUSHBACK
 from transforms.conversation.spans import fold
 from transforms.conversation.summary import summarize
 from transforms.counting.cells import BREAKDOWN_NAMES, DAY, day_of
 from transforms.counting.contribution import rank_of, within_limit
-from transforms.counting.totals import DayTotals, totals_of
+from transforms.counting.totals import DayTotals
 from transforms.facets.registry import SLICES
 
 
@@ -151,11 +160,16 @@ def test_length_bins_end_where_definitions_do() -> None:
     assert [length_bin(length) for length in lengths] == names
 
 
+def test_the_truth_has_every_released_facet() -> None:
+    """No released facet is missing, so the comparisons with the job leave none of them out."""
+    assert FACET_IDS.keys() <= FACETS
+
+
 @pytest.mark.parametrize(("seed", "share_affective", "most_a_user"), [(0, 0.029, 100), (1, 0.6, 2)])
 def test_the_job_computes_the_truth_from_the_events(
     seed: int, share_affective: float, most_a_user: int
 ) -> None:
-    """The steps of the job give exactly the expected cells.
+    """The steps of the job give exactly the expected cells of the facets that the truth has.
 
     The steps are decode, label, fold, summarize and tally.
     """
@@ -164,7 +178,7 @@ def test_the_job_computes_the_truth_from_the_events(
         share_affective=share_affective, duplicates=0.05, late=0.05, malformed=0.05,
         labelled_text=True, max_conversations_per_user=most_a_user,
     )  # fmt: skip
-    truth = Truth(settings.session_gap_us, most_a_user)
+    truth = Truth(settings.session_gap_us, most_a_user, OPERATOR_SECRET)
     assert _cells_of_the_job(settings, truth) == {tuple(n): tuple(s) for n, s in truth.cells()}
 
 
@@ -195,9 +209,10 @@ def _cells_of_the_job(
             BREAKDOWN_NAMES[cell.breakdown],
             cell.value,
             *SLICES[cell.slice_index],
-        ): tuple(tally)
+        ): (tally.conversations, tally.users, tally.change, tally.change_squares)
         for day_us, totals in days.items()
         for cell, tally in totals.items()
+        if SLICES[cell.slice_index].facet in FACETS
     }
 
 
@@ -206,7 +221,7 @@ def _scored(thread: list[Message]) -> list[ScoredMessage]:
     rows = LabelReader().score([message.text for message in thread], is_human)
     return [
         ScoredMessage(
-            blake2b(message.conversation_id.encode(), digest_size=16).digest(),
+            PSEUDONYMS.conversation(message.conversation_id),
             event_hash(message.event_id),
             user_hash(message.user_id or ""),
             message.is_human,

@@ -51,6 +51,6 @@ def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
 def test_archives_from_elsewhere_are_left_alone(tmp_path: Path) -> None:
     """A folder with other archives is refused; a run would read them as simulated events."""
     write_archive(tmp_path / "mine.avro", [], metadata={SYNTHESISED: "user_id"})
-    with pytest.raises(InputError, match=r"mine\.avro is not from a simulation"):
+    with pytest.raises(InputError, match=r"mine\.avro was not written by a simulation"):
         write_simulation(tmp_path, SETTINGS)
     assert (tmp_path / "mine.avro").exists()

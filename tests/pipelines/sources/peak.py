@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.sources.files import AvroSource, JsonLinesSource
 from schemas.failures import InputError
 from schemas.wire.validate import Limits
-from tests.builders import HOUR_US
+from tests.builders import HOUR_US, PSEUDONYMS
 from transforms.conversation.messages import decode_chunk
 
 
@@ -35,7 +35,7 @@ def read(path: str) -> dict[str, Any]:
     try:
         for chunk in source.read(source.get_range_tracker(None, None)):
             rows += len(chunk.rows)
-            _, refused, _ = decode_chunk(chunk, Limits(allowed_lateness_us=HOUR_US))
+            _, refused, _ = decode_chunk(chunk, Limits(allowed_lateness_us=HOUR_US), PSEUDONYMS)
             letters.update(letter.reason for letter in refused)
     except InputError as wrong:
         error = str(wrong)

@@ -90,7 +90,7 @@ def test_attributes_that_are_not_a_map_of_strings_are_an_input_error(
     """If an archive's attributes cannot state a content type, it is refused as not from Pub/Sub."""
     row = {**envelope(LINE), "attributes": attributes}
     path = write_avro(tmp_path / "a.avro", [row], _envelope_schema("attributes", type_))
-    with pytest.raises(InputError, match=r"a\.avro holds records of schema"):
+    with pytest.raises(InputError, match=r"a\.avro has schema"):
         read_avro(path)
 
 

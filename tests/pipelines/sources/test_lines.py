@@ -18,6 +18,7 @@ from pipelines.sources.chunks import ROWS_A_CHUNK
 from pipelines.sources.files import JsonLinesSource
 from schemas.failures import InputError
 from schemas.records import Encoding, PayloadChunk
+from tests.builders import PSEUDONYMS
 from tests.pipelines.sources.reading import LINE, read_lines
 from tests.schemas.payloads import LIMITS, SECRET, betrays_secret, chain_of, json_event
 from transforms.conversation.messages import decode_chunk
@@ -38,7 +39,9 @@ from transforms.conversation.messages import decode_chunk
 def test_lines_are_events_however_they_end(content: bytes, tmp_path: Path) -> None:
     """Each line that is not blank is an event, with any line end or byte order mark."""
     rows = read_lines(tmp_path / "a.json", content)
-    messages, letters, _ = decode_chunk(PayloadChunk(Encoding.JSON, rows, None, "a"), LIMITS)
+    messages, letters, _ = decode_chunk(
+        PayloadChunk(Encoding.JSON, rows, None, "a"), LIMITS, PSEUDONYMS
+    )
     assert (len(messages), letters) == (2, [])
 
 
@@ -61,7 +64,7 @@ def test_a_long_line_costs_one_record(tmp_path: Path) -> None:
     """A line of some megabytes becomes a dead letter; the lines around it are read."""
     rows = read_lines(tmp_path / "a.json", LINE + b"\n" + b"x" * 16_000_000 + b"\n" + LINE)
     chunk = PayloadChunk(Encoding.JSON, rows, None, "a")
-    messages, letters, _ = decode_chunk(chunk, LIMITS)
+    messages, letters, _ = decode_chunk(chunk, LIMITS, PSEUDONYMS)
     assert (len(messages), [each.reason for each in letters]) == (2, ["oversize"])
 
 

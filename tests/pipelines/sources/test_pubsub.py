@@ -16,7 +16,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipelines.sources.chunks import ROWS_A_CHUNK
 from pipelines.sources.pubsub import chunks_of_messages, gather
 from schemas.records import Encoding, PayloadChunk
-from tests.builders import HOUR_US, MONDAY_US
+from tests.builders import HOUR_US, MONDAY_US, PSEUDONYMS
 from tests.pipelines.sources.reading import read_avro
 from tests.schemas.payloads import (
     ENVELOPE_SCHEMA,
@@ -167,5 +167,5 @@ def test_original_publish_times_ahead_are_counted() -> None:
 def test_an_event_published_again_is_not_late() -> None:
     """If an event was in time when it was first published, it counts when it is published again."""
     chunks = chunks_of_messages([republished(str(MONDAY_US)), republished(None)], "s")
-    messages, letters, _ = decode_chunk(next(chunks), LIMITS)
+    messages, letters, _ = decode_chunk(next(chunks), LIMITS, PSEUDONYMS)
     assert (len(messages), [letter.reason for letter in letters]) == (1, ["late"])

@@ -20,6 +20,8 @@ COMMANDS = (
     ["status"], ["dead-letters", "list"], ["dead-letters", "redrive"],
 )  # fmt: skip
 
+SECRET = "--secret=projects/p/secrets/s/versions/1"
+
 
 def test_only_names_of_flags_change() -> None:
     """Values, other words and all words after a lone `--` do not change."""
@@ -55,13 +57,13 @@ def test_dashes_in_a_run(tmp_path: Path) -> None:
 
 def test_dashes_in_the_stream() -> None:
     """The stream accepts a flag with dashes, and reports only its wrong value."""
-    flags = ["--subscription=projects/p/subscriptions/s", "--dataset=p.d"]
+    flags = ["--subscription=projects/p/subscriptions/s", "--dataset=p.d", SECRET]
     with pytest.raises(InputError, match="max_event_bytes must be at least 1024, got 1"):
         stream.run([*flags, "--max-event-bytes=1"])
 
 
 def test_dashes_in_a_backfill() -> None:
     """A backfill accepts a flag with dashes, and reports only its wrong value."""
-    flags = ["--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d"]
+    flags = ["--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d", SECRET]
     with pytest.raises(InputError, match="max_event_bytes must be at least 1024, got 1"):
         backfill.run([*flags, "--max-event-bytes=1"])

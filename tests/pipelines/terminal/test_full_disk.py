@@ -17,9 +17,9 @@ import pytest
 
 from pipelines.commands.main import main
 from pipelines.sinks.archive import write_archive
-from pipelines.sinks.database import DATABASE_FILE, build_database
+from pipelines.sinks.database import DATABASE_FILE, build_databases
 from schemas.failures import InputError
-from schemas.views import VIEWS
+from schemas.views import PUBLISHED_VIEWS
 from tests.builders import avro_event
 from tests.pipelines.processes import finished
 
@@ -95,12 +95,12 @@ def test_a_database_is_whole_or_missing(tmp_path: Path) -> None:
     for size_bytes in range(20_000, 10_000_000, 40_000):
         try:
             with file_size(size_bytes):
-                build_database(tmp_path)
+                build_databases(tmp_path)
         except (duckdb.Error, InputError):
             refused += 1
             continue
         with duckdb.connect(str(tmp_path / DATABASE_FILE), read_only=True) as connection:
             views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-            assert {name for (name,) in views.fetchall()} == set(VIEWS)
+            assert {name for (name,) in views.fetchall()} == set(PUBLISHED_VIEWS)
         break
     assert refused > 0

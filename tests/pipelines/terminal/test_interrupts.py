@@ -17,8 +17,20 @@ pytestmark = pytest.mark.timeout(300)
 RUN: Final = (
     "pipelines.commands.program", "run", "--input=a.avro", "--output=run", "--classifier=default",
 )  # fmt: skip
-STREAM: Final = ("pipelines.stream", "--subscription=projects/p/subscriptions/s", "--dataset=p.d")
-BACKFILL: Final = ("pipelines.backfill", "--from=7d", "--to=1d", "--input=a.avro", "--dataset=p.d")
+STREAM: Final = (
+    "pipelines.stream",
+    "--subscription=projects/p/subscriptions/s",
+    "--dataset=p.d",
+    "--secret=a.key",
+)
+BACKFILL: Final = (
+    "pipelines.backfill",
+    "--from=7d",
+    "--to=1d",
+    "--input=a.avro",
+    "--dataset=p.d",
+    "--secret=a.key",
+)
 TWO_PROCESSES: Final = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 SENTENCE: Final = "undertone: interrupted"
 

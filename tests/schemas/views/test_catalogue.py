@@ -12,8 +12,7 @@ from pipelines.sinks.database import query_run
 from schemas.tables import TABLES
 from schemas.views import VIEWS
 from schemas.views.columns import column_description
-from tests.builders import HOUR_US, MONDAY_US
-from tests.builders_report import database_of, row
+from tests.builders_report import MONDAY, database_of, every_measure
 
 
 def test_catalogue_is_up_to_date() -> None:
@@ -31,7 +30,7 @@ def test_every_table_and_view_has_its_section() -> None:
     text = catalogue()
     for name in (*(table.name for table in TABLES), *VIEWS):
         assert f"\n### {name}\n" in text
-    assert "| `last_day` | DATE |" in text
+    assert "| `window_start` | TIMESTAMP |" in text
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -43,16 +42,14 @@ def test_every_column_is_described_in_a_sentence(view: str) -> None:
         assert column.description.endswith((".", "100"))
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of a run with a figure of every measure."""
+    return database_of(tmp_path_factory.mktemp("run"), *every_measure(MONDAY))
+
+
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
-def test_every_example_runs_and_reads_its_views(figure: Figure, tmp_path: Path) -> None:
+def test_every_example_runs_and_reads_its_views(figure: Figure, run: Path) -> None:
     """Each figure's query reads the views that the figure names, and finds any rows there are."""
-    overall = [
-        row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
-        row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),
-        row(15, "pushback_reason", "self_harm"), row(500, "drift", "coaching>companionship"),
-        row(30, breakdown="length", breakdown_value="2"),
-        row(50, "sentiment", sentiment_change_300ths=3000, sentiment_change_squares=225_000),
-    ]  # fmt: skip
-    folder = database_of(tmp_path, *overall, row(80, window_start_us=MONDAY_US - 7 * 24 * HOUR_US))
-    assert query_run(folder, figure.query)
+    assert query_run(run, figure.query)
     assert all(f"`{{dataset}}.{view}`" in figure.query for view in figure.views)

@@ -14,14 +14,22 @@ import sqlglot
 from deploy.evidence.snapshot import PROJECT, SOURCES, views_read, write_snapshot
 from pipelines.sinks.database import DATABASE_FILE, query_run
 from schemas.failures import InputError
-from schemas.views import VIEWS
-from tests.builders_report import database_of, rate, row
+from schemas.views import PUBLISHED_VIEWS
+from tests.builders import MONDAY_US
+from tests.builders_report import (
+    MONDAY,
+    TUESDAY,
+    WHOLE_RUN,
+    database_of,
+    every_measure,
+    receipt,
+)
+from transforms.counting.windows import month_of, week_of
 
 PAGES: Final = sorted((PROJECT / "pages").glob("*.md"))
 QUERIES: Final = sorted(SOURCES.glob("*.sql"))
 CHOICES: Final = {
-    "window": ("day", "trailing_7_days", "trailing_28_days", "period"),
-    "estimate": ("corrected", "raw"),
+    "window": ("day", "week", "month", "range"),
     "scope": ("all", "long"),
     "breakdown.value": ("platform",),
     "type.value": ("coaching",),
@@ -33,7 +41,7 @@ _QUERY: Final = re.compile(r"\$\{(\w+)\}")
 _COMPONENT: Final = re.compile(r"<(\w+) data=\{(\w+)\}([^>]*)>((?:\s*<Column [^>]*/>)*)")
 _COLUMN: Final = re.compile(r"\b(?:id|value|x|y)=(\w+)")
 _READ_BY_DEFAULT: Final = {
-    "OverTime": {"last_day", "share", "low", "high"},
+    "OverTime": {"window_start", "share", "low", "high"},
     "Intervals": {"label", "share", "low", "high"},
 }
 
@@ -41,29 +49,26 @@ _READ_BY_DEFAULT: Final = {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns a run with rows for every part of the dashboard."""
-    web = {"breakdown": "platform", "breakdown_value": "web"}
-    rows = [
-        row(900), row(200, "use", "affective"), row(100, "type", "coaching"), row(60, "long"),
-        row(30, "type", "companionship"), row(20, "long", "coaching"), row(40, "pushback"),
-        row(15, "pushback", "coaching"), row(15, "pushback_reason", "self_harm"),
-        row(500, "drift", "coaching>companionship"), row(50, "drift_long", "coaching>coaching"),
-        row(30, breakdown="length", breakdown_value="2"), row(500, **web),
-        row(90, "use", "affective", **web),
-        row(50, "sentiment", sentiment_change_300ths=3000, sentiment_change_squares=225_000),
-    ]  # fmt: skip
-    return database_of(tmp_path_factory.mktemp("run"), *rows, rates=[rate((80, 100), (10, 1000))])
+    windows = (MONDAY, week_of(MONDAY_US), month_of(MONDAY_US), WHOLE_RUN)
+    rows = [each for window in windows for each in every_measure(window)]
+    return database_of(tmp_path_factory.mktemp("run"), *rows)
 
 
 @pytest.fixture(scope="module")
 def sources(run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yields the database of the pages; each source is a table in the schema `shown`."""
+    """Yields the database of the pages for the run."""
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{write_snapshot(run, run.parent)}' AS undertone (READ_ONLY)")
-        connection.execute("CREATE SCHEMA shown")
-        for file in QUERIES:
-            sql = file.read_text("utf-8").replace("${dataset}", "undertone")
-            connection.execute(f"CREATE TABLE shown.{file.stem} AS {sql}")
+        _show(connection, write_snapshot(run, run.parent))
         yield connection
+
+
+def _show(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    """Makes each source of the pages a table in the schema `shown`."""
+    connection.execute(f"ATTACH '{snapshot}' AS undertone (READ_ONLY)")
+    connection.execute("CREATE SCHEMA shown")
+    for file in QUERIES:
+        sql = file.read_text("utf-8").replace("${dataset}", "undertone")
+        connection.execute(f"CREATE TABLE shown.{file.stem} AS {sql}")
 
 
 def _filled(sql: str, queries: dict[str, str], choice: int) -> str:
@@ -78,15 +83,15 @@ def _filled(sql: str, queries: dict[str, str], choice: int) -> str:
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
 def test_source_is_bigquery_over_our_views(file: Path, run: Path) -> None:
-    """Each source is BigQuery SQL, reads only our views, and gives equal rows in both dialects."""
+    """Each source is BigQuery SQL over published views, and gives equal rows in both dialects."""
     sql = file.read_text("utf-8")
     tree = sqlglot.parse_one(sql.replace("${dataset}", "data"), read="bigquery")
-    assert {table.name for table in tree.find_all(sqlglot.exp.Table)} <= set(VIEWS)
+    assert {table.name for table in tree.find_all(sqlglot.exp.Table)} <= set(PUBLISHED_VIEWS)
     translated = query_run(run, sql.replace("${dataset}", "{dataset}"))
     with duckdb.connect(str(run / DATABASE_FILE), read_only=True) as connection:
         rows = connection.execute(sql.replace("${dataset}", "main")).fetchall()
     assert sorted(map(repr, rows)) == sorted(repr(tuple(r.values())) for r in translated)
-    assert rows or file.stem == "ledger"
+    assert rows
 
 
 @pytest.mark.parametrize("choice", range(4))
@@ -107,13 +112,27 @@ def test_queries_of_a_page_run(page: Path, choice: int, sources: duckdb.DuckDBPy
         assert named <= columns[data], (component, data)
 
 
-def test_pages_find_rows(sources: duckdb.DuckDBPyConnection) -> None:
-    """If a run has rows for every part of the dashboard, only the ledger's queries are empty."""
+@pytest.mark.parametrize("choice", range(4))
+def test_pages_find_rows(choice: int, sources: duckdb.DuckDBPyConnection) -> None:
+    """If a run has rows for every part of the dashboard, no query of a page is empty."""
     for page in PAGES:
         queries = dict(_BLOCK.findall(page.read_text("utf-8")))
         for name, sql in queries.items():
-            rows = sources.execute(_filled(sql, queries, 1).replace("'long'", "'all'")).fetchall()
-            assert rows or name in {"accounts", "over_time"}, (page.stem, name)
+            rows = sources.execute(_filled(sql, queries, choice)).fetchall()
+            assert rows, (page.stem, name)
+
+
+def test_a_window_without_a_figure_is_a_gap(tmp_path: Path) -> None:
+    """A line over time has a row for every window; one without a figure is null."""
+    publications = [receipt(MONDAY), receipt(TUESDAY)]
+    folder = database_of(tmp_path, *every_measure(MONDAY), publications=publications)
+    (tmp_path / "copy").mkdir()
+    with duckdb.connect() as connection:
+        _show(connection, write_snapshot(folder, tmp_path / "copy"))
+        queries = dict(_BLOCK.findall((PROJECT / "pages" / "index.md").read_text("utf-8")))
+        found = connection.execute(_filled(queries["affective"], queries, 0)).fetchall()
+    shares = [row[2] for row in found]
+    assert shares == [pytest.approx(200 / 900), None]
 
 
 def test_snapshot_can_be_read_by_older_duckdb(run: Path, tmp_path: Path) -> None:

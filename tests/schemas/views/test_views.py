@@ -1,4 +1,4 @@
-"""Tests the arithmetic of the views against numbers worked out by hand."""
+"""Tests the views: which rows are current, and that each measure selects and names its figures."""
 
 from __future__ import annotations
 
@@ -6,285 +6,281 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import numpy as np
 import pytest
 import sqlglot
 
-from schemas.tables import STREAM, TABLES
-from schemas.views import VIEWS, view_description, view_sql
-from tests.builders import HOUR_US, MONDAY_US
-from tests.builders_report import database_of, query, row
+from schemas.published import PUBLISHED_TABLES, WITHDRAWN
+from schemas.tables import RESTRICTED_TABLES, TABLES
+from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS, VIEWS, view_description, view_sql
+from tests.builders_report import (
+    MONDAY,
+    TUESDAY,
+    WHOLE_RUN,
+    change,
+    database_of,
+    receipt,
+    row,
+    share,
+)
+from tests.run_folders import query
+from transforms.publishing.policy import OWN_DATA, Policy
 
-DAY_US = 24 * HOUR_US
-TUESDAY_US = MONDAY_US + DAY_US
+CONSTANT: Final = "facets"
+"""The view that reads no table."""
+MOST_READS: Final = 4
+"""How often a view may read a table, directly or through other views."""
 
 
-def _one(folder: Path, sql: str) -> dict[str, Any]:
+def one(folder: Path, sql: str) -> dict[str, Any]:
+    """Returns the only row of a query."""
     (only,) = query(folder, sql)
     return only
 
 
-CONSTANT: Final = "facets"
-"""The view that reads no table."""
+def read_by(name: str) -> list[str]:
+    """Returns the tables and views that a view names, once for each time."""
+    (tree,) = sqlglot.parse(view_sql(name, "project.data", "project.counts"), read="bigquery")
+    assert tree is not None
+    return [t.name for t in tree.find_all(sqlglot.exp.Table) if t.catalog == "project"]
 
 
-@pytest.mark.parametrize("name", VIEWS)
-def test_every_view_runs(name: str, tmp_path: Path) -> None:
-    """Each view runs on an empty database, and only `facets` has rows.
+def reads_of(name: str) -> int:
+    """Returns how often a view reads a table, directly or through other views."""
+    return sum(reads_of(inner) if inner in VIEWS else 1 for inner in read_by(name))
 
-    The comment of each view names a source.
-    """
-    folder = database_of(tmp_path)
-    assert bool(query(folder, f'FROM "{name}"')) == (name == CONSTANT)
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of a run that published nothing."""
+    return database_of(tmp_path_factory.mktemp("run"))
+
+
+@pytest.mark.parametrize("name", PUBLISHED_VIEWS)
+def test_every_published_view_runs(name: str, empty: Path) -> None:
+    """On an empty database, only `facets` has rows. The comment of each view has a source."""
+    assert bool(query(empty, f'FROM "{name}"')) == (name == CONSTANT)
+    assert "Source: " in view_description(name)
+
+
+@pytest.mark.parametrize("name", RESTRICTED_VIEWS)
+def test_every_restricted_view_runs(name: str, empty: Path) -> None:
+    """On an empty database, restricted views have no rows. Their comments have a source."""
+    assert query(empty / "restricted", f'FROM "{name}"') == []
     assert "Source: " in view_description(name)
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_every_view_is_bigquery(name: str) -> None:
-    """Each view parses as BigQuery SQL, and reads only the dataset's tables and earlier views."""
-    (tree,) = sqlglot.parse(view_sql(name, "project.data"), read="bigquery")
-    assert tree is not None
-    read = {t.name for t in tree.find_all(sqlglot.exp.Table) if t.catalog == "project"}
-    assert bool(read) == (name != CONSTANT)
-    assert read <= {*(table.name for table in TABLES), *VIEWS[: VIEWS.index(name)]}
+def test_every_view_reads_only_earlier_ones_of_its_dataset(name: str) -> None:
+    """Each view is BigQuery SQL. A published view reads nothing restricted, nor the reverse."""
+    is_published = name in PUBLISHED_VIEWS
+    tables = PUBLISHED_TABLES if is_published else RESTRICTED_TABLES
+    views = PUBLISHED_VIEWS if is_published else RESTRICTED_VIEWS
+    allowed = {*(table.name for table in tables), *views[: views.index(name)]}
+    assert set(read_by(name)) <= allowed
+    assert bool(read_by(name)) == (name != CONSTANT)
+    other = view_sql(name, "published", "restricted")
+    assert ("`restricted." if is_published else "`published.") not in other
 
 
-def test_latest_revision_is_current(tmp_path: Path) -> None:
-    """The largest revision of a cell is current, even if it is written several times."""
-    newer = row(20, revision=3)
-    folder = database_of(tmp_path, row(18, revision=2), newer, newer, row(15, revision=1))
-    assert _one(folder, "SELECT conversations FROM aggregates_latest") == {"conversations": 20}
+def test_no_view_reads_tables_many_times() -> None:
+    """Views are thin: even the largest reads tables at most four times in all."""
+    assert max(map(reads_of, VIEWS)) <= MOST_READS
+    assert reads_of("shares") == len(("figures", "publications"))
 
 
-def test_a_batch_overrides_the_stream(tmp_path: Path) -> None:
-    """A day's rows from the batch are current, even if the stream has a larger snapshot number."""
-    batch = row(50, snapshot=5, revision=5)
-    streamed = [row(70, snapshot=at, revision=at, origin=STREAM) for at in (1, 5, 9)]
-    other_day = row(30, window_start_us=TUESDAY_US, origin=STREAM)
-    folder = database_of(tmp_path, batch, *streamed, other_day)
-    current = query(folder, "SELECT conversations, origin FROM aggregates_latest ORDER BY 1")
-    assert current == [
-        {"conversations": 30, "origin": "stream"}, {"conversations": 50, "origin": "batch"},
-    ]  # fmt: skip
+@pytest.mark.parametrize("name", sorted({*PUBLISHED_VIEWS} - {CONSTANT}))
+def test_every_figure_names_its_window_and_breakdown(name: str, empty: Path) -> None:
+    """Each view of measures can be filtered by window, and by breakdown unless it has none."""
+    columns = {r["column_name"] for r in query(empty, f'DESCRIBE "{name}"')}
+    assert {"window_kind", "window_start", "window_end"} <= columns
+    assert {"breakdown", "breakdown_value"} <= columns or name in {
+        "publications_current",
+        "receipts",
+    }
 
 
-def test_larger_snapshot_replaces_the_day(tmp_path: Path) -> None:
-    """The largest snapshot of a day hides the day's other rows, even hours and later revisions."""
-    hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + HOUR_US}
-    old = [row(40, "use", "work", revision=9), row(18, revision=9, **hour)]
-    other_day = row(70, window_start_us=TUESDAY_US)
-    folder = database_of(tmp_path, *old, row(50, revision=5, snapshot=5), other_day)
-    rows = query(folder, "SELECT conversations FROM aggregates_latest ORDER BY 1")
-    assert [r["conversations"] for r in rows] == [50, 70]
-
-
-def test_withdrawn_cell_is_gone(tmp_path: Path) -> None:
-    """A cell whose latest version has no counts is gone; a later version brings it back."""
-    withdrawn = row(None, "use", "work", revision=2)
-    folder = database_of(tmp_path, row(30), row(20, "use", "work"), withdrawn)
-    assert _one(folder, "SELECT facet FROM aggregates_latest") == {"facet": "all"}
-    database_of(folder, row(20, "use", "work"), withdrawn, row(25, "use", "work", revision=3))
-    assert _one(folder, "SELECT conversations FROM aggregates_latest") == {"conversations": 25}
-
-
-def test_share_has_wilson_interval(tmp_path: Path) -> None:
-    """10 of 100 gives 10 % and Wilson's interval of 5.52 % to 17.44 % (Newcombe 1998)."""
-    folder = database_of(tmp_path, row(100), row(10, "use", "affective"))
-    share = _one(folder, "FROM shares WHERE granularity = 'day'")
-    assert share["raw_share"] == pytest.approx(0.1)
-    assert share["share_low"] == pytest.approx(0.05523, abs=1e-5)
-    assert share["share_high"] == pytest.approx(0.17437, abs=1e-5)
-
-
-def test_type_has_share_of_affective_too(tmp_path: Path) -> None:
-    """A type has two shares: of all conversations and of the affective ones; roleplay has one."""
-    rows = [row(100), row(40, "use", "affective"), row(10, "type", "coaching")]
-    folder = database_of(tmp_path, *rows, row(20, "type", "roleplay"))
-    shares = query(
-        folder,
-        "SELECT facet_value, raw_share, raw_share_of_affective FROM shares "
-        "WHERE granularity = 'day' AND facet = 'type' ORDER BY 1",
+def test_the_largest_version_is_current(tmp_path: Path) -> None:
+    """Only rows of the newest publication of a window are shown, and each window has its own."""
+    second = f"range/{WHOLE_RUN.name}/2"
+    rows = [row(100), row(130, publication=second), row(50, window=MONDAY)]
+    folder = database_of(
+        tmp_path,
+        *rows,
+        share(10, 100),
+        share(20, 130, publication=second),
+        publications=[
+            receipt(WHOLE_RUN),
+            receipt(WHOLE_RUN, publication=second, version=2),
+            receipt(MONDAY),
+        ],
     )
-    assert [tuple(s.values()) for s in shares] == [("coaching", 0.1, 0.25), ("roleplay", 0.2, None)]
+    counts = query(folder, "SELECT conversations FROM aggregates_current ORDER BY 1")
+    assert [r["conversations"] for r in counts] == [50, 130]
+    assert one(folder, "SELECT conversations FROM figures_current") == {"conversations": 20}
 
 
-def test_long_share_is_of_its_group(tmp_path: Path) -> None:
-    """Long conversations are divided by the size of their group.
+def test_rows_without_a_receipt_are_not_shown(tmp_path: Path) -> None:
+    """The rows of an attempt that did not finish are not shown, and do not hide the last ones."""
+    torn = row(70, attempt=2)
+    folder = database_of(tmp_path, row(100), torn, share(9, 70, attempt=2),
+                         publications=[receipt(WHOLE_RUN)])  # fmt: skip
+    assert one(folder, "SELECT conversations FROM aggregates_current") == {"conversations": 100}
+    assert query(folder, "FROM figures_current") == []
 
-    The group is all conversations, the affective conversations, or the conversations of one type.
-    """
-    wholes = [row(100), row(40, "use", "affective"), row(20, "type", "coaching")]
-    parts = [row(16, "long"), row(10, "long", "affective"), row(4, "long", "coaching")]
-    folder = database_of(tmp_path, *wholes, *parts)
-    shares = query(
-        folder,
-        "SELECT conversation_group, raw_share FROM long_conversations WHERE granularity = 'day'",
+
+def test_a_second_attempt_is_shown_once(tmp_path: Path) -> None:
+    """If a publication was written twice, only the later attempt's rows are shown."""
+    receipts = [receipt(WHOLE_RUN), receipt(WHOLE_RUN, attempt=2)]
+    folder = database_of(tmp_path, row(100), row(100, attempt=2), publications=receipts)
+    assert one(folder, "SELECT attempt FROM aggregates_current") == {"attempt": 2}
+
+
+def test_a_withdrawn_publication_is_gone(tmp_path: Path) -> None:
+    """A withdrawn publication has no rows, and its earlier version does not come back."""
+    second = f"range/{WHOLE_RUN.name}/2"
+    receipts = [
+        receipt(WHOLE_RUN),
+        receipt(WHOLE_RUN, publication=second, version=2),
+        receipt(WHOLE_RUN, publication=second, version=2, attempt=3, status=WITHDRAWN),
+    ]
+    folder = database_of(tmp_path, row(100), row(130, publication=second), publications=receipts)
+    assert query(folder, "FROM aggregates_current") == []
+    third = receipt(WHOLE_RUN, publication=f"{second[:-1]}3", version=3, attempt=4)
+    database_of(folder, row(99, publication=third.publication, attempt=4),
+                publications=[*receipts, third])  # fmt: skip
+    assert one(folder, "SELECT conversations FROM aggregates_current") == {"conversations": 99}
+
+
+def test_receipts_say_how_numbers_were_protected(tmp_path: Path) -> None:
+    """A receipt gives the policy's values, and says whether the numbers are exact."""
+    policy = Policy(min_users=20, variance=3.5, max_noise=6)
+    publications = [receipt(MONDAY, policy), receipt(TUESDAY, OWN_DATA)]
+    folder = database_of(tmp_path, publications=publications)
+    noisy, exact = query(folder, "FROM receipts ORDER BY window_start")
+    assert (noisy["min_users"], noisy["min_conversations"], noisy["max_values"]) == (20, 15, 200)
+    assert (noisy["noise_variance"], noisy["max_noise"]) == (3.5, 6)
+    assert [noisy["is_exact"], exact["is_exact"]] == [False, True]
+
+
+def test_totals_are_the_numbers_of_conversations(tmp_path: Path) -> None:
+    """There is one total for each value of each breakdown, and no row for a part of it."""
+    web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
+    folder = database_of(tmp_path, row(100), row(60, **web), row(20, "use", "affective"))
+    found = query(folder, "SELECT breakdown_value, conversations FROM totals ORDER BY 2")
+    assert [tuple(r.values()) for r in found] == [("web", 60), ("all", 100)]
+
+
+def test_a_share_is_corrected_if_possible(tmp_path: Path) -> None:
+    """The share is the corrected one if there is one, with its interval; otherwise the raw one."""
+    folder = database_of(
+        tmp_path,
+        share(200, 1000, corrected=(0.12, 0.1, 0.14)),
+        share(100, 1000, "use", "work"),
     )
-    found = {s["conversation_group"]: s["raw_share"] for s in shares}
-    assert found == {"all": 0.16, "affective": 0.25, "coaching": 0.2}
+    found = query(folder, "SELECT share, low, method, raw_share FROM shares ORDER BY 1")
+    low = 0.08290943
+    assert [tuple(r.values()) for r in found] == [
+        (0.1, pytest.approx(low, abs=1e-6), "raw", 0.1),
+        (0.12, 0.1, "corrected", 0.2),
+    ]
 
 
-def test_pushback_rate_and_reason(tmp_path: Path) -> None:
-    """Pushback is divided by all conversations, or by the conversations of one type.
+def test_a_type_has_a_share_of_the_affective_ones_too(tmp_path: Path) -> None:
+    """The shares of all and of the affective conversations are two rows; `share_of` tells which."""
+    of_affective = share(10, 40, "type", "coaching", "use", "affective")
+    folder = database_of(tmp_path, share(10, 100, "type", "coaching"), of_affective,
+                         share(15, 100, "long", "all"))  # fmt: skip
+    found = query(folder, "SELECT facet_value, share_of, share FROM shares ORDER BY share")
+    assert [tuple(r.values()) for r in found] == [
+        ("coaching", "all", 0.1),
+        ("coaching", "affective", 0.25),
+    ]
 
-    A reason is divided by the conversations with pushback.
-    """
-    wholes = [row(200), row(50, "type", "counseling"), row(20, "pushback")]
-    parts = [row(10, "pushback", "counseling"), row(5, "pushback_reason", "self_harm")]
-    folder = database_of(tmp_path, *wholes, *parts)
-    found = query(folder, "SELECT type, reason, raw_share FROM pushback WHERE granularity = 'day'")
-    assert {tuple(r.values()) for r in found} == {
+
+def test_long_conversations_are_seen_from_both_sides(tmp_path: Path) -> None:
+    """One view has the long ones of each type, the other has the types of the long ones."""
+    folder = database_of(
+        tmp_path,
+        share(20, 100, "long", "all"),
+        share(5, 10, "long", "coaching", "type", "coaching"),
+        share(5, 20, "long", "coaching", "long", "all"),
+    )
+    wanted = "SELECT conversation_group, share, whole_conversations FROM"
+    of_groups = query(folder, f"{wanted} long_conversations ORDER BY share")
+    assert [tuple(r.values()) for r in of_groups] == [("all", 0.2, 100), ("coaching", 0.5, 10)]
+    of_long = one(folder, f"{wanted} long_conversation_types")
+    assert tuple(of_long.values()) == ("coaching", 0.25, 20)
+
+
+def test_pushback_has_a_type_or_a_reason(tmp_path: Path) -> None:
+    """A row of pushback names the type in which it is counted, or the reason."""
+    folder = database_of(
+        tmp_path,
+        share(20, 200, "pushback", "all"),
+        share(10, 50, "pushback", "counseling", "type", "counseling"),
+        share(5, 20, "pushback_reason", "self_harm", "pushback", "all"),
+    )
+    found = query(folder, "SELECT type, reason, share FROM pushback ORDER BY share")
+    assert [tuple(r.values()) for r in found] == [
         ("all", None, 0.1),
         ("counseling", None, 0.2),
         (None, "self_harm", 0.25),
-    }
-
-
-def test_sentiment_change_from_sums(tmp_path: Path) -> None:
-    """The mean, deviation and interval are the same from the sums as from the single changes."""
-    changes = np.array([-163, -50, 0, 0, 1, 50, 99, 100, 102, 150, 200, 201, 250, 300, 350, 600])
-    sums: dict[str, Any] = {
-        "sentiment_change_300ths": int(changes.sum()),
-        "sentiment_change_squares": int((changes**2).sum()),
-    }
-    folder = database_of(tmp_path, row(16, "sentiment", "coaching", **sums))
-    found = _one(folder, "FROM sentiment_change WHERE granularity = 'day'")
-    mean, deviation = changes.mean() / 300, changes.std(ddof=1) / 300
-    assert found["mean_change"] == pytest.approx(mean)
-    assert found["sd_change"] == pytest.approx(deviation)
-    assert found["change_low"] == pytest.approx(mean - 1.959964 * deviation / 4)
-    assert found["change_high"] == pytest.approx(mean + 1.959964 * deviation / 4)
-
-
-def test_normal_interval_is_close_to_the_bootstrap() -> None:
-    """For 15 changes, the normal and the bootstrap interval end within 0.05 points of each other.
-
-    The bootstrap has 1,000 resamplings.
-    """
-    rng = np.random.default_rng(1)
-    changes = rng.integers(-300, 401, 15) / 300
-    half = 1.959964 * changes.std(ddof=1) / np.sqrt(15)
-    means = rng.choice(changes, (1000, 15)).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    assert low == pytest.approx(changes.mean() - half, abs=0.05)
-    assert high == pytest.approx(changes.mean() + half, abs=0.05)
-
-
-def test_few_changes_have_no_interval(tmp_path: Path) -> None:
-    """A mean of fewer than 15 conversations, e.g. of one's own data, has no interval."""
-    sums: dict[str, Any] = {"sentiment_change_300ths": 300, "sentiment_change_squares": 90_000}
-    folder = database_of(tmp_path, row(1, "sentiment", "all", **sums))
-    found = _one(folder, "FROM sentiment_change WHERE granularity = 'day'")
-    assert found["mean_change"] == 1
-    assert (found["sd_change"], found["change_low"], found["change_high"]) == (None, None, None)
-
-
-def test_drift_counts_withheld_pairs_into_the_opening(tmp_path: Path) -> None:
-    """A pair's share is a lower bound if withheld pairs may have the same opening."""
-    pairs = [row(60, "drift", "coaching>coaching"), row(20, "drift", "coaching>companionship")]
-    folder = database_of(tmp_path, row(100), *pairs)
-    found = _one(folder, "FROM drift WHERE granularity = 'day' AND is_headline")
-    assert (found["opening_type"], found["closing_type"]) == ("coaching", "companionship")
-    assert (found["withheld"], found["opening_conversations_at_most"]) == (20, 100)
-    assert found["raw_share"] == pytest.approx(0.2)
-    assert found["share_low"] == pytest.approx(0.13337, abs=1e-5)
-    assert found["share_high"] == pytest.approx(0.49800, abs=1e-5)
-
-
-def test_drift_of_a_released_matrix_is_a_share_of_its_row(tmp_path: Path) -> None:
-    """If all pairs are released, each pair is divided by all conversations with its opening.
-
-    The share has Wilson's interval.
-    """
-    pairs = [row(90, "drift_long", "none>none"), row(10, "drift_long", "none>coaching")]
-    folder = database_of(tmp_path, row(300), row(100, "long"), *pairs)
-    found = _one(folder, "FROM drift WHERE granularity = 'day' AND closing_type = 'coaching'")
-    assert (found["scope"], found["withheld"], found["raw_share"]) == ("long", 0, 0.1)
-    assert found["share_high"] == pytest.approx(0.17437, abs=1e-5)
-
-
-def test_histogram_of_all_conversations(tmp_path: Path) -> None:
-    """The overall histogram is from the breakdown `length`, the others from the facet `length`."""
-    lengths = [
-        row(n, breakdown="length", breakdown_value=value)
-        for n, value in ((60, "6-10"), (25, "201+"), (15, "not_published"))
-    ]
-    platform = {"breakdown": "platform", "breakdown_value": "web"}
-    web = [row(50, **platform), row(20, "length", "2", **platform)]
-    folder = database_of(tmp_path, row(100), *lengths, *web)
-    found = query(
-        folder,
-        "SELECT breakdown, human_messages, at_least, raw_share FROM length_histogram "
-        "WHERE granularity = 'day' ORDER BY ALL",
-    )
-    assert [tuple(f.values()) for f in found] == [
-        ("overall", "201+", 201, 0.25),
-        ("overall", "6-10", 6, 0.6),
-        ("overall", "not_published", None, 0.15),
-        ("platform", "2", 2, 0.4),
     ]
 
 
-def test_period_sums_conversations_but_not_users(tmp_path: Path) -> None:
-    """The period adds up the conversations of its days, but its number of users is null."""
-    folder = database_of(tmp_path, row(100), row(50, window_start_us=TUESDAY_US))
-    found = _one(folder, "FROM cells WHERE granularity = 'period'")
-    assert (found["conversations"], found["users"], found["days"]) == (150, None, 2)
-    totals = query(folder, "FROM daily_totals ORDER BY window_start")
-    assert [total["conversations"] for total in totals] == [100, 50]
+def test_mood_is_a_mean(tmp_path: Path) -> None:
+    """The change of mood is a mean with its interval, and is not among the shares."""
+    folder = database_of(tmp_path, change(60, 0.2, 0.1, 0.3, "affective"), share(10, 100))
+    found = one(folder, "FROM sentiment_change")
+    named = ("conversation_group", "conversations", "mean_change", "low", "high")
+    assert tuple(found[name] for name in named) == ("affective", 60, 0.2, 0.1, 0.3)
+    assert one(folder, "SELECT share FROM shares") == {"share": 0.1}
 
 
-def test_partly_withheld_share_is_a_lower_bound(tmp_path: Path) -> None:
-    """If a part is missing on one of two days, its share over both days has no upper end."""
-    both = [row(100), row(100, window_start_us=TUESDAY_US)]
-    folder = database_of(tmp_path, *both, row(20, "use", "work"))
-    found = _one(folder, "FROM shares WHERE granularity = 'period'")
-    assert (found["raw_share"], found["days"], found["all_days"]) == (0.1, 1, 2)
-    assert found["share_high"] is None
-
-
-def test_period_share_is_of_the_days_of_its_whole(tmp_path: Path) -> None:
-    """A part released on a day without its whole doesn't count in the period's share."""
-    parts = [row(20, "type", "coaching"), row(30, "type", "coaching", window_start_us=TUESDAY_US)]
-    folder = database_of(tmp_path, row(100), *parts)
-    found = _one(folder, "FROM shares WHERE granularity = 'period'")
-    assert (found["conversations"], found["all_conversations"]) == (20, 100)
-    assert (found["raw_share"], found["days"], found["all_days"]) == (0.2, 1, 1)
-
-
-def test_missing_cell_is_zero_without_thresholds(tmp_path: Path) -> None:
-    """With thresholds of 1 nothing is withheld, so a day without the part counts as 0."""
-    off: dict[str, Any] = {"min_users": 1, "min_conversations": 1}
-    both = [row(50, **off), row(50, window_start_us=TUESDAY_US, **off)]
-    folder = database_of(tmp_path, *both, row(10, "use", "work", **off))
-    found = _one(folder, "FROM shares WHERE granularity = 'period'")
-    assert found["share_high"] == pytest.approx(0.17437, abs=1e-5)
-
-
-def test_no_share_of_a_withheld_or_smaller_whole(tmp_path: Path) -> None:
-    """If the whole is missing, or is smaller than its part, there is a count but no share."""
-    hour: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US}
+def test_the_headline_of_drift_has_two_scopes(tmp_path: Path) -> None:
+    """The headline has one row for all and one for the long conversations, and no pair is in it."""
+    opened = "coaching_or_counseling"
     folder = database_of(
-        tmp_path, row(20, "use", "work"), row(15, **hour), row(20, "use", "work", **hour)
+        tmp_path,
+        share(20, 100, "drift_headline", "companionship", "drift_headline", opened),
+        share(6, 20, "drift_long_headline", "companionship", "drift_long_headline", opened),
+        share(30, 90, "drift", "coaching>coaching", "opening", "coaching"),
+        share(15, 60, "drift_long", "none>coaching", "opening_long", "none"),
     )
-    found = query(folder, "FROM shares")
-    assert len({f["granularity"] for f in found}) == 5
-    assert {(f["conversations"], f["raw_share"]) for f in found} == {(20, None)}
+    found = query(folder, "SELECT scope, share FROM drift_headline ORDER BY scope")
+    assert [tuple(r.values()) for r in found] == [("all", 0.2), ("long", 0.3)]
+    pairs = query(folder, "SELECT scope, opening_type, closing_type FROM drift ORDER BY scope")
+    assert [tuple(r.values()) for r in pairs] == [
+        ("all", "coaching", "coaching"),
+        ("long", "none", "coaching"),
+    ]
 
 
-def test_not_published_has_no_shares(tmp_path: Path) -> None:
-    """`not_published` has counts but no shares; it stands for different values in each facet."""
-    rest: dict[str, Any] = {"breakdown": "country", "breakdown_value": "not_published"}
-    folder = database_of(tmp_path, row(50, **rest), row(20, "use", "work", **rest))
-    assert query(folder, "FROM ratios") == []
-    assert len(query(folder, "FROM cells WHERE granularity = 'day'")) == 2
+def test_bins_of_lengths_are_in_order(tmp_path: Path) -> None:
+    """Each bin of the histogram has its smallest length, by which it can be sorted."""
+    bins = [share(n, 100, "length", name) for name, n in (("201+", 5), ("6-10", 60), ("2", 35))]
+    found = query(
+        database_of(tmp_path, *bins),
+        "SELECT human_messages, at_least, share FROM length_histogram ORDER BY at_least",
+    )
+    assert [tuple(r.values()) for r in found] == [
+        ("2", 2, 0.35),
+        ("6-10", 6, 0.6),
+        ("201+", 201, 0.05),
+    ]
 
 
-def test_day_is_the_utc_day_in_any_zone(tmp_path: Path) -> None:
-    """A snapshot replaces the rows of a UTC day, even if the session has another time zone."""
-    late: dict[str, Any] = {"granularity": "hour", "window_start_us": MONDAY_US + 23 * HOUR_US}
-    folder = database_of(tmp_path, row(30, **late), row(50, window_start_us=TUESDAY_US, snapshot=2))
-    with duckdb.connect(str(folder / "undertone.duckdb"), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'America/Los_Angeles'")
-        found = connection.execute("SELECT count(*) FROM aggregates_latest").fetchone()
-    assert found == (2,)
+def test_companionship_and_roleplay_is_one_share(tmp_path: Path) -> None:
+    """The three types together are one figure, with its own interval."""
+    together = share(30, 1000, "companionship_and_roleplay", "any", corrected=(0.02, 0.01, 0.05))
+    folder = database_of(tmp_path, together, share(20, 1000, "type", "companionship"))
+    found = one(folder, "FROM companionship_and_roleplay")
+    assert (found["share"], found["high"], found["raw_share"]) == (0.02, 0.05, 0.03)
+
+
+def test_every_table_is_in_one_dataset(empty: Path) -> None:
+    """The database that may be given away has no restricted table or view."""
+    with duckdb.connect(str(empty / "undertone.duckdb"), read_only=True) as connection:
+        names = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    assert names == {*(table.name for table in PUBLISHED_TABLES), *PUBLISHED_VIEWS}
+    assert {*(table.name for table in TABLES)} - names == {t.name for t in RESTRICTED_TABLES}

@@ -8,11 +8,14 @@ import msgspec
 import pytest
 
 from schemas.breakdowns import ATTRIBUTES
-from tests.builders import scored, summary
+from tests.builders import MONDAY_US, scored, summary
+from tests.counted import ranked, totals_of
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.layout import STATED_IDS
 from transforms.conversation.state import ConversationState
-from transforms.counting.totals import DayTotals, totals_of
+from transforms.counting.register import DayRegister
+from transforms.counting.running import RunningPlace
+from transforms.counting.totals import PlaceChange, whole_day
 from transforms.counting.user_day import UserDay
 from transforms.facets.registry import SLICE_KEYS
 
@@ -24,29 +27,35 @@ def changed(encoded: bytes, place: int, value: Any) -> bytes:
     return msgspec.msgpack.encode(parts)
 
 
-def test_totals_name_their_slices() -> None:
-    """The bytes name each slice once, by the id of its facet and its value."""
-    encoded = totals_of([summary(types=["coaching"])]).encode()
-    _, keys, _ = msgspec.msgpack.decode(encoded)
-    assert [2, "coaching"] in keys
-    assert {tuple(key) for key in keys} <= set(SLICE_KEYS)
+def change_of() -> PlaceChange:
+    """Returns the change that one conversation makes to all conversations of a day."""
+    places = totals_of(ranked(summary(types=["coaching"]))).by_place(MONDAY_US)
+    return PlaceChange(places[whole_day(MONDAY_US)])
+
+
+def test_changes_name_their_slices() -> None:
+    """The bytes name each slice by the id of its facet and its value."""
+    rows = msgspec.msgpack.decode(change_of().encode())[2]
+    assert [2, "coaching"] in [row[:2] for row in rows]
+    assert {tuple(row[:2]) for row in rows} <= set(SLICE_KEYS)
 
 
 @pytest.mark.parametrize("key", [[99, "all"], [2, "friendship"]])
-def test_totals_of_an_unknown_facet_are_refused(key: list[Any]) -> None:
+def test_changes_of_an_unknown_facet_are_refused(key: list[Any]) -> None:
     """A facet or value that this version does not know is refused, not misread."""
-    encoded = totals_of([summary()]).encode()
-    keys = msgspec.msgpack.decode(encoded)[1]
+    encoded = change_of().encode()
+    first, *rows = msgspec.msgpack.decode(encoded)[2]
     with pytest.raises(ValueError, match="which this version does not have"):
-        DayTotals.decode(changed(encoded, 1, [key, *keys[1:]]))
+        PlaceChange.decode(changed(encoded, 2, [[*key, *first[2:]], *rows]))
 
 
-def test_totals_of_an_unknown_breakdown_are_refused() -> None:
-    """The id of an unknown breakdown is refused."""
-    encoded = totals_of([summary()]).encode()
-    (hour, _, *rest), *rows = msgspec.msgpack.decode(encoded)[2]
-    with pytest.raises(ValueError, match="breakdown 99, which this version does not have"):
-        DayTotals.decode(changed(encoded, 2, [[hour, 99, *rest], *rows]))
+@pytest.mark.parametrize(
+    "state", [PlaceChange(), DayRegister(), RunningPlace()], ids=["change", "register", "place"]
+)
+def test_another_layout_of_totals_is_refused(state: Any) -> None:
+    """Totals of another layout are refused with the way out."""
+    with pytest.raises(ValueError, match=r"version 99.*start a new job and backfill"):
+        type(state).decode(changed(state.encode(), 0, 99))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from schemas.breakdowns import BREAKDOWNS
 from schemas.labels import PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.records import ConversationSummary
-from tests.builders import MONDAY_US, summary
+from tests.builders import HOUR_US, MONDAY_US, summary
+from tests.counted import ranked, totals_of
+from tests.golden.ids import FACET_IDS
 from tests.random_days import summaries
 from transforms.counting.cells import (
     BREAKDOWN_IDS,
@@ -23,8 +25,10 @@ from transforms.counting.cells import (
     Sums,
     day_of,
 )
-from transforms.counting.profile import cells_of
-from transforms.counting.totals import DayTotals, TotalsBuilder, totals_of
+from transforms.counting.places import Place
+from transforms.counting.profile import profile_of
+from transforms.counting.totals import DayTotals, PlaceChange, place_key
+from transforms.counting.windows import day_window, hour_of
 from transforms.facets.facet import ALL
 from transforms.facets.lengths import LENGTHS, length_of
 from transforms.facets.registry import INDEX, SLICES, Slice
@@ -33,7 +37,7 @@ CELLS = st.builds(
     Cell, st.integers(-1, 1), st.integers(0, 2), st.sampled_from(["all", "DE"]), st.integers(0, 3)
 )
 NUMBERS = st.integers(-3, 3)
-ENTRIES = st.lists(st.tuples(CELLS, st.builds(Sums, NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
+ENTRIES = st.lists(st.tuples(CELLS, st.builds(Sums, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
 
 
 def totals_from(entries: list[tuple[Cell, Sums]]) -> DayTotals:
@@ -44,9 +48,15 @@ def totals_from(entries: list[tuple[Cell, Sums]]) -> DayTotals:
     return totals
 
 
+def cells_of(found: ConversationSummary) -> list[tuple[Cell, Sums]]:
+    """Returns the cells of a conversation, whose record key is 7, and the sums to add."""
+    return list(profile_of(found).cells(7))
+
+
 def names_of(found: ConversationSummary) -> set[str]:
-    """Returns all slices that a summary counts in, as `facet:value`."""
-    return {":".join(SLICES[cell.slice_index]) for cell, _ in cells_of(found)}
+    """Returns the slices of released facets that a summary counts in, as `facet:value`."""
+    slices = [SLICES[cell.slice_index] for cell, _ in cells_of(found)]
+    return {":".join(slice_) for slice_ in slices if slice_.facet in FACET_IDS}
 
 
 @settings(deadline=None, max_examples=100)
@@ -66,56 +76,53 @@ def test_totals_add_like_numbers(
 
 
 @settings(deadline=None, max_examples=80)
-@given(ENTRIES)
-def test_equal_totals_have_equal_bytes(entries: list[tuple[Cell, Sums]]) -> None:
-    """The bytes do not depend on the order of arrival, and decode to the totals."""
-    totals = totals_from(entries)
-    other = totals_from(entries[::-1])
-    assert other.encode() == totals.encode()
-    assert DayTotals.decode(totals.encode()) == totals
+@given(ENTRIES, NUMBERS)
+def test_equal_changes_have_equal_bytes(entries: list[tuple[Cell, Sums]], revisions: int) -> None:
+    """The bytes do not depend on the order of arrival, and decode to the change."""
+    places = totals_from(entries).by_place(MONDAY_US)
+    others = totals_from(entries[::-1]).by_place(MONDAY_US)
+    for key, cells in places.items():
+        change, other = PlaceChange(cells, revisions), PlaceChange(others[key], revisions)
+        assert change.encode() == other.encode()
+        assert PlaceChange.decode(change.encode()) == change
+
+
+def test_totals_are_divided_by_place() -> None:
+    """Each hour, and the day, has its own place for each value of a breakdown."""
+    places = totals_of(ranked(summary(platform="web"), summary(platform="ios", at_s=3600)))
+    divided = places.by_place(MONDAY_US)
+    everyone = INDEX[Slice("all", ALL)]
+    day = place_key(day_window(MONDAY_US), Place(OVERALL, ALL))
+    second_hour = place_key(hour_of(MONDAY_US + HOUR_US), Place(OVERALL, ALL))
+    assert divided[day][everyone].conversations == 2
+    assert divided[second_hour][everyone].conversations == 1
+    assert sum(map(len, divided.values())) == len(places)
 
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(summaries(users=1), max_size=6))
-def test_totals_do_not_depend_on_the_order(found: list[ConversationSummary]) -> None:
-    """The order of a user's conversations does not matter, and each cell counts one user."""
-    mine = [s for s in found if s.user]
-    totals = totals_of(mine)
-    assert totals == totals_of(mine[::-1])
+def test_each_cell_of_a_user_counts_one_user(found: list[ConversationSummary]) -> None:
+    """Every cell that has at least one of a user's conversations counts one user."""
+    totals = totals_of(ranked(*(s for s in found if s.user)))
     assert all(sums.users == 1 for sums in totals.values())
     assert all(sums.conversations >= 1 for sums in totals.values())
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(summaries(users=3), max_size=12))
-def test_the_builder_adds_up_the_same_as_the_cells(found: list[ConversationSummary]) -> None:
-    """Adding users in place gives the sum of their totals, and of all their cells."""
-    builder, people, cells = TotalsBuilder(), DayTotals(), DayTotals()
-    for user in {s.user for s in found}:
-        mine = [s for s in found if s.user == user]
-        builder.add_user(mine)
-        people.add_all(totals_of(mine))
-        for cell, sums in [entry for s in mine for entry in cells_of(s)]:
-            cells.add(cell, sums)
-    assert builder.totals() == people
-    assert {cell: sums._replace(users=0) for cell, sums in people.items()} == cells
-
-
 def test_a_user_counts_once_in_a_cell() -> None:
     """If two conversations of one user share a cell, the cell counts both, but only one user."""
-    totals = totals_of([summary(platform="web"), summary(platform="ios", at_s=3600)])
+    totals = totals_of(ranked(summary(platform="web"), summary(platform="ios", at_s=3600)))
     everyone = INDEX[Slice("all", ALL)]
-    assert totals[Cell(DAY, OVERALL, ALL, everyone)] == Sums(2, 1, 0, 0)
-    assert totals[Cell(1, OVERALL, ALL, everyone)] == Sums(1, 1, 0, 0)
-    assert totals[Cell(DAY, BREAKDOWN_IDS["platform"], "web", everyone)] == Sums(1, 1, 0, 0)
+    assert totals[Cell(DAY, OVERALL, ALL, everyone)][:2] == (2, 1)
+    assert totals[Cell(1, OVERALL, ALL, everyone)][:2] == (1, 1)
+    assert totals[Cell(DAY, BREAKDOWN_IDS["platform"], "web", everyone)][:2] == (1, 1)
 
 
 def test_a_conversation_without_a_user_adds_no_user() -> None:
     """A missing id is not a user, and the conversation is not given to another user."""
-    nobody = totals_of([summary(user="")])
+    nobody = totals_of(ranked(summary(user="")))
     assert {t.users for t in nobody.values()} == {0}
-    both = totals_of([summary(user=""), summary()])
-    assert both[Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])] == Sums(2, 1, 0, 0)
+    both = totals_of(ranked(summary(user=""), summary()))
+    assert both[Cell(DAY, OVERALL, ALL, INDEX[Slice("all", ALL)])][:2] == (2, 1)
 
 
 def test_every_measure_of_metrics_has_its_slices() -> None:
@@ -128,6 +135,10 @@ def test_every_measure_of_metrics_has_its_slices() -> None:
     edges = (*TYPES, "none")
     pairs = [f"{o}>{c}" for o in edges for c in edges]
     wanted |= {(f, p) for f in ("drift", "drift_long") for p in pairs}
+    wanted |= {(f, e) for f in ("opening", "opening_long") for e in edges}
+    turn = ("coaching_or_counseling", "companionship")
+    wanted |= {(f, t) for f in ("drift_headline", "drift_long_headline") for t in turn}
+    wanted |= {("companionship_and_roleplay", "any")}
     wanted |= {("length", n) for n in LENGTHS}
     assert wanted <= set(SLICES)
     assert len(SLICES) == len(INDEX)
@@ -140,9 +151,9 @@ def test_every_breakdown_of_metrics_is_there() -> None:
 
 
 def test_a_plain_conversation_is_in_few_slices() -> None:
-    """A short technical conversation is only in the slices `all`, use, length and drift."""
+    """A short technical conversation is only in slices that each conversation has."""
     assert names_of(summary(use="technical")) == {
-        "all:all", "use:technical", "length:3", "drift:none>none",
+        "all:all", "use:technical", "length:3", "drift:none>none", "opening:none",
     }  # fmt: skip
 
 
@@ -159,7 +170,13 @@ def test_a_rich_conversation_is_in_all_its_slices() -> None:
         *(f"long:{g}" for g in groups), *(f"sentiment:{g}" for g in groups),
         "pushback:all", "pushback:coaching",
         "pushback_reason:self_harm", "pushback_reason:dangerous_health",
-        f"drift:{drift}", f"drift_long:{drift}",
+        f"drift:{drift}", f"drift_long:{drift}", "opening:coaching", "opening_long:coaching",
+        *(
+            f"{facet}:{value}"
+            for facet in ("drift_headline", "drift_long_headline")
+            for value in ("coaching_or_counseling", "companionship")
+        ),
+        "companionship_and_roleplay:any",
     }  # fmt: skip
 
 
@@ -172,16 +189,20 @@ def test_each_cell_is_yielded_once(humans: int) -> None:
     assert by_day == {c for c in cells if c.hour != DAY}
 
 
+def _breakdown(cell: Cell) -> int:
+    return cell.breakdown
+
+
 def test_no_number_has_two_rows() -> None:
     """A facet is left out of a breakdown whose cells already show the same numbers."""
     cells = [cell for cell, _ in cells_of(summary(types=["coaching"], human_messages=60))]
     facets = {
         breakdown: {SLICES[c.slice_index].facet for c in group}
-        for breakdown, group in groupby(cells, key=lambda c: c.breakdown)
+        for breakdown, group in groupby(sorted(cells, key=_breakdown), key=_breakdown)
     }
     assert "length" not in facets[OVERALL]
     assert "long" in facets[OVERALL]
-    assert not facets[LENGTH] & {"length", "long", "drift_long"}
+    assert not facets[LENGTH] & {"length", "long", "drift_long", "opening_long"}
     assert {"length", "long"} <= facets[BREAKDOWN_IDS["plan"]]
 
 
@@ -189,7 +210,7 @@ def test_change_is_kept_in_sentiment_cells_only() -> None:
     """Only slices of sentiment have the sums of mood changes and of their squares."""
     for cell, sums in cells_of(summary(types=["coaching"], human_messages=6, change=-5)):
         is_about_it = SLICES[cell.slice_index].facet == "sentiment"
-        assert sums == (Sums(1, 0, -5, 25) if is_about_it else Sums(1, 0, 0, 0))
+        assert sums == (Sums(1, 0, 7, -5, 25) if is_about_it else Sums(1, 0, 7, 0, 0))
 
 
 def test_a_change_of_zero_is_a_change() -> None:
@@ -224,7 +245,7 @@ def test_a_conversation_belongs_where_it_started(at_us: int) -> None:
 
 def test_equal_values_of_two_breakdowns_are_two_cells() -> None:
     """A platform and a country with the same name are counted separately."""
-    totals = totals_of([summary(platform="x", country="x")])
+    totals = totals_of(ranked(summary(platform="x", country="x")))
     values = {(c.breakdown, c.value) for c in totals if c.hour == DAY}
     assert {(1, "x"), (2, "x")} <= values
     assert len(values) == len(BREAKDOWNS)

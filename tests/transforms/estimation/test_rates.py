@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 import numpy as np
 import pytest
@@ -18,32 +16,22 @@ from transforms.estimation.rates import (
     decode_rates,
     encode_rates,
     load_measured,
-    load_rates,
 )
 
 CONFUSION = ((50, 1, 1, 1, 1, 1, 1, 1),) * 8
 AFFECTIVE = Rate("all", "use", "affective", 14, 28, 34, 1573)
 
 
-def test_the_shipped_rates_belong_to_the_shipped_model(caplog: pytest.LogCaptureFixture) -> None:
-    """Both modes have measured and supported rates, and no warning is logged."""
+def test_the_shipped_rates_belong_to_the_shipped_model() -> None:
+    """Both modes have measured and supported rates; another version has none."""
     for version in (load_default().version, f"accurate-{load_default().version}"):
         measured = load_measured(version)
         assert measured
         assert ("use", "affective") in {(rate.facet, rate.facet_value) for rate in measured.rates}
-        shipped = load_rates(version)
-        assert shipped
-        assert all(rate.is_supported for rate in shipped)
-    assert not caplog.records
-
-
-def test_another_version_has_no_rates_and_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Rates of a different version are not used, and one warning names both versions."""
-    with caplog.at_level(logging.WARNING):
-        assert load_rates("labels") == ()
-    (said,) = caplog.messages
-    assert "not for labels" in said
-    assert load_default().version in said
+        assert measured.supported
+        assert all(rate.is_supported for rate in measured.supported)
+    assert load_measured("labels") is None
+    assert load_measured(f"{load_default().version},labels") is None
 
 
 def test_a_written_file_is_read_back() -> None:
@@ -127,14 +115,13 @@ def test_a_supported_rate_improves_most_shares(found: float, wrong: float) -> No
 
 
 def test_only_supported_rates_correct_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run gets only the supported rates; the report also learns which are not."""
+    """Only supported rates may correct; the report also learns which are not."""
     thin = Rate("all", "type", "coaching", 5, 9, 3, 1400)
     good = Rate("all", "use", "affective", 25, 48, 19, 1401)
     measured = Rates("c-1", (good, thin, Rate("zh", "pushback", "all", 1, 2, 3, 4)))
     monkeypatch.setattr(module, "_shipped", lambda: (measured,))
-    assert load_rates("c-1") == (good,)
     assert load_measured("c-1") == measured
-    assert load_measured("c-2") is None
+    assert measured.supported == (good,)
     assert measured.unsupported == {("type", "coaching")}
 
 

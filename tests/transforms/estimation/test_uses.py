@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.labels import USES
+from tests.transforms.estimation.simulation import LEAST_COVERAGE, VARIANCE, noisy
 from transforms.estimation.uses import Estimate, estimate_uses
 
 SIZE = len(USES)
@@ -73,6 +74,28 @@ def test_intervals_cover_known_shares(labelled: int, size: int) -> None:
     assert np.mean(covered) >= 0.9
     assert np.mean(covered, axis=0).min() >= 0.8
     assert np.mean(errors) < np.mean(raw_errors)
+
+
+def test_intervals_cover_known_shares_from_counts_with_noise() -> None:
+    """93 % of 1,000 intervals contain the truth, with all of chance, labels and noise."""
+    random, covered = np.random.default_rng(7), []
+    for _ in range(125):
+        rates = random_rates(random)
+        said = noisy(random, random.multinomial(600, TRUTH @ rates))
+        confusion = random_confusion(random, rates, 100)
+        found = estimate_uses(said.astype(int).tolist(), confusion, noise_variance=VARIANCE)
+        covered += [one.low <= t <= one.high for one, t in zip(found, TRUTH, strict=True)]
+    assert np.mean(covered) >= LEAST_COVERAGE
+
+
+def test_noise_widens_the_intervals() -> None:
+    """The intervals of small counts with noise are wider, and around the same shares."""
+    said, confusion = [20] * SIZE, np.eye(SIZE, dtype=int) * 1000
+    exact = estimate_uses(said, confusion.tolist())
+    found = estimate_uses(said, confusion.tolist(), noise_variance=25.0)
+    for narrow, wide in zip(exact, found, strict=True):
+        assert wide.share == narrow.share
+        assert wide.high - wide.low > 1.2 * (narrow.high - narrow.low)
 
 
 def test_what_the_matrix_cannot_explain_widens_the_intervals() -> None:

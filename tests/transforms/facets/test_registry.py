@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import transforms.facets as folder
 from schemas.breakdowns import BREAKDOWNS
 from tests.builders import summary
+from tests.golden.ids import BREAKDOWN_IDS, FACET_IDS
+from transforms.conversation.summary import LONG_OVER
 from transforms.facets import uses
 from transforms.facets.facet import traits_of
 from transforms.facets.registry import (
@@ -22,28 +25,23 @@ from transforms.facets.registry import (
     slices_of,
 )
 
-IDS = {
-    "all": 1, "type": 2, "use": 3, "length": 4, "long": 5, "sentiment": 6, "pushback": 7,
-    "pushback_reason": 8, "drift": 9, "drift_long": 10,
-}  # fmt: skip
-"""Stored state names facets by these ids, so none may change."""
-
-BREAKDOWN_IDS = {
-    "overall": 0, "platform": 1, "country": 2, "language": 3, "plan": 4, "model": 5, "length": 6,
-}  # fmt: skip
-"""Stored state names breakdowns by these ids, so none may change."""
+OF_LONG = {"drift_long", "opening_long"}
+"""Partitions of the long conversations; others are partitions of all."""
 
 
 def test_ids_never_change() -> None:
     """Each facet keeps the id by which stored state names it."""
-    assert IDS.items() <= {facet.name: facet.id for facet in FACETS}.items()
+    assert FACET_IDS.items() <= {facet.name: facet.id for facet in FACETS}.items()
     assert BREAKDOWN_IDS.items() <= {b.name: b.id for b in BREAKDOWNS}.items()
 
 
 def test_every_module_of_the_folder_is_a_facet() -> None:
-    """Every module of the folder has a facet, except `facet` and `registry`."""
-    modules = {path.stem for path in Path(folder.__path__[0]).glob("*.py")}
-    assert len(FACETS) == len(modules - {"__init__", "facet", "registry"})
+    """Every module of the folder declares facets, except `facet` and `registry`."""
+    files = {path.stem for path in Path(folder.__path__[0]).glob("*.py")}
+    modules = files - {"__init__", "facet", "registry"}
+    declared = [vars(import_module(f"{folder.__name__}.{name}")) for name in modules]
+    facets = [facet for names in declared for facet in names.get("FACETS") or (names["FACET"],)]
+    assert ordered(facets) == FACETS
 
 
 def test_two_facets_with_one_id_are_refused() -> None:
@@ -71,11 +69,12 @@ def test_a_wrong_declaration_is_refused(changed: dict[str, object], message: str
 def test_a_conversation_has_only_declared_values() -> None:
     """Each facet gives only values that it declares; a partition facet gives exactly one."""
     for found in (summary(), summary(types=["coaching"], human_messages=60, reasons=1)):
+        is_long = found.human_messages > LONG_OVER
         for facet in FACETS:
             members = list(facet.members(traits_of(found)))
             assert set(members) <= set(facet.values)
-            if facet.is_partition and facet.name != "drift_long":
-                assert len(members) == 1
+            if facet.is_partition:
+                assert len(members) == (is_long or facet.name not in OF_LONG)
 
 
 def test_a_facet_is_left_out_of_breakdowns_that_show_it() -> None:
@@ -86,7 +85,9 @@ def test_a_facet_is_left_out_of_breakdowns_that_show_it() -> None:
     )  # fmt: skip
     facets = {name: {SLICES[i].facet for i in slices} for name, slices in by_name.items()}
     assert facets["country"] - facets["overall"] == {"length"}
-    assert facets["country"] - facets["length"] == {"length", "long", "drift_long"}
+    assert facets["country"] - facets["length"] == {
+        "length", "long", "drift_long", "opening_long",
+    }  # fmt: skip
     assert BY_NAME["length"].left_out_of == {"overall", "length"}
 
 

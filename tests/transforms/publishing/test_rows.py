@@ -1,103 +1,142 @@
-"""Tests the rows of cells, and that the snapshot of a day is complete and ordered."""
+"""Tests the rows of a publication, and that they are read back."""
 
 from __future__ import annotations
 
-import pytest
+import random
 
-from schemas.records import AggregateRow, StructCodec
-from tests.builders import MONDAY_US, summary
-from transforms.counting.cells import DAY, Cell, Sums
-from transforms.counting.totals import DayTotals, totals_of
-from transforms.facets.facet import ALL
-from transforms.facets.registry import INDEX, Slice
-from transforms.publishing.rows import RowStamp, release_day, row_of
-from transforms.publishing.suppression import Thresholds
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-STAMP = RowStamp(Thresholds(3, 4), "m1", "plain-1", "batch")
-OPEN = RowStamp(Thresholds(1, 1), "m1", "plain-1", "batch")
-SENTIMENT = INDEX[Slice("sentiment", "coaching")]
-LONG = INDEX[Slice("long", "coaching")]
+from schemas.counts import BasisRow
+from schemas.published import COMMITTED, WITHDRAWN, AggregateRow, PublicationRow
+from tests.random_days import busy_day
+from tests.transforms.publishing.windows import (
+    FEW,
+    MONDAY,
+    PROVENANCE,
+    STRICT,
+    WHOLE,
+    counts_of,
+    crowd,
+    keyed,
+)
+from transforms.counting.places import WindowCounts, cells_text
+from transforms.publishing.publication import Published, publish
+from transforms.publishing.rows import (
+    UNPUBLISHED,
+    PublicationRows,
+    Standing,
+    rows_of,
+    standing_of,
+    withdrawal_of,
+)
 
 
-def test_a_row_fills_every_column() -> None:
-    """A row has the window, names, counts, versions and thresholds in the table's columns."""
-    row = row_of(MONDAY_US, Cell(DAY, 2, "DE", SENTIMENT), Sums(9, 8, -7, 60), STAMP, 20, 10)
-    assert row == AggregateRow(
-        MONDAY_US, "day", "country", "DE", "sentiment", "coaching", 9, 8, -7, 60,
-        20, 10, 3, 4, "m1", "plain-1", "batch",
+def versions_of(*counts: WindowCounts) -> list[Published]:
+    """Publishes a window with each of these counts."""
+    versions: list[Published] = []
+    for each in counts:
+        last = versions[-1] if versions else None
+        next_ = publish(MONDAY, each, last, FEW, PROVENANCE)
+        versions += [next_] if next_ else []
+    return versions
+
+
+def crowds(*sizes: int) -> list[Published]:
+    """Publishes a window with these numbers of users."""
+    return versions_of(*(counts_of(keyed(crowd(size))) for size in sizes))
+
+
+def read(*written: PublicationRows) -> Standing:
+    """Reads the rows of several publications, last ones first."""
+    return standing_of(
+        [rows.receipt for rows in reversed(written)],
+        [row for rows in reversed(written) for row in reversed(rows.bases)],
+    )
+
+
+def test_rows_fill_every_column() -> None:
+    """A receipt and a row of each table have the publication's facts in the right columns."""
+    published = publish(MONDAY, counts_of(keyed(crowd(20))), None, STRICT, PROVENANCE)
+    assert published is not None
+    rows = rows_of(published, 7, [])
+    name, day = "day/2025-06-02/1", (MONDAY.start_us, MONDAY.end_us)
+    assert rows.receipt == PublicationRow(
+        name, 7, COMMITTED, "day", *day, 1, STRICT.encode(), "key-1", "1", "plain-1",
+        len(rows.aggregates), 0,
     )  # fmt: skip
+    first = rows.aggregates[0]
+    assert first == AggregateRow(
+        name, 7, "day", *day, "overall", "all", "all", "all", first.conversations
+    )
+    assert abs(first.conversations - 20) <= 5
+    whole = cells_text(published.basis[WHOLE])
+    assert rows.bases[0] == BasisRow(name, 7, "day", *day, "overall", "all", whole)
 
 
-@pytest.mark.parametrize(("hour", "granularity", "after_h"), [
-    (DAY, "day", 0), (0, "hour", 0), (23, "hour", 23),
-])  # fmt: skip
-def test_the_window_starts_at_the_hour_or_the_day(
-    hour: int, granularity: str, after_h: int
-) -> None:
-    """A day and its first hour start together, and the granularity tells them apart."""
-    row = row_of(MONDAY_US, Cell(hour, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
-    assert row.granularity == granularity
-    assert row.window_start_us == MONDAY_US + after_h * 3_600_000_000
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 60), st.integers(0, 2**20), st.randoms())
+def test_the_same_counts_give_the_same_bytes(size: int, seed: int, chance: random.Random) -> None:
+    """Rows don't depend on the order of conversations."""
+    people = keyed(busy_day(size, seed))
+    one, other = (
+        rows_of(versions_of(counts_of(found))[0], 7, [])
+        for found in (people, chance.sample(people, len(people)))
+    )
+    assert msgspec.json.encode(one) == msgspec.json.encode(other)
+    keys = [
+        (row.breakdown, row.breakdown_value, row.facet, row.facet_value) for row in one.aggregates
+    ]
+    assert len(set(keys)) == len(keys) == one.receipt.aggregates
 
 
-def test_only_sentiment_rows_have_a_change() -> None:
-    """In rows of other facets the change is null. In a sentiment row a change of 0 is 0."""
-    other = row_of(MONDAY_US, Cell(DAY, 0, ALL, LONG), Sums(9, 8, 0, 0), STAMP, 1, 1)
-    assert (other.sentiment_change_300ths, other.sentiment_change_squares) == (None, None)
-    still = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), Sums(9, 8, 0, 0), STAMP, 1, 1)
-    assert (still.sentiment_change_300ths, still.sentiment_change_squares) == (0, 0)
+@settings(deadline=None, max_examples=20)
+@given(st.integers(10, 60), st.integers(0, 2**20))
+def test_the_last_publication_is_read_back(size: int, seed: int) -> None:
+    """After any number of versions, the rows in any order give the last one with its past."""
+    people = keyed(busy_day(size, seed))
+    versions = versions_of(
+        counts_of(people[: size // 2]), counts_of(people), counts_of(people[size // 3 :])
+    )
+    standing = read(*(rows_of(each, 9 - each.version, []) for each in versions))
+    assert standing == Standing(versions[-1], versions[-1].version + 1)
+    assert repr(standing) == repr(Standing(versions[-1], versions[-1].version + 1))
 
 
-def test_a_withdrawal_has_no_numbers() -> None:
-    """A row without sums names its cell and has no counts."""
-    row = row_of(MONDAY_US, Cell(DAY, 0, ALL, SENTIMENT), None, STAMP, 2, 1)
-    assert (row.conversations, row.users) == (None, None)
-    assert (row.sentiment_change_300ths, row.sentiment_change_squares) == (None, None)
-    assert (row.facet, row.facet_value, row.revision) == ("sentiment", "coaching", 2)
+def test_rows_of_attempts_without_a_receipt_are_ignored() -> None:
+    """If an attempt failed before its receipt was written, the version before it is the last."""
+    one, two = crowds(5, 10)
+    failed = rows_of(two, 9, [])
+    written = rows_of(one, 7, [])
+    again = rows_of(one, 8, [])
+    standing = standing_of([written.receipt], [*failed.bases, *again.bases, *written.bases])
+    assert standing == Standing(one, 2)
 
 
-def test_a_snapshot_has_every_cell_in_order() -> None:
-    """With thresholds of 1, each cell has one row. All rows share a revision and a snapshot."""
-    totals = totals_of([summary(types=["coaching"], human_messages=6, at_s=7200)])
-    rows = release_day((MONDAY_US, totals), OPEN, 7)
-    assert rows == [row_of(MONDAY_US, c, t, OPEN, 7, 7) for c, t in sorted(totals.items())]
-    assert {(row.revision, row.snapshot) for row in rows} == {(7, 7)}
+def test_a_window_without_rows_is_unpublished() -> None:
+    """Its first version is 1."""
+    assert standing_of([], []) == UNPUBLISHED == Standing(None, 1)
 
 
-def test_a_snapshot_does_not_depend_on_the_order_of_cells() -> None:
-    """Totals that were filled in another order give the same rows."""
-    totals = totals_of([summary(at_s=i * 3600) for i in range(3)])
-    other = DayTotals(reversed(totals.items()))
-    assert release_day((MONDAY_US, other), OPEN, 1) == release_day((MONDAY_US, totals), OPEN, 1)
+def test_a_withdrawn_publication_still_binds_the_next_one() -> None:
+    """Readers may have kept the withdrawn numbers, so the next version may not isolate anybody."""
+    one, two = (rows_of(each, 7, []) for each in crowds(5, 10))
+    taken_back = withdrawal_of(two.receipt, 8)
+    assert taken_back.status == WITHDRAWN
+    gone = standing_of([taken_back, one.receipt, two.receipt], [*one.bases, *two.bases])
+    assert (gone.next_version, gone.is_withdrawn) == (3, True)
+    assert gone.last is not None
+    near = counts_of(keyed(crowd(10 + FEW.min_users - 1)))
+    third = publish(MONDAY, near, gone.last, FEW, PROVENANCE, is_withdrawn=True)
+    assert third is not None
+    assert (third.version, third.cells) == (3, gone.last.cells)
+    rows = rows_of(third, 9, [])
+    receipts = [rows.receipt, taken_back, one.receipt, two.receipt]
+    assert standing_of(receipts, [*one.bases, *two.bases, *rows.bases]) == Standing(third, 4)
 
 
-def test_nothing_below_the_thresholds_is_released() -> None:
-    """If four conversations are required, three are withheld and four are shown."""
-    people = [totals_of([summary(user)]) for user in ("a", "b", "c")]
-    totals = DayTotals()
-    for person in people:
-        totals.add_all(person)
-    assert counts(release_day((MONDAY_US, totals), STAMP, 1)) == {(None, None)}
-    totals.add_all(totals_of([summary("d")]))
-    rows = release_day((MONDAY_US, totals), STAMP, 1)
-    assert counts(rows) == {(4, 4)}
-
-
-def test_an_empty_day_supersedes_earlier_rows() -> None:
-    """The snapshot of an empty day is one row without counts, which withdraws the day's rows."""
-    (row,) = release_day((MONDAY_US, DayTotals()), STAMP, 7)
-    assert (row.granularity, row.breakdown, row.facet, row.snapshot) == ("day", "overall", "all", 7)
-    assert row.conversations is None
-
-
-def counts(rows: list[AggregateRow]) -> set[tuple[int | None, int | None]]:
-    """Returns the counts that rows show."""
-    return {(row.conversations, row.users) for row in rows}
-
-
-def test_a_row_survives_its_codec() -> None:
-    """A row is unchanged after encoding and decoding, and so is a withdrawal."""
-    codec = StructCodec(AggregateRow)
-    for sums in (Sums(9, 8, -7, 60), None):
-        row = row_of(MONDAY_US, Cell(3, 2, "DE", SENTIMENT), sums, STAMP, 1, 1)
-        assert codec.decode(codec.encode(row)) == row
+def test_a_publication_without_cells_is_read_back() -> None:
+    """Its receipt alone says that the window is published."""
+    (empty,) = crowds(1)
+    assert read(rows_of(empty, 7, [])) == Standing(empty, 2)

@@ -2,10 +2,12 @@
 
 Each bucket of the hash table holds a small vector. A text's vector is the sum of the vectors of its
 features, divided by the root of their number, so that long texts are not more certain merely
-because they are long. Common words have short vectors and weigh little. The table was fitted to
-what a sentence encoder, and a network that was taught with real conversations, say about the same
-texts (`training.encoder`). So it also knows the meaning of words, in ten languages, that do not
-occur in any labelled text.
+because they are long. Common words have short vectors and weigh little.
+
+Apart from one column for pushback, the table was fitted so that a text's vector predicts what two
+larger models output for the same text: a sentence encoder, and a network that was trained on real
+conversations (`training.encoder`). So the table also covers words that occur in no labelled text,
+in ten languages.
 
 Sums are integers, and scaling is one float64 operation per element. So the bits of a vector do not
 depend on the batch.

@@ -1,7 +1,5 @@
--- Bounds on the share of companionship and both roleplays together.
+-- Companionship and both roleplays together.
 SELECT
-  last_day, granularity, all_conversations, released_types,
-  raw_share_at_least, raw_share_at_most, corrected_share_at_least, corrected_share_at_most,
-  corrected_low, corrected_high
+  window_kind, window_start, conversations, whole_conversations, share, low, high, method, raw_share
 FROM ${dataset}.companionship_and_roleplay
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

@@ -1,6 +1,5 @@
 -- How often conversations move from coaching or counseling to companionship.
 SELECT
-  last_day, granularity, scope, conversations, days, opening_conversations_at_most, whole_days,
-  withheld, raw_share, share_low, share_high
+  window_kind, window_start, scope, conversations, whole_conversations, share, low, high, method, raw_share
 FROM ${dataset}.drift_headline
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

@@ -1,6 +1,5 @@
 -- Human messages per conversation.
 SELECT
-  last_day, granularity, human_messages, at_least, conversations, days, whole_conversations,
-  whole_days, raw_share, share_low, share_high
+  window_kind, window_start, human_messages, at_least, conversations, whole_conversations, share, low, high
 FROM ${dataset}.length_histogram
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

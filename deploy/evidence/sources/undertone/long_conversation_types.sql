@@ -1,6 +1,5 @@
 -- What people use long conversations for.
 SELECT
-  last_day, granularity, conversation_group, conversations, days, all_long_conversations,
-  whole_days, raw_share, share_low, share_high, corrected_share, corrected_low, corrected_high
+  window_kind, window_start, conversation_group, conversations, whole_conversations, share, low, high, method, raw_share
 FROM ${dataset}.long_conversation_types
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

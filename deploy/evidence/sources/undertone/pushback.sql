@@ -1,6 +1,5 @@
 -- How often and why the assistant pushes back.
 SELECT
-  last_day, granularity, type, reason, conversations, days, whole_conversations, whole_days,
-  raw_share, share_low, share_high, corrected_share, corrected_low, corrected_high
+  window_kind, window_start, type, reason, conversations, whole_conversations, share, low, high, method, raw_share
 FROM ${dataset}.pushback
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

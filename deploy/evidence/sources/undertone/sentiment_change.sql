@@ -1,6 +1,5 @@
 -- How the mood moves from the first to the last messages.
 SELECT
-  last_day, granularity, conversation_group, conversations, days, mean_change, sd_change,
-  change_low, change_high
+  window_kind, window_start, conversation_group, conversations, mean_change, low, high
 FROM ${dataset}.sentiment_change
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

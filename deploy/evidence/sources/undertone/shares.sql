@@ -1,8 +1,5 @@
--- Shares of types and uses among all conversations.
+-- Shares of types and uses.
 SELECT
-  last_day, granularity, facet, facet_value, conversations, days, all_conversations, all_days,
-  raw_share, share_low, share_high, corrected_share, corrected_low, corrected_high,
-  affective_conversations, raw_share_of_affective, share_of_affective_low, share_of_affective_high,
-  corrected_share_of_affective, corrected_share_of_affective_low, corrected_share_of_affective_high
+  window_kind, window_start, facet, facet_value, share_of, conversations, whole_conversations, share, low, high, method, raw_share
 FROM ${dataset}.shares
-WHERE breakdown = 'overall' AND granularity <> 'hour'
+WHERE breakdown = 'overall' AND window_kind <> 'hour'

@@ -1,2 +1,0 @@
--- What became of the records.
-SELECT run, account, reason, records FROM ${dataset}.ledger_latest

@@ -1,0 +1,1 @@
+"""Publishing: reads exact counts, makes publications, and writes them."""

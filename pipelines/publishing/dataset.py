@@ -1,0 +1,206 @@
+"""Publishes from BigQuery to BigQuery: finds the windows to publish, and loads their rows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from pipelines.publishing.windows import Batch, Scope, publish_windows
+from pipelines.sinks.bigquery import Dataset, load, query
+from schemas.counts import BASES, COUNTS, BasisRow, CountsRow
+from schemas.failures import InputError
+from schemas.published import (
+    AGGREGATES,
+    FIGURES,
+    PUBLICATIONS,
+    PublicationRow,
+)
+from schemas.table import Table
+from transforms.counting.windows import DAY, HOUR, Window
+from transforms.logs import log_event
+from transforms.publishing.policy import Policy
+from transforms.publishing.rows import Standing, standing_of, withdrawal_of
+
+_US: Final = timedelta(microseconds=1)
+SETTLED: Final = timedelta(minutes=15)
+"""How old the newest snapshot of a stream must be. A younger one may still be incomplete, because
+a stream writes all places of the day again after a restart."""
+
+_SCOPES_SQL: Final = """\
+WITH windows AS (
+  SELECT
+    IF(window_kind = 'hour', 'day', window_kind) AS kind,
+    IF(window_kind = 'hour', TIMESTAMP_TRUNC(window_start, DAY), window_start) AS start_at,
+    IF(
+      window_kind = 'hour', TIMESTAMP_ADD(TIMESTAMP_TRUNC(window_start, DAY), INTERVAL 1 DAY),
+      window_end
+    ) AS end_at,
+    revision, snapshot, origin
+  FROM `{restricted}.counts_current`
+),
+
+touched AS (
+  SELECT
+    kind, start_at, end_at, MAX(revision) AS revision,
+    MAX(IF(origin = 'stream', snapshot, 0)) AS snapshot
+  FROM windows
+  GROUP BY kind, start_at, end_at
+),
+
+published AS (
+  SELECT window_kind, window_start, window_end, MAX(attempt) AS attempt
+  FROM `{dataset}.publications`
+  GROUP BY window_kind, window_start, window_end
+)
+
+SELECT t.kind, UNIX_MICROS(t.start_at) AS start_us, UNIX_MICROS(t.end_at) AS end_us
+FROM touched AS t
+LEFT JOIN published AS p
+  ON t.kind = p.window_kind AND t.start_at = p.window_start AND t.end_at = p.window_end
+WHERE
+  UNIX_MICROS(t.end_at) <= {closed_us}
+  AND UNIX_MICROS(t.start_at) >= {since_us}
+  AND t.snapshot <= {settled_us}
+  AND (p.attempt IS NULL OR t.revision > p.attempt - {overlap_us})
+ORDER BY 2, 1, 3
+"""
+_OVERLAP: Final = timedelta(hours=1)
+"""Counts that were made up to this long before a publication may have been written after it."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which windows to publish.
+
+    Attributes:
+      now_us: the current time, microseconds since the epoch.
+      lookback: how far back windows are corrected.
+      settled: how old a stream's newest snapshot must be.
+    """
+
+    now_us: int
+    lookback: timedelta
+    settled: timedelta = SETTLED
+
+
+def find_scopes(dataset: Dataset, policy: Policy, search: Search) -> list[Scope]:
+    """Returns the closed days and windows whose counts changed since they were published.
+
+    Raises:
+      InputError: if BigQuery can't be reached or refuses the query.
+    """
+    now_us = search.now_us
+    limits = {
+        "closed_us": now_us - policy.publish_after // _US,
+        "since_us": now_us - search.lookback // _US,
+        "settled_us": now_us - search.settled // _US,
+        "overlap_us": _OVERLAP // _US,
+    }
+    sql = _SCOPES_SQL
+    for name, value in limits.items():
+        sql = sql.replace(f"{{{name}}}", str(value))
+    return [Scope(**row) for row in query(dataset, sql)]
+
+
+def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) -> int:
+    """Publishes the windows of a scope, and returns how many publications were made.
+
+    Guarantees: readers see a publication whole or not at all, because the rows of `publications`
+    are loaded last. If the attempt fails halfway, its other rows stay hidden, and the next attempt
+    makes the same publications.
+
+    Raises:
+      InputError: if BigQuery can't be reached or refuses a request.
+    """
+    rows = _rows(dataset, COUNTS, CountsRow, "{restricted}.counts_current", scope)
+    batch = publish_windows(rows, standings_of(dataset, scope), policy, attempt)
+    write_batch(dataset, batch)
+    for sentence in batch.kept:
+        log_event("kept", key="kept", reason=sentence)
+    return len(batch.publications)
+
+
+def write_batch(dataset: Dataset, batch: Batch) -> None:
+    """Loads the rows of a batch; the rows that commit it come last."""
+    _load(dataset, AGGREGATES, batch.aggregates)
+    _load(dataset, FIGURES, batch.figures)
+    _load(dataset.restricted, BASES, batch.bases)
+    _load(dataset, PUBLICATIONS, batch.publications)
+
+
+def standings_of(dataset: Dataset, scope: Scope) -> dict[Window, Standing]:
+    """Returns what is published of each window of a scope. It leaves out unpublished windows."""
+    receipts: defaultdict[Window, list[PublicationRow]] = defaultdict(list)
+    bases: defaultdict[Window, list[BasisRow]] = defaultdict(list)
+    for row in _rows(dataset, PUBLICATIONS, PublicationRow, "{dataset}.publications", scope):
+        receipts[_window(row)].append(row)
+    for row in _rows(dataset, BASES, BasisRow, "{restricted}.bases", scope):
+        bases[_window(row)].append(row)
+    return {window: standing_of(rows, bases[window]) for window, rows in receipts.items()}
+
+
+def withdraw(dataset: Dataset, publication: str, attempt: int) -> None:
+    """Withdraws a publication: the views no longer show its rows.
+
+    Raises:
+      InputError: if there is no such current publication, or BigQuery can't be reached.
+    """
+    if not all(c.isalnum() or c in "/-.:" for c in publication):
+        raise InputError(f"{publication!r} is not a publication; write e.g. day/2026-11-20/1")
+    found = _query_rows(
+        dataset, PUBLICATIONS, PublicationRow, "{dataset}.publications_current",
+        f"publication = '{publication}'",
+    )  # fmt: skip
+    if not found:
+        raise InputError(
+            f"there is no current publication {publication}; look into publications_current"
+        )
+    _load(dataset, PUBLICATIONS, [withdrawal_of(found[0], attempt)])
+
+
+def _window(row: PublicationRow | BasisRow) -> Window:
+    return Window(row.window_kind, row.window_start_us, row.window_end_us)
+
+
+def _rows(
+    dataset: Dataset, table: Table, record: type[Any], source: str, scope: Scope
+) -> list[Any]:
+    """Returns the rows of a table or view that belong to the windows of a scope."""
+    kinds = (DAY, HOUR) if scope.kind == DAY else (scope.kind,)
+    named = ", ".join(f"'{kind}'" for kind in kinds)
+    where = (
+        f"window_kind IN ({named}) AND window_start >= TIMESTAMP_MICROS({scope.start_us}) "
+        f"AND window_end <= TIMESTAMP_MICROS({scope.end_us})"
+    )
+    return _query_rows(dataset, table, record, source, where)
+
+
+def _query_rows(
+    dataset: Dataset, table: Table, record: type[Any], source: str, where: str
+) -> list[Any]:
+    columns = ", ".join(
+        f"UNIX_MICROS({c.name}) AS {c.name}" if c.type == "TIMESTAMP" else c.name
+        for c in table.columns
+    )
+    rows = query(dataset, f"SELECT {columns} FROM `{source}` WHERE {where}")
+    return [record(*(row[c.name] for c in table.columns)) for row in rows]
+
+
+def _load(dataset: Dataset, table: Table, rows: Sequence[msgspec.Struct]) -> None:
+    if rows:
+        load(dataset, table, _lines(table, rows))
+
+
+def _lines(table: Table, rows: Iterable[msgspec.Struct]) -> io.BytesIO:
+    lines = io.BytesIO()
+    for row in rows:
+        lines.write(json.dumps(table.bigquery_row(row)).encode() + b"\n")
+    lines.seek(0)
+    return lines

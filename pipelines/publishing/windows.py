@@ -1,0 +1,140 @@
+"""Publishes the windows of one scope: reads their counts, and makes the rows of publications."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.counts import BasisRow, CountsRow
+from schemas.published import AggregateRow, FigureRow, PublicationRow
+from transforms.counting.cells import BREAKDOWN_IDS
+from transforms.counting.places import (
+    Cells,
+    Place,
+    WindowCounts,
+    cells_of_text,
+    of_generations,
+)
+from transforms.counting.windows import Window
+from transforms.estimation.figures import figures_of
+from transforms.estimation.rates import load_measured
+from transforms.publishing.policy import Policy
+from transforms.publishing.publication import Provenance, Published, kept_because, publish
+from transforms.publishing.rows import UNPUBLISHED, PublicationRows, Standing, rows_of
+
+
+class Scope(NamedTuple):
+    """Windows that are published together: a day with its hours, or one longer window.
+
+    Attributes:
+      kind: `windows.DAY` for a day with its hours, otherwise the kind of the window.
+      start_us, end_us: start and end of the day or window.
+    """
+
+    kind: str
+    start_us: int
+    end_us: int
+
+
+@dataclass
+class Batch:
+    """Rows to write, one table after the other. The rows of `publications` commit the others."""
+
+    aggregates: list[AggregateRow] = field(default_factory=list)
+    figures: list[FigureRow] = field(default_factory=list)
+    bases: list[BasisRow] = field(default_factory=list)
+    publications: list[PublicationRow] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """One sentence for each window that is not published or not corrected, with the reason."""
+
+    def add(self, rows: PublicationRows) -> None:
+        """Adds the rows of a publication."""
+        self.aggregates += rows.aggregates
+        self.figures += rows.figures
+        self.bases += rows.bases
+        self.publications.append(rows.receipt)
+
+
+def publish_windows(
+    counts: Iterable[CountsRow],
+    standings: Mapping[Window, Standing],
+    policy: Policy,
+    attempt: int,
+) -> Batch:
+    """Makes the publications of some windows.
+
+    Args:
+      counts: the current counts of the windows, one row for each place and generation.
+      standings: what is published of each window. Unpublished windows are not in it.
+      policy: how to protect the numbers.
+      attempt: when this attempt began, microseconds since the epoch.
+
+    Returns:
+      The rows of all windows that were not published before, or whose published cells change. A
+      window that was counted with several secrets is not published.
+    """
+    by_window: defaultdict[Window, list[CountsRow]] = defaultdict(list)
+    for row in counts:
+        by_window[Window(row.window_kind, row.window_start_us, row.window_end_us)].append(row)
+    batch = Batch()
+    for window, rows in sorted(by_window.items()):
+        standing = standings.get(window, UNPUBLISHED)
+        last = standing.last
+        provenance = provenance_of(rows)
+        if "," in provenance.key_id:
+            # Each secret gives a user another hash, so the user would be counted twice.
+            batch.kept.append(f"{window.kind} {window.name} was counted with several secrets")
+            continue
+        reason = kept_because(last, policy, provenance) if last else None
+        if last and reason and not standing.is_withdrawn:
+            batch.kept.append(f"{last.name} stays as it is: {reason}")
+            continue
+        published = publish(
+            window,
+            counts_of(rows),
+            last,
+            policy,
+            provenance,
+            is_withdrawn=standing.is_withdrawn,
+        )
+        if published is not None:
+            batch.add(rows_of(published, attempt, figure_rows(published, attempt)))
+    return batch
+
+
+def figure_rows(published: Published, attempt: int) -> list[FigureRow]:
+    """Returns the figures of a publication as rows."""
+    measured = load_measured(published.provenance.classifier_version)
+    figures = figures_of(published.cells, published.policy.variance, measured)
+    return [
+        FigureRow(published.name, attempt, *published.window, **figure._asdict())
+        for figure in figures
+    ]
+
+
+def counts_of(rows: Iterable[CountsRow]) -> WindowCounts:
+    """Returns the counts of a window, with the generations of each place added up."""
+    generations: defaultdict[Place, list[Cells]] = defaultdict(list)
+    for row in rows:
+        place = Place(BREAKDOWN_IDS[row.breakdown], row.breakdown_value)
+        generations[place].append(cells_of_text(row.cells))
+    return {
+        place: parts[0] if len(parts) == 1 else of_generations(parts)
+        for place, parts in generations.items()
+    }
+
+
+def provenance_of(rows: Sequence[CountsRow]) -> Provenance:
+    """Returns the versions that counted a window; several are separated by commas."""
+
+    def joined(values: Iterable[str]) -> str:
+        return ",".join(sorted(set(values)))
+
+    return Provenance(
+        joined(row.key_id for row in rows),
+        joined(row.metrics_version for row in rows),
+        joined(row.classifier_version for row in rows),
+        len({row.generation for row in rows}),
+    )
