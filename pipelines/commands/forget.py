@@ -29,7 +29,7 @@ def add_forget(commands: Any) -> None:
         required=True,
         metavar="FILE|-",
         help="file with the user's id as events state it, or - to read the id from stdin. The id "
-        "is no argument, because arguments are kept in the shell's history",
+        "is not a flag of its own, because the shell keeps flags in its history",
     )
     parser.add_argument(
         "--archive",

@@ -48,8 +48,8 @@ def add_run(commands: Any) -> None:
     )
     add_secret_argument(
         parser,
-        "Without this flag, a run uses your own secret, in your configuration folder, and makes "
-        "it if there is none",
+        "Without this flag, a run uses the secret in your configuration folder. The first run "
+        "makes it",
     )
     add_policy_arguments(parser)
     add_settings_arguments(parser, may_choose_classifier=True)

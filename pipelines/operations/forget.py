@@ -51,7 +51,7 @@ def forget(found: Found, query: Query | None) -> int:
 
     Args:
       found: result of the search.
-      query: runs a query on the tables; None if there is no dataset.
+      query: runs a query on the tables; None to leave the tables alone.
 
     Raises:
       InputError: if BigQuery can't delete all dead letters yet (then nothing is erased), or if a

@@ -26,7 +26,7 @@ Z: Final = 1.959964
 
 
 class Interval(NamedTuple):
-    """A share with its 95 % interval, in [0, 1]; NaN where there is none."""
+    """A share with its 95 % interval, in [0, 1]; NaN if it is not known."""
 
     share: Floats
     low: Floats

@@ -110,7 +110,7 @@ def publish(
       is_withdrawn: whether the last publication was withdrawn. Then the next one is made even if
         no number changes. Readers may have kept the withdrawn numbers, so `new_basis` still
         compares with them. If the last publication can't be corrected, e.g. because its policy was
-        the mistake, the window begins anew.
+        the mistake, the window starts fresh.
 
     Guarantees: the result does not depend on the order of the counts. `new_basis` decides which
     cells get a new basis. A cell's noise depends only on its basis, so all other cells keep their

@@ -60,7 +60,7 @@ class System(NamedTuple):
 
     Attributes:
       cells: the cells that are published or not empty, n of them.
-      published: the published numbers, float64 [n]; NaN where there is none.
+      published: the published numbers, float64 [n]; NaN for unpublished cells.
       truth: the true numbers of conversations, int64 [n].
       equations: the relations.
       variance, max_noise, least: of the policy: its noise, and the smallest published count.

@@ -12,7 +12,7 @@ from schemas.failures import InputError
 from schemas.published import COMMITTED, PUBLISHED_TABLES
 from schemas.tables import DEAD_LETTERS, LEDGER
 from transforms.counting.cells import BREAKDOWN_IDS, Sums
-from transforms.counting.places import Cells, Place, WindowCounts, cells_of_text, of_generations
+from transforms.counting.places import Cells, Place, WindowCounts, add_overlapping, cells_of_text
 from transforms.counting.windows import Window
 from transforms.facets.registry import INDEX, Slice
 from transforms.publishing.policy import Policy
@@ -63,7 +63,7 @@ def evidence_of(tables: Mapping[str, Sequence[Row]], restricted: Restricted | No
     """Makes the evidence from the rows.
 
     Raises:
-      InputError: if there is no publication, or if a receipt has an unreadable policy.
+      InputError: if nothing is published, or if a receipt has an unreadable policy.
     """
     receipts = {(str(r["publication"]), int(r["attempt"])): r for r in tables["publications"]}
     if not receipts:
@@ -140,7 +140,7 @@ def _window_counts(rows: Iterable[Row]) -> WindowCounts:
 
 
 def _joined(cells: Sequence[Cells]) -> Cells:
-    return cells[0] if len(cells) == 1 else of_generations(cells)
+    return cells[0] if len(cells) == 1 else add_overlapping(cells)
 
 
 def _counts(rows: Iterable[Row]) -> dict[Window, WindowCounts]:
