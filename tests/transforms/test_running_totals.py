@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.counts import CountsRow
@@ -285,7 +285,9 @@ EVENTS = st.sampled_from(["add", "add", "take back", "new worker", "checkpoint",
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(EVENTS, max_size=16))
+@given(st.lists(EVENTS, min_size=4, max_size=20))
+@example(["add", "checkpoint", "add", "failure"])
+@example(["add", "checkpoint", "add", "add", "add", "failure", "take back"])
 def test_the_current_rows_equal_the_sum(events: list[str]) -> None:
     """The rows are right after additions, retractions, new workers and failures in any order."""
     monday, coming = Monday(), ranked(*busy_day(20, seed=len(events)))
