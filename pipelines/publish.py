@@ -34,6 +34,7 @@ from transforms.create import CreateValues
 from transforms.publishing.policy import Policy
 
 _PUBLISHED = Metrics.counter("publish", "publications")
+_KEPT = Metrics.counter("publish", "windows_kept")
 
 
 class PublishScopes(beam.PTransform[Scope, int]):
@@ -45,7 +46,8 @@ class PublishScopes(beam.PTransform[Scope, int]):
     Guarantees: a publication becomes visible as a whole. If a scope is published twice, e.g.
     because the runner retries it, both attempts have the same numbers, and readers see the later
     one.
-    Metrics: counter `publish/publications`.
+    Metrics: counters `publish/publications`, and `publish/windows_kept`: windows that may not be
+    corrected any more, or were counted with several secrets. The log gives the reason.
 
     Args:
       dataset: the published dataset.
@@ -71,9 +73,10 @@ class _PublishFn(beam.DoFn):
         self._policy = policy
 
     def process(self, scope: tuple[str, int, int]) -> Iterator[int]:
-        published = publish_scope(self._dataset, Scope(*scope), self._policy, wall_clock_us())
-        _PUBLISHED.inc(published)
-        yield published
+        outcome = publish_scope(self._dataset, Scope(*scope), self._policy, wall_clock_us())
+        _PUBLISHED.inc(outcome.published)
+        _KEPT.inc(outcome.kept)
+        yield outcome.published
 
 
 def run(argv: Sequence[str]) -> None:
@@ -94,7 +97,7 @@ def run(argv: Sequence[str]) -> None:
         return
     with beam.Pipeline(runner=bounded_runner(options), options=options) as pipeline:
         build(pipeline, scopes, dataset, policy)
-    say(f"published {len(scopes)} days and longer windows that had new counts")
+    say(f"published what changed in {len(scopes)} days and longer windows with new counts")
 
 
 def build(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -109,8 +109,15 @@ def find_scopes(dataset: Dataset, policy: Policy, search: Search) -> list[Scope]
     return [Scope(**row) for row in query(dataset, sql)]
 
 
-def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) -> int:
-    """Publishes the windows of a scope, and returns how many publications were made.
+class Outcome(NamedTuple):
+    """How many windows of a scope were published, and how many may not be corrected any more."""
+
+    published: int
+    kept: int
+
+
+def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) -> Outcome:
+    """Publishes the windows of a scope.
 
     Guarantees: readers see a publication whole or not at all, because the rows of `publications`
     are loaded last. If the attempt fails halfway, its other rows stay hidden, and the next attempt
@@ -123,8 +130,8 @@ def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) 
     batch = publish_windows(rows, standings_of(dataset, scope), policy, attempt)
     write_batch(dataset, batch)
     for sentence in batch.kept:
-        log_event("kept", key="kept", reason=sentence)
-    return len(batch.publications)
+        log_event("window_kept", reason=sentence)
+    return Outcome(len(batch.publications), len(batch.kept))
 
 
 def write_batch(dataset: Dataset, batch: Batch) -> None:
@@ -173,12 +180,10 @@ def _rows(
     dataset: Dataset, table: Table, record: type[Any], source: str, scope: Scope
 ) -> list[Any]:
     """Returns the rows of a table or view that belong to the windows of a scope."""
-    kinds = (DAY, HOUR) if scope.kind == DAY else (scope.kind,)
-    named = ", ".join(f"'{kind}'" for kind in kinds)
-    where = (
-        f"window_kind IN ({named}) AND window_start >= TIMESTAMP_MICROS({scope.start_us}) "
-        f"AND window_end <= TIMESTAMP_MICROS({scope.end_us})"
-    )
+    start, end = (f"TIMESTAMP_MICROS({us})" for us in (scope.start_us, scope.end_us))
+    where = f"window_kind = '{scope.kind}' AND window_start = {start} AND window_end = {end}"
+    if scope.kind == DAY:
+        where += f" OR window_kind = '{HOUR}' AND window_start >= {start} AND window_end <= {end}"
     return _query_rows(dataset, table, record, source, where)
 
 

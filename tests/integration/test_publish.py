@@ -65,12 +65,12 @@ def test_a_day_is_published_whole_and_once(dataset: Dataset) -> None:
     insert(dataset, place(100, 0), place(60, 0, **hour))
     search = Search(NOW_US, timedelta(days=50))
     assert 0 in names_of(find_scopes(dataset, POLICY, search))
-    assert publish_scope(dataset, scope_of(0), POLICY, NOW_US) == 2
+    assert publish_scope(dataset, scope_of(0), POLICY, NOW_US).published == 2
     (row,) = current(dataset, 0)
     assert row["publication"] == "day/2025-06-02/1"
     assert abs(row["conversations"] - 100) <= POLICY.max_noise
     assert 0 not in names_of(find_scopes(dataset, POLICY, search))
-    assert publish_scope(dataset, scope_of(0), POLICY, NOW_US + 1) == 0
+    assert publish_scope(dataset, scope_of(0), POLICY, NOW_US + 1).published == 0
 
 
 def test_only_closed_and_settled_days_are_found(dataset: Dataset) -> None:
@@ -108,11 +108,11 @@ def test_a_backfill_corrects_a_day_only_by_enough_users(dataset: Dataset) -> Non
     first = current(dataset, 4)
     batch = {"origin": "batch", "generation": NOW_US, "snapshot": NOW_US, "revision": NOW_US}
     insert(dataset, place(110, 4, **batch))
-    assert publish_scope(dataset, scope_of(4), POLICY, NOW_US + 1) == 0
+    assert publish_scope(dataset, scope_of(4), POLICY, NOW_US + 1).published == 0
     assert current(dataset, 4) == first
     later = {key: NOW_US + 9 if key != "origin" else value for key, value in batch.items()}
     insert(dataset, place(130, 4, **later))
-    assert publish_scope(dataset, scope_of(4), POLICY, NOW_US + 10) == 1
+    assert publish_scope(dataset, scope_of(4), POLICY, NOW_US + 10).published == 1
     (row,) = current(dataset, 4)
     assert row["publication"] == "day/2025-06-06/2"
     assert abs(row["conversations"] - 130) <= POLICY.max_noise
@@ -124,7 +124,7 @@ def test_a_day_keeps_its_policy(dataset: Dataset) -> None:
     publish_scope(dataset, scope_of(6), POLICY, NOW_US)
     first = current(dataset, 6)
     insert(dataset, place(500, 6, revision=2))
-    assert publish_scope(dataset, scope_of(6), Policy(min_users=50), NOW_US + 1) == 0
+    assert publish_scope(dataset, scope_of(6), Policy(min_users=50), NOW_US + 1).published == 0
     assert current(dataset, 6) == first
 
 
@@ -164,6 +164,19 @@ def test_counts_of_a_stream_add_up_over_its_generations(dataset: Dataset) -> Non
     publish_scope(dataset, scope_of(13), POLICY, NOW_US)
     (row,) = current(dataset, 13)
     assert abs(row["conversations"] - 130) <= POLICY.max_noise
+
+
+def test_a_range_within_another_is_left_alone(dataset: Dataset) -> None:
+    """A range is published on its own, even if a shorter one lies within it."""
+    ends_us = [MONDAY_US + days * DAY_US for days in (20, 25)]
+    for number, end_us in enumerate(ends_us):
+        insert(
+            dataset,
+            place(90, 18, window_kind="range", window_end_us=end_us, origin="batch",
+                  generation=number + 1),
+        )  # fmt: skip
+    longer = Scope("range", MONDAY_US + 18 * DAY_US, ends_us[1])
+    assert publish_scope(dataset, longer, POLICY, NOW_US).published == 1
 
 
 def test_rows_are_read_as_they_were_written(dataset: Dataset) -> None:
