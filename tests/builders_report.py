@@ -18,7 +18,6 @@ from schemas.counts import COUNTS, CountsRow
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES
 from schemas.published import (
     AGGREGATES,
-    COMMITTED,
     CORRECTED,
     COUNTED,
     FIGURES,
@@ -32,6 +31,7 @@ from schemas.published import (
 )
 from schemas.records import ConversationSummary
 from schemas.tables import BATCH, LEDGER, METRICS_VERSION
+from tests import run_folders
 from tests.builders import HOUR_US, MONDAY_US
 from tests.run_folders import LEDGER_ENTRIES, write_table
 from transforms.counting.builder import CountsBuilder
@@ -150,20 +150,14 @@ def receipt(window: Window, policy: Policy = POLICY, **other: Any) -> Publicatio
     """Builds the row that commits the first publication of a window."""
     fields: dict[str, Any] = {
         "publication": _name(window),
-        "attempt": 1,
-        "status": COMMITTED,
         "window_kind": window.kind,
         "window_start_us": window.start_us,
         "window_end_us": window.end_us,
-        "version": 1,
         "policy": policy.encode(),
         "key_id": "key-1",
-        "metrics_version": METRICS_VERSION,
-        "classifier_version": "test-1",
         "aggregates": 0,
-        "figures": 0,
     }
-    return PublicationRow(**(fields | other))
+    return run_folders.receipt(**(fields | other))
 
 
 def _name(window: Window) -> str:

@@ -301,9 +301,8 @@ class _CountAnonymousFn(beam.DoFn):
 
     def process(self, ranked: RankedChange) -> None:
         rank, change = ranked
-        added = DayTotals()
-        for cell, sums in profile_of(change.summary).cells(record_key(rank)):
-            added.add(cell, sums, change.sign)
+        cells = dict(profile_of(change.summary).cells(record_key(rank)))
+        added = DayTotals().add_all(cells, change.sign)
         self._changes.add(day_of(change.summary.started_at_us), added, change)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

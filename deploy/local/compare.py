@@ -22,7 +22,7 @@ from schemas.table import Table
 from schemas.tables import BATCH, DEAD_LETTERS, LEDGER, STREAM
 from transforms.counting import ledger
 from transforms.counting.cells import Sums
-from transforms.counting.places import KEY_SPACE, Cells, cells_of_text, of_generations
+from transforms.counting.places import Cells, add_overlapping, cells_of_text
 from transforms.facets.registry import SLICES
 
 _COUNTS_SQL: Final = """\
@@ -195,9 +195,9 @@ def _counts_of(rows: Iterable[dict[str, Any]]) -> Counted:
     for *place, cells in (row.values() for row in rows):
         places[tuple(place)].append(cells_of_text(cells))
     return {
-        (*place, *SLICES[index]): sums._replace(key=sums.key % KEY_SPACE)
+        (*place, *SLICES[index]): sums
         for place, generations in places.items()
-        for index, sums in of_generations(generations).items()
+        for index, sums in add_overlapping(generations).items()
     }
 
 

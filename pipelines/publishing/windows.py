@@ -14,8 +14,8 @@ from transforms.counting.places import (
     Cells,
     Place,
     WindowCounts,
+    add_overlapping,
     cells_of_text,
-    of_generations,
 )
 from transforms.counting.windows import Window
 from transforms.estimation.figures import figures_of
@@ -121,7 +121,7 @@ def counts_of(rows: Iterable[CountsRow]) -> WindowCounts:
         place = Place(BREAKDOWN_IDS[row.breakdown], row.breakdown_value)
         generations[place].append(cells_of_text(row.cells))
     return {
-        place: parts[0] if len(parts) == 1 else of_generations(parts)
+        place: parts[0] if len(parts) == 1 else add_overlapping(parts)
         for place, parts in generations.items()
     }
 

@@ -50,18 +50,19 @@ def add_cells(cells: Cells, added: Mapping[int, Sums]) -> Cells:
     return cells
 
 
-def of_generations(parts: Iterable[Mapping[int, Sums]]) -> Cells:
-    """Adds up the cells that several generations of a stream counted at one place.
+def add_overlapping(parts: Iterable[Mapping[int, Sums]]) -> Cells:
+    """Adds up cells whose users may be the same, e.g. those of several generations of a stream.
 
-    The same user may be in several generations. So the number of users is the largest of any
-    generation, which is a lower bound.
+    The number of users is the largest of any part, which is a lower bound.
     """
     cells: Cells = {}
     for part in parts:
         for index, sums in part.items():
             known = cells.get(index, NOTHING)
             added = Sums(*(a + b for a, b in zip(known, sums, strict=True)))
-            cells[index] = added._replace(users=max(known.users, sums.users))
+            cells[index] = added._replace(
+                users=max(known.users, sums.users), key=added.key % KEY_SPACE
+            )
     return cells
 
 

@@ -39,11 +39,6 @@ def whole_day(day_us: int) -> PlaceKey:
     return place_key(day_window(day_us), Place(OVERALL, ALL))
 
 
-def window_of_key(key: PlaceKey) -> Window:
-    """Returns the window of a place."""
-    return Window(*key[:3])
-
-
 class DayTotals(dict[Cell, Sums]):
     """Sums of the cells of one day. A cell that is not in the dict has the sums 0."""
 

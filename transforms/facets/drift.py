@@ -12,8 +12,6 @@ ENDS: Final = (*TYPES, NO_TYPE)
 """The possible types of an opening or closing. Index -1 stands for "no type", the last entry."""
 
 PAIRS: Final = tuple(f"{opening}>{closing}" for opening in ENDS for closing in ENDS)
-UNTYPED: Final = f"{NO_TYPE}>{NO_TYPE}"
-"""The pair without any type, which most conversations have."""
 
 
 def pairs_of(traits: Traits) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.breakdowns import OTHER, STATED
-from transforms.counting.cells import BREAKDOWN_IDS, NOTHING, Sums
-from transforms.counting.places import KEY_SPACE, Cells, Place, WindowCounts
+from transforms.counting.cells import BREAKDOWN_IDS, NOTHING
+from transforms.counting.places import Cells, Place, WindowCounts, add_overlapping
 from transforms.facets.facet import ALL
 from transforms.facets.registry import INDEX, Slice
 
@@ -46,24 +46,9 @@ def fold_values(
         if rest := places[max_values:]:
             other = Place(breakdown, OTHER)
             parts = [folded.pop(place) for place in rest]
-            folded[other] = _joined([*parts, counts.get(other, {})])
+            folded[other] = add_overlapping([*parts, counts.get(other, {})])
     return folded
 
 
 def _users(cells: Cells) -> int:
     return cells.get(_EVERYONE, NOTHING).users
-
-
-def _joined(parts: Iterable[Cells]) -> Cells:
-    joined: Cells = {}
-    for cells in parts:
-        for index, sums in cells.items():
-            known = joined.get(index, NOTHING)
-            joined[index] = Sums(
-                known.conversations + sums.conversations,
-                max(known.users, sums.users),
-                (known.key + sums.key) % KEY_SPACE,
-                known.change + sums.change,
-                known.change_squares + sums.change_squares,
-            )
-    return joined

@@ -11,9 +11,9 @@ from transforms.counting.cells import Sums
 from transforms.counting.places import (
     KEY_SPACE,
     add_cells,
+    add_overlapping,
     cells_of_text,
     cells_text,
-    of_generations,
 )
 from transforms.facets.registry import INDEX, SLICES, Slice
 
@@ -50,7 +50,7 @@ def test_unknown_names_are_refused(text: str, name: str) -> None:
 def test_users_of_several_generations_are_not_added_up() -> None:
     """The same users may be in each generation, so only their largest number is certain."""
     parts = [{0: Sums(20, 10, 7, 1, 1)}, {0: Sums(30, 12, 9, 2, 4), 1: Sums(1, 1, 1, 0, 0)}]
-    assert of_generations(parts) == {0: Sums(50, 12, 16, 3, 5), 1: Sums(1, 1, 1, 0, 0)}
+    assert add_overlapping(parts) == {0: Sums(50, 12, 16, 3, 5), 1: Sums(1, 1, 1, 0, 0)}
 
 
 @given(CELLS, CELLS)
