@@ -11,6 +11,7 @@ import apache_beam as beam
 
 from pipelines.settings import Settings
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import (
     DeadLetter,
     LedgerEntry,
@@ -33,6 +34,8 @@ class Outputs(NamedTuple):
     """The rows that the job produces, for a sink to write."""
 
     counts: beam.PCollection[CountsRow]
+    candidates: beam.PCollection[CandidatesRow]
+    """The conversations that may be sampled for judging."""
     dead_letters: beam.PCollection[DeadLetter]
     ledger: beam.PCollection[LedgerTotal]
     grown_long: beam.PCollection[LongConversation] | None
@@ -41,6 +44,7 @@ class Outputs(NamedTuple):
 
 class _Counted(NamedTuple):
     counts: beam.PCollection[CountsRow]
+    candidates: beam.PCollection[CandidatesRow]
     ledger: dict[str, beam.PCollection[LedgerEntry]]
     grown_long: beam.PCollection[LongConversation] | None
 
@@ -66,7 +70,9 @@ def assemble(payloads: beam.PCollection[PayloadChunk], settings: Settings) -> Ou
         counted = count_unbounded(scored, settings)
         total_ledger = TotalLedger(settings.firings, settings.clock, settings.revision)
     ledger = {"Decoded": decoded.ledger, **counted.ledger} | "Ledger" >> total_ledger
-    return Outputs(counted.counts, decoded.dead_letters, ledger, counted.grown_long)
+    return Outputs(
+        counted.counts, counted.candidates, decoded.dead_letters, ledger, counted.grown_long
+    )
 
 
 def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
@@ -82,10 +88,11 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
             settings.load_pseudonyms,
             settings.revision,
             settings.asked,
+            settings.most_candidates,
         )
     )
     ledger = {"Conversations": conversations.ledger, "Totals": windows.ledger}
-    return _Counted(windows.rows, ledger, grown_long=None)
+    return _Counted(windows.rows, windows.candidates, ledger, grown_long=None)
 
 
 def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Settings) -> _Counted:
@@ -105,7 +112,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
     )
     totals = (
         users.changes
-        | "Count" >> SumChanges(settings.firings)
+        | "Count" >> SumChanges(settings.firings, settings.most_candidates)
         | "KeepTotals"
         >> KeepRunningTotals(
             settings.provenance(STREAM),
@@ -113,6 +120,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
             settings.revision,
             settings.clock,
             settings.kept_us,
+            settings.most_candidates,
         )
     )
     ledger = {
@@ -120,4 +128,4 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
         "Users": users.ledger,
         "Totals": totals.ledger,
     }
-    return _Counted(totals.rows, ledger, changes.grown_long)
+    return _Counted(totals.rows, totals.candidates, ledger, changes.grown_long)

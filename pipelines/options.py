@@ -52,6 +52,13 @@ def add_settings_arguments(
         help="count at most this many conversations that one user starts on one day. The ledger "
         "counts the rest as over_user_limit (default 100)",
     )
+    group.add_argument(
+        "--judgements_per_day",
+        type=int,
+        default=_DEFAULT.judgements_per_day,
+        metavar="500",
+        help="how many conversations of a day can be judged; see pipelines.judge (default 500)",
+    )
     _add_max_event_bytes(group)
     group.add_argument(
         "--values",
@@ -118,7 +125,15 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         default=_DEFAULT.firings.early,
         metavar="60s",
-        help="how often to write the counts that change, in processing time (default 60s)",
+        help="how often to look at the conversations that change, in processing time (default 60s)",
+    )
+    group.add_argument(
+        "--counts_period",
+        type=duration,
+        default=_DEFAULT.firings.counts,
+        metavar="2m",
+        help="how often to write the counts that change, in processing time. A longer period writes "
+        "fewer rows (default 2m)",
     )
     _add_conversation_life(group)
     group.add_argument(
@@ -287,12 +302,15 @@ def _settings_of(arguments: argparse.Namespace, started_at_us: int | None) -> Se
     )
     if hasattr(arguments, "firing_period"):
         firings = Firings(
-            early=arguments.firing_period, conversation_life=arguments.conversation_life
+            early=arguments.firing_period,
+            counts=arguments.counts_period,
+            conversation_life=arguments.conversation_life,
         )
     return Settings(
         session_gap=arguments.session_gap,
         allowed_lateness=arguments.allowed_lateness,
         max_conversations_per_user=arguments.max_conversations_per_user,
+        judgements_per_day=arguments.judgements_per_day,
         max_event_bytes=arguments.max_event_bytes,
         values=frozenset(arguments.values or ()),
         firings=firings,

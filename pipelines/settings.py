@@ -28,6 +28,9 @@ CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
 }
 """The function that loads each classifier, by the classifier's name in the flags."""
 
+MAX_JUDGEMENTS: Final = 10_000
+"""The most judgements a day. A stream keeps up to twice as many candidates of an hour."""
+
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _US: Final = timedelta(microseconds=1)
 
@@ -61,6 +64,8 @@ class Settings:
       allowed_lateness: how long after a message was sent it may be published and still be counted.
       max_conversations_per_user: the most conversations to count for one user on one day. A
         conversation belongs to the day on which it starts.
+      judgements_per_day: how many conversations of a day can be judged. Twice as many candidates
+        are kept of each hour, because some may change or stop counting.
       max_event_bytes: the size of the largest accepted payload in bytes; larger payloads are
         refused.
       values: the allowed values of breakdowns, as pairs of breakdown and value.
@@ -79,6 +84,7 @@ class Settings:
     session_gap: timedelta = timedelta(hours=24)
     allowed_lateness: timedelta = timedelta(hours=48)
     max_conversations_per_user: int = 100
+    judgements_per_day: int = 500
     max_event_bytes: int = 4_000_000
     values: AllowedValues = ANY_VALUE
     firings: Firings = field(default_factory=Firings)
@@ -104,10 +110,19 @@ class Settings:
                 f"max_conversations_per_user must be between 1 and {MAX_LIMIT}, got "
                 f"{self.max_conversations_per_user}; the default is 100"
             )
-        if self.firings.early < timedelta(seconds=1):
+        if not 1 <= self.judgements_per_day <= MAX_JUDGEMENTS:
             raise ValueError(
-                f"firing_period must be at least 1s, got {self.firings.early}; the default is 60s"
+                f"judgements_per_day must be between 1 and {MAX_JUDGEMENTS}, got "
+                f"{self.judgements_per_day}; the default is 500"
             )
+        for name, period, default in (
+            ("firing_period", self.firings.early, "60s"),
+            ("counts_period", self.firings.counts, "2m"),
+        ):
+            if period < timedelta(seconds=1):
+                raise ValueError(
+                    f"{name} must be at least 1s, got {period}; the default is {default}"
+                )
         life = self.firings.conversation_life
         if life <= self.allowed_lateness + self.session_gap:
             raise ValueError(
@@ -124,6 +139,11 @@ class Settings:
             max_age_us=self.life_us,
             allowed_values=self.values,
         )
+
+    @property
+    def most_candidates(self) -> int:
+        """How many candidates for judging to keep of each hour."""
+        return 2 * self.judgements_per_day
 
     @property
     def gap_us(self) -> int:

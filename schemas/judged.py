@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from schemas.breakdowns import ATTRIBUTES
 from schemas.labels import (
     AFFECTIVE_TYPES,
     MIN_ROLEPLAY_HUMAN_MESSAGES,
@@ -38,7 +37,8 @@ class JudgedLabels(msgspec.Struct, frozen=True, kw_only=True):
     """What a judge says about one conversation; docs/metrics.md defines every label.
 
     Attributes:
-      use: one of `labels.USES`. It is `affective` if and only if there is an affective type.
+      use: one of `labels.USES`. It is `affective` if and only if there is an affective type. A
+        romantic roleplay that is too short to have its type is affective without a type.
       types: names of `labels.TYPES`, without repetition.
       opening_type, closing_type: the type of the first and of the last three human messages, or
         `labels.NO_TYPE`.
@@ -80,8 +80,14 @@ def fault_of(labels: JudgedLabels, human_messages: int) -> str | None:
             "mood_start and mood_end must be between -1 and 1, or null",
         ),
         (
-            bool(affective) == (labels.use == _AFFECTIVE_USE),
-            "use must be affective if and only if there is an affective type",
+            not affective or labels.use == _AFFECTIVE_USE,
+            "use must be affective if there is an affective type",
+        ),
+        (
+            bool(affective)
+            or labels.use != _AFFECTIVE_USE
+            or human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES,
+            "there must be an affective type if use is affective",
         ),
         (
             human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES
@@ -129,6 +135,7 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Attributes:
       conversation: keyed hash of the conversation id, 32 hex digits. It is another hash than the
         one in alerts.
+      breakdowns: the values that the conversation has, as a JSON object by breakdown.
       probability: the probability with which the conversation was sampled, in (0, 1].
       gate_logit: the classifier's affective logit, in eighths, -128..127.
       types, use, opening_type, closing_type, pushback_reasons: as decided, with lists joined by
@@ -141,11 +148,7 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     day_us: int
     conversation: str
     started_at_us: int
-    platform: str
-    country: str
-    language: str
-    plan: str
-    model: str
+    breakdowns: str
     probability: float
     gate_logit: int
     human_messages: int
@@ -240,9 +243,8 @@ CANDIDATES: Final = Table(
         Column("window_end", "TIMESTAMP", "End of the hour, UTC; not part of it."),
         Column("edge", "INT64", "Only conversations with a priority below it are listed; null if "
                "all are.", False),
-        Column("candidates", "STRING", "The conversations, as JSON: a list of keyed hash, start in "
-               "microseconds after the hour began, breakdown values, gate logit, and what the "
-               "classifier decided."),
+        Column("candidates", "STRING", "The conversations, as JSON: for each its keyed hash, "
+               "start, breakdown values, the classifier's logit, and what it decided."),
         Column("generation", "INT64", "As in counts."),
         Column("snapshot", "INT64", "As in counts."),
         Column("revision", "INT64", "As in counts."),
@@ -263,7 +265,8 @@ SAMPLE: Final = Table(
     ),
     columns=(
         *_CONVERSATION,
-        *(Column(name, "STRING", f"The conversation's {name}.") for name in ATTRIBUTES),
+        Column("breakdowns", "STRING", "Values of the conversation, as a JSON object: breakdown, "
+               "then value."),
         Column("probability", "FLOAT64", "The probability with which it was sampled."),
         Column("gate_logit", "INT64", "The classifier's affective logit, in eighths."),
         Column("human_messages", "INT64", "Number of human messages."),

@@ -113,6 +113,8 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
         sentiment of the first three, in three-hundredths of a point. None if there are fewer than
         six human messages.
       pushback_reasons: bit i is set if the assistant pushed back for reason i.
+      gate_logit: how affective the conversation is, in eighths of a logit, -128..127. It decides
+        how likely the conversation is sampled for judging.
     """
 
     started_at_us: int
@@ -126,6 +128,7 @@ class ConversationSummary(msgspec.Struct, frozen=True, array_like=True, gc=False
     closing_type: int
     sentiment_change_300ths: int | None
     pushback_reasons: int
+    gate_logit: int
 
 
 class SignedSummary(msgspec.Struct, frozen=True, array_like=True, gc=False):

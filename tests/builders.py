@@ -228,6 +228,7 @@ def summary(
         closing_type=TYPES.index(closing) if closing else NO_INDEX,
         sentiment_change_300ths=(1 if change is None else change) if human_messages >= 6 else None,
         pushback_reasons=reasons,
+        gate_logit=20 if is_affective else -20,
     )
 
 

@@ -247,8 +247,8 @@ def simulated_counts(seed: int, days: int, conversations_a_day: int) -> list[Cou
         builder.add_user((_rank(f"{user} {n}"), s) for n, s in enumerate(summaries))
     counted_by = Provenance(BATCH, METRICS_VERSION, "linear-3")
     return [
-        counts_row(key, cells, Stamp(1, 1), 1, counted_by, "key-1")
-        for key, cells in sorted(builder.places(), key=lambda place: place[0])
+        counts_row(key, change.cells, Stamp(1, 1), 1, counted_by, "key-1")
+        for key, change in sorted(builder.places(), key=lambda place: place[0])
     ]
 
 
@@ -332,6 +332,7 @@ def _summary(rng: np.random.Generator, day_us: int, is_weekend: bool) -> Convers
         closing_type=closing,
         sentiment_change_300ths=int(rise) if human >= 6 else None,
         pushback_reasons=reasons,
+        gate_logit=int(rng.integers(0, 60) if is_affective else rng.integers(-60, 0)),
     )
 
 

@@ -38,11 +38,19 @@ from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory, long_conversation
 from transforms.conversation.spans import outcomes_of
 from transforms.counting import ledger
+from transforms.counting.candidates import Candidate, candidate_of
 from transforms.counting.cells import DAY_US, day_of, name_of
 from transforms.counting.contribution import Rank, rank_of, record_key
 from transforms.counting.places import Cells
 from transforms.counting.profile import profile_of
-from transforms.counting.totals import DayTotals, KeyedChange, PlaceChange, PlaceKey, whole_day
+from transforms.counting.totals import (
+    DayTotals,
+    KeyedChange,
+    PlaceChange,
+    PlaceKey,
+    whole_day,
+    whole_hour,
+)
 from transforms.counting.user_day import UserDay
 from transforms.policies import Clock
 from transforms.score import LoadClassifier
@@ -264,15 +272,19 @@ class _CountUsersFn(beam.DoFn):
     ) -> None:
         (_, day_us), (rank, change) = keyed
         before = state.read() or _NEW_USER_DAY
-        user_day, added, over_limit, shortfall = before.apply(rank, change, self._limit)
-        state.write(user_day)
-        _REMEMBERED.update(len(user_day.known))
-        self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += over_limit
-        self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += shortfall
+        update = before.apply(rank, change, self._limit)
+        state.write(update.user_day)
+        _REMEMBERED.update(len(update.user_day.known))
+        self._outcomes[ledger.OVER_USER_LIMIT, name_of(day_us)] += update.over_limit
+        self._outcomes[ledger.LIMIT_SHORTFALL, name_of(day_us)] += update.shortfall
         # Forget only after the day is closed in `KeepRunningTotals`, which then rejects changes. A
         # retraction that found no state would subtract the conversation but not its user.
         forget.set(Timestamp(micros=day_us + 2 * DAY_US + self._kept_us))
-        self._changes.add(day_us, added, change)
+        self._changes.add(day_us, update.added, change)
+        for each in update.counted:
+            self._changes.add_candidate(
+                candidate_of(each.rank, day_us, each.profile), each.after - each.before
+            )
 
     def finish_bundle(self) -> Iterator[Any]:
         count_metrics("people", self._outcomes)
@@ -301,9 +313,10 @@ class _CountAnonymousFn(beam.DoFn):
 
     def process(self, ranked: RankedChange) -> None:
         rank, change = ranked
-        cells = dict(profile_of(change.summary).cells(record_key(rank)))
-        added = DayTotals().add_all(cells, change.sign)
-        self._changes.add(day_of(change.summary.started_at_us), added, change)
+        day_us, profile = day_of(change.summary.started_at_us), profile_of(change.summary)
+        added = DayTotals().add_all(dict(profile.cells(record_key(rank))), change.sign)
+        self._changes.add(day_us, added, change)
+        self._changes.add_candidate(candidate_of(rank, day_us, profile), change.sign)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         yield from self._changes.at_end_of_bundle()
@@ -322,6 +335,10 @@ class _BundleChanges:
             self._changes[key].add(PlaceChange(cells))
         if change.sign < 0:
             self._changes[whole_day(day_us)].revisions += 1
+
+    def add_candidate(self, candidate: Candidate, times: int) -> None:
+        """Adds a candidate to its hour, or takes it back."""
+        self._changes[whole_hour(candidate.started_at_us)].candidates.add(candidate, times)
 
     def at_end_of_bundle(self) -> Iterator[WindowedValue]:
         """Yields the summed changes, for a step in the global window."""

@@ -13,6 +13,7 @@ import msgspec
 from apache_beam import coders
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import (
     ConversationSummary,
     DeadLetter,
@@ -32,6 +33,7 @@ from transforms.counting.totals import PlaceChange
 from transforms.counting.user_day import UserDay
 
 CODED: Final = (
+    CandidatesRow,
     ConversationHistory,
     ConversationState,
     ConversationSummary,

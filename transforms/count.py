@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
@@ -16,6 +16,7 @@ from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import LedgerEntry
 from transforms.balance import at_end_of_bundle
 from transforms.classifiers.interface import Classifier
@@ -28,7 +29,7 @@ from transforms.counting.contribution import RankedSummary, within_limit
 from transforms.counting.days import DayRange
 from transforms.counting.places import Place
 from transforms.counting.register import Stamp
-from transforms.counting.rows import EVERYONE, Provenance, counts_row
+from transforms.counting.rows import EVERYONE, Provenance, candidates_row, counts_row
 from transforms.counting.totals import KeyedChange, PlaceChange, place_key, whole_day
 from transforms.counting.windows import DAY, Window, range_of, windows_in
 from transforms.create import CreateValues
@@ -68,9 +69,10 @@ class SummarizeConversations(beam.PTransform[RankedState, RankedSummary]):
 
 
 class CountOutputs(NamedTuple):
-    """The outputs of `CountWindows`: rows and ledger entries."""
+    """The outputs of `CountWindows`: rows of `counts` and `candidates`, and ledger entries."""
 
     rows: beam.PCollection[CountsRow]
+    candidates: beam.PCollection[CandidatesRow]
     ledger: beam.PCollection[LedgerEntry]
 
 
@@ -79,8 +81,8 @@ class CountWindows(beam.PTransform[RankedSummary, Any]):
 
     In: `RankedSummary`.
     Out: `CountOutputs`. It has one row for each place of each hour, day, ISO week and month, and of
-    the whole range. Its ledger entries count the conversations in the totals of the days, and those
-    over the limit.
+    the whole range, and one row with the candidates for judging for each hour that has any. Its
+    ledger entries count the conversations in the totals of the days, and those over the limit.
     Windowing: the global window, in and out. Hours, days and longer windows are part of the key and
     not Beam windows, because the cost of a windowed combine grows faster than the number of windows
     per key.
@@ -96,6 +98,7 @@ class CountWindows(beam.PTransform[RankedSummary, Any]):
         and revision of all rows.
       asked: the days of a backfill. Then only the weeks and months that lie within these days are
         counted. None means every day, week and month of the input.
+      most_candidates: how many candidates for judging to keep of each hour.
     """
 
     def __init__(
@@ -105,10 +108,12 @@ class CountWindows(beam.PTransform[RankedSummary, Any]):
         load_pseudonyms: LoadPseudonyms,
         revision: int,
         asked: DayRange | None = None,
+        most_candidates: int = 0,
     ) -> None:
         super().__init__()
         longer = None if asked is None else windows_in(asked.first_us, asked.last_us)
-        self._fn = _CountUsersFn(limit, longer)
+        self._fn = _CountUsersFn(limit, longer, most_candidates)
+        self._sum = SumPlacesFn(most_candidates)
         self._to_row = _ToRowFn(provenance, load_pseudonyms, revision)
         days = [whole_day(day_us) for day_us in asked.starts()] if asked else []
         whole = [place_key(window, Place(OVERALL, ALL)) for window in longer or ()]
@@ -135,7 +140,7 @@ class CountWindows(beam.PTransform[RankedSummary, Any]):
         totals = (
             (by_user["changes"], without_user, asked)
             | "FlattenTotals" >> beam.Flatten()
-            | "SumPlaces" >> beam.CombinePerKey(SumPlacesFn())
+            | "SumPlaces" >> beam.CombinePerKey(self._sum)
         )
         bounds = (
             totals
@@ -143,14 +148,17 @@ class CountWindows(beam.PTransform[RankedSummary, Any]):
             | "BoundsOfRange" >> beam.CombinePerKey(_BoundsFn())
             | "ToRange" >> beam.MapTuple(_range_of).with_output_types(tuple[str, int, int])
         )
-        rows = totals | "ToRows" >> beam.ParDo(
-            self._to_row, AsSingleton(bounds, default_value=WHOLE_RANGE)
-        ).with_output_types(CountsRow)
+        rows = (
+            totals
+            | "ToRows" >> beam.ParDo(self._to_row, AsSingleton(bounds, default_value=WHOLE_RANGE))
+            .with_output_types(CountsRow, candidates=CandidatesRow)
+            .with_outputs("candidates", main="rows")
+        )  # fmt: skip
         counted = totals | "CountConversations" >> beam.FlatMap(_tallied).with_output_types(
             LedgerEntry
         )
         entries = (by_user["ledger"], counted) | "FlattenLedger" >> beam.Flatten()
-        return CountOutputs(rows, entries)
+        return CountOutputs(rows["rows"], rows["candidates"], entries)
 
 
 class _SummarizeFn(beam.DoFn):
@@ -186,14 +194,14 @@ class _SummarizeFn(beam.DoFn):
 class _CountUsersFn(beam.DoFn):
     """Sums the places within a bundle, because totals are cheaper to shuffle than summaries."""
 
-    def __init__(self, limit: int, longer: Collection[Window] | None) -> None:
+    def __init__(self, limit: int, longer: Collection[Window] | None, most_candidates: int) -> None:
         self._limit = limit
-        self._longer = longer
-        self._builder = CountsBuilder(longer)
+        self._new_builder = partial(CountsBuilder, longer, most_candidates)
+        self._builder = self._new_builder()
         self._outcomes: Counter[tuple[str, str]] = Counter()
 
     def start_bundle(self) -> None:
-        self._builder = CountsBuilder(self._longer)
+        self._builder = self._new_builder()
         self._outcomes = Counter()
 
     def process(self, keyed: tuple[str, Iterable[RankedSummary]]) -> None:
@@ -205,8 +213,7 @@ class _CountUsersFn(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         for entry in at_end_of_bundle(self._outcomes):
             yield Tagged("ledger", entry)
-        for key, cells in self._builder.places():
-            keyed = key, PlaceChange(cells)
+        for keyed in self._builder.places():
             yield WindowedValue(keyed, _GLOBAL.max_timestamp(), (_GLOBAL,))
 
 
@@ -221,12 +228,15 @@ class _ToRowFn(beam.DoFn):
     def setup(self) -> None:
         self._key_id = self._load_pseudonyms().key_id
 
-    def process(self, keyed: KeyedChange, bounds: tuple[str, int, int]) -> Iterator[CountsRow]:
+    def process(self, keyed: KeyedChange, bounds: tuple[str, int, int]) -> Iterator[Any]:
         key, total = keyed
         if key[:3] == WHOLE_RANGE:
             key = (*bounds, *key[3:])
         stamp = Stamp(self._revision, self._revision)
-        yield counts_row(key, total.cells, stamp, self._revision, self._provenance, self._key_id)
+        version = stamp, self._revision, self._provenance, self._key_id
+        yield counts_row(key, total.cells, *version)
+        if total.candidates:
+            yield Tagged("candidates", candidates_row(key, total.candidates, *version))
 
 
 @with_input_types(_Days)

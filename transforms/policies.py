@@ -29,6 +29,8 @@ class Firings:
     Attributes:
       early: processing time from a pane's first element to its firing. A firing passes on many
         elements at once and does not wait for the watermark.
+      counts: the same for the changes to counts. It is longer, because each firing writes a row for
+        each place that changed.
       conversation_life: how long a conversation may still change after its last message, and how
         long a day may still change after its end. State is kept a little longer than this, because
         a sender's clock may run ahead. The value must exceed `allowed_lateness` plus the session
@@ -37,6 +39,7 @@ class Firings:
     """
 
     early: timedelta = timedelta(seconds=60)
+    counts: timedelta = timedelta(minutes=2)
     conversation_life: timedelta = timedelta(days=28)
 
     def each_period(self) -> beam.WindowInto:
@@ -44,12 +47,21 @@ class Firings:
 
         Each element is emitted once.
         """
-        early = trigger.AfterProcessingTime(int(self.early.total_seconds()))
-        return beam.WindowInto(
-            window.GlobalWindows(),
-            trigger=trigger.AfterWatermark(early=early),
-            accumulation_mode=trigger.AccumulationMode.DISCARDING,
-        )
+        return _each(self.early)
+
+    def each_counts_period(self) -> beam.WindowInto:
+        """Returns the same windowing for changes to counts."""
+        return _each(self.counts)
+
+
+def _each(period: timedelta) -> beam.WindowInto:
+    return beam.WindowInto(
+        window.GlobalWindows(),
+        trigger=trigger.AfterWatermark(
+            early=trigger.AfterProcessingTime(int(period.total_seconds()))
+        ),
+        accumulation_mode=trigger.AccumulationMode.DISCARDING,
+    )
 
 
 def each_element() -> beam.WindowInto:

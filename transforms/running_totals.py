@@ -22,6 +22,7 @@ from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import LedgerEntry
 from transforms.balance import count_metrics
 from transforms.coders import CanonicalCoder
@@ -29,7 +30,7 @@ from transforms.conversation.pseudonyms import LoadPseudonyms
 from transforms.counting import ledger
 from transforms.counting.cells import DAY_US, NOTHING, day_of, name_of
 from transforms.counting.register import CLOSED, DayRegister, Stamp
-from transforms.counting.rows import EVERYONE, Provenance, counts_row
+from transforms.counting.rows import EVERYONE, Provenance, candidates_row, counts_row
 from transforms.counting.running import RunningPlace
 from transforms.counting.totals import KeyedChange, PlaceChange, PlaceKey, whole_day
 from transforms.policies import Clock, Firings
@@ -43,9 +44,10 @@ _WAS_CLOSED_US: Final = 2 * DAY_US
 
 
 class RunningTotalsOutputs(NamedTuple):
-    """The outputs of `KeepRunningTotals`: rows and ledger entries."""
+    """The outputs of `KeepRunningTotals`: rows of `counts` and `candidates`, ledger entries."""
 
     rows: beam.PCollection[CountsRow]
+    candidates: beam.PCollection[CandidatesRow]
     ledger: beam.PCollection[LedgerEntry]
 
 
@@ -53,23 +55,25 @@ class SumChanges(beam.PTransform[KeyedChange, KeyedChange]):
     """Sums the changes of an unbounded job, place by place.
 
     In: (place, `PlaceChange`).
-    Out: (place, `PlaceChange`), once per firing period for each place that was touched.
+    Out: (place, `PlaceChange`), once per counts period for each place that was touched.
     Windowing: the global window, with discarding panes.
     Guarantees: each change is in exactly one pane.
 
     Args:
       firings: when panes fire.
+      most_candidates: how many candidates for judging to keep of each hour.
     """
 
-    def __init__(self, firings: Firings) -> None:
+    def __init__(self, firings: Firings, most_candidates: int) -> None:
         super().__init__()
         self._firings = firings
+        self._most_candidates = most_candidates
 
     def expand(self, changes: beam.PCollection[KeyedChange]) -> beam.PCollection[KeyedChange]:
         return (
             changes
-            | "FireByPeriod" >> self._firings.each_period()
-            | "SumPlaces" >> beam.CombinePerKey(SumPlacesFn())
+            | "FireByPeriod" >> self._firings.each_counts_period()
+            | "SumPlaces" >> beam.CombinePerKey(SumPlacesFn(self._most_candidates))
         )
 
 
@@ -77,8 +81,8 @@ class KeepRunningTotals(beam.PTransform[KeyedChange, Any]):
     """Adds changes to the totals of their places, and emits the new totals.
 
     In: (place, `PlaceChange`).
-    Out: `RunningTotalsOutputs`: a row for each change, and ledger entries for the conversations in
-    the totals.
+    Out: `RunningTotalsOutputs`: a row for each change, a row with the candidates for judging of an
+    hour whenever they change, and ledger entries for the conversations in the totals.
     Windowing: the global window, in and out.
     Guarantees: even after a crash, the current rows equal the sum of all changes, whatever their
     order. A failure may roll the state back and leave rows of the failed attempt in the table. So a
@@ -97,6 +101,7 @@ class KeepRunningTotals(beam.PTransform[KeyedChange, Any]):
       generation: start of the job, microseconds since the epoch.
       clock: returns the current time. It provides the revisions and is used to detect a drain.
       kept_us: how long a day stays open after its end; see `Settings.kept_us`.
+      most_candidates: how many candidates for judging to keep of each hour.
     """
 
     def __init__(
@@ -106,10 +111,11 @@ class KeepRunningTotals(beam.PTransform[KeyedChange, Any]):
         generation: int,
         clock: Clock,
         kept_us: int,
+        most_candidates: int,
     ) -> None:
         super().__init__()
         self._register = _RegisterFn(generation, clock, kept_us)
-        self._add = _AddFn(provenance, load_pseudonyms, clock, kept_us)
+        self._add = _AddFn(provenance, load_pseudonyms, clock, kept_us, most_candidates)
 
     def expand(self, changes: beam.PCollection[KeyedChange]) -> RunningTotalsOutputs:
         registered = (
@@ -119,10 +125,13 @@ class KeepRunningTotals(beam.PTransform[KeyedChange, Any]):
             .with_output_types(tuple[PlaceKey, StampedChange], ledger=LedgerEntry)
             .with_outputs("ledger", main="changes")
         )  # fmt: skip
-        rows = registered["changes"] | "AddToTotals" >> beam.ParDo(self._add).with_output_types(
-            CountsRow
-        )
-        return RunningTotalsOutputs(rows, registered["ledger"])
+        added = (
+            registered["changes"]
+            | "AddToTotals" >> beam.ParDo(self._add)
+            .with_output_types(CountsRow, candidates=CandidatesRow)
+            .with_outputs("candidates", main="rows")
+        )  # fmt: skip
+        return RunningTotalsOutputs(added["rows"], added["candidates"], registered["ledger"])
 
 
 @dataclass
@@ -190,12 +199,18 @@ class _AddFn(beam.DoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(
-        self, provenance: Provenance, load_pseudonyms: LoadPseudonyms, clock: Clock, kept_us: int
+        self,
+        provenance: Provenance,
+        load_pseudonyms: LoadPseudonyms,
+        clock: Clock,
+        kept_us: int,
+        most_candidates: int,
     ) -> None:
         self._provenance = provenance
         self._load_pseudonyms = load_pseudonyms
         self._clock = clock
         self._kept_us = kept_us
+        self._most_candidates = most_candidates
 
     def setup(self) -> None:
         self._key_id = self._load_pseudonyms().key_id
@@ -205,16 +220,19 @@ class _AddFn(beam.DoFn):
         keyed: tuple[PlaceKey, StampedChange],
         state: Any = beam.DoFn.StateParam(TOTALS),
         forget: Any = beam.DoFn.TimerParam(FORGET),
-    ) -> Iterator[CountsRow]:
+    ) -> Iterator[Any]:
         place, (stamp, change) = keyed
-        totals = (state.read() or RunningPlace()).add(Stamp(*stamp), change, self._clock())
+        before = state.read() or RunningPlace()
+        totals = before.add(Stamp(*stamp), change, self._clock(), self._most_candidates)
         state.write(totals)
         end_us = day_of(place[1]) + DAY_US
         forget.set(Timestamp(micros=end_us + self._kept_us + _WAS_CLOSED_US))
         _ROWS.inc()
-        yield counts_row(
-            place, totals.cells, totals.stamp, totals.revision, self._provenance, self._key_id
-        )
+        version = totals.stamp, totals.revision, self._provenance, self._key_id
+        yield counts_row(place, totals.cells, *version)
+        was, now = before.candidates, totals.candidates
+        if now != was or ((now or was) and totals.stamp != before.stamp):
+            yield Tagged("candidates", candidates_row(place, now, *version))
 
     @on_timer(FORGET)
     def forget(
@@ -229,7 +247,14 @@ class _AddFn(beam.DoFn):
 @with_input_types(PlaceChange)
 @with_output_types(PlaceChange)
 class SumPlacesFn(beam.CombineFn):
-    """Sums the changes of a place."""
+    """Sums the changes of a place.
+
+    Args:
+      most_candidates: how many candidates for judging to keep.
+    """
+
+    def __init__(self, most_candidates: int) -> None:
+        self._most_candidates = most_candidates
 
     def create_accumulator(self) -> PlaceChange:
         return PlaceChange()
@@ -238,11 +263,13 @@ class SumPlacesFn(beam.CombineFn):
         return total.add(change)
 
     def merge_accumulators(self, totals: Iterable[PlaceChange]) -> PlaceChange:
-        return reduce(PlaceChange.add, totals, PlaceChange())
+        merged = reduce(PlaceChange.add, totals, PlaceChange())
+        merged.candidates.keep(self._most_candidates)
+        return merged
 
     def extract_output(self, total: PlaceChange) -> PlaceChange:
         # A copy, because Beam may add to the accumulator again.
-        return PlaceChange(dict(total.cells), total.revisions)
+        return total.copy()
 
     def get_accumulator_coder(self) -> CanonicalCoder:
         return CanonicalCoder(PlaceChange)

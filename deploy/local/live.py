@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder.resolve()
     inputs = arguments.input or [_simulated(folder, arguments.conversations)]
-    settings = [f"--firing_period={arguments.firing_period}"]
+    period = arguments.firing_period
+    settings = [f"--firing_period={period}", f"--counts_period={period}"]
     with ExitStack() as stack:
         say("starting Pub/Sub and BigQuery emulators …")
         cloud = stack.enter_context(local_cloud(folder / "cloud"))

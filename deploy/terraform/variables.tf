@@ -72,6 +72,7 @@ variable "counting" {
     session_gap                = optional(string)
     allowed_lateness           = optional(string)
     max_conversations_per_user = optional(number)
+    judgements_per_day         = optional(number)
     max_event_bytes            = optional(number)
     values                     = optional(string)
   })
@@ -83,6 +84,7 @@ variable "stream" {
   type = object({
     timestamp_attribute = optional(string)
     firing_period       = optional(string)
+    counts_period       = optional(string)
     conversation_life   = optional(string)
     outage              = optional(string)
   })

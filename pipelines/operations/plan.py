@@ -327,6 +327,7 @@ def _settings_text(settings: Settings, margin: timedelta) -> str:
         "margin_s": margin.total_seconds(),
         "allowed_lateness_s": settings.allowed_lateness.total_seconds(),
         "max_conversations_per_user": settings.max_conversations_per_user,
+        "judgements_per_day": settings.judgements_per_day,
         "max_event_bytes": settings.max_event_bytes,
         "values": lists_of(settings.values),
         "metrics_version": METRICS_VERSION,

@@ -24,6 +24,7 @@ from pipelines.settings import Settings
 from pipelines.sinks.bigquery import Dataset, InsertClient, LoadClient
 from schemas.counts import COUNTS, CountsRow
 from schemas.failures import InputError, Reason
+from schemas.judged import CANDIDATES
 from schemas.records import (
     BackfilledDay,
     DeadLetter,
@@ -267,6 +268,7 @@ def _topic(topic: str) -> beam.PTransform[Any, Any]:
 def _tables(outputs: Outputs) -> tuple[tuple[beam.PCollection[Any], Table], ...]:
     return (
         (outputs.counts, COUNTS),
+        (outputs.candidates, CANDIDATES),
         (outputs.ledger, LEDGER),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.counts import COUNTS
+from schemas.judged import CANDIDATES
 from schemas.published import AGGREGATES, FIGURES, PUBLICATIONS
 from schemas.table import Table
 from schemas.tables import LEDGER
@@ -15,6 +16,7 @@ _OF_TABLES: Final[Mapping[str, Table]] = {
     "aggregates_current": AGGREGATES,
     "figures_current": FIGURES,
     "counts_current": COUNTS,
+    "candidates_current": CANDIDATES,
     "ledger_latest": LEDGER,
 }
 """Views that only select rows of a table. They have the same columns as the table."""

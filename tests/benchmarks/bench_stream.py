@@ -125,7 +125,7 @@ class FlinkBench:
         command = [
             sys.executable, "-m", "tests.benchmarks.stream_job", f"--graph={graph}",
             f"--subscription={names.subscription}", f"--output={output}",
-            f"--firing_period={FIRING_S}s", *self._flags,
+            f"--firing_period={FIRING_S}s", f"--counts_period={FIRING_S}s", *self._flags,
         ]  # fmt: skip
         log = self._cluster.folder / f"job-{self._runs}.log"
         with self._cluster.submit(command, log, self._host):
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, action="append", help="records per chunk (direct)")
     arguments, flags = parser.parse_known_args()
     settings = Settings(
-        firings=Firings(early=timedelta(seconds=FIRING_S)),
+        firings=Firings(timedelta(seconds=FIRING_S), timedelta(seconds=FIRING_S)),
         classifier_version=load_default().version,
     )
     settings = replace(settings, revision=1)

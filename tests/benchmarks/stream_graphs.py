@@ -79,7 +79,7 @@ def build_empty(payloads: beam.PCollection[PayloadChunk], settings: Settings) ->
     stamped = (
         (counted, anonymous)
         | "FlattenChanges" >> beam.Flatten()
-        | "FirePlaces" >> firings.each_period()
+        | "FirePlaces" >> firings.each_counts_period()
         | "SumPlaces" >> beam.CombinePerKey(sum)
         | "KeyByDay" >> beam.Map(_same_pair).with_output_types(tuple[int, int])
         | "StampChanges" >> beam.ParDo(_RegisterFn(due))

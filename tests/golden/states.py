@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import (
     ConversationSummary,
     DeadLetter,
@@ -30,7 +31,8 @@ from transforms.coders import CanonicalCoder
 from transforms.conversation.history import ConversationHistory
 from transforms.conversation.spans import Span
 from transforms.conversation.state import ConversationState, Statement
-from transforms.counting.cells import Sums
+from transforms.counting.candidates import Candidates, candidate_of
+from transforms.counting.cells import Sums, day_of
 from transforms.counting.ledger import RunningTotals
 from transforms.counting.profile import Profile
 from transforms.counting.register import DayRegister, Stamp
@@ -44,9 +46,10 @@ from transforms.facets.registry import INDEX, Slice
 FOLDER: Final = Path(__file__).parent / "state"
 
 LAYOUTS: Final[Mapping[type[Any], int]] = {
-    ConversationHistory: 3,
+    CandidatesRow: 1,
+    ConversationHistory: 4,
     ConversationState: 3,
-    ConversationSummary: 1,
+    ConversationSummary: 2,
     CountsRow: 1,
     DayRegister: 1,
     DeadLetter: 1,
@@ -55,10 +58,10 @@ LAYOUTS: Final[Mapping[type[Any], int]] = {
     LedgerTotal: 2,
     LongConversation: 1,
     Span: 3,
-    PlaceChange: 4,
-    RunningPlace: 1,
-    SignedSummary: 1,
-    UserDay: 4,
+    PlaceChange: 5,
+    RunningPlace: 2,
+    SignedSummary: 2,
+    UserDay: 5,
     RunningTotals: 1,
 }
 """The layout version that today's code writes. In `SELF_VERSIONED` the bytes contain it."""
@@ -170,6 +173,7 @@ _BRIEF: Final = ConversationSummary(
     closing_type=-1,
     sentiment_change_300ths=None,
     pushback_reasons=0b10000010,
+    gate_logit=-128,
 )
 _LENGTHY: Final = ConversationSummary(
     started_at_us=_AT_US - 9 * _MINUTE_US,
@@ -183,9 +187,10 @@ _LENGTHY: Final = ConversationSummary(
     closing_type=5,
     sentiment_change_300ths=-7,
     pushback_reasons=0,
+    gate_logit=17,
 )
 _PROFILE: Final = Profile(
-    hour=23,
+    start_us=86_399_999_999,
     stated=_LENGTHY.breakdowns,
     traits=Traits(
         human_messages=300,
@@ -198,6 +203,7 @@ _PROFILE: Final = Profile(
         pushback_reasons=1,
     ),
     change=-7,
+    gate_logit=17,
 )
 
 
@@ -226,6 +232,13 @@ _CELLS: Final = {
     _slice("drift_long_headline", "companionship"): _counted(11, 10, key=13),
     _slice("companionship_and_roleplay", "any"): _counted(9, 8, key=14),
 }
+_CANDIDATES: Final = Candidates(
+    {
+        candidate_of(_event(7), day_of(_AT_US), _PROFILE): 1,
+        candidate_of(_event(8), day_of(_AT_US), _PROFILE._replace(gate_logit=-128)): -1,
+    },
+    edge=2**63 - 1,
+)
 _PLACES: Final = frozenset(
     (*window, *place)
     for window in (day_window(_AT_US), hour_of(_AT_US))
@@ -249,6 +262,19 @@ _ROW: Final = CountsRow(
     conversations=25,
     users=21,
     cells='{"all":{"all":[25,21,7,0,0]}}',
+    generation=_AT_US - 1,
+    snapshot=_AT_US,
+    revision=_AT_US + 5,
+    origin="stream",
+    key_id="0a1b2c3d",
+    metrics_version="2",
+    classifier_version="labels",
+)
+_CANDIDATES_ROW: Final = CandidatesRow(
+    window_start_us=_AT_US,
+    window_end_us=_AT_US + 60 * _MINUTE_US,
+    edge=None,
+    candidates="[]",
     generation=_AT_US - 1,
     snapshot=_AT_US,
     revision=_AT_US + 5,
@@ -296,7 +322,7 @@ GOLDEN: Final[tuple[Golden, ...]] = (
                 Remembered(
                     rank=_event(7),
                     profile=_PROFILE._replace(
-                        hour=0, traits=_PROFILE.traits._replace(has_change=False), change=0
+                        start_us=0, traits=_PROFILE.traits._replace(has_change=False), change=0
                     ),
                     times=-1,
                 ),
@@ -315,9 +341,9 @@ GOLDEN: Final[tuple[Golden, ...]] = (
         ),
         "over-limit",
     ),
-    Golden(PlaceChange(_CELLS, revisions=3)),
+    Golden(PlaceChange(_CELLS, revisions=3, candidates=_CANDIDATES)),
     Golden(PlaceChange(), "touched"),
-    Golden(RunningPlace(Stamp(_AT_US - 1, _AT_US), _AT_US + 3, _CELLS)),
+    Golden(RunningPlace(Stamp(_AT_US - 1, _AT_US), _AT_US + 3, _CELLS, _CANDIDATES)),
     Golden(
         DayRegister(
             Stamp(generation=_AT_US - 1, snapshot=_AT_US),
@@ -359,4 +385,5 @@ GOLDEN: Final[tuple[Golden, ...]] = (
     Golden(_UNREADABLE, "unreadable"),
     Golden(DeadLetterRow.of(_LATE, run=_AT_US, origin="batch", ingested_at_us=_AT_US + 7)),
     Golden(_ROW),
+    Golden(_CANDIDATES_ROW),
 )

@@ -28,7 +28,7 @@ from tests.live.traffic import MAX_EVENT_BYTES
 
 SETTINGS: Final = (f"--max_event_bytes={MAX_EVENT_BYTES}", "--classifier=default")
 """These give all runs the same classifier."""
-FIRING: Final = "--firing_period=2s"
+FIRINGS: Final = ("--firing_period=2s", "--counts_period=2s")
 _SETTLED_S: Final = 240.0
 _PAUSE_S: Final = 2.0
 
@@ -45,7 +45,7 @@ class Stage:
     @property
     def settings(self) -> list[str]:
         """The flags of the job under test."""
-        return [*SETTINGS, FIRING]
+        return [*SETTINGS, *FIRINGS]
 
     def publish(self, archive: Path | None = None) -> None:
         """Publishes all messages of the archive."""

@@ -17,6 +17,7 @@ from apache_beam.testing.test_stream import TestStream
 from pipelines.graph import assemble
 from pipelines.settings import Settings
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow, SampleRow
 from schemas.records import (
     DeadLetter,
     Encoding,
@@ -29,6 +30,7 @@ from transforms.counting.cells import day_of
 from transforms.counting.places import cells_of_text
 from transforms.counting.windows import DAY, HOUR
 from transforms.facets.registry import SLICES, SUMMING_CHANGE
+from transforms.judging.choice import choose
 from transforms.policies import Clock
 
 Counts = tuple[int, int, int | None, int | None]
@@ -63,6 +65,7 @@ class Result:
 
     def __init__(self, collected: Mapping[str, list[Any]]) -> None:
         self.rows: list[CountsRow] = collected["counts"]
+        self.candidates: list[CandidatesRow] = collected["candidates"]
         self.dead_letters: list[DeadLetter] = collected["dead_letters"]
         self.ledger: list[LedgerTotal] = collected["ledger"]
         self.grown_long: list[LongConversation] = collected["grown_long"]
@@ -79,6 +82,16 @@ class Result:
             for i, (n, users, _, change, squares) in cells_of_text(row.cells).items()
         }  # fmt: skip
 
+    def sample(self, budget: int) -> list[SampleRow]:
+        """Returns the samples of all days, each of at most `budget` conversations."""
+        rows = current_candidates(self.candidates)
+        days = sorted({day_of(row.window_start_us) for row in rows})
+        return [
+            each
+            for day_us in days
+            for each in choose([r for r in rows if day_of(r.window_start_us) == day_us], budget, 0)
+        ]
+
     def accounts(self) -> dict[tuple[str, str], int]:
         """Returns the number of records for each account and reason."""
         newest = sorted(self.ledger, key=lambda total: total.revision)
@@ -94,6 +107,19 @@ def current(rows: Iterable[CountsRow]) -> list[CountsRow]:
     for row in sorted(rows, key=lambda r: r.revision):
         if row.snapshot == snapshots[_scope(row)]:
             latest[row.window_kind, row.window_start_us, row.breakdown, row.breakdown_value] = row
+    return list(latest.values())
+
+
+def current_candidates(rows: Iterable[CandidatesRow]) -> list[CandidatesRow]:
+    """Returns each hour's last revision in the last snapshot of its day."""
+    snapshots: defaultdict[int, int] = defaultdict(int)
+    for row in rows:
+        day_us = day_of(row.window_start_us)
+        snapshots[day_us] = max(snapshots[day_us], row.snapshot)
+    latest: dict[int, CandidatesRow] = {}
+    for row in sorted(rows, key=lambda r: r.revision):
+        if row.snapshot == snapshots[day_of(row.window_start_us)]:
+            latest[row.window_start_us] = row
     return list(latest.values())
 
 
@@ -141,7 +167,8 @@ def run_unbounded(
 
 def run_stream(stream: TestStream, settings: Settings = EXACT) -> Result:
     """Runs the graph over a stream of chunks, with a firing period of `FIRING_S`."""
-    firings = replace(settings.firings, early=timedelta(seconds=FIRING_S))
+    period = timedelta(seconds=FIRING_S)
+    firings = replace(settings.firings, early=period, counts=period)
     options = PipelineOptions(["--streaming"])
     pipeline = beam.Pipeline(runner=BundleBasedDirectRunner(), options=options)
     return _run(pipeline, stream, replace(settings, firings=firings))

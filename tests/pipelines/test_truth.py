@@ -118,8 +118,8 @@ def test_the_states_add_up_to_the_truth() -> None:
     for group in by_user.values():
         builder.add_user(group)
     rows = [
-        counts_row(key, cells, Stamp(1, 1), 1, EXACT.provenance(BATCH), "")
-        for key, cells in builder.places()
+        counts_row(key, change.cells, Stamp(1, 1), 1, EXACT.provenance(BATCH), "")
+        for key, change in builder.places()
     ]
     assert known_cells(Result(defaultdict(list, counts=rows))) == simulated().cells
 

@@ -56,13 +56,18 @@ def original_publish_time(at_s: float) -> dict[str, str]:
 def ends_as_batch(
     timeline: Sequence[list[dict[str, Any]] | int], settings: Settings = EXACT
 ) -> dict[tuple[Any, ...], Any]:
-    """Runs a timeline as stream and as batch; asserts equal cells and ledgers; returns cells."""
+    """Runs a timeline as stream and as batch, and returns the cells.
+
+    Asserts that cells, ledgers and the samples for judging are equal.
+    """
     steps = [step if isinstance(step, list) else START_S + step for step in timeline]
     streamed = run_unbounded(steps, settings)
     batch = run_bounded([chunk(step) for step in timeline if isinstance(step, list)], settings)
     assert streamed.cells() == batch.cells()
     assert streamed.cells()
     assert streamed.accounts() == batch.accounts()
+    for budget in (2, 100):
+        assert streamed.sample(budget) == batch.sample(budget)
     return streamed.cells()
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.counts import BasisRow, CountsRow
+from schemas.judged import CandidatesRow
 from schemas.published import AGGREGATES, PUBLISHED_TABLES, AggregateRow, FigureRow, PublicationRow
 from schemas.records import BackfilledDay, DeadLetterRow, LedgerTotal
 from schemas.table import Table
@@ -34,6 +35,9 @@ _FULL: Final[dict[str, msgspec.Struct]] = {
     "counts": CountsRow(
         *_HOUR, "country", "DE", 20, 18, "{}", 1, 2, 3, "stream", "0a1b2c3d", "2", "c-1",
     ),
+    "candidates": CandidatesRow(
+        MONDAY_US, MONDAY_US + 1, 2**62, "[]", 1, 2, 3, "stream", "0a1b2c3d", "2", "c-1",
+    ),
     "bases": BasisRow("hour/x/1", 7, *_HOUR, "country", "DE", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}",
@@ -50,6 +54,7 @@ _BARE: Final[dict[str, msgspec.Struct]] = {
         -0.5, None, -1.0, 0.5, "raw",
     ),
     "counts": CountsRow(*_HOUR, "overall", "all", 0, 0, "{}", 0, 0, 0, "batch", "", "2", ""),
+    "candidates": CandidatesRow(MONDAY_US, MONDAY_US, None, "[]", 0, 0, 0, "batch", "", "2", ""),
     "bases": BasisRow("", 0, *_HOUR, "overall", "all", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32, None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
@@ -14,18 +15,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
 from schemas.records import LedgerEntry
 from schemas.tables import STREAM
 from tests.builders import MONDAY_US, PSEUDONYMS, SECOND_US, rank_for, summary
 from tests.counted import ranked, totals_of
 from tests.pipelines.running import current
 from tests.random_days import busy_day
+from transforms.counting.candidates import Candidate, candidate_of, candidates_of_text
 from transforms.counting.cells import DAY_US
 from transforms.counting.contribution import RankedSummary
 from transforms.counting.ledger import PAST_LIFE, REVISIONS_PAST_LIFE, TALLIED
+from transforms.counting.profile import profile_of
 from transforms.counting.register import Stamp
 from transforms.counting.rows import Provenance, counts_row
-from transforms.counting.totals import DayTotals, PlaceChange, PlaceKey, whole_day
+from transforms.counting.totals import DayTotals, PlaceChange, PlaceKey, whole_day, whole_hour
 from transforms.running_totals import _AddFn, _RegisterFn
 
 LIFE_US: Final = 28 * DAY_US
@@ -37,6 +41,7 @@ ADA, BOB, EVE, DAN = (
 )
 LONGER: Final = totals_of([(rank_for("ada"), summary("ada", human_messages=9))])
 EVERYONE: Final = whole_day(MONDAY_US)
+MOST_CANDIDATES: Final = 100
 
 
 class KeptState:
@@ -86,12 +91,13 @@ class Monday:
             lambda: KeptState(_AddFn.TOTALS)
         )
         self.written: list[CountsRow] = []
+        self.written_candidates: list[CandidatesRow] = []
         self.start_worker()
 
     def start_worker(self) -> None:
         """Starts a worker that knows only the state."""
         self.use(_RegisterFn(GENERATION, self.clock, LIFE_US))
-        self.step = _AddFn(PROVENANCE, lambda: PSEUDONYMS, self.clock, LIFE_US)
+        self.step = _AddFn(PROVENANCE, lambda: PSEUDONYMS, self.clock, LIFE_US, MOST_CANDIDATES)
         self.step.setup()
 
     def use(self, stamping: _RegisterFn) -> None:
@@ -101,15 +107,23 @@ class Monday:
 
     def add(self, *totals: DayTotals, revisions: int = 0) -> list[CountsRow]:
         """Adds totals to the day in one firing; returns the rows written."""
+        return self.fire(changes_of(*totals, revisions=revisions))
+
+    def fire(self, changes: Mapping[PlaceKey, PlaceChange]) -> list[CountsRow]:
+        """Adds the changes of one firing; returns the rows of `counts` that it writes."""
         rows: list[CountsRow] = []
         self.entries: list[LedgerEntry] = []
-        for key, change in changes_of(*totals, revisions=revisions).items():
+        for key, change in changes.items():
             keyed = MONDAY_US, (key, change)
             for given_ in list(self.stamping.process(keyed, self.register, self.close)):
                 if isinstance(given_, TaggedOutput):
                     self.entries.append(given_.value)
-                else:
-                    rows += self.step.process(given_, self.places[given_[0]], self.forget)
+                    continue
+                for row in self.step.process(given_, self.places[given_[0]], self.forget):
+                    if isinstance(row, TaggedOutput):
+                        self.written_candidates.append(row.value)
+                    else:
+                        rows.append(row)
         self.written += rows
         return rows
 
@@ -122,6 +136,14 @@ class Monday:
         self.register.encoded, places = checkpoint
         for key, state in self.places.items():
             state.encoded = places.get(key)
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The candidates of all hours, according to the view."""
+        snapshot = max(row.snapshot for row in self.written_candidates)
+        rows = [row for row in self.written_candidates if row.snapshot == snapshot]
+        newest = {row.window_start_us: row for row in sorted(rows, key=lambda row: row.revision)}
+        return sorted(c for row in newest.values() for c in candidates_of_text(row.candidates))
 
     @property
     def current(self) -> set[CountsRow]:
@@ -138,6 +160,18 @@ def changes_of(*totals: DayTotals, revisions: int = 0) -> dict[PlaceKey, PlaceCh
     if revisions:
         changes[EVERYONE].revisions += revisions
     return changes
+
+
+def with_candidates(each: RankedSummary, times: int) -> dict[PlaceKey, PlaceChange]:
+    """Returns the changes that add a conversation, or take it back, with its candidate."""
+    changes = changes_of(DayTotals().add_all(totals_of([each]), times))
+    changes[whole_hour(each[1].started_at_us)].candidates.add(candidate(each), times)
+    return changes
+
+
+def candidate(each: RankedSummary) -> Candidate:
+    """Returns a conversation of Monday as a candidate."""
+    return candidate_of(each[0], MONDAY_US, profile_of(each[1]))
 
 
 def minus(totals: DayTotals) -> DayTotals:
@@ -304,9 +338,11 @@ def test_the_current_rows_equal_the_sum(events: list[str]) -> None:
             monday.restore(saved)
         elif event == "add":
             present = [*present, coming.pop()]
-            monday.add(totals_of(present[-1:]))
+            monday.fire(with_candidates(present[-1], 1))
+            assert monday.candidates == sorted(map(candidate, present))
             assert monday.current == rows_of(*(totals_of([each]) for each in present))
         elif present:
-            monday.add(minus(totals_of(present[-1:])))
+            monday.fire(with_candidates(present[-1], -1))
             present = present[:-1]
+            assert monday.candidates == sorted(map(candidate, present))
             assert monday.current == rows_of(*(totals_of([each]) for each in present))

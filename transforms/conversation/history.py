@@ -23,7 +23,7 @@ from transforms.conversation.pseudonyms import shown
 from transforms.conversation.spans import Span, merge_spans
 from transforms.conversation.summary import LONG_OVER, summarize
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 
 class HistoryUpdate(NamedTuple):

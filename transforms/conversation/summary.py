@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.breakdowns import ATTRIBUTES, UNKNOWN
 from schemas.labels import LANGUAGES, PUSHBACK_REASONS
 from schemas.records import ConversationSummary
 from transforms.classifiers.interface import (
     HUMAN_WIDTH,
+    LOGIT_UNIT,
     MOOD_UNITS_PER_POINT,
     NO_LOGIT,
     SENTIMENT,
@@ -62,6 +64,7 @@ def judge(
         judgements.closing_type.tolist(),
         judgements.language.tolist(),
         _changes(rows, starts, human_messages),
+        _eighths(judgements.affective_logit).tolist(),
         strict=True,
     )
     threshold = classifier.pushback_threshold
@@ -78,8 +81,9 @@ def judge(
             closing_type=closing,
             sentiment_change_300ths=change,
             pushback_reasons=_pushback_reasons(state.pushback, threshold),
+            gate_logit=logit,
         )
-        for state, count, types, use, opening, closing, language, change in columns
+        for state, count, types, use, opening, closing, language, change, logit in columns
     ]
     return summaries, judgements
 
@@ -121,6 +125,10 @@ def _changes(
         else None
         for start, end, count in zip(bounds, bounds[1:], human_messages, strict=False)
     ]
+
+
+def _eighths(logits: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.clip(np.rint(logits / LOGIT_UNIT), -128, 127).astype(np.int64)
 
 
 def _breakdowns(state: ConversationState, language_of_text: int) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from transforms.counting.cells import HOUR_US, Sums, day_of
+from transforms.counting.candidates import Candidates, candidate_of
+from transforms.counting.cells import HOUR_US, OVERALL, Sums, day_of
 from transforms.counting.contribution import RankedSummary, record_key
 from transforms.counting.places import Cells, Place, add_cells
 from transforms.counting.profile import profile_of
-from transforms.counting.totals import PlaceKey, place_key
+from transforms.counting.totals import PlaceChange, PlaceKey, place_key
 from transforms.counting.windows import RANGE, Window, day_window, hour_of, month_of, week_of
 from transforms.facets.registry import SUMMING_CHANGE
 
@@ -34,10 +35,13 @@ class CountsBuilder:
     Args:
       longer: the weeks, months and ranges to count. None means `WHOLE_RANGE` plus every week and
         month that has a conversation.
+      most_candidates: how many candidates for judging to keep of each hour.
     """
 
-    def __init__(self, longer: Collection[Window] | None = None) -> None:
+    def __init__(self, longer: Collection[Window] | None = None, most_candidates: int = 0) -> None:
         self._longer = longer
+        self._most_candidates = most_candidates
+        self._candidates: defaultdict[int, Candidates] = defaultdict(Candidates)
         self._hours: defaultdict[tuple[int, int, str], dict[int, list[int]]] = defaultdict(dict)
         self._repeats: defaultdict[PlaceKey, Counter[int]] = defaultdict(Counter)
         self._longer_by_day: dict[int, list[Window]] = {}
@@ -56,7 +60,9 @@ class CountsBuilder:
             is_user = 1 if summary.user else 0
             change = summary.sentiment_change_300ths or 0
             hour_us = summary.started_at_us - summary.started_at_us % HOUR_US
-            for breakdown, value, slices in profile_of(summary).slices():
+            profile = profile_of(summary)
+            self._candidates[hour_us].add(candidate_of(rank, day_of(hour_us), profile))
+            for breakdown, value, slices in profile.slices():
                 row = self._hours[hour_us, breakdown, value]
                 for index in slices:
                     sums = row.get(index)
@@ -100,24 +106,28 @@ class CountsBuilder:
             )
         return found
 
-    def places(self) -> Iterator[tuple[PlaceKey, Cells]]:
-        """Yields every place once, with its cells so far."""
+    def places(self) -> Iterator[tuple[PlaceKey, PlaceChange]]:
+        """Yields every place once, with its sums so far."""
         days: defaultdict[tuple[int, int, str], Cells] = defaultdict(dict)
         longer: defaultdict[PlaceKey, Cells] = defaultdict(dict)
         for (hour_us, breakdown, value), row in self._hours.items():
             cells = {index: Sums(*sums) for index, sums in row.items()}
             add_cells(days[day_of(hour_us), breakdown, value], cells)
-            yield place_key(hour_of(hour_us), Place(breakdown, value)), cells
+            candidates = self._candidates[hour_us] if breakdown == OVERALL else Candidates()
+            yield (
+                place_key(hour_of(hour_us), Place(breakdown, value)),
+                PlaceChange(cells, candidates=candidates.keep(self._most_candidates)),
+            )
         for (day_us, breakdown, value), cells in days.items():
             place = Place(breakdown, value)
             key = place_key(day_window(day_us), place)
             self._take_repeats_off(key, cells)
             for window in self._longer_of(day_us):
                 add_cells(longer[place_key(window, place)], cells)
-            yield key, cells
+            yield key, PlaceChange(cells)
         for key, cells in longer.items():
             self._take_repeats_off(key, cells)
-            yield key, cells
+            yield key, PlaceChange(cells)
 
     def _take_repeats_off(self, key: PlaceKey, cells: Cells) -> None:
         for index, repeats in self._repeats.get(key, {}).items():

@@ -66,7 +66,7 @@ def within_limit(
     """Returns a user's conversations that count, and the number of the others by day.
 
     If one id begins several conversations on a day, they have the same rank. Then the conversations
-    with the smallest profiles count. They begin in the earliest hours.
+    with the smallest profiles count. They begin first.
     """
     # The conversations of a shared user may not fit into memory, so surplus ones are dropped early.
     days: defaultdict[int, list[RankedSummary]] = defaultdict(list)

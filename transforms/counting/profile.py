@@ -28,17 +28,24 @@ class Profile(NamedTuple):
     """The facts that decide what a conversation adds to its day, small enough to keep in state.
 
     Attributes:
-      hour: hour of the day in which the conversation started.
+      start_us: time from the start of the day to the start of the conversation, microseconds.
       stated: the conversation's values of `ATTRIBUTES`, in that order.
       traits: the facts about the conversation that the facets may use.
       change: the conversation's change of mood in three-hundredths of a point; 0 if it is not
         defined.
+      gate_logit: as in `ConversationSummary`.
     """
 
-    hour: int
+    start_us: int
     stated: tuple[str, ...]
     traits: Traits
     change: int
+    gate_logit: int
+
+    @property
+    def hour(self) -> int:
+        """Hour of the day in which the conversation started, 0..23."""
+        return self.start_us // HOUR_US
 
     def slices(self) -> list[tuple[int, str, tuple[int, ...]]]:
         """Returns for each breakdown its id, and the conversation's value and slices."""
@@ -57,20 +64,22 @@ class Profile(NamedTuple):
         """
         plain = Sums(1, 0, key, 0, 0)
         with_change = Sums(1, 0, key, self.change, self.change * self.change)
+        hour = self.hour
         for breakdown, value, slices in self.slices():
             for index in slices:
                 sums = with_change if index in SUMMING_CHANGE else plain
                 yield Cell(DAY, breakdown, value, index), sums
-                yield Cell(self.hour, breakdown, value, index), sums
+                yield Cell(hour, breakdown, value, index), sums
 
 
 def profile_of(summary: ConversationSummary) -> Profile:
     """Returns the profile of the conversation."""
     return Profile(
-        summary.started_at_us % DAY_US // HOUR_US,
+        summary.started_at_us % DAY_US,
         summary.breakdowns,
         traits_of(summary),
         summary.sentiment_change_300ths or 0,
+        summary.gate_logit,
     )
 
 

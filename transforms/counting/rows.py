@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.counts import CountsRow
+from schemas.judged import CandidatesRow
+from transforms.counting.candidates import Candidates
 from transforms.counting.cells import BREAKDOWN_NAMES, NOTHING, WHOLE_DAY
 from transforms.counting.places import Cells, cells_text
 from transforms.counting.register import Stamp
@@ -31,6 +33,40 @@ class Provenance:
     origin: str
     metrics_version: str
     classifier_version: str
+
+
+def candidates_row(
+    key: PlaceKey,
+    candidates: Candidates,
+    stamp: Stamp,
+    revision: int,
+    provenance: Provenance,
+    key_id: str,
+) -> CandidatesRow:
+    """Builds the row of `candidates` that holds one version of an hour's candidates.
+
+    Args:
+      key: the place of all conversations of the hour.
+      candidates: its candidates.
+      stamp: the generation and the snapshot.
+      revision: the version, microseconds since the epoch.
+      provenance: how it was counted.
+      key_id: id of the secret that the conversations' hashes are made with.
+    """
+    _, start_us, end_us, *_ = key
+    return CandidatesRow(
+        start_us,
+        end_us,
+        candidates.edge,
+        candidates.text(),
+        stamp.generation,
+        stamp.snapshot,
+        revision,
+        provenance.origin,
+        key_id,
+        provenance.metrics_version,
+        provenance.classifier_version,
+    )
 
 
 def counts_row(

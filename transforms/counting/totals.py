@@ -16,13 +16,16 @@ from typing import Final
 
 import msgspec
 
+from transforms.conversation.layout import STATED_IDS, check_layout
+from transforms.counting.candidates import Candidates, decoded, encoded
 from transforms.counting.cells import DAY, HOUR_US, NOTHING, OVERALL, Cell, Sums
 from transforms.counting.places import Cells, Place, add_cells
+from transforms.counting.profile import Profile
 from transforms.counting.windows import Window, day_window, hour_of
 from transforms.facets.facet import ALL
 from transforms.facets.registry import SLICE_KEYS, index_of_key
 
-_LAYOUT: Final = 4
+_LAYOUT: Final = 5
 """Version of the encoded form and of the units in it."""
 
 PlaceKey = tuple[str, int, int, int, str]
@@ -37,6 +40,11 @@ def place_key(window: Window, place: Place) -> PlaceKey:
 def whole_day(day_us: int) -> PlaceKey:
     """Returns the place of all conversations of the day that starts at an instant."""
     return place_key(day_window(day_us), Place(OVERALL, ALL))
+
+
+def whole_hour(instant_us: int) -> PlaceKey:
+    """Returns the place of all conversations of the hour that contains an instant."""
+    return place_key(hour_of(instant_us), Place(OVERALL, ALL))
 
 
 class DayTotals(dict[Cell, Sums]):
@@ -85,16 +93,24 @@ class PlaceChange:
       cells: the sums to add; they are negative for conversations that are taken back.
       revisions: how many summaries the change takes back. Only the place of all conversations of
         the day counts them, so each one counts once.
+      candidates: the change to the candidates for judging. Only the place of all conversations of
+        an hour has them.
     """
 
     cells: Cells = field(default_factory=dict)
     revisions: int = 0
+    candidates: Candidates = field(default_factory=Candidates)
 
     def add(self, other: PlaceChange) -> PlaceChange:
         """Adds another change of the same place to this object, and returns it."""
         add_cells(self.cells, other.cells)
         self.revisions += other.revisions
+        self.candidates.add_all(other.candidates)
         return self
+
+    def copy(self) -> PlaceChange:
+        """Returns a copy."""
+        return PlaceChange(dict(self.cells), self.revisions, self.candidates.copy())
 
     def encode(self) -> bytes:
         """Returns the canonical bytes: equal changes give equal bytes.
@@ -103,27 +119,34 @@ class PlaceChange:
         meaning when a facet is added later.
         """
         rows = sorted((*SLICE_KEYS[index], *sums) for index, sums in self.cells.items())
-        return _encode((_LAYOUT, self.revisions, rows))
+        return _encode((_LAYOUT, self.revisions, rows, STATED_IDS, *encoded(self.candidates)))
 
     @classmethod
-    def decode(cls, encoded: bytes) -> PlaceChange:
+    def decode(cls, stored: bytes) -> PlaceChange:
         """Reads what `encode` wrote.
 
         Raises:
           ValueError: if this version does not know the layout, or one of the facets or values.
         """
-        layout, revisions, rows = _decode(encoded)
-        if layout != _LAYOUT:
-            raise ValueError(
-                f"stored totals have layout version {layout}, but this version of Undertone reads "
-                f"only {_LAYOUT}; start a new job and backfill"
-            )
-        return cls({index_of_key(*row[:2]): Sums(*row[2:]) for row in rows}, revisions)
+        layout, revisions, rows, ids, edge, candidates = _decode(stored)
+        check_layout("the totals of a place", layout, _LAYOUT, ids)
+        return cls(
+            {index_of_key(*row[:2]): Sums(*row[2:]) for row in rows},
+            revisions,
+            decoded(edge, candidates),
+        )
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(
-    tuple[int, int, list[tuple[int, str, int, int, int, int, int]]]
+    tuple[
+        int,
+        int,
+        list[tuple[int, str, int, int, int, int, int]],
+        tuple[int, ...],
+        int | None,
+        list[tuple[bytes, int, Profile, int]],
+    ]
 ).decode
 
 

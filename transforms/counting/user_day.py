@@ -11,7 +11,7 @@ This module does not use Beam.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from transforms.counting.contribution import Rank, record_key, remembered_ids
 from transforms.counting.profile import Profile, cells_without, profile_of
 from transforms.counting.totals import DayTotals
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 
 class Remembered(NamedTuple):
@@ -42,12 +42,22 @@ class Remembered(NamedTuple):
     times: int
 
 
+class Counted(NamedTuple):
+    """A conversation, and how often it counted before a change and counts after it."""
+
+    rank: Rank
+    profile: Profile
+    before: int
+    after: int
+
+
 class UserDayUpdate(NamedTuple):
     """A user's day after a change, and the effects of the change.
 
     Attributes:
       user_day: the user's day after the change.
       added: the sums to add to the day's totals.
+      counted: the conversations that count more or less often than before.
       over_limit: the change in the number of conversations over the limit.
       shortfall: the change in the number of conversations over the limit that would count if they
         were remembered.
@@ -55,6 +65,7 @@ class UserDayUpdate(NamedTuple):
 
     user_day: UserDay
     added: DayTotals
+    counted: list[Counted]
     over_limit: int
     shortfall: int
 
@@ -91,9 +102,11 @@ class UserDay:
         """
         after = self._changed(rank, profile_of(change.summary), change.sign, limit)
         was, now = self._divided(), after._divided()
+        changed = _changed(was.counted, now.counted)
         return UserDayUpdate(
             after,
-            _added(was.counted, now.counted),
+            _added(changed, now.counted),
+            changed,
             now.over_limit - was.over_limit,
             now.shortfall - was.shortfall,
         )
@@ -170,22 +183,28 @@ class _Divided(NamedTuple):
     shortfall: int
 
 
-def _added(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> DayTotals:
+def _changed(was: Mapping[Remembered, int], now: Mapping[Remembered, int]) -> list[Counted]:
+    """Returns the conversations that count more or less often than before."""
+    return [
+        Counted(known.rank, known.profile, was.get(known, 0), now.get(known, 0))
+        for known in was.keys() | now.keys()
+        if was.get(known) != now.get(known)
+    ]
+
+
+def _added(changed: Iterable[Counted], now: Mapping[Remembered, int]) -> DayTotals:
     """Returns the sums to add to the totals when the set of counted conversations changes."""
     added = DayTotals()
-    changed = [known for known in was.keys() | now.keys() if was.get(known) != now.get(known)]
-    if not changed:
-        return added
-    was_in, is_in = set[Cell](), set[Cell]()
-    for known in changed:
-        before, after = was.get(known, 0), now.get(known, 0)
-        for cell, sums in known.profile.cells(record_key(known.rank)):
+    was_in, is_in, touched = set[Cell](), set[Cell](), set[tuple[Rank, Profile]]()
+    for rank, profile, before, after in changed:
+        touched.add((rank, profile))
+        for cell, sums in profile.cells(record_key(rank)):
             added.add(cell, sums, after - before)
             if before > 0:
                 was_in.add(cell)
             if after > 0:
                 is_in.add(cell)
-    others = [k.profile for k, times in now.items() if times > 0 and was.get(k) == times]
+    others = [k.profile for k, times in now.items() if times > 0 and k[:2] not in touched]
     for cell in cells_without(was_in ^ is_in, others):
         added.add(cell, ONE_USER, 1 if cell in is_in else -1)
     return added

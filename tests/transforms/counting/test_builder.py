@@ -82,7 +82,7 @@ def built(found: list[RankedSummary], builder: CountsBuilder) -> dict[PlaceKey, 
     for each in found:
         if not each[1].user:
             builder.add_user([each])
-    return dict(builder.places())
+    return {key: change.cells for key, change in builder.places()}
 
 
 @settings(deadline=None, max_examples=150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from transforms.counting.contribution import (
     remembered_ids,
     within_limit,
 )
+from transforms.counting.profile import Profile, profile_of
 from transforms.counting.totals import DayTotals
 from transforms.counting.user_day import UserDay
 
@@ -31,26 +33,29 @@ Change = tuple[Rank, SignedSummary]
 
 
 class Ended(NamedTuple):
-    """A user's day after some changes, and the sum of all totals that the changes added."""
+    """A user's day after some changes, and the sum of everything that the changes added."""
 
     day: UserDay
     totals: DayTotals
+    counted: Counter[tuple[Rank, Profile]]
     over_limit: int
     shortfall: int
 
 
 def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
     """Applies changes one after another, and encodes and decodes the day before each change."""
-    ended = Ended(UserDay(), DayTotals(), 0, 0)
+    ended = Ended(UserDay(), DayTotals(), Counter(), 0, 0)
     for rank, change in changes:
-        day, totals, over_limit, shortfall = UserDay.decode(ended.day.encode()).apply(
-            rank, change, limit
+        update = UserDay.decode(ended.day.encode()).apply(rank, change, limit)
+        ended.counted.update(
+            {(each.rank, each.profile): each.after - each.before for each in update.counted}
         )
         ended = Ended(
-            day,
-            ended.totals.add_all(totals),
-            ended.over_limit + over_limit,
-            ended.shortfall + shortfall,
+            update.user_day,
+            ended.totals.add_all(update.added),
+            ended.counted,
+            ended.over_limit + update.over_limit,
+            ended.shortfall + update.shortfall,
         )
         assert ended.totals.get(WHOLE_DAY, NOTHING).conversations <= limit
     return ended
@@ -90,6 +95,8 @@ def test_any_order_of_changes_ends_like_the_batch(
     counted, over_limit = within_limit(left, limit)
     ended = after(changes, limit)
     assert ended.totals == totals_of(counted)
+    assert +ended.counted == Counter((rank, profile_of(s)) for rank, s in counted)
+    assert -ended.counted == Counter()
     assert (ended.over_limit, ended.shortfall) == (over_limit.total(), 0)
 
 
@@ -175,12 +182,12 @@ def test_revisions_do_not_use_up_the_memory() -> None:
 @pytest.mark.parametrize(("before", "then"), [(8, 3), (3, 8)])
 def test_a_limit_may_change_with_an_update(before: int, then: int) -> None:
     """From the next change on, a user's day counts by the new limit."""
-    day, totals, over_limit, _ = after(added(range(20)), before)
+    ended = after(added(range(20)), before)
     (change,) = added([20])
-    _, added_totals, more, shortfall = day.apply(*change, then)
+    update = ended.day.apply(*change, then)
     expected = after(added(range(21)), then)
-    assert totals.add_all(added_totals) == expected.totals
-    assert (over_limit + more, shortfall) == (expected.over_limit, 0)
+    assert ended.totals.add_all(update.added) == expected.totals
+    assert (ended.over_limit + update.over_limit, update.shortfall) == (expected.over_limit, 0)
 
 
 def test_a_user_day_is_a_value() -> None:

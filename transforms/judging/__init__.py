@@ -1,0 +1,4 @@
+"""Chooses the conversations that are judged.
+
+This folder does not use Beam.
+"""

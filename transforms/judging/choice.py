@@ -1,0 +1,102 @@
+"""Chooses the sample of a day from its candidates.
+
+The conversations with the smallest priorities are the sample, as many as the budget allows. Given
+the first priority outside the sample, each conversation is in the sample with a known probability,
+independently of the others, as in Poisson sampling (Duffield, Lund and Thorup 2007, "Priority
+sampling for estimation of arbitrary subset sums"). So the sample has the size of the budget, and it
+is the same for a stream and a batch, and for any order of arrival.
+
+This module does not use Beam.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from schemas.breakdowns import ATTRIBUTES
+from schemas.judged import CandidatesRow, SampleRow, joined_names
+from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from transforms.counting.candidates import RANDOM_SPACE, Candidate, candidates_of_text
+
+
+def choose(rows: Iterable[CandidatesRow], budget: int, attempt: int) -> list[SampleRow]:
+    """Chooses the sample of one day.
+
+    Args:
+      rows: the current candidates of all hours of the day, in any order. If several generations
+        have counted an hour, each has a row.
+      budget: how many conversations to judge.
+      attempt: start of the judging job, microseconds since the epoch.
+
+    Returns:
+      The sample in the order of priority: at most `budget` conversations, or fewer if the day has
+      fewer. If an hour has dropped candidates, none beyond its edge is chosen.
+
+    Raises:
+      ValueError: if the candidates were written by another version, or the rows are of several
+        days or secrets.
+    """
+    sources: dict[Candidate, CandidatesRow] = {}
+    edge = RANDOM_SPACE
+    for row in rows:
+        if row.edge is not None:
+            edge = min(edge, row.edge)
+        for candidate in candidates_of_text(row.candidates):
+            known = sources.get(candidate)
+            if known is None or known.generation < row.generation:
+                sources[candidate] = row
+    _check(sources)
+    ordered = [candidate for candidate in sorted(sources) if candidate.priority < edge]
+    if len(ordered) > budget:
+        edge = ordered[budget].priority
+        # Equal priorities are all out, so that each probability is exact.
+        ordered = [candidate for candidate in ordered[:budget] if candidate.priority < edge]
+    return [_row(candidate, edge, sources[candidate], attempt) for candidate in ordered]
+
+
+def _check(sources: dict[Candidate, CandidatesRow]) -> None:
+    days = {candidate.day_us for candidate in sources}
+    secrets = {row.key_id for row in sources.values()}
+    if len(days) > 1:
+        raise ValueError(f"candidates of one day are needed, got those of {len(days)} days")
+    if len(secrets) > 1:
+        raise ValueError(
+            f"the candidates of a day were counted with {len(secrets)} secrets, so the same "
+            "conversation has several hashes; backfill the day"
+        )
+
+
+def _row(candidate: Candidate, edge: int, source: CandidatesRow, attempt: int) -> SampleRow:
+    profile = candidate.profile
+    traits = profile.traits
+    return SampleRow(
+        day_us=candidate.day_us,
+        conversation=candidate.id.hex(),
+        started_at_us=candidate.started_at_us,
+        breakdowns=json.dumps(dict(zip(ATTRIBUTES, profile.stated, strict=True))),
+        probability=min(1.0, edge * candidate.weight / RANDOM_SPACE),
+        gate_logit=profile.gate_logit,
+        human_messages=traits.human_messages,
+        assistant_messages=traits.assistant_messages,
+        types=joined_names(traits.type_names),
+        use=USES[traits.use],
+        opening_type=_type_name(traits.opening_type),
+        closing_type=_type_name(traits.closing_type),
+        pushback_reasons=joined_names(
+            tuple(
+                reason
+                for bit, reason in enumerate(PUSHBACK_REASONS)
+                if traits.pushback_reasons >> bit & 1
+            )
+        ),
+        sentiment_change_300ths=profile.change if traits.has_change else None,
+        key_id=source.key_id,
+        metrics_version=source.metrics_version,
+        classifier_version=source.classifier_version,
+        attempt=attempt,
+    )
+
+
+def _type_name(index: int) -> str:
+    return TYPES[index] if index >= 0 else NO_TYPE
