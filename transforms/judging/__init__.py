@@ -1,4 +1,4 @@
-"""Chooses the conversations that are judged.
+"""Chooses conversations to be judged, so that few judgements say much about all conversations.
 
 This folder does not use Beam.
 """

@@ -1,0 +1,86 @@
+"""Finds the limits of a judged share or mean; see `transforms.estimation.judged`.
+
+This module does not use Beam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from transforms.estimation.equation import Equation
+from transforms.estimation.moments import WHOLE
+from transforms.estimation.proportions import Floats, Z
+
+_HALVINGS: Final = 50
+_NO_SKEWNESS: Final = 1e-6
+
+
+class Judged(NamedTuple):
+    """Estimates with their 95 % intervals, float64 (k,); NaN where there are too few judgements."""
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+
+
+class Deviation(NamedTuple):
+    """How far the sum may be from 0.
+
+    Attributes:
+      variance, third: its second and third cumulant.
+      more, fewer: what one more conversation of typical weight adds in either direction.
+    """
+
+    variance: Floats
+    third: Floats
+    more: Floats
+    fewer: Floats
+
+    def above(self) -> Floats:
+        """Returns by how much the expected sum may be larger than the sum."""
+        return _reach(self.variance, self.third, self.more)
+
+    def below(self) -> Floats:
+        """Returns by how much the expected sum may be smaller than the sum."""
+        return _reach(self.variance, -self.third, self.fewer)
+
+
+def solve(equation: Equation, deviate: Callable[[Floats], Deviation]) -> Judged:
+    """Returns the estimates, and the values that the sum is not too far from by bisection."""
+    estimate, whole = equation.estimate, equation.moments.first[WHOLE]
+    low, high = np.full_like(estimate, equation.range.low), estimate
+    lower, upper = estimate, np.full_like(estimate, equation.range.high)
+    for _ in range(_HALVINGS):
+        middle = (low + lower) / 2
+        is_in = whole * (estimate - middle) <= deviate(middle).below()
+        low, lower = np.where(is_in, low, middle), np.where(is_in, middle, lower)
+        middle = (high + upper) / 2
+        is_in = whole * (middle - estimate) <= deviate(middle).above()
+        high, upper = np.where(is_in, middle, high), np.where(is_in, upper, middle)
+    is_known = np.isfinite(estimate)
+    return Judged(estimate, *(np.where(is_known, x, np.nan) for x in (lower, high)))
+
+
+def _reach(variance: Floats, third: Floats, more: Floats) -> Floats:
+    """Returns the distance of the upper limit, with one more conversation."""
+    variance = variance + more**2
+    error = np.sqrt(variance)
+    skewness = np.divide(third + more**3, error**3, out=np.zeros_like(error), where=error > 0)
+    # Wilson and Hilferty: skewness is 1 / sqrt(shape) of the gamma distribution.
+    skewness = np.clip(skewness, -1.0, 1.0)
+    cube = np.maximum(1 - skewness**2 / 9 + Z * skewness / 3, 0.0) ** 3
+    is_skew = np.abs(skewness) > _NO_SKEWNESS
+    limit = np.divide(cube - 1, skewness, out=np.full_like(cube, Z), where=is_skew)
+    distance: Floats = more + error * limit
+    return distance
+
+
+def typical(squares: Floats, heaviest: Floats, number: Floats) -> Floats:
+    """Returns the root mean square of some weights and the largest one."""
+    found: Floats = np.sqrt(
+        (np.maximum(squares, 0.0) + heaviest**2) / (np.maximum(number, 0.0) + 1)
+    )
+    return found

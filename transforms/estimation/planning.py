@@ -1,0 +1,149 @@
+"""Says beforehand how many judgements buy which width of the interval.
+
+The gate's logits are modelled by two normal distributions of equal spread, as far apart as the
+gate's AUC says (the binormal model: Hanley 1988). The threshold is set where the recall or the
+false alarms are as given, for each of the two. The weights are those of
+`transforms.judging.allocation`, for a gate that is calibrated. The expected sums over a
+sample then go through the same estimator as those of a real sample.
+
+This module does not use Beam.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from transforms.estimation.equation import Known
+from transforms.estimation.judged import share_from
+from transforms.estimation.moments import Sample, moments_of
+from transforms.estimation.proportions import Floats
+from transforms.judging.allocation import HIGHEST, LOWEST, weight
+
+PRIOR: Final = 0.03
+"""The share for which the gate is calibrated."""
+
+_NORMAL: Final = NormalDist()
+_LOGITS: Final = np.arange(LOWEST, HIGHEST + 1) / 8
+_WEIGHTS: Final = np.array([weight(logit, 0, False) for logit in range(LOWEST, HIGHEST + 1)])
+_HALVINGS: Final = 60
+
+
+class Traffic(NamedTuple):
+    """What is expected of conversations and classifier.
+
+    Attributes:
+      conversations: their number.
+      share: the true share, above 0 and below 1.
+      recall, false_alarms: the classifier's rates.
+      auc: the probability that the gate's logit of an affective conversation is above that of
+        another one; above one half and below 1.
+      variance: variance of the noise on the published counts.
+
+    Raises:
+      ValueError: by the functions of this module, if a number is out of range.
+    """
+
+    conversations: int
+    share: float
+    recall: float
+    false_alarms: float
+    auc: float
+    variance: float = 4.0
+
+
+def expected_half_width(traffic: Traffic, judgements: int) -> float:
+    """Returns half the width of the expected 95 % interval of the share.
+
+    Raises:
+      ValueError: if a number of `traffic` is out of range, or if there are fewer than 1 judgements.
+    """
+    _check(traffic)
+    if judgements < 1:
+        raise ValueError(f"judgements must be at least 1, got {judgements}")
+    chance, is_in, said = _cells(traffic)
+    probability = _probabilities(traffic, chance, judgements)
+    number = chance * traffic.conversations
+    sample = Sample(
+        np.tile(probability, 4),
+        np.repeat(is_in, len(_LOGITS))[:, None],
+        np.repeat(said, len(_LOGITS))[:, None],
+        np.ones((number.size, 1)),
+        np.ones((number.size, 1)),
+    )
+    moments = moments_of(sample, (number * probability).ravel())
+    everything = float(traffic.conversations)
+    counted = (said * chance.sum(axis=1)).sum() * everything
+    known = Known(np.array([counted]), np.array([everything]), traffic.variance, traffic.variance)
+    found = share_from(moments, known)
+    return float(found.high[0] - found.low[0]) / 2
+
+
+def judgements_needed(traffic: Traffic, half_width: float) -> int | None:
+    """Returns the fewest judgements with at most this half-width; None if all do not reach it.
+
+    Raises:
+      ValueError: if a number of `traffic` is out of range, or if the half-width is not above 0.
+    """
+    if not half_width > 0:
+        raise ValueError(f"half_width must be positive, got {half_width}")
+    low, high = _FEWEST, traffic.conversations
+    if not expected_half_width(traffic, high) <= half_width:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        is_enough = expected_half_width(traffic, middle) <= half_width
+        low, high = (low, middle) if is_enough else (middle + 1, high)
+    return low
+
+
+_FEWEST: Final = 15
+
+
+def _check(traffic: Traffic) -> None:
+    if traffic.conversations < 1:
+        raise ValueError(f"conversations must be at least 1, got {traffic.conversations}")
+    for name in ("share", "recall", "false_alarms"):
+        value = getattr(traffic, name)
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be above 0 and below 1, got {value}")
+    if not 0.5 < traffic.auc < 1:
+        raise ValueError(f"auc must be above 0.5 and below 1, got {traffic.auc}")
+
+
+def _cells(traffic: Traffic) -> tuple[Floats, Floats, Floats]:
+    """Returns the shares of conversations by truth and decision and by logit, float64 (4, 256).
+
+    Also returns the truth and the decision of each of the four rows.
+    """
+    gap = math.sqrt(2) * _NORMAL.inv_cdf(traffic.auc)
+    # With these means and spreads, the logit is the log odds at the prior.
+    middle = math.log(PRIOR / (1 - PRIOR))
+    rows = []
+    for share, mean, said in (
+        (traffic.share, middle + gap**2 / 2, traffic.recall),
+        (1 - traffic.share, middle - gap**2 / 2, traffic.false_alarms),
+    ):
+        spread = NormalDist(mean, gap)
+        edges = [-math.inf, *(_LOGITS[1:] - 1 / 16).tolist(), math.inf]
+        below = np.array([spread.cdf(edge) for edge in edges])
+        counted = np.maximum(below - (1 - said), 0.0)
+        yes = np.diff(counted)
+        rows += [share * yes, share * (np.diff(below) - yes)]
+    return np.array(rows), np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+
+
+def _probabilities(traffic: Traffic, chance: Floats, judgements: int) -> Floats:
+    """Returns the probability of being judged by logit, float64 (256,)."""
+    share = chance.sum(axis=0)
+    wanted = min(1.0, judgements / traffic.conversations)
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_enough = (share * np.minimum(1.0, middle * _WEIGHTS)).sum() >= wanted
+        low, high = (low, middle) if is_enough else (middle, high)
+    found: Floats = np.minimum(1.0, high * _WEIGHTS)
+    return found
