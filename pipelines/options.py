@@ -132,8 +132,8 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         default=_DEFAULT.firings.counts,
         metavar="2m",
-        help="how often to write the counts that change, in processing time. A longer period writes "
-        "fewer rows (default 2m)",
+        help="how often to write the counts that change, in processing time. A longer period "
+        "writes fewer rows (default 2m)",
     )
     _add_conversation_life(group)
     group.add_argument(

@@ -27,6 +27,7 @@ MEAN_CHANGE: Final = "mean_change"
 COUNTED: Final = "counted"
 RAW: Final = "raw"
 CORRECTED: Final = "corrected"
+JUDGED: Final = "judged"
 """Values of the column `method`."""
 
 
@@ -41,6 +42,8 @@ class PublicationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
       key_id: identifies the secret that decided the noise.
       aggregates, figures: number of rows in each table.
       generations: how many jobs counted the window, one after another.
+      judge: who judged a sample of the conversations, and its version; empty if nobody did.
+      judgements: how many judged conversations the figures are made from, rounded down.
     """
 
     publication: str
@@ -57,6 +60,8 @@ class PublicationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     aggregates: int
     figures: int
     generations: int = 1
+    judge: str = ""
+    judgements: int = 0
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -83,9 +88,10 @@ class FigureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
       conversations: published number of conversations of the part, or of those with a mean.
       whole_conversations: published number of the whole; None for a mean.
       raw: the share in [0, 1] as classified, or the mean change in points of the scale -1..+1.
-      corrected: the share corrected for the classifier's errors; None if there is no correction.
+      corrected: the share or mean corrected for the classifier's errors, by a judged sample or by
+        measured rates; None if there is no correction.
       low, high: the interval of `corrected`, or of `raw` if there is no correction.
-      method: `COUNTED`, `RAW` or `CORRECTED`.
+      method: `COUNTED`, `RAW`, `CORRECTED` or `JUDGED`.
     """
 
     publication: str
@@ -154,6 +160,10 @@ PUBLICATIONS: Final = Table(
         Column("figures", "INT64", "Number of the publication's rows in figures."),
         Column("generations", "INT64", "How many jobs counted the window, one after another. With "
                "more than one, it is not corrected, because users can't be added up."),
+        Column("judge", "STRING", "Who judged a sample of the conversations, and its version; "
+               "empty if nobody did."),
+        Column("judgements", "INT64", "How many judged conversations the figures are made from, "
+               "rounded down to a multiple of min_users."),
     ),
     record=PublicationRow,
     partition_by="window_start",
@@ -189,7 +199,8 @@ FIGURES: Final = Table(
     description=(
         "One figure: a share of conversations or a mean change of mood, for one window and one "
         "value of one breakdown, with its 95 % interval and the method. Made from the published "
-        "numbers only. Append-only; read it through the view figures_current."
+        "numbers and, if the method is judged, from a judged sample. Append-only; read it through "
+        "the view figures_current."
     ),
     columns=(
         *_PUBLICATION,
@@ -207,14 +218,15 @@ FIGURES: Final = Table(
                "null for a mean.", False),
         Column("raw", "FLOAT64", "The share, in 0..1, as the classifier gave the labels; or the "
                "mean."),
-        Column("corrected", "FLOAT64", "The share corrected by the classifier's measured error "
-               "rates; null if they do not support a correction.", False),
+        Column("corrected", "FLOAT64", "The share or mean corrected for the classifier's errors; "
+               "null if it can't be.", False),
         Column("low", "FLOAT64", "Lower end of the 95 % interval of corrected, or of raw if "
-               "corrected is null. It covers chance in the conversations, in the rates and in the "
-               "noise."),
+               "corrected is null. It covers chance in the conversations, in the rates or in the "
+               "judged sample, and in the noise."),
         Column("high", "FLOAT64", "Upper end of the interval."),
         Column("method", "STRING", "counted: no label is involved. raw: as classified. corrected: "
-               "by error rates that were measured elsewhere."),
+               "by error rates that were measured elsewhere. judged: by a judged sample of these "
+               "conversations."),
     ),
     record=FigureRow,
     partition_by="window_start",

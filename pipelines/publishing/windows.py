@@ -19,7 +19,9 @@ from transforms.counting.places import (
 )
 from transforms.counting.windows import Window
 from transforms.estimation.figures import figures_of
+from transforms.estimation.judged_figures import NO_SAMPLE, JudgedSample, Noise, sample_for
 from transforms.estimation.rates import load_measured
+from transforms.judging.conversations import JudgedConversation
 from transforms.publishing.policy import Policy
 from transforms.publishing.publication import Provenance, Published, kept_because, publish
 from transforms.publishing.rows import UNPUBLISHED, PublicationRows, Standing, rows_of
@@ -62,6 +64,7 @@ def publish_windows(
     standings: Mapping[Window, Standing],
     policy: Policy,
     attempt: int,
+    judged: Sequence[JudgedConversation] = (),
 ) -> Batch:
     """Makes the publications of some windows.
 
@@ -70,6 +73,8 @@ def publish_windows(
       standings: what is published of each window. Unpublished windows are not in it.
       policy: how to protect the numbers.
       attempt: when this attempt began, microseconds since the epoch.
+      judged: the judged conversations of the windows, and of the days that lend theirs; see
+        `judged_figures.sample_for`.
 
     Returns:
       The rows of all windows that were not published before, or whose published cells change. A
@@ -82,15 +87,15 @@ def publish_windows(
     for window, rows in sorted(by_window.items()):
         standing = standings.get(window, UNPUBLISHED)
         last = standing.last
-        provenance = provenance_of(rows)
+        sample = sample_for(window, judged)
+        provenance = with_judge(provenance_of(rows), sample.inside, policy)
         if "," in provenance.key_id:
             # Each secret gives a user another hash, so the user would be counted twice.
             batch.kept.append(f"{window.kind} {window.name} was counted with several secrets")
             continue
         reason = kept_because(last, policy, provenance) if last else None
         if last and reason and not standing.is_withdrawn:
-            batch.kept.append(f"{last.name} stays as it is: {reason}")
-            continue
+            batch.kept.append(f"{last.name} keeps its numbers: {reason}")
         published = publish(
             window,
             counts_of(rows),
@@ -100,18 +105,31 @@ def publish_windows(
             is_withdrawn=standing.is_withdrawn,
         )
         if published is not None:
-            batch.add(rows_of(published, attempt, figure_rows(published, attempt)))
+            batch.add(rows_of(published, attempt, figure_rows(published, attempt, sample)))
     return batch
 
 
-def figure_rows(published: Published, attempt: int) -> list[FigureRow]:
+def figure_rows(
+    published: Published, attempt: int, judged: JudgedSample = NO_SAMPLE
+) -> list[FigureRow]:
     """Returns the figures of a publication as rows."""
     measured = load_measured(published.provenance.classifier_version)
-    figures = figures_of(published.cells, published.policy.variance, measured)
+    noise = Noise(published.policy.variance, published.policy.max_noise)
+    figures = figures_of(published.cells, noise, measured, judged)
     return [
         FigureRow(published.name, attempt, *published.window, **figure._asdict())
         for figure in figures
     ]
+
+
+def with_judge(
+    provenance: Provenance, judged: Sequence[JudgedConversation], policy: Policy
+) -> Provenance:
+    """Adds to a window's provenance who judged its conversations, and how many."""
+    judgements = len(judged) // policy.min_users * policy.min_users
+    if not judgements:
+        return provenance
+    return provenance._replace(judge=judged[0].judge, judgements=judgements)
 
 
 def counts_of(rows: Iterable[CountsRow]) -> WindowCounts:

@@ -22,22 +22,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import isnan
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from schemas.published import CORRECTED, COUNTED, MEAN_CHANGE, RAW, SHARE
+from schemas.published import CORRECTED, COUNTED, JUDGED, MEAN_CHANGE, RAW, SHARE
 from transforms.counting.places import Place
 from transforms.estimation.estimates import ShareEstimates, estimate_shares
 from transforms.estimation.grid import Grid, grid_of
+from transforms.estimation.judged_figures import (
+    NO_SAMPLE,
+    WITH_CHANGE,
+    JudgedSample,
+    Noise,
+    estimate_judged,
+)
 from transforms.estimation.means import mean_change
+from transforms.estimation.proportions import Interval, preferred
 from transforms.estimation.rates import Rates
 from transforms.estimation.shares import SHARES, Share
 from transforms.facets.facet import Correction
-from transforms.facets.registry import SLICES, SUMMING_CHANGE
+from transforms.facets.registry import SLICES
 from transforms.publishing.publication import PublishedSums
-
-_WITH_CHANGE: Final = sorted(SUMMING_CHANGE)
 
 
 class Figure(NamedTuple):
@@ -61,75 +67,87 @@ class Figure(NamedTuple):
 
 def figures_of(
     cells: Mapping[Place, Mapping[int, PublishedSums]],
-    noise_variance: float,
+    noise: Noise,
     measured: Rates | None,
+    judged: JudgedSample = NO_SAMPLE,
 ) -> list[Figure]:
     """Makes the figures of a window.
 
     Args:
       cells: the published cells: place -> slice index -> sums. The index points into
         `registry.SLICES`.
-      noise_variance: variance of the noise of a count, as in `Policy`.
+      noise: the noise of a count.
       measured: the classifier's measured error rates. None if there are none, or if several
         classifiers labelled the conversations.
+      judged: the window's judged sample. Wherever enough conversations are judged, they take the
+        place of the error rates.
 
     Returns:
       The shares of all places and then the means, each in the order of breakdown, value and facet.
       It does not depend on the order of `cells`.
     """
     grid = grid_of(cells)
-    shares = estimate_shares(grid, noise_variance, measured)
-    return [*_share_figures(grid, shares), *_mean_figures(grid, noise_variance)]
+    shares = estimate_shares(grid, noise.variance, measured)
+    estimates = estimate_judged(grid, judged, noise)
+    return [
+        *_share_figures(grid, shares, estimates.shares),
+        *_mean_figures(grid, noise.variance, estimates.means),
+    ]
 
 
-def _share_figures(grid: Grid, found: ShareEstimates) -> Iterator[Figure]:
-    is_corrected = np.isfinite(found.corrected.share)
-    low = np.where(is_corrected, found.corrected.low, found.raw.low)
-    high = np.where(is_corrected, found.corrected.high, found.raw.high)
-    rows, columns = np.nonzero(np.isfinite(found.raw.share))
-    arrays = (found.parts, found.wholes, found.raw.share, found.corrected.share, low, high)
+def _share_figures(grid: Grid, found: ShareEstimates, judged: Interval) -> Iterator[Figure]:
+    best = preferred(judged, preferred(found.corrected, found.raw))
+    is_judged, has_raw = np.isfinite(judged.share), np.isfinite(found.raw.share)
+    corrected = np.where(is_judged, judged.share, found.corrected.share)
+    rows, columns = np.nonzero(has_raw)
+    arrays = (
+        found.parts, found.wholes, found.raw.share, corrected, best.low, best.high, is_judged,
+    )  # fmt: skip
     values = (array[rows, columns].tolist() for array in arrays)
     names = grid.names()
-    for row, column, part, whole, raw, corrected, lowest, highest in zip(
+    for row, column, part, whole, raw, share, low, high, by_judge in zip(
         rows.tolist(), columns.tolist(), *values, strict=True
     ):
         breakdown, value = names[row]
-        share: Share = SHARES[column]
-        has_correction = not isnan(corrected)
-        if share.correction is Correction.COUNTED:
+        declared: Share = SHARES[column]
+        if declared.correction is Correction.COUNTED:
             method = COUNTED
+        elif by_judge:
+            method = JUDGED
         else:
-            method = CORRECTED if has_correction else RAW
+            method = RAW if isnan(share) else CORRECTED
         yield Figure(
             breakdown,
             value,
             SHARE,
-            *share.part,
-            *share.whole,
+            *declared.part,
+            *declared.whole,
             int(part),
             int(whole),
             raw,
-            corrected if has_correction else None,
-            lowest,
-            highest,
+            None if isnan(share) else share,
+            low,
+            high,
             method,
         )
 
 
-def _mean_figures(grid: Grid, variance: float) -> Iterator[Figure]:
+def _mean_figures(grid: Grid, variance: float, judged: Interval) -> Iterator[Figure]:
     conversations, change, squares = (
-        sums[:, _WITH_CHANGE] for sums in (grid.conversations, grid.change, grid.squares)
+        sums[:, WITH_CHANGE] for sums in (grid.conversations, grid.change, grid.squares)
     )
     conversations = np.where(conversations > 0, conversations, np.nan)
     found = mean_change(conversations, change, squares, variance)
+    best = preferred(judged, Interval(*found))
     rows, columns = np.nonzero(np.isfinite(found.mean))
-    values = (array[rows, columns].tolist() for array in (conversations, *found))
+    arrays = (conversations, found.mean, judged.share, best.low, best.high)
+    values = (array[rows, columns].tolist() for array in arrays)
     names = grid.names()
-    for row, column, count, mean, low, high in zip(
+    for row, column, count, mean, by_judge, low, high in zip(
         rows.tolist(), columns.tolist(), *values, strict=True
     ):
         breakdown, value = names[row]
-        facet, group = SLICES[_WITH_CHANGE[column]]
+        facet, group = SLICES[WITH_CHANGE[column]]
         yield Figure(
             breakdown,
             value,
@@ -141,8 +159,8 @@ def _mean_figures(grid: Grid, variance: float) -> Iterator[Figure]:
             int(count),
             None,
             mean,
-            None,
+            None if isnan(by_judge) else by_judge,
             low,
             high,
-            RAW,
+            RAW if isnan(by_judge) else JUDGED,
         )

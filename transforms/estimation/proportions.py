@@ -33,6 +33,12 @@ class Interval(NamedTuple):
     high: Floats
 
 
+def preferred(first: Interval, second: Interval) -> Interval:
+    """Returns the first estimate wherever it is known, and otherwise the second."""
+    is_known = np.isfinite(first.share)
+    return Interval(*(np.where(is_known, a, b) for a, b in zip(first, second, strict=True)))
+
+
 class QuotientNoise(NamedTuple):
     """The variance that noise adds to part / whole, if the true share is p.
 

@@ -31,12 +31,25 @@ class Provenance(NamedTuple):
       classifier_version: version of the classifier's weights; several are separated by commas.
       generations: how many jobs counted the window, one after another. With more than one, the
         numbers of users are lower bounds.
+      judge: who judged a sample of the conversations; empty if nobody did.
+      judgements: how many judged conversations the figures are made from, rounded down to a
+        multiple of `min_users`.
     """
 
     key_id: str
     metrics_version: str
     classifier_version: str
     generations: int = 1
+    judge: str = ""
+    judgements: int = 0
+
+    def is_judged_better(self, last: Provenance, min_users: int) -> bool:
+        """Tells whether there are new judgements of at least `min_users` conversations.
+
+        Two publications of a window never differ by the judgements of fewer.
+        """
+        is_same = self.judge == last.judge
+        return self.judgements > (last.judgements + min_users if is_same else 0)
 
 
 class PublishedSums(NamedTuple):
@@ -118,18 +131,23 @@ def publish(
 
     Returns:
       The publication. None if nothing changes, or if `kept_because` gives a reason. A first
-      publication is never None; it may have no cells.
+      publication is never None; it may have no cells. If only the judgements are new, all cells
+      keep their basis.
     """
     kept = None if last is None else kept_because(last, policy, provenance)
     if last is None or (kept and is_withdrawn):
         folded = fold_values(counts, (), policy.max_values)
         basis = new_basis(folded, {}, {}, policy)
         return Published(window, last.version + 1 if last else 1, policy, provenance, basis)
-    if kept:
+    is_judged = provenance.is_judged_better(last.provenance, policy.min_users)
+    if kept and not is_judged:
         return None
+    if kept:
+        judged = last.provenance._replace(judge=provenance.judge, judgements=provenance.judgements)
+        return replace(last, version=last.version + 1, provenance=judged)
     folded = fold_values(counts, last.basis, policy.max_values)
     basis = new_basis(folded, last.basis, last.past, policy)
-    if basis == last.basis and not is_withdrawn:
+    if basis == last.basis and not is_withdrawn and not is_judged:
         return None
     past = extended_past(last.past, last.basis, basis)
     both = _joined(last.provenance, provenance)

@@ -74,6 +74,8 @@ def rows_of(published: Published, attempt: int, figures: Sequence[FigureRow]) ->
         len(aggregates),
         len(figures),
         published.provenance.generations,
+        published.provenance.judge,
+        published.provenance.judgements,
     )
     return PublicationRows(receipt, aggregates, list(figures), basis_rows(published, attempt))
 
@@ -140,6 +142,8 @@ def standing_of(receipts: Iterable[PublicationRow], bases: Iterable[BasisRow]) -
             current.metrics_version,
             current.classifier_version,
             current.generations,
+            current.judge,
+            current.judgements,
         ),
         basis,
         past,

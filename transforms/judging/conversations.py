@@ -1,0 +1,150 @@
+"""Joins the sample with its judgements: what the classifier and the judge say about the same text.
+
+This module does not use Beam.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from schemas.breakdowns import ATTRIBUTES
+from schemas.judged import (
+    JudgedLabels,
+    JudgementRow,
+    SampleRow,
+    judgement_labels,
+    split_names,
+)
+from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from transforms.classifiers.interface import NO_INDEX
+from transforms.conversation.summary import MIN_MESSAGES_FOR_CHANGE
+from transforms.counting.cells import DAY_US
+from transforms.counting.profile import Profile
+from transforms.facets.facet import Traits
+
+CHANGE_UNITS_PER_POINT: Final = 300
+_KEY_DIGITS: Final = 8
+
+
+class JudgedConversation(NamedTuple):
+    """One judged conversation.
+
+    Attributes:
+      started_at_us: when it began.
+      probability: the probability with which it was sampled.
+      key: a secret number from 0 to 2**32 - 1. The keys of the conversations that a judged number
+        is made from add up to the key of its noise.
+      said: what the classifier says. Its hour, its values and its length are facts.
+      truth: what the judge says, with the same facts.
+      judge: name and version of the judge.
+    """
+
+    started_at_us: int
+    probability: float
+    key: int
+    said: Profile
+    truth: Profile
+    judge: str
+
+    @property
+    def has_change(self) -> bool:
+        """Whether both the classifier and the judge give a change of mood."""
+        return self.said.traits.has_change and self.truth.traits.has_change
+
+
+def join(
+    sample: Iterable[SampleRow], judgements: Iterable[JudgementRow]
+) -> list[JudgedConversation]:
+    """Joins a sample with its judgements, in the order of start and hash.
+
+    Args:
+      sample: rows of the sample.
+      judgements: the current judgements, by one judge. Those of conversations that are not in the
+        sample, and those without labels, are left out.
+
+    Raises:
+      ValueError: if there are judgements of several judges.
+    """
+    rows = list(judgements)
+    judges = {judge_name(row) for row in rows}
+    if len(judges) > 1:
+        raise ValueError(f"judgements of one judge are needed, got those of {sorted(judges)}")
+    labels = {(row.conversation, row.started_at_us): (row, judgement_labels(row)) for row in rows}
+    found = []
+    for each in sorted(sample, key=lambda row: (row.started_at_us, row.conversation)):
+        row, said = labels.get((each.conversation, each.started_at_us), (None, None))
+        if row is not None and said is not None:
+            found.append(_joined(each, said, judge_name(row)))
+    return found
+
+
+def judge_name(row: JudgementRow) -> str:
+    """Returns name and version of the judge, e.g. `llm 3f2a`."""
+    return f"{row.judge} {row.judge_version}"
+
+
+def _joined(row: SampleRow, labels: JudgedLabels, judge: str) -> JudgedConversation:
+    said = _said(row)
+    return JudgedConversation(
+        row.started_at_us,
+        row.probability,
+        # The first half of the hash decides whether the conversation is sampled.
+        int(row.conversation[-_KEY_DIGITS:], 16),
+        said,
+        _truth(said, labels),
+        judge,
+    )
+
+
+def _said(row: SampleRow) -> Profile:
+    values: dict[str, str] = json.loads(row.breakdowns)
+    traits = Traits(
+        human_messages=row.human_messages,
+        assistant_messages=row.assistant_messages,
+        types=_mask(split_names(row.types), TYPES),
+        use=USES.index(row.use),
+        opening_type=_type_index(row.opening_type),
+        closing_type=_type_index(row.closing_type),
+        has_change=row.sentiment_change_300ths is not None,
+        pushback_reasons=_mask(split_names(row.pushback_reasons), PUSHBACK_REASONS),
+    )
+    return Profile(
+        row.started_at_us % DAY_US,
+        tuple(values[name] for name in ATTRIBUTES),
+        traits,
+        row.sentiment_change_300ths or 0,
+        row.gate_logit,
+    )
+
+
+def _truth(said: Profile, labels: JudgedLabels) -> Profile:
+    change = _change(said.traits.human_messages, labels)
+    traits = said.traits._replace(
+        types=_mask(labels.types, TYPES),
+        use=USES.index(labels.use),
+        opening_type=_type_index(labels.opening_type),
+        closing_type=_type_index(labels.closing_type),
+        has_change=change is not None,
+        pushback_reasons=_mask(labels.pushback_reasons, PUSHBACK_REASONS),
+    )
+    return said._replace(traits=traits, change=change or 0)
+
+
+def _change(human_messages: int, labels: JudgedLabels) -> int | None:
+    if (
+        human_messages < MIN_MESSAGES_FOR_CHANGE
+        or labels.mood_start is None
+        or labels.mood_end is None
+    ):
+        return None
+    return round((labels.mood_end - labels.mood_start) * CHANGE_UNITS_PER_POINT)
+
+
+def _mask(names: Iterable[str], known: tuple[str, ...]) -> int:
+    return sum(1 << known.index(name) for name in names)
+
+
+def _type_index(name: str) -> int:
+    return NO_INDEX if name == NO_TYPE else TYPES.index(name)
