@@ -82,6 +82,8 @@ setup(
         "schemas": ["*.proto", "*.avsc", "*.pyi", "views/*.sql"],
         "transforms.classifiers.ngram": ["*.npz", "*.json"],
         "transforms.estimation": ["*.json"],
+        "pipelines.judges": ["*.json"],
+        "pipelines.labelling": ["templates/*"],
         "pipelines.report": ["templates/*"],
         "pipelines.simulator": ["*.jsonl"],
     },

@@ -15,6 +15,7 @@ from pipelines.commands.create import add_create
 from pipelines.commands.dead_letters import add_dead_letters
 from pipelines.commands.forget import add_forget
 from pipelines.commands.import_export import add_import
+from pipelines.commands.judging.label import add_label
 from pipelines.commands.replay import add_replay
 from pipelines.commands.report import add_report
 from pipelines.commands.run import add_run
@@ -24,7 +25,7 @@ from pipelines.terminal.flags import underscored
 
 _COMMANDS: Final = (
     add_run, add_import, add_simulate, add_report, add_classify,
-    add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget,
+    add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget, add_label,
 )  # fmt: skip
 _BLAS_THREADS: Final = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """NumPy's number of threads, which it and each worker process read when they import it.
@@ -40,6 +41,7 @@ examples:
   undertone import conversations.json --output mine.avro
   undertone run --input mine.avro --output run/ --own_data
   undertone classify chats.jsonl --output classified.jsonl
+  undertone label chats.jsonl --reader ana --labels labels.jsonl
   undertone replay --input 'archive/*.avro' --topic projects/my-project/topics/events
   undertone create --dataset my-project.undertone
   undertone status --dataset my-project.undertone --watch

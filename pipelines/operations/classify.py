@@ -23,7 +23,9 @@ from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import LONG_OVER, judge, sentiment_ends
 
 _CONVERSATIONS_A_BATCH: Final = 512
-_IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}
+IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}
+"""The roles of turns; None marks those that are neither by a person nor by the assistant."""
+
 _DIGITS: Final = 4
 
 
@@ -59,9 +61,9 @@ def read_conversations(lines: Iterable[bytes], source: str) -> Iterator[Conversa
                 f'{source} line {number} is not a conversation; write {{"id": …, "turns": '
                 '[{"role": "human", "text": …}, …]} on each line'
             ) from None
-        if any(turn.role not in _IS_HUMAN for turn in conversation.turns):
+        if any(turn.role not in IS_HUMAN for turn in conversation.turns):
             raise InputError(
-                f"{source} line {number} has a role other than {', '.join(_IS_HUMAN)}; rename it"
+                f"{source} line {number} has a role other than {', '.join(IS_HUMAN)}; rename it"
             )
         yield conversation
 
@@ -113,17 +115,15 @@ def _states(
 ) -> list[ConversationState]:
     messages = [
         # These hashes are only compared with each other, so they need no secret.
-        PseudonymousMessage(
-            b"", _hash(at), "", bool(_IS_HUMAN[turn.role]), turn.text, at, _UNSTATED
-        )
+        PseudonymousMessage(b"", _hash(at), "", bool(IS_HUMAN[turn.role]), turn.text, at, _UNSTATED)
         for conversation in conversations
         for at, turn in enumerate(conversation.turns)
-        if _IS_HUMAN[turn.role] is not None
+        if IS_HUMAN[turn.role] is not None
     ]
     scored = iter(score_messages(messages, classifier)) if messages else iter(())
     return [
         ConversationState.of(
-            next(scored) for turn in conversation.turns if _IS_HUMAN[turn.role] is not None
+            next(scored) for turn in conversation.turns if IS_HUMAN[turn.role] is not None
         )
         for conversation in conversations
     ]
