@@ -35,6 +35,7 @@ from pipelines.sinks.database import (
 from pipelines.sinks.write import write_parquet
 from pipelines.sources.files import ReadFiles, literal_or_pattern
 from pipelines.terminal.full_disk import writing_to
+from schemas.counts import BASES
 from schemas.failures import InputError
 from schemas.tables import METRICS_VERSION, RESTRICTED_TABLES
 from schemas.wire.values import lists_of
@@ -106,6 +107,38 @@ def run_local(
         write_report(fresh)
         _replace(folder, fresh, Path(scratch) / "replaced")
     return Run(shown, shown / REPORT_FILE, ledger, (finished_at_us - started_at_us) / 1e6)
+
+
+def republish(folder: Path, policy: Policy, attempt: int) -> None:
+    """Publishes every window of a finished run again, and writes tables, databases and report.
+
+    Each file is replaced as a whole. No file that holds what was counted or judged is touched, so
+    after a crash it is enough to call this function again.
+
+    Args:
+      folder: output folder of the run.
+      policy: how to protect the published numbers.
+      attempt: the current time, microseconds since the epoch.
+
+    Raises:
+      InputError: if a table is of another version, or a disk is full.
+    """
+    shown, folder = folder, folder.resolve()
+    with (
+        writing_to(shown),
+        tempfile.TemporaryDirectory(prefix=".undertone-", dir=folder.parent) as scratch,
+    ):
+        fresh = Path(scratch) / "run"
+        kept = Path(RESTRICTED_FOLDER) / TABLES_FOLDER
+        shutil.copytree(folder / kept, fresh / kept)
+        shutil.copy2(folder / RUN_FILE, fresh / RUN_FILE)
+        publish_folder(fresh, policy, attempt)
+        build_databases(fresh)
+        write_report(fresh)
+        made = {fresh / DATABASE_FILE, fresh / RESTRICTED_FOLDER / DATABASE_FILE}
+        made |= {*(fresh / TABLES_FOLDER).iterdir(), *(fresh / kept).glob(f"{BASES.name}-*")}
+        for file in (*sorted(made), fresh / REPORT_FILE):
+            os.replace(file, folder / file.relative_to(fresh))
 
 
 def _count(read: ReadFiles, settings: Settings, parts: Path, options: PipelineOptions) -> None:

@@ -36,14 +36,8 @@ def add_settings_arguments(
         add_auto_classifier_argument(group)
     else:
         _add_classifier(group, tuple(CLASSIFIERS), _CLASSIFIER_HELP, "default")
-    group.add_argument(
-        "--session_gap",
-        type=duration,
-        default=_DEFAULT.session_gap,
-        metavar="24h",
-        help="idle time after which a conversation id starts a new conversation (default 24h)",
-    )
-    _add_allowed_lateness(group)
+    add_session_gap(group)
+    add_allowed_lateness(group)
     group.add_argument(
         "--max_conversations_per_user",
         type=int,
@@ -59,7 +53,7 @@ def add_settings_arguments(
         metavar="500",
         help="how many conversations of a day can be judged; see pipelines.judge (default 500)",
     )
-    _add_max_event_bytes(group)
+    add_max_event_bytes(group)
     group.add_argument(
         "--values",
         action="extend",
@@ -166,7 +160,7 @@ def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         required=True,
         action="extend",
-        type=_patterns,
+        type=patterns,
         metavar="gs://bucket/events/%Y/%m/%d/*.avro",
         help="files of events: .avro, .jsonl or .jsonl.gz. %%Y, %%m, %%d and %%H stand for the UTC "
         "year, month, day and hour of publishing, and select the files to read. A pattern without "
@@ -211,8 +205,8 @@ def add_switch(parser: argparse._ActionsContainer, name: str, help_: str) -> Non
 def add_limits_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that decide which events a stream refuses."""
     group = parser.add_argument_group("how to count")
-    _add_allowed_lateness(group)
-    _add_max_event_bytes(group)
+    add_allowed_lateness(group)
+    add_max_event_bytes(group)
     _add_conversation_life(group)
 
 
@@ -339,7 +333,19 @@ def _add_classifier(
     )
 
 
-def _add_allowed_lateness(group: argparse._ActionsContainer) -> None:
+def add_session_gap(group: argparse._ActionsContainer) -> None:
+    """Adds the flag that says when a conversation ends."""
+    group.add_argument(
+        "--session_gap",
+        type=duration,
+        default=_DEFAULT.session_gap,
+        metavar="24h",
+        help="idle time after which a conversation id starts a new conversation (default 24h)",
+    )
+
+
+def add_allowed_lateness(group: argparse._ActionsContainer) -> None:
+    """Adds the flag that says which events are late."""
     group.add_argument(
         "--allowed_lateness",
         type=duration,
@@ -350,7 +356,8 @@ def _add_allowed_lateness(group: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_max_event_bytes(group: argparse._ActionsContainer) -> None:
+def add_max_event_bytes(group: argparse._ActionsContainer) -> None:
+    """Adds the flag that says which events are too large."""
     group.add_argument(
         "--max_event_bytes",
         type=int,
@@ -371,7 +378,8 @@ def _add_conversation_life(group: argparse._ActionsContainer) -> None:
     )
 
 
-def _patterns(text: str) -> list[str]:
+def patterns(text: str) -> list[str]:
+    """Reads patterns that are separated by commas from an argument."""
     # A template can give a flag only once, so one value holds all patterns.
     return text.split(",")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.counts import BASES, COUNTS
-from schemas.judged import CANDIDATES
+from schemas.judged import CANDIDATES, JUDGEMENTS, SAMPLE
 from schemas.published import PUBLISHED_TABLES
 from schemas.records import BackfilledDay, DeadLetterRow, LedgerTotal
 from schemas.table import Column, Table
@@ -110,5 +110,7 @@ BACKFILLS: Final = Table(
     cluster_by=("run",),
 )  # fmt: skip
 
-RESTRICTED_TABLES: Final = (COUNTS, CANDIDATES, BASES, DEAD_LETTERS, LEDGER, BACKFILLS)
+RESTRICTED_TABLES: Final = (
+    COUNTS, CANDIDATES, SAMPLE, JUDGEMENTS, BASES, DEAD_LETTERS, LEDGER, BACKFILLS,
+)  # fmt: skip
 TABLES: Final = (*PUBLISHED_TABLES, *RESTRICTED_TABLES)

@@ -15,6 +15,7 @@ from pipelines.commands.create import add_create
 from pipelines.commands.dead_letters import add_dead_letters
 from pipelines.commands.forget import add_forget
 from pipelines.commands.import_export import add_import
+from pipelines.commands.judging.judge import add_judge
 from pipelines.commands.judging.label import add_label
 from pipelines.commands.replay import add_replay
 from pipelines.commands.report import add_report
@@ -24,8 +25,8 @@ from pipelines.commands.status import add_status
 from pipelines.terminal.flags import underscored
 
 _COMMANDS: Final = (
-    add_run, add_import, add_simulate, add_report, add_classify,
-    add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget, add_label,
+    add_run, add_import, add_simulate, add_label, add_judge, add_report, add_classify,
+    add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget,
 )  # fmt: skip
 _BLAS_THREADS: Final = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """NumPy's number of threads, which it and each worker process read when they import it.
@@ -38,6 +39,7 @@ _EPILOG: Final = """\
 examples:
   undertone simulate --conversations 20000 --output archive/
   undertone run --input 'archive/*.avro' --output run/
+  undertone judge run/ --input 'archive/*.avro' --judge accurate
   undertone import conversations.json --output mine.avro
   undertone run --input mine.avro --output run/ --own_data
   undertone classify chats.jsonl --output classified.jsonl

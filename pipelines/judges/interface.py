@@ -15,10 +15,13 @@ from schemas.judged import JudgedLabels
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message."""
+    """One message. Its `repr` leaves out the text, because errors and logs may show it."""
 
     is_human: bool
     text: str
+
+    def __repr__(self) -> str:
+        return f"Turn({'human' if self.is_human else 'assistant'}, {len(self.text)} characters)"
 
 
 class Transcript(msgspec.Struct, frozen=True):

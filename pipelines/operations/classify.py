@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from transforms.classifiers.scoring import score_messages
 from transforms.conversation.state import ConversationState
 from transforms.conversation.summary import LONG_OVER, judge, sentiment_ends
 
+ItemT = TypeVar("ItemT")
 _CONVERSATIONS_A_BATCH: Final = 512
 IS_HUMAN: Final = {"human": True, "user": True, "assistant": False, "system": None}
 """The roles of turns; None marks those that are neither by a person nor by the assistant."""
@@ -81,8 +82,8 @@ def classify(
     The types' probabilities are for the whole conversation. `labels` follow two further rules:
     roleplay needs at least four human messages, and affective types need an affective conversation.
     """
-    for batch in _batches(conversations, _CONVERSATIONS_A_BATCH):
-        states = _states(batch, classifier)
+    for batch in batches(conversations, _CONVERSATIONS_A_BATCH):
+        states = states_of(map(_messages_of, batch), classifier)
         summaries, judgements = judge(states, classifier)
         logits = (judgements.affective_logit + shifts[judgements.language]).tolist()
         for index, (conversation, state, summary) in enumerate(
@@ -110,22 +111,32 @@ def classify(
             }
 
 
-def _states(
-    conversations: Sequence[Conversation], classifier: Classifier
+def states_of(
+    conversations: Iterable[Sequence[tuple[bool, str]]], classifier: Classifier
 ) -> list[ConversationState]:
+    """Scores conversations and returns their states.
+
+    Args:
+      conversations: the messages of each in the order of time: whether a person wrote it, and its
+        text.
+      classifier: scores the messages.
+    """
+    told = list(conversations)
     messages = [
         # These hashes are only compared with each other, so they need no secret.
-        PseudonymousMessage(b"", _hash(at), "", bool(IS_HUMAN[turn.role]), turn.text, at, _UNSTATED)
-        for conversation in conversations
-        for at, turn in enumerate(conversation.turns)
-        if IS_HUMAN[turn.role] is not None
+        PseudonymousMessage(b"", _hash(at), "", is_human, text, at, _UNSTATED)
+        for conversation in told
+        for at, (is_human, text) in enumerate(conversation)
     ]
     scored = iter(score_messages(messages, classifier)) if messages else iter(())
+    return [ConversationState.of(islice(scored, len(conversation))) for conversation in told]
+
+
+def _messages_of(conversation: Conversation) -> list[tuple[bool, str]]:
     return [
-        ConversationState.of(
-            next(scored) for turn in conversation.turns if IS_HUMAN[turn.role] is not None
-        )
-        for conversation in conversations
+        (bool(IS_HUMAN[turn.role]), turn.text)
+        for turn in conversation.turns
+        if IS_HUMAN[turn.role] is not None
     ]
 
 
@@ -156,7 +167,8 @@ def _type_name(index: int) -> str:
     return TYPES[index] if index >= 0 else NO_TYPE
 
 
-def _batches(items: Iterable[Conversation], size: int) -> Iterator[Sequence[Conversation]]:
+def batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """Divides items into lists of `size`; the last may be shorter."""
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch

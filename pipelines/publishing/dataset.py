@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from pipelines.publishing.windows import Batch, Scope, publish_windows
-from pipelines.sinks.bigquery import Dataset, load, query
+from pipelines.sinks.bigquery import Dataset, query
+from pipelines.sinks.records import RecordT, load_records, query_records
 from schemas.counts import BASES, COUNTS, BasisRow, CountsRow
 from schemas.failures import InputError
 from schemas.published import (
@@ -136,10 +132,10 @@ def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) 
 
 def write_batch(dataset: Dataset, batch: Batch) -> None:
     """Loads the rows of a batch; the rows that commit it come last."""
-    _load(dataset, AGGREGATES, batch.aggregates)
-    _load(dataset, FIGURES, batch.figures)
-    _load(dataset.restricted, BASES, batch.bases)
-    _load(dataset, PUBLICATIONS, batch.publications)
+    load_records(dataset, AGGREGATES, batch.aggregates)
+    load_records(dataset, FIGURES, batch.figures)
+    load_records(dataset.restricted, BASES, batch.bases)
+    load_records(dataset, PUBLICATIONS, batch.publications)
 
 
 def standings_of(dataset: Dataset, scope: Scope) -> dict[Window, Standing]:
@@ -148,8 +144,8 @@ def standings_of(dataset: Dataset, scope: Scope) -> dict[Window, Standing]:
     bases: defaultdict[Window, list[BasisRow]] = defaultdict(list)
     for row in _rows(dataset, PUBLICATIONS, PublicationRow, "{dataset}.publications", scope):
         receipts[_window(row)].append(row)
-    for row in _rows(dataset, BASES, BasisRow, "{restricted}.bases", scope):
-        bases[_window(row)].append(row)
+    for basis in _rows(dataset, BASES, BasisRow, "{restricted}.bases", scope):
+        bases[_window(basis)].append(basis)
     return {window: standing_of(rows, bases[window]) for window, rows in receipts.items()}
 
 
@@ -161,7 +157,7 @@ def withdraw(dataset: Dataset, publication: str, attempt: int) -> None:
     """
     if not all(c.isalnum() or c in "/-.:" for c in publication):
         raise InputError(f"{publication!r} is not a publication; write e.g. day/2026-11-20/1")
-    found = _query_rows(
+    found = query_records(
         dataset, PUBLICATIONS, PublicationRow, "{dataset}.publications_current",
         f"publication = '{publication}'",
     )  # fmt: skip
@@ -169,7 +165,7 @@ def withdraw(dataset: Dataset, publication: str, attempt: int) -> None:
         raise InputError(
             f"there is no current publication {publication}; look into publications_current"
         )
-    _load(dataset, PUBLICATIONS, [withdrawal_of(found[0], attempt)])
+    load_records(dataset, PUBLICATIONS, [withdrawal_of(found[0], attempt)])
 
 
 def _window(row: PublicationRow | BasisRow) -> Window:
@@ -177,35 +173,11 @@ def _window(row: PublicationRow | BasisRow) -> Window:
 
 
 def _rows(
-    dataset: Dataset, table: Table, record: type[Any], source: str, scope: Scope
-) -> list[Any]:
+    dataset: Dataset, table: Table, record: type[RecordT], source: str, scope: Scope
+) -> list[RecordT]:
     """Returns the rows of a table or view that belong to the windows of a scope."""
     start, end = (f"TIMESTAMP_MICROS({us})" for us in (scope.start_us, scope.end_us))
     where = f"window_kind = '{scope.kind}' AND window_start = {start} AND window_end = {end}"
     if scope.kind == DAY:
         where += f" OR window_kind = '{HOUR}' AND window_start >= {start} AND window_end <= {end}"
-    return _query_rows(dataset, table, record, source, where)
-
-
-def _query_rows(
-    dataset: Dataset, table: Table, record: type[Any], source: str, where: str
-) -> list[Any]:
-    columns = ", ".join(
-        f"UNIX_MICROS({c.name}) AS {c.name}" if c.type == "TIMESTAMP" else c.name
-        for c in table.columns
-    )
-    rows = query(dataset, f"SELECT {columns} FROM `{source}` WHERE {where}")
-    return [record(*(row[c.name] for c in table.columns)) for row in rows]
-
-
-def _load(dataset: Dataset, table: Table, rows: Sequence[msgspec.Struct]) -> None:
-    if rows:
-        load(dataset, table, _lines(table, rows))
-
-
-def _lines(table: Table, rows: Iterable[msgspec.Struct]) -> io.BytesIO:
-    lines = io.BytesIO()
-    for row in rows:
-        lines.write(json.dumps(table.bigquery_row(row)).encode() + b"\n")
-    lines.seek(0)
-    return lines
+    return query_records(dataset, table, record, source, where)

@@ -93,12 +93,7 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
         self, patterns: Sequence[str], listed: Sequence[Sequence[FileMetadata]] | None = None
     ) -> None:
         super().__init__()
-        known = listed or [()] * len(patterns)
-        reads = [
-            read_of(literal_or_pattern(pattern), files)
-            for pattern, files in zip(patterns, known, strict=True)
-        ]
-        self._source = ConcatSource([read.source for read in reads])
+        self._source = ConcatSource([read.source for read in _reads_of(patterns, listed)])
 
     def expand(self, root: Any) -> beam.PCollection[PayloadChunk]:
         # One step reads all patterns. A month of hourly patterns would make a graph of hundreds of
@@ -106,16 +101,22 @@ class ReadFiles(beam.PTransform[Any, PayloadChunk]):
         return root | "ReadInputs" >> beam.io.Read(self._source)
 
 
-def records_in_order(patterns: Sequence[str]) -> Iterator[Record]:
+def records_in_order(
+    patterns: Sequence[str], listed: Sequence[Sequence[FileMetadata]] | None = None
+) -> Iterator[Record]:
     """Yields the records of files one by one, without a runner.
 
     Patterns are read in the given order. The files of a pattern are read in the order of their
     names, and the records of a file in the order of the file.
 
+    Args:
+      patterns: the patterns of the files.
+      listed: the files that each pattern matches, as for `ReadFiles`.
+
     Raises:
       InputError: before the first record, as `ReadFiles` does; later, if a file is damaged.
     """
-    for read in [read_of(literal_or_pattern(pattern)) for pattern in patterns]:
+    for read in _reads_of(patterns, listed):
         for path in sorted(file.path for file in read.files if file.size_in_bytes):
             yield from read.source.records(path)
 
@@ -157,6 +158,16 @@ def read_of(pattern: str, files: Sequence[FileMetadata] = ()) -> ReadAvro | Read
         f"{pattern} does not end in one of {', '.join(endings)}; "
         "turn chats into events first with: undertone import"
     )
+
+
+def _reads_of(
+    patterns: Sequence[str], listed: Sequence[Sequence[FileMetadata]] | None
+) -> list[ReadAvro | ReadJsonLines]:
+    known = listed or [()] * len(patterns)
+    return [
+        read_of(literal_or_pattern(pattern), files)
+        for pattern, files in zip(patterns, known, strict=True)
+    ]
 
 
 class AvroSource(filebasedsource.FileBasedSource):

@@ -29,7 +29,13 @@ PUBLISHED_VIEWS: Final = (
 )
 """The views for analysts. Each reads only views listed before it."""
 
-RESTRICTED_VIEWS: Final = ("counts_current", "candidates_current", "ledger_latest")
+RESTRICTED_VIEWS: Final = (
+    "counts_current",
+    "candidates_current",
+    "sample_current",
+    "judgements_current",
+    "ledger_latest",
+)
 """The views over exact numbers."""
 
 VIEWS: Final = (*PUBLISHED_VIEWS, *RESTRICTED_VIEWS)

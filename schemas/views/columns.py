@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.counts import COUNTS
-from schemas.judged import CANDIDATES
+from schemas.judged import CANDIDATES, JUDGEMENTS, SAMPLE
 from schemas.published import AGGREGATES, FIGURES, PUBLICATIONS
 from schemas.table import Table
 from schemas.tables import LEDGER
@@ -17,6 +17,8 @@ _OF_TABLES: Final[Mapping[str, Table]] = {
     "figures_current": FIGURES,
     "counts_current": COUNTS,
     "candidates_current": CANDIDATES,
+    "sample_current": SAMPLE,
+    "judgements_current": JUDGEMENTS,
     "ledger_latest": LEDGER,
 }
 """Views that only select rows of a table. They have the same columns as the table."""

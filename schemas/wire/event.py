@@ -10,8 +10,12 @@ from typing import Any, Final
 from schemas.failures import Reason
 from schemas.records import Encoding, Message
 from schemas.wire.avro import AVRO_FIELDS, read_avro
-from schemas.wire.json import json_instants, read_json
-from schemas.wire.protobuf import protobuf_sent_at_us, read_protobuf
+from schemas.wire.json import json_conversation_id, json_instants, read_json
+from schemas.wire.protobuf import (
+    protobuf_conversation_id,
+    protobuf_sent_at_us,
+    read_protobuf,
+)
 from schemas.wire.validate import Decoded, Limits, Rejection, id_or_none, int64_or_none
 
 PROTOBUF_TYPE: Final = "application/protobuf"
@@ -103,6 +107,22 @@ def instants_of(encoding: Encoding, row: Any) -> tuple[int | None, int | None]:
     elif encoding == Encoding.PROTOBUF:
         sent_at_us = protobuf_sent_at_us(row)
     return int64_or_none(sent_at_us), int64_or_none(published_at_us)
+
+
+def conversation_id_of(encoding: Encoding, row: Any) -> str | None:
+    """Returns the conversation id from a row, much faster than `read_event`.
+
+    It is None if it is missing or is not text, or if the row can't be read. The row is not
+    validated. If `read_event` reads a message, that message has this conversation id.
+    """
+    conversation_id: Any = None
+    if encoding == Encoding.AVRO:
+        conversation_id = row.get("conversation_id")
+    elif encoding == Encoding.JSON:
+        conversation_id = json_conversation_id(row)
+    elif encoding == Encoding.PROTOBUF:
+        conversation_id = protobuf_conversation_id(row)
+    return conversation_id if isinstance(conversation_id, str) and conversation_id else None
 
 
 def instant_of(microseconds: str | None) -> int | None:

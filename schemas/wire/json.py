@@ -43,6 +43,14 @@ JsonEvent: Final = msgspec.defstruct(
 )
 """All fields of an event."""
 
+
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    """The only field of an event that tells which conversation it belongs to."""
+
+    conversation_id: str | None = None
+
+
+_decode_named: Final = msgspec.json.Decoder(_Named).decode
 _decode = cast("Callable[[bytes], _Event]", msgspec.json.Decoder(JsonEvent).decode)
 _attributes_of: Callable[[_Event], tuple[str | None, ...]] = attrgetter(*ATTRIBUTES)
 _ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -81,6 +89,14 @@ def json_instants(row: bytes) -> tuple[int | None, int | None]:
         _instant_us(event.sent_at, event.sent_at_us),
         _instant_us(event.published_at, event.published_at_us),
     )
+
+
+def json_conversation_id(row: bytes) -> str | None:
+    """Returns the conversation id from a row; None if it is missing or the row can't be read."""
+    try:
+        return _decode_named(row).conversation_id
+    except _ERRORS:
+        return None
 
 
 def _instant_us(instant: datetime | None, instant_us: int | None) -> int | None:

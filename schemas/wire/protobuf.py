@@ -50,6 +50,14 @@ def protobuf_sent_at_us(row: bytes) -> int | None:
         return None
 
 
+def protobuf_conversation_id(row: bytes) -> str | None:
+    """Returns the conversation id from a row; None if it is missing or the row can't be read."""
+    try:
+        return ConversationEvent.FromString(row).conversation_id or None
+    except DecodeError:
+        return None
+
+
 def protobuf_of(said: Mapping[str, Any]) -> bytes | None:
     """Encodes an event in protobuf; returns None if it would be read back as a different event."""
     fields = dict(said)

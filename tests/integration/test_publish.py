@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from pipelines import publish
-from pipelines.publishing.dataset import Search, _query_rows, find_scopes, publish_scope
+from pipelines.publishing.dataset import Search, find_scopes, publish_scope
 from pipelines.publishing.windows import Scope
 from pipelines.sinks.bigquery import Dataset, load, query
+from pipelines.sinks.records import query_records
 from pipelines.terminal.errors import exit_code_of
 from schemas.counts import COUNTS, CountsRow
 from schemas.failures import InputError
@@ -91,7 +92,7 @@ def test_a_failed_attempt_shows_nothing(dataset: Dataset, monkeypatch: pytest.Mo
             raise InputError("BigQuery is down")
         load(where, table, lines)
 
-    monkeypatch.setattr("pipelines.publishing.dataset.load", failing)
+    monkeypatch.setattr("pipelines.sinks.records.load", failing)
     with pytest.raises(InputError, match="BigQuery is down"):
         publish_scope(dataset, scope_of(2), POLICY, NOW_US)
     assert loaded == ["aggregates", "bases", "publications"]  # One number makes no figure.
@@ -183,6 +184,6 @@ def test_rows_are_read_as_they_were_written(dataset: Dataset) -> None:
     """Instants and numbers survive the way through BigQuery."""
     row = place(33, 15, revision=2**60)
     insert(dataset, row)
-    found = _query_rows(dataset, COUNTS, CountsRow, "{restricted}.counts", f"revision = {2**60}")
+    found = query_records(dataset, COUNTS, CountsRow, "{restricted}.counts", f"revision = {2**60}")
     assert found == [row]
     assert msgspec.structs.astuple(found[0]) == msgspec.structs.astuple(row)

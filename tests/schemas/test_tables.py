@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.counts import BasisRow, CountsRow
-from schemas.judged import CandidatesRow
+from schemas.judged import CandidatesRow, JudgementRow, SampleRow
 from schemas.published import AGGREGATES, PUBLISHED_TABLES, AggregateRow, FigureRow, PublicationRow
 from schemas.records import BackfilledDay, DeadLetterRow, LedgerTotal
 from schemas.table import Table
@@ -38,6 +38,14 @@ _FULL: Final[dict[str, msgspec.Struct]] = {
     "candidates": CandidatesRow(
         MONDAY_US, MONDAY_US + 1, 2**62, "[]", 1, 2, 3, "stream", "0a1b2c3d", "2", "c-1",
     ),
+    "sample": SampleRow(
+        MONDAY_US, "0a", MONDAY_US + 1, "{}", 0.5, -8, 6, 6, "coaching", "affective", "none",
+        "coaching", "sexual", -150, "0a1b2c3d", "2", "c-1", 7,
+    ),
+    "judgements": JudgementRow(
+        MONDAY_US, "0a", MONDAY_US + 1, "llm", "m-1", "judged", 6, "affective", "coaching", "none",
+        "coaching", "sexual", -0.5, 0.5, 0.01, MONDAY_US + 2,
+    ),
     "bases": BasisRow("hour/x/1", 7, *_HOUR, "country", "DE", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "late", "f.avro", "e", "c", -(2**63), 2**63 - 1, 5, "00" * 32, "{}",
@@ -55,6 +63,14 @@ _BARE: Final[dict[str, msgspec.Struct]] = {
     ),
     "counts": CountsRow(*_HOUR, "overall", "all", 0, 0, "{}", 0, 0, 0, "batch", "", "2", ""),
     "candidates": CandidatesRow(MONDAY_US, MONDAY_US, None, "[]", 0, 0, 0, "batch", "", "2", ""),
+    "sample": SampleRow(
+        MONDAY_US, "", MONDAY_US, "{}", 1.0, 0, 0, 0, "", "other", "none", "none", "", None,
+        "", "2", "", 0,
+    ),
+    "judgements": JudgementRow(
+        MONDAY_US, "", MONDAY_US, "labels", "", "missing", 0, None, None, None, None, None, None,
+        None, 0.0, MONDAY_US,
+    ),
     "bases": BasisRow("", 0, *_HOUR, "overall", "all", "{}"),
     "dead_letters": DeadLetterRow(
         "decode", "undecodable", "f.avro", None, None, None, None, 0, "00" * 32, None,

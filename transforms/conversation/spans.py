@@ -19,6 +19,11 @@ from transforms.conversation.state import ConversationState
 from transforms.counting import ledger
 
 
+class _IsSent(Protocol):
+    @property
+    def sent_at_us(self) -> int: ...
+
+
 class _HasExtent(Protocol):
     @property
     def first_at_us(self) -> int: ...
@@ -27,6 +32,7 @@ class _HasExtent(Protocol):
     def __add__(self, other: Any, /) -> Any: ...
 
 
+MessageT = TypeVar("MessageT", bound=_IsSent)
 SpanT = TypeVar("SpanT", bound=_HasExtent)
 
 
@@ -66,16 +72,23 @@ class Span:
 
 
 def fold(messages: Sequence[ScoredMessage], gap_us: int) -> list[Span]:
-    """Splits the messages of one conversation id into spans, at every gap longer than `gap_us`."""
-    ordered = sorted(messages, key=lambda m: m.sent_at_us)
-    spans: list[list[ScoredMessage]] = []
+    """Returns the spans of the messages of one conversation id, in time order."""
+    return [Span(len(span), ConversationState.of(span)) for span in split(messages, gap_us)]
+
+
+def split(messages: Iterable[MessageT], gap_us: int) -> list[list[MessageT]]:
+    """Splits the messages of one conversation id at every gap longer than `gap_us`.
+
+    The lists are in time order, and so are the messages of each. No list is empty.
+    """
+    spans: list[list[MessageT]] = []
     last_at_us: int | None = None
-    for message in ordered:
+    for message in sorted(messages, key=lambda m: m.sent_at_us):
         if last_at_us is None or message.sent_at_us - last_at_us > gap_us:
             spans.append([])
         spans[-1].append(message)
         last_at_us = message.sent_at_us
-    return [Span(len(span), ConversationState.of(span)) for span in spans]
+    return spans
 
 
 def merge_spans(spans: Iterable[SpanT], gap_us: int) -> list[SpanT]:

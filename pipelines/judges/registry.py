@@ -1,0 +1,121 @@
+"""The judges by name, and their flags. A judge's module is imported only if the judge is chosen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.judges.interface import Judge
+from schemas.failures import InputError
+
+LABELS: Final = "labels"
+ACCURATE: Final = "accurate"
+LLM: Final = "llm"
+
+LoadJudge = Callable[[], Judge]
+"""Makes a judge. It can be pickled, but a judge need not be."""
+
+
+def judge_names() -> tuple[str, ...]:
+    """Returns the names of the judges."""
+    return tuple(_JUDGES)
+
+
+def may_change(name: str) -> bool:
+    """Tells whether a judge may change its mind, so that it is asked again in each run.
+
+    People correct their labels, and label more conversations. Asking for labels costs nothing.
+    """
+    return name == LABELS
+
+
+def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that choose and describe a judge."""
+    parser.add_argument(
+        "--judge",
+        required=True,
+        choices=judge_names(),
+        help="who judges: labels that people gave, in a file; accurate, the sentence encoder, "
+        "which needs pip install 'undertone[accurate]'; or llm, a language model",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="file of labels for the judge labels, as undertone label, Label Studio or Argilla "
+        "write it",
+    )
+    if LLM in _JUDGES:
+        _module(f"{_LLM_MODULE}.options").add_llm_arguments(parser)
+
+
+@dataclass(frozen=True)
+class ChosenJudge:
+    """Makes the judge that the flags describe.
+
+    Attributes:
+      arguments: the parsed flags, with those of `add_judge_arguments`.
+    """
+
+    arguments: argparse.Namespace
+
+    @property
+    def name(self) -> str:
+        """The judge's name."""
+        return str(self.arguments.judge)
+
+    def __call__(self) -> Judge:
+        """Makes the judge.
+
+        Raises:
+          InputError: if a flag is missing or out of range, or a library is not installed.
+        """
+        return _JUDGES[self.name](self.arguments)
+
+
+def labels_judge(path: Path) -> Judge:
+    """Returns the judge that takes its labels from a file.
+
+    Raises:
+      InputError: if the file can't be read, or a label is not valid.
+    """
+    judge: Judge = _module(_LABELS_MODULE).LabelsJudge(path)
+    return judge
+
+
+def _labels(arguments: argparse.Namespace) -> Judge:
+    if not arguments.labels:
+        raise InputError("the judge labels needs --labels, a file of labels")
+    return labels_judge(Path(arguments.labels))
+
+
+def _accurate(_: argparse.Namespace) -> Judge:
+    judge: Judge = _module(_ACCURATE_MODULE).load_accurate_judge()
+    return judge
+
+
+def _llm(arguments: argparse.Namespace) -> Judge:
+    judge: Judge = _module(f"{_LLM_MODULE}.options").llm_judge_of(arguments)
+    return judge
+
+
+def _module(name: str) -> Any:
+    return import_module(name)
+
+
+_LABELS_MODULE: Final = "pipelines.judges.labels"
+_ACCURATE_MODULE: Final = "pipelines.judges.accurate"
+_LLM_MODULE: Final = "pipelines.judges.llm"
+_JUDGES: Final[Mapping[str, Callable[[argparse.Namespace], Judge]]] = {
+    name: make
+    for name, module, make in (
+        (LABELS, _LABELS_MODULE, _labels),
+        (ACCURATE, _ACCURATE_MODULE, _accurate),
+        (LLM, _LLM_MODULE, _llm),
+    )
+    if find_spec(module)
+}

@@ -1,0 +1,1 @@
+"""Has the sampled conversations judged, and keeps the judgements."""
