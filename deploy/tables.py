@@ -19,7 +19,7 @@ from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS, view_description, v
 
 FILE: Final = Path(__file__).with_name("terraform") / "tables.tf.json"
 
-EXPIRING: Final = ("counts", "bases", "dead_letters")
+EXPIRING: Final = ("counts", "candidates", "sample", "judgements", "bases", "dead_letters")
 """Tables whose partitions expire, after the number of days in `var.keep_days`."""
 
 _KIND: Final = "google_bigquery_table"

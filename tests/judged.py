@@ -64,7 +64,8 @@ def labelled(
       conversations: how many.
       share: the probability of being affective.
       day: number of the day after Monday.
-      found, alarms: the classifier's recall and its rate of false alarms.
+      found: the classifier's recall.
+      alarms: its rate of false alarms.
     """
     made = []
     for number in range(conversations):

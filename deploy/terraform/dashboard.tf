@@ -62,8 +62,8 @@ locals {
       title = "Backfills and publications: vCPUs and failures"
       unit  = "1"
       lines = {
-        processors = "sum(dataflow_googleapis_com:job_current_num_vcpus{job_name=~\"${var.name}-(backfill|publish).*\"})"
-        failed     = "sum(dataflow_googleapis_com:job_is_failed{job_name=~\"${var.name}-(backfill|publish).*\"})"
+        processors = "sum(dataflow_googleapis_com:job_current_num_vcpus{job_name=~\"${var.name}-(backfill|judge|publish).*\"})"
+        failed     = "sum(dataflow_googleapis_com:job_is_failed{job_name=~\"${var.name}-(backfill|judge|publish).*\"})"
       }
     },
   ]
@@ -71,7 +71,7 @@ locals {
 
 resource "google_monitoring_dashboard" "undertone" {
   dashboard_json = jsonencode({
-    displayName = "${var.name}: stream, backfill and publisher"
+    displayName = "${var.name}: stream, backfill, judging job and publisher"
     mosaicLayout = {
       columns = 12
       tiles = [

@@ -30,6 +30,19 @@ locals {
     dataset = local.dataset
     secret  = local.id_key
   })
+  # The judging job counts nothing, but must find the messages of a conversation as they were counted.
+  judge_flags = var.judging == null ? {} : merge(var.judging, {
+    input              = local.archive_pattern
+    dataset            = local.dataset
+    secret             = local.id_key
+    session_gap        = var.counting.session_gap
+    allowed_lateness   = var.counting.allowed_lateness
+    max_event_bytes    = var.counting.max_event_bytes
+    judgements_per_day = var.counting.judgements_per_day
+    margin             = var.backfill.margin
+    judge_after        = var.publishing.publish_after
+    judge_key          = one([for key in google_secret_manager_secret.judge_key : "${key.id}/versions/${var.judge_key_version}"])
+  })
   publish_flags = merge(var.publishing, { dataset = local.dataset })
 }
 

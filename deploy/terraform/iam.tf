@@ -2,23 +2,26 @@
 # whole project only if Google Cloud can't grant it any lower.
 
 locals {
-  workers = {
+  workers = merge(local.judge, {
     stream   = google_service_account.stream.member
     backfill = google_service_account.backfill.member
     publish  = google_service_account.publisher.member
-  }
+  })
+
+  # Empty if nothing is judged.
+  judge = { for account in google_service_account.judge : "judge" => account.member }
 
   # Who reads the key of ids. The publisher needs no key: counts hold the sums that noise is made from.
-  hashers = {
+  hashers = merge(local.judge, {
     stream   = google_service_account.stream.member
     backfill = google_service_account.backfill.member
     eraser   = google_service_account.eraser.member
-  }
+  })
 
-  launched = {
+  launched = merge({ for account in google_service_account.judge : "judge" => account.name }, {
     backfill = google_service_account.backfill.name
     publish  = google_service_account.publisher.name
-  }
+  })
 
   # Who has a folder in the bucket for temporary files.
   folders = merge(local.workers, { build = google_service_account.build.member })
@@ -40,6 +43,14 @@ resource "google_service_account" "backfill" {
   display_name = "Undertone: workers of the backfill"
 }
 
+resource "google_service_account" "judge" {
+  count = var.judging == null ? 0 : 1
+
+  account_id   = "${var.name}-judge"
+  display_name = "Undertone: worker of the judging job"
+  description  = "Reads the archive, and sends sampled conversations to the judge."
+}
+
 resource "google_service_account" "publisher" {
   account_id   = "${var.name}-publish"
   display_name = "Undertone: workers of the publisher"
@@ -47,7 +58,7 @@ resource "google_service_account" "publisher" {
 
 resource "google_service_account" "scheduler" {
   account_id   = "${var.name}-sched"
-  display_name = "Undertone: launches the backfill and the publisher"
+  display_name = "Undertone: launches the scheduled jobs"
 }
 
 resource "google_service_account" "checks" {
@@ -114,7 +125,7 @@ resource "google_pubsub_topic_iam_member" "stream" {
 }
 
 resource "google_bigquery_table_iam_member" "stream" {
-  for_each = toset(["counts", "ledger", "dead_letters"])
+  for_each = toset(["counts", "candidates", "ledger", "dead_letters"])
 
   dataset_id = google_bigquery_dataset.restricted.dataset_id
   table_id   = local.restricted_tables[each.key]
@@ -176,12 +187,66 @@ resource "google_project_iam_member" "backfill" {
   member  = google_service_account.backfill.member
 }
 
-# The publisher reads exact counts, and writes what is published and what it was made from.
+# The judging job reads candidates and the archive, and writes samples and judgements. Without it, none of
+# these rights exists.
+
+resource "google_storage_bucket_iam_member" "judge" {
+  for_each = local.judge
+
+  bucket = google_storage_bucket.archive.name
+  role   = "roles/storage.objectViewer"
+  member = each.value
+}
+
+resource "google_bigquery_table_iam_member" "judge_reads" {
+  for_each = var.judging == null ? {} : {
+    candidates         = local.restricted_tables["candidates"]
+    candidates_current = local.restricted_views["candidates_current"]
+    sample_current     = local.restricted_views["sample_current"]
+    judgements_current = local.restricted_views["judgements_current"]
+  }
+
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = each.value
+  role       = "roles/bigquery.dataViewer"
+  member     = local.judge["judge"]
+}
+
+resource "google_bigquery_table_iam_member" "judge_writes" {
+  for_each = var.judging == null ? toset([]) : toset(["sample", "judgements"])
+
+  dataset_id = google_bigquery_dataset.restricted.dataset_id
+  table_id   = local.restricted_tables[each.key]
+  role       = "roles/bigquery.dataEditor"
+  member     = local.judge["judge"]
+}
+
+resource "google_project_iam_member" "judge" {
+  for_each = var.judging == null ? toset([]) : toset(["roles/dataflow.worker", "roles/bigquery.jobUser"])
+
+  project = var.project
+  role    = each.key
+  member  = local.judge["judge"]
+}
+
+resource "google_secret_manager_secret_iam_member" "judge_key" {
+  for_each = var.judge_key_version == null ? {} : local.judge
+
+  secret_id = google_secret_manager_secret.judge_key[0].id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = each.value
+}
+
+# The publisher reads exact counts and judgements, and writes what is published and what it was made from.
 
 resource "google_bigquery_table_iam_member" "publisher_reads" {
   for_each = {
-    counts         = local.restricted_tables["counts"]
-    counts_current = local.restricted_views["counts_current"]
+    counts             = local.restricted_tables["counts"]
+    counts_current     = local.restricted_views["counts_current"]
+    sample             = local.restricted_tables["sample"]
+    sample_current     = local.restricted_views["sample_current"]
+    judgements         = local.restricted_tables["judgements"]
+    judgements_current = local.restricted_views["judgements_current"]
   }
 
   dataset_id = google_bigquery_dataset.restricted.dataset_id
@@ -273,7 +338,7 @@ resource "google_project_iam_member" "build" {
   member  = google_service_account.build.member
 }
 
-# The scheduler may launch jobs, but only under the accounts of the backfill and the publisher.
+# The scheduler may launch jobs, but only under the accounts of the scheduled jobs.
 
 resource "google_project_iam_member" "scheduler" {
   project = var.project

@@ -180,7 +180,7 @@ locals {
       severity = "CRITICAL"
       duration = "0s"
       query    = <<-EOT
-        max by (job_name) (dataflow_googleapis_com:job_is_failed{job_name=~"${var.name}-(stream|backfill|publish).*"}) > 0
+        max by (job_name) (dataflow_googleapis_com:job_is_failed{job_name=~"${var.name}-(stream|backfill|judge|publish).*"}) > 0
       EOT
     }
   }

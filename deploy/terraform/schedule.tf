@@ -1,8 +1,8 @@
 # Every night a backfill counts the last days again and replaces what the stream counted on them. After
-# it, the publisher publishes the days that are closed.
+# it, the judging job has a sample of the closed days judged, and the publisher publishes these days.
 
 locals {
-  launches = {
+  launches = merge(local.judge_launch, {
     backfill = {
       description = "Launches the backfill of ${var.backfill.from} to ${var.backfill.to} ago."
       schedule    = var.backfill_schedule
@@ -16,6 +16,16 @@ locals {
       account     = google_service_account.publisher
       workers     = var.publish_workers
       flags       = local.publish_flags
+    }
+  })
+
+  judge_launch = {
+    for account in google_service_account.judge : "judge" => {
+      description = "Launches the judging of a sample of closed days."
+      schedule    = var.judge_schedule
+      account     = account
+      workers     = var.judge_workers
+      flags       = local.judge_flags
     }
   }
 }

@@ -1,4 +1,4 @@
-# Two secrets. Add their first versions by hand, so that no key is ever in Terraform's state. Secret
+# Two secrets, and a third for a judge that needs one. Add their first versions by hand, so that no key is ever in Terraform's state. Secret
 # Manager does not rotate a key by itself. It publishes a message when it is time; deploy/runbook.md says
 # what to do, and what a new key changes.
 
@@ -60,6 +60,24 @@ resource "google_secret_manager_secret" "id_key" {
   }
 
   depends_on = [google_project_service.apis, google_pubsub_topic_iam_member.secret_manager]
+}
+
+# The key of the endpoint of a language model that judges. Only the judging job reads it.
+resource "google_secret_manager_secret" "judge_key" {
+  count = var.judge_key_version == null ? 0 : 1
+
+  secret_id = "${var.name}-judge-key"
+  labels    = local.labels
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  depends_on = [google_project_service.apis]
 }
 
 resource "google_pubsub_topic" "rotation" {

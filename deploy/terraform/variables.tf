@@ -103,6 +103,18 @@ variable "backfill" {
   default = {}
 }
 
+variable "judging" {
+  description = "Flags that only pipelines.judge has: who judges a sample of each day. Null means that nothing is judged, and that no account for it exists. A field that is null means the flag's default; see python -m pipelines.judge --help. With judge = \"llm\", the text of sampled conversations is sent to the endpoint that you name."
+  type = object({
+    judge         = optional(string, "accurate")
+    days          = optional(number)
+    settled       = optional(string)
+    days_a_pass   = optional(number)
+    retry_missing = optional(bool)
+  })
+  default = null
+}
+
 variable "publishing" {
   description = "Flags of pipelines.publish: how published numbers are protected, and when. Null means the flag's default; see python -m pipelines.publish --help. A window that is published keeps its policy."
   type = object({
@@ -122,6 +134,12 @@ variable "backfill_schedule" {
   description = "When the backfill runs, in cron format and UTC. It must be so long after midnight that the archive of the last day is complete."
   type        = string
   default     = "30 2 * * *"
+}
+
+variable "judge_schedule" {
+  description = "When the judging job runs, in cron format and UTC. It should be after the backfill's end and end before the publisher starts."
+  type        = string
+  default     = "30 4 * * *"
 }
 
 variable "publish_schedule" {
@@ -145,6 +163,15 @@ variable "backfill_workers" {
   type = object({
     machine_type = optional(string, "n2-standard-4")
     max          = optional(number, 20)
+  })
+  default = {}
+}
+
+variable "judge_workers" {
+  description = "Machine type of the judging job's worker, and the most workers. One process does all the work, so more workers would have nothing to do."
+  type = object({
+    machine_type = optional(string, "n2-highmem-2")
+    max          = optional(number, 1)
   })
   default = {}
 }
@@ -193,6 +220,9 @@ variable "keep_days" {
   description = "Days for which the restricted tables keep rows, by the window that they count or the time of writing. A run's ledger is kept for that long after its last row. Publications are kept until you delete them."
   type = object({
     counts       = optional(number, 90)
+    candidates   = optional(number, 90)
+    sample       = optional(number, 400)
+    judgements   = optional(number, 400)
     bases        = optional(number, 400)
     dead_letters = optional(number, 90)
     ledger       = optional(number, 400)
@@ -247,6 +277,12 @@ variable "id_key_version" {
   description = "Version of the secret <name>-id-key that the jobs use: a number. deploy/runbook.md says what a new version changes."
   type        = number
   default     = 1
+}
+
+variable "judge_key_version" {
+  description = "Version of the secret <name>-judge-key with the key of a language model's endpoint: a number. Null means that there is no such secret, as for an endpoint that needs no key."
+  type        = number
+  default     = null
 }
 
 # When to alert somebody.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.judges.interface import Judge
+from pipelines.sources.secret import ManagedSecret
 from schemas.failures import InputError
 
 LABELS: Final = "labels"
@@ -48,6 +50,12 @@ def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file of labels for the judge labels, as undertone label, Label Studio or Argilla "
         "write it",
+    )
+    parser.add_argument(
+        "--judge_key",
+        metavar="projects/…/versions/N",
+        help="secret in Google Secret Manager with the key of the judge's endpoint. Without this "
+        "flag, the key is in the environment of the process that judges",
     )
     if LLM in _JUDGES:
         _module(f"{_LLM_MODULE}.options").add_llm_arguments(parser)
@@ -99,6 +107,10 @@ def _accurate(_: argparse.Namespace) -> Judge:
 
 
 def _llm(arguments: argparse.Namespace) -> Judge:
+    if arguments.judge_key:
+        # The clients read their key from the environment. No other process sees it there.
+        key = ManagedSecret(arguments.judge_key).read().decode("ascii").strip()
+        os.environ[_KEYS[arguments.llm_api]] = key
     judge: Judge = _module(f"{_LLM_MODULE}.options").llm_judge_of(arguments)
     return judge
 
@@ -107,6 +119,7 @@ def _module(name: str) -> Any:
     return import_module(name)
 
 
+_KEYS: Final = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 _LABELS_MODULE: Final = "pipelines.judges.labels"
 _ACCURATE_MODULE: Final = "pipelines.judges.accurate"
 _LLM_MODULE: Final = "pipelines.judges.llm"

@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 from pipelines.judges.interface import Judge, Transcript
 from pipelines.judges.registry import ChosenJudge, may_change
 from pipelines.judges.transcripts import read_transcripts
-from pipelines.judging.folder import check_secret
-from pipelines.judging.work import Tally, current_of, judge_sample, some_of, unjudged
+from pipelines.judging.work import Tally, check_secret, current_of, judge_sample, some_of, unjudged
 from pipelines.operations.plan import list_archive
 from pipelines.publishing.dataset import SETTLED
 from pipelines.settings import Settings

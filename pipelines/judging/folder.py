@@ -23,6 +23,7 @@ from pipelines.judges.transcripts import read_transcripts
 from pipelines.judging.journal import Journal
 from pipelines.judging.work import (
     Tally,
+    check_secret,
     current_of,
     judge_sample,
     key_of,
@@ -229,23 +230,6 @@ def opened(folder: Path) -> Iterator[JudgedFolder]:
             yield JudgedFolder(folder, journal)
     finally:
         os.close(handle)
-
-
-def check_secret(counted: set[str], key_id: str) -> None:
-    """Checks that a sample can be found with this secret.
-
-    Args:
-      counted: the secrets with which the candidates were counted.
-      key_id: the secret that is used now.
-
-    Raises:
-      InputError: if they differ.
-    """
-    if counted != {key_id}:
-        raise InputError(
-            f"the conversations were counted with the secret {', '.join(sorted(counted))}, but "
-            f"this one is {key_id}; name the former with --secret"
-        )
 
 
 def _are_the_same(sample: Sequence[SampleRow], kept: Sequence[SampleRow]) -> bool:

@@ -207,6 +207,23 @@ def judge_sample(
     return tally()
 
 
+def check_secret(counted: set[str], key_id: str) -> None:
+    """Checks that a sample can be found with this secret.
+
+    Args:
+      counted: the secrets with which the candidates were counted.
+      key_id: the secret that is used now.
+
+    Raises:
+      InputError: if they differ.
+    """
+    if counted != {key_id}:
+        raise InputError(
+            f"the conversations were counted with the secret {', '.join(sorted(counted))}, but "
+            f"this one is {key_id}; name the former with --secret"
+        )
+
+
 def judgement_of(row: SampleRow, verdict: Verdict, judge: Judge, judged_at_us: int) -> JudgementRow:
     """Returns a verdict as a row."""
     labels = verdict.labels

@@ -12,6 +12,7 @@ from pipelines.sinks.bigquery import Dataset, query
 from pipelines.sinks.records import RecordT, load_records, query_records
 from schemas.counts import BASES, COUNTS, BasisRow, CountsRow
 from schemas.failures import InputError
+from schemas.judged import JUDGEMENTS, SAMPLE, JudgementRow, SampleRow
 from schemas.published import (
     AGGREGATES,
     FIGURES,
@@ -19,7 +20,10 @@ from schemas.published import (
     PublicationRow,
 )
 from schemas.table import Table
+from transforms.counting.cells import DAY_US
 from transforms.counting.windows import DAY, HOUR, Window
+from transforms.estimation.judged_figures import POOLED_DAYS
+from transforms.judging.conversations import JudgedConversation, join
 from transforms.logs import log_event
 from transforms.publishing.policy import Policy
 from transforms.publishing.rows import Standing, standing_of, withdrawal_of
@@ -50,6 +54,18 @@ touched AS (
   GROUP BY kind, start_at, end_at
 ),
 
+judged AS (
+  SELECT t.kind, t.start_at, t.end_at, MAX(j.judged_at) AS judged_at
+  FROM touched AS t
+  CROSS JOIN (
+    SELECT day, MAX(judged_at) AS judged_at
+    FROM `{restricted}.judgements`
+    GROUP BY day
+  ) AS j
+  WHERE j.day >= t.start_at AND j.day < t.end_at
+  GROUP BY t.kind, t.start_at, t.end_at
+),
+
 published AS (
   SELECT window_kind, window_start, window_end, MAX(attempt) AS attempt
   FROM `{dataset}.publications`
@@ -60,11 +76,17 @@ SELECT t.kind, UNIX_MICROS(t.start_at) AS start_us, UNIX_MICROS(t.end_at) AS end
 FROM touched AS t
 LEFT JOIN published AS p
   ON t.kind = p.window_kind AND t.start_at = p.window_start AND t.end_at = p.window_end
+LEFT JOIN judged AS j
+  ON t.kind = j.kind AND t.start_at = j.start_at AND t.end_at = j.end_at
 WHERE
   UNIX_MICROS(t.end_at) <= {closed_us}
   AND UNIX_MICROS(t.start_at) >= {since_us}
   AND t.snapshot <= {settled_us}
-  AND (p.attempt IS NULL OR t.revision > p.attempt - {overlap_us})
+  AND (
+    p.attempt IS NULL
+    OR t.revision > p.attempt - {overlap_us}
+    OR UNIX_MICROS(j.judged_at) > p.attempt - {overlap_us}
+  )
 ORDER BY 2, 1, 3
 """
 _OVERLAP: Final = timedelta(hours=1)
@@ -87,7 +109,7 @@ class Search:
 
 
 def find_scopes(dataset: Dataset, policy: Policy, search: Search) -> list[Scope]:
-    """Returns the closed days and windows whose counts changed since they were published.
+    """Returns the closed days and windows with counts or judgements newer than their publication.
 
     Raises:
       InputError: if BigQuery can't be reached or refuses the query.
@@ -123,11 +145,22 @@ def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) 
       InputError: if BigQuery can't be reached or refuses a request.
     """
     rows = _rows(dataset, COUNTS, CountsRow, "{restricted}.counts_current", scope)
-    batch = publish_windows(rows, standings_of(dataset, scope), policy, attempt)
+    standings, judged = standings_of(dataset, scope), _judged(dataset, scope)
+    batch = publish_windows(rows, standings, policy, attempt, judged)
     write_batch(dataset, batch)
     for sentence in batch.kept:
         log_event("window_kept", reason=sentence)
     return Outcome(len(batch.publications), len(batch.kept))
+
+
+def _judged(dataset: Dataset, scope: Scope) -> list[JudgedConversation]:
+    """Returns the judged conversations of a scope, and of the days that lend theirs to it."""
+    since_us = scope.start_us - (POOLED_DAYS * DAY_US if scope.kind == DAY else 0)
+    where = f"day >= TIMESTAMP_MICROS({since_us}) AND day < TIMESTAMP_MICROS({scope.end_us})"
+    return join(
+        query_records(dataset, SAMPLE, SampleRow, "{restricted}.sample_current", where),
+        query_records(dataset, JUDGEMENTS, JudgementRow, "{restricted}.judgements_current", where),
+    )
 
 
 def write_batch(dataset: Dataset, batch: Batch) -> None:

@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 
 from pipelines.publishing.windows import Batch, publish_windows
 from pipelines.sinks.database import RESTRICTED_FOLDER, TABLES_FOLDER
+from pipelines.sinks.records import read_records
 from schemas.counts import BASES, COUNTS, CountsRow
+from schemas.judged import JUDGEMENTS, SAMPLE, JudgementRow, SampleRow
 from schemas.published import AGGREGATES, FIGURES, PUBLICATIONS
 from schemas.table import Table
+from transforms.judging.conversations import join
 from transforms.publishing.policy import Policy
 
 _ROWS_A_GROUP: Final = 50_000
@@ -30,7 +33,8 @@ def publish_folder(folder: Path, policy: Policy, attempt: int) -> None:
     compare with.
 
     Args:
-      folder: output folder of the run, with the counts in its restricted folder.
+      folder: output folder of the run, with the counts in its restricted folder. If a sample and
+        judgements are there too, the figures are made with them.
       policy: how to protect the numbers.
       attempt: start of the run, microseconds since the epoch.
     """
@@ -42,8 +46,12 @@ def publish_folder(folder: Path, policy: Policy, attempt: int) -> None:
         _Writer(restricted, BASES) as bases,
         _Writer(published, PUBLICATIONS) as publications,
     ):
+        judged = join(
+            read_records(parquet_file(restricted, SAMPLE), SAMPLE, SampleRow),
+            read_records(parquet_file(restricted, JUDGEMENTS), JUDGEMENTS, JudgementRow),
+        )
         for counts in _by_window(restricted):
-            batch: Batch = publish_windows(counts, {}, policy, attempt)
+            batch: Batch = publish_windows(counts, {}, policy, attempt, judged)
             aggregates.write(batch.aggregates)
             figures.write(batch.figures)
             bases.write(batch.bases)

@@ -106,15 +106,23 @@ class ManagedSecret:
 
     def load(self) -> Pseudonyms:
         """Loads the secret with a request of its own."""
+        return _pseudonyms(self.read(), self.name)
+
+    def read(self) -> bytes:
+        """Returns the bytes of the secret, with a request of its own.
+
+        Raises:
+          InputError: if Secret Manager refuses the request or can't be reached.
+        """
         answer = self._get()
         if answer.status_code != 200:
             said = _ANSWERS.get(answer.status_code, f"status {answer.status_code}; try again")
             raise self._error(said)
         try:
-            secret = base64.b64decode(answer.json()["payload"]["data"], validate=True)
+            secret: bytes = base64.b64decode(answer.json()["payload"]["data"], validate=True)
         except (KeyError, TypeError, ValueError):
             raise self._error("the answer can't be read; check the network's proxy") from None
-        return _pseudonyms(secret, self.name)
+        return secret
 
     def _get(self) -> Any:
         try:

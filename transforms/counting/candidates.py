@@ -24,19 +24,16 @@ import msgspec
 from transforms.conversation.layout import STATED_IDS, check_layout
 from transforms.counting.profile import Profile
 from transforms.judging.allocation import weight
-from transforms.judging.identity import sample_id
+from transforms.judging.identity import priority_of, sample_id
 
 _VERSION: Final = 1
-RANDOM_SPACE: Final = 2**63
-"""The random number of a conversation is below this; see `Candidate.priority`."""
 
 
 class Candidate(NamedTuple):
     """One conversation that may be sampled.
 
     Attributes:
-      priority: see the module. With weight w, the priority is below t with probability
-        min(1, t w / `RANDOM_SPACE`).
+      priority: see `judging.identity.priority_of`.
       id: its hash; see `judging.identity`.
       day_us: start of its day, microseconds since the epoch.
       profile: what the classifier decided, and the values of the breakdowns.
@@ -70,8 +67,7 @@ def candidate_of(rank: bytes, day_us: int, profile: Profile) -> Candidate:
 
 
 def _candidate(identity: bytes, day_us: int, profile: Profile) -> Candidate:
-    random = int.from_bytes(identity[:8], "big") % RANDOM_SPACE
-    return Candidate(random // _weight(profile), identity, day_us, profile)
+    return Candidate(priority_of(identity, _weight(profile)), identity, day_us, profile)
 
 
 def _weight(profile: Profile) -> int:

@@ -23,9 +23,7 @@ from transforms.estimation.moments import (
     Moments,
 )
 from transforms.estimation.proportions import Floats
-
-MIN_JUDGED: Final = 15
-"""With fewer judged conversations in the whole there is no estimate."""
+from transforms.judging.conversations import MIN_JUDGED
 
 LARGEST_CHANGE_POINTS: Final = 2.0
 _TUNINGS: Final = 3

@@ -38,7 +38,6 @@ import numpy as np
 
 from transforms.estimation.equation import (
     CHANGES,
-    MIN_JUDGED,
     SHARES,
     Known,
     square,
@@ -51,7 +50,6 @@ from transforms.estimation.moments import PART, SAID_PART, WHOLE, Moments, Sampl
 from transforms.estimation.proportions import Floats, Interval
 
 __all__ = [
-    "MIN_JUDGED",
     "JudgeErrors",
     "Judged",
     "Known",

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.places import Place
 from transforms.counting.windows import DAY, Window
-from transforms.estimation.equation import MIN_JUDGED, Known
+from transforms.estimation.equation import Known
 from transforms.estimation.grid import Grid
 from transforms.estimation.judged import mean_from, share_from
 from transforms.estimation.limits import Judged
@@ -40,7 +40,11 @@ from transforms.estimation.proportions import Floats, Interval
 from transforms.estimation.shares import PARTITIONS, SHARES
 from transforms.facets.facet import Correction
 from transforms.facets.registry import INDEX, SLICES, SUMMING_CHANGE
-from transforms.judging.conversations import CHANGE_UNITS_PER_POINT, JudgedConversation
+from transforms.judging.conversations import (
+    CHANGE_UNITS_PER_POINT,
+    MIN_JUDGED,
+    JudgedConversation,
+)
 from transforms.publishing.noise import Purpose, noise
 
 POOLED_DAYS: Final = 6

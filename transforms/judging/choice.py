@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from schemas.breakdowns import ATTRIBUTES
 from schemas.judged import CandidatesRow, SampleRow, joined_names
 from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
-from transforms.counting.candidates import RANDOM_SPACE, Candidate, candidates_of_text
+from transforms.counting.candidates import Candidate, candidates_of_text
+from transforms.judging.identity import RANDOM_SPACE
 
 
 def choose(rows: Iterable[CandidatesRow], budget: int, attempt: int) -> list[SampleRow]:

@@ -6,6 +6,7 @@ This module does not use Beam.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -19,12 +20,18 @@ from schemas.judged import (
 )
 from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
 from transforms.classifiers.interface import NO_INDEX
+from transforms.conversation.state import MAX_HUMAN
 from transforms.conversation.summary import MIN_MESSAGES_FOR_CHANGE
 from transforms.counting.cells import DAY_US
 from transforms.counting.profile import Profile
 from transforms.facets.facet import Traits
+from transforms.judging.response import Key, judged_part
+
+MIN_JUDGED: Final = 15
+"""With fewer judged conversations, there is no estimate."""
 
 CHANGE_UNITS_PER_POINT: Final = 300
+_JUDGES: Final = ("labels", "llm", "accurate")
 _KEY_DIGITS: Final = 8
 
 
@@ -59,30 +66,44 @@ def join(
 ) -> list[JudgedConversation]:
     """Joins a sample with its judgements, in the order of start and hash.
 
+    Only one judge counts: people before a language model, and a language model before the sentence
+    encoder, whoever has labelled `MIN_JUDGED` conversations; of several versions, the latest.
+
     Args:
-      sample: rows of the sample.
-      judgements: the current judgements, by one judge. Those of conversations that are not in the
-        sample, and those without labels, are left out.
-
-    Raises:
-      ValueError: if there are judgements of several judges.
+      sample: the samples of one or several days.
+      judgements: the current judgements of every judge. Those of conversations that are not in the
+        sample, or have been sampled in another form, are left out.
     """
-    rows = list(judgements)
-    judges = {judge_name(row) for row in rows}
-    if len(judges) > 1:
-        raise ValueError(f"judgements of one judge are needed, got those of {sorted(judges)}")
-    labels = {(row.conversation, row.started_at_us): (row, judgement_labels(row)) for row in rows}
-    found = []
-    for each in sorted(sample, key=lambda row: (row.started_at_us, row.conversation)):
-        row, said = labels.get((each.conversation, each.started_at_us), (None, None))
-        if row is not None and said is not None:
-            found.append(_joined(each, said, judge_name(row)))
-    return found
+    known = {(row.conversation, row.started_at_us): row for row in sample}
+    labels: defaultdict[tuple[str, str], dict[Key, JudgedLabels]] = defaultdict(dict)
+    last_at_us: dict[tuple[str, str], int] = {}
+    for row in sorted(judgements, key=lambda row: row.judged_at_us):
+        key, judge = (row.conversation, row.started_at_us), (row.judge, row.judge_version)
+        said = judgement_labels(row)
+        if said is not None and key in known and _is_same(row, known[key]):
+            labels[judge][key] = said
+            last_at_us[judge] = row.judged_at_us
+    able = [judge for judge, given in labels.items() if len(given) >= MIN_JUDGED]
+    if not able:
+        return []
+    chosen = min(able, key=lambda judge: (_preference(judge[0]), -last_at_us[judge]))
+    name, given = " ".join(chosen), labels[chosen]
+    rows = judged_part(known.values(), given)
+    rows.sort(key=lambda row: (row.started_at_us, row.conversation))
+    return [_joined(row, given[row.conversation, row.started_at_us], name) for row in rows]
 
 
-def judge_name(row: JudgementRow) -> str:
-    """Returns name and version of the judge, e.g. `llm 3f2a`."""
-    return f"{row.judge} {row.judge_version}"
+def _is_same(row: JudgementRow, sampled: SampleRow) -> bool:
+    """Tells whether the judge saw as many human messages as were counted.
+
+    Above `MAX_HUMAN`, the counted number is an estimate.
+    """
+    counted = sampled.human_messages
+    return row.human_messages == counted or min(row.human_messages, counted) > MAX_HUMAN
+
+
+def _preference(judge: str) -> int:
+    return _JUDGES.index(judge) if judge in _JUDGES else len(_JUDGES)
 
 
 def _joined(row: SampleRow, labels: JudgedLabels, judge: str) -> JudgedConversation:

@@ -9,6 +9,9 @@ from hashlib import blake2b
 from typing import Final
 
 SAMPLE_ID_BYTES: Final = 16
+RANDOM_SPACE: Final = 2**63
+"""The random number of a conversation is below this."""
+
 _PURPOSE: Final = b"undertone sample"
 
 
@@ -23,3 +26,16 @@ def sample_id(rank: bytes) -> bytes:
       rank: the conversation's rank; see `counting.contribution.rank_of`.
     """
     return blake2b(rank, digest_size=SAMPLE_ID_BYTES, person=_PURPOSE).digest()
+
+
+def priority_of(identity: bytes, weight: int) -> int:
+    """Returns the priority of a conversation: its random number divided by its weight.
+
+    Priorities below t are those of random numbers below t * weight, so a conversation's priority is
+    below t with probability min(1, t * weight / `RANDOM_SPACE`).
+
+    Args:
+      identity: its hash; see `sample_id`.
+      weight: its weight; see `allocation.weight`.
+    """
+    return int.from_bytes(identity[:8], "big") % RANDOM_SPACE // weight

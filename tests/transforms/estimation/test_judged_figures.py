@@ -122,7 +122,7 @@ def test_one_more_judgement_changes_all_noise() -> None:
     """A judged number has noise that depends on whom it is made from, so one label is hidden."""
     made = labelled(np.random.default_rng(7), 400, share=0.3)
     sample = judged(made, 1000)
-    other = [each for each in sample if each.truth.traits.use == 0][0]
+    other = next(each for each in sample if each.truth.traits.use == 0)
     one_less = [each for each in sample if each is not other]
     policy = Policy(min_users=1, min_conversations=2)
     found, less = (figures(made, monday(s), policy)[AFFECTIVE] for s in (sample, one_less))
