@@ -34,9 +34,11 @@ $(DEVELOPED): $(READY) requirements-dev.lock
 	$(BIN)/python -m pip check
 	@touch $(DEVELOPED)
 
-demo: $(READY) ## Simulate conversations, run the job over them, write the report
+demo: $(READY) ## Simulate conversations, run the job over them, have 500 judged, write the report
 	$(BIN)/undertone simulate --conversations $(DEMO_CONVERSATIONS) --days 2 --output $(DEMO)/archive
 	$(BIN)/undertone run --input '$(DEMO)/archive/*.avro' --output $(DEMO)/run
+	$(BIN)/undertone judge $(DEMO)/run --input '$(DEMO)/archive/*.avro' \
+	  --judge labels --labels $(DEMO)/archive/labels.jsonl --truth $(DEMO)/archive/truth.parquet
 
 audit: demo ## Attack what the demo published
 	$(BIN)/undertone audit $(DEMO)/run

@@ -19,7 +19,8 @@ def add_simulate(commands: Any) -> None:
         allow_abbrev=False,
         help="write an archive of made-up conversations and their true counts",
         description="Writes an archive of made-up conversations. Beside it, truth.parquet and "
-        "ledger.json hold their true counts, to compare a run with.",
+        "ledger.json hold their true counts, to compare a run with, and labels.jsonl their true "
+        "labels, for undertone judge.",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="folder for the archive"
@@ -92,3 +93,4 @@ def _simulate(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         summary = write_simulation(arguments.output, settings)
     say(f"{summary.events:,} events in {len(summary.files)} file(s) in {arguments.output}")
     say(f"the true counts: {summary.cells:,} cells in truth.parquet, and ledger.json")
+    say("the true labels: labels.jsonl")

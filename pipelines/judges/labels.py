@@ -11,6 +11,9 @@ from pipelines.judges.interface import Transcript, Verdict
 from pipelines.labelling.formats import read_labels
 from pipelines.labelling.reading import Key, Reading, latest, settled
 from schemas.judged import INVALID, JUDGED, fault_of
+from transforms.conversation.pseudonyms import Pseudonyms
+from transforms.counting.contribution import rank_of
+from transforms.judging.identity import sample_id
 
 _UNKNOWN_DEFINITIONS: Final = "unknown"
 _UNKNOWN_START_US: Final = 0
@@ -18,6 +21,8 @@ _UNKNOWN_START_US: Final = 0
 
 class LabelsJudge:
     """Judges conversations by the labels of one or several readers; implements `Judge`.
+
+    A label names its conversation by the hash in the sample, or by the id in the events.
 
     A conversation without labels gets no verdict, so it can be judged once it has some. So does
     one that has grown since it was read. Labels without a start go with any conversation of that
@@ -31,8 +36,12 @@ class LabelsJudge:
 
     name = "labels"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pseudonyms: Pseudonyms) -> None:
         """Reads a file of labels; `labelling.formats` says of which kinds.
+
+        Args:
+          path: the file.
+          pseudonyms: the secret that the sample was counted with.
 
         Raises:
           InputError: if the file can't be read, or a label is not valid. It quotes no text.
@@ -41,6 +50,9 @@ class LabelsJudge:
         for (key, _), reading in latest(read_labels(path)).items():
             by_key.setdefault(key, []).append(reading)
         self._readings = {key: settled(readings) for key, readings in by_key.items()}
+        for (name, start_us), reading in list(self._readings.items()):
+            hashed = sample_id(rank_of(pseudonyms.conversation(name))).hex()
+            self._readings.setdefault((hashed, start_us), reading)
 
     @property
     def version(self) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.judges.interface import Judge
+from pipelines.options import secret_loader
 from pipelines.sources.secret import ManagedSecret
 from schemas.failures import InputError
+from transforms.conversation.pseudonyms import Pseudonyms
 
 LABELS: Final = "labels"
 ACCURATE: Final = "accurate"
@@ -85,20 +87,24 @@ class ChosenJudge:
         return _JUDGES[self.name](self.arguments)
 
 
-def labels_judge(path: Path) -> Judge:
+def labels_judge(path: Path, pseudonyms: Pseudonyms) -> Judge:
     """Returns the judge that takes its labels from a file.
+
+    Args:
+      path: the file.
+      pseudonyms: the secret that the sample was counted with.
 
     Raises:
       InputError: if the file can't be read, or a label is not valid.
     """
-    judge: Judge = _module(_LABELS_MODULE).LabelsJudge(path)
+    judge: Judge = _module(_LABELS_MODULE).LabelsJudge(path, pseudonyms)
     return judge
 
 
 def _labels(arguments: argparse.Namespace) -> Judge:
     if not arguments.labels:
         raise InputError("the judge labels needs --labels, a file of labels")
-    return labels_judge(Path(arguments.labels))
+    return labels_judge(Path(arguments.labels), secret_loader(arguments)())
 
 
 def _accurate(_: argparse.Namespace) -> Judge:

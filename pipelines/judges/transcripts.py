@@ -6,7 +6,7 @@ memory of one process: it is never logged, written or put into an exception.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -28,6 +28,7 @@ from transforms.conversation.spans import split
 from transforms.counting.contribution import rank_of
 from transforms.counting.days import DayRange
 from transforms.judging.identity import sample_id
+from transforms.judging.response import in_order
 
 _US: Final = timedelta(microseconds=1)
 _IDS_KNOWN: Final = 1 << 16
@@ -60,7 +61,7 @@ def read_transcripts(
     listed: Sequence[Sequence[FileMetadata]] | None = None,
     asked: DayRange | None = None,
 ) -> Iterator[Transcript]:
-    """Reads an archive once, and yields the sampled conversations that it has.
+    """Reads an archive once, and yields the sampled conversations that it has, in their order.
 
     Guarantees: a transcript has exactly the messages that counting joins into the conversation, in
     the order of time. Each event is in it once; if copies of an event differ, the same copy counts
@@ -79,19 +80,23 @@ def read_transcripts(
     Raises:
       InputError: if no file matches a pattern, or a file is damaged.
     """
-    starts: defaultdict[str, set[int]] = defaultdict(set)
-    for row in sample:
-        starts[row.conversation].add(row.started_at_us)
-    if not starts:
+    ordered = in_order(sample)
+    if not ordered:
         return
+    left = Counter(row.conversation for row in ordered)
     records = records_in_order(inputs, listed)
-    found = _messages_of(records, _finder(frozenset(starts), pseudonyms), pseudonyms, limits, asked)
+    found = _messages_of(records, _finder(frozenset(left), pseudonyms), pseudonyms, limits, asked)
     gap_us = session_gap // _US
-    while found:  # Forget each conversation before the next one is judged.
-        conversation, messages = found.popitem()
+    for row in ordered:
+        conversation = row.conversation
+        left[conversation] -= 1
+        # Forget each conversation before the next one is judged.
+        messages = (
+            found.get(conversation, []) if left[conversation] else found.pop(conversation, [])
+        )
         for span in split(messages, gap_us):
-            if span[0].sent_at_us in starts[conversation]:
-                yield Transcript(conversation, span[0].sent_at_us, _turns(span))
+            if span[0].sent_at_us == row.started_at_us:
+                yield Transcript(conversation, row.started_at_us, _turns(span))
 
 
 def _messages_of(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +45,6 @@ from schemas.judged import (
 )
 from schemas.wire.validate import Limits
 from transforms.conversation.pseudonyms import Pseudonyms
-from transforms.counting.cells import day_of
 from transforms.judging.choice import choose
 from transforms.policies import Clock
 from transforms.publishing.policy import Policy
@@ -138,10 +136,10 @@ class JudgedFolder:
         return self._folder / RESTRICTED_FOLDER / TABLES_FOLDER
 
     def choose_sample(self, budget: int, attempt: int, key_id: str) -> list[SampleRow]:
-        """Chooses the sample of each day from the run's candidates, and keeps it.
+        """Chooses the sample from the run's candidates, and keeps it.
 
         Args:
-          budget: how many conversations of each day to judge.
+          budget: how many conversations of the run to judge.
           attempt: the current time, microseconds since the epoch.
           key_id: identifies the secret that is used now.
 
@@ -149,19 +147,15 @@ class JudgedFolder:
           InputError: if the run has no candidates, or was counted with another secret.
         """
         file = parquet_file(self._tables, CANDIDATES)
-        days: defaultdict[int, list[CandidatesRow]] = defaultdict(list)
-        for row in read_records(file, CANDIDATES, CandidatesRow):
-            days[day_of(row.window_start_us)].append(row)
-        if not days:
+        rows = read_records(file, CANDIDATES, CandidatesRow)
+        if not rows:
             raise InputError(
                 f"{self._folder} has no conversations to judge; run the job again if an earlier "
                 "version made it"
             )
-        check_secret({row.key_id for rows in days.values() for row in rows}, key_id)
+        check_secret({row.key_id for row in rows}, key_id)
         try:
-            sample = [
-                row for _, rows in sorted(days.items()) for row in choose(rows, budget, attempt)
-            ]
+            sample = choose(rows, budget, attempt)
         except ValueError as error:
             raise InputError(f"{self._folder}: {error}") from None
         file = parquet_file(self._tables, SAMPLE)

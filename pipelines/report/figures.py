@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.breakdowns import BREAKDOWNS
 from schemas.labels import TYPES
-from schemas.published import CORRECTED, COUNTED
+from schemas.published import CORRECTED, COUNTED, JUDGED
 from transforms.estimation.rates import Drift, Rate
 from transforms.facets.facet import ALL, Facet
 from transforms.publishing.policy import Policy
@@ -37,7 +37,8 @@ class Share:
       raw: share as the classifier gave the labels, in [0, 1]; None if not published.
       corrected: share corrected for the classifier's errors; None if there is no correction.
       low, high: interval of `best`.
-      method: `COUNTED`, `RAW` or `CORRECTED` of `schemas.published`; None if not published.
+      method: `COUNTED`, `RAW`, `CORRECTED` or `JUDGED` of `schemas.published`; None if not
+        published.
       is_supported: whether a correction is possible as far as is known. It is not if the
         classifier's errors were measured on too little data, or hardly tell conversations apart.
     """
@@ -59,8 +60,13 @@ class Share:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether the best estimate is the corrected share."""
-        return self.method == CORRECTED
+        """Whether the best estimate is not the raw share."""
+        return self.method in {CORRECTED, JUDGED}
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the best estimate comes from a judged sample."""
+        return self.method == JUDGED
 
     @property
     def is_counted(self) -> bool:
@@ -70,13 +76,34 @@ class Share:
 
 @dataclass(frozen=True)
 class Change:
-    """The mean change of mood of a group, in points of the scale -1..+1; None if not published."""
+    """The mean change of mood of a group, in points of the scale -1..+1; None if not published.
+
+    Attributes:
+      name: the group.
+      conversations: published number of conversations with a change.
+      raw: the mean as the classifier scored it.
+      corrected: the mean corrected by a judged sample; None if there is none.
+      low, high: interval of `mean`.
+      method: as for `Share`.
+    """
 
     name: str
     conversations: int | None = None
-    mean: float | None = None
+    raw: float | None = None
+    corrected: float | None = None
     low: float | None = None
     high: float | None = None
+    method: str | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """The best estimate."""
+        return self.raw if self.corrected is None else self.corrected
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the best estimate comes from a judged sample."""
+        return self.method == JUDGED
 
 
 @dataclass(frozen=True)
@@ -88,6 +115,8 @@ class Receipt:
     key_id: str
     metrics_version: str
     classifier_version: str
+    judge: str = ""
+    judgements: int = 0
 
 
 @dataclass(frozen=True)

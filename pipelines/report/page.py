@@ -69,10 +69,15 @@ _DEFINITIONS: Final = (
      "from the classifier’s errors on held-out conversations (Rogan and Gladen 1978). Uses are "
      "corrected together, by how often the classifier takes each for each other (Saerens, Latinne "
      "and Decaestecker 2002)."),
+    ("Judged share", "All counts combined with a sample of these conversations that someone or "
+     "something better than the classifier has judged (prediction-powered inference, Angelopoulos "
+     "and others 2023). It is right on average whatever the classifier’s errors are, if the judge "
+     "is right."),
     ("Not supported", "A correction that would rest on too few held-out conversations, or on a "
      "classifier that hardly tells them apart, so that the share might get worse."),
     ("95% interval", "It covers chance in the conversations, in the measured error rates of a "
-     "corrected share, and in the noise that protects the numbers. It does not cover the "
+     "corrected share or in the sample of a judged one, and in the noise that protects the "
+     "numbers. It does not cover the "
      "classifier’s errors in a raw share."),
     ("Too few", "The figure has too few users or conversations to be shown. It need not be zero."),
 )  # fmt: skip
@@ -287,6 +292,7 @@ def _publication(receipt: Receipt | None) -> list[tuple[str, str]]:
         ("Version of the definitions", receipt.metrics_version),
         ("Version of the classifier", receipt.classifier_version),
         ("Id of the secret behind the noise", receipt.key_id),
+        *([("Judged by", wording.judge(receipt))] if receipt.judge else []),
     ]
 
 
@@ -305,4 +311,5 @@ def _share_row(label: str, share: Share) -> _Line:
 
 def _change_row(label: str, change: Change) -> _Line:
     count = "" if change.conversations is None else f"{change.conversations:,}"
-    return label, wording.mean(change), points_interval(change), "", "", count
+    raw = points(change.raw) if change.is_judged and change.raw is not None else ""
+    return label, wording.mean(change), points_interval(change), change.method or "", raw, count

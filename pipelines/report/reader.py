@@ -268,7 +268,8 @@ class _Place:
         row = self._changes.get(group)
         if row is None:
             return Change(group, conversations=0) if self._is_exact else Change(group)
-        return Change(group, row["conversations"], row["raw"], row["low"], row["high"])
+        names = ("conversations", "raw", "corrected", "low", "high", "method")
+        return Change(group, *(row[name] for name in names))
 
 
 def _receipt(publication: Row | None) -> Receipt | None:
@@ -280,6 +281,8 @@ def _receipt(publication: Row | None) -> Receipt | None:
         publication["key_id"],
         publication["metrics_version"],
         publication["classifier_version"],
+        publication["judge"],
+        publication["judgements"],
     )
 
 

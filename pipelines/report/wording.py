@@ -62,6 +62,11 @@ def beside(share: Share) -> str:
     return f"raw {percent(share.raw)}" if share.is_corrected else method(share)
 
 
+def judge(receipt: Receipt) -> str:
+    """Writes who judged the sample, and how many conversations at least."""
+    return f"{receipt.judge}, at least {plural(receipt.judgements, 'conversation')}"
+
+
 def mean(change: Change) -> str:
     """Writes a mean change in points."""
     return _missing(change.conversations) if change.mean is None else points(change.mean)

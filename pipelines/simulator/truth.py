@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -102,6 +102,9 @@ class Conversation(NamedTuple):
     change_300ths: int
 
 
+Tell = Callable[[str, Conversation, Sequence[PlannedMessage]], object]
+
+
 class _Ranked(NamedTuple):
     rank: bytes
     started_at_us: int
@@ -116,7 +119,11 @@ class Truth:
     """
 
     def __init__(
-        self, session_gap_us: int, max_conversations_per_user: int = 100, secret: bytes = b""
+        self,
+        session_gap_us: int,
+        max_conversations_per_user: int = 100,
+        secret: bytes = b"",
+        tell: Tell | None = None,
     ) -> None:
         """Starts with no conversations.
 
@@ -125,7 +132,9 @@ class Truth:
           max_conversations_per_user: how many of a user's conversations count on a day.
           secret: the operator's secret, which decides which conversations of a user count. It does
             not matter unless a user has more than `max_conversations_per_user` on a day.
+          tell: called with the id, the labels and the messages of each conversation.
         """
+        self._tell = tell
         self._rank_key = hmac.digest(secret, b"undertone rank\x01", "sha512")
         self._gap_us = session_gap_us
         self._limit = max_conversations_per_user
@@ -149,6 +158,8 @@ class Truth:
         """
         for span in split_at_gaps(messages, self._gap_us):
             conversation = describe(span, tells_language=tells_language)
+            if self._tell:
+                self._tell(conversation_id, conversation, span)
             day_us = conversation.started_at_us // _DAY_US * _DAY_US
             if day_us < self._closed_before_us:
                 raise ValueError(

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.simulator.labels import label_line
 from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate
 from pipelines.simulator.truth import CellName, Sums, Truth
@@ -22,6 +23,7 @@ from schemas.wire.avro import avro_schema
 EVENTS: Final = "events-{:05}.avro"
 TRUTH: Final = "truth.parquet"
 LEDGER: Final = "ledger.json"
+LABELS: Final = "labels.jsonl"
 EVENTS_PER_FILE: Final = 1_000_000
 """Events in a file: few enough to read several files in parallel, without many small files."""
 
@@ -64,7 +66,9 @@ def write_simulation(
     *,
     events_per_file: int = EVENTS_PER_FILE,
 ) -> SimulationSummary:
-    """Writes `events-*.avro`, `truth.parquet` and `ledger.json`, and returns a summary.
+    """Writes `events-*.avro`, `truth.parquet`, `ledger.json` and `labels.jsonl`.
+
+    The labels are true, and in the form that `undertone judge` reads.
 
     Replaces an earlier simulation in the folder.
 
@@ -75,15 +79,20 @@ def write_simulation(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    truth = Truth(settings.session_gap_us, settings.max_conversations_per_user)
     metadata = {SYNTHESISED: ",".join(field["name"] for field in avro_schema()["fields"])}
-    events = simulate(settings, truth)
     names: list[str] = []
     written = 0
-    for first in events:
-        names.append(EVENTS.format(len(names)))
-        batch = chain([first], islice(events, events_per_file - 1))
-        written += write_archive(folder / names[-1], batch, metadata=metadata)
+    with (folder / LABELS).open("wb") as labels:
+        truth = Truth(
+            settings.session_gap_us,
+            settings.max_conversations_per_user,
+            tell=lambda *told: labels.write(label_line(*told)),
+        )
+        events = simulate(settings, truth)
+        for first in events:
+            names.append(EVENTS.format(len(names)))
+            batch = chain([first], islice(events, events_per_file - 1))
+            written += write_archive(folder / names[-1], batch, metadata=metadata)
     cells = _write_truth(folder / TRUTH, truth.cells())
     ledger = {
         f"{account}:{reason}" if reason else account: records
@@ -103,7 +112,7 @@ def _clear(folder: Path) -> None:
                 f"{path} was not written by a simulation, so simulated data can't be added to its "
                 "folder; choose another folder"
             )
-    for path in (*old, folder / TRUTH, folder / LEDGER):
+    for path in (*old, folder / TRUTH, folder / LEDGER, folder / LABELS):
         path.unlink(missing_ok=True)
 
 

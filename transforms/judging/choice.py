@@ -1,4 +1,4 @@
-"""Chooses the sample of a day from its candidates.
+"""Chooses the sample of a day, or of a whole run, from the candidates.
 
 The conversations with the smallest priorities are the sample, as many as the budget allows. Given
 the first priority outside the sample, each conversation is in the sample with a known probability,
@@ -22,21 +22,20 @@ from transforms.judging.identity import RANDOM_SPACE
 
 
 def choose(rows: Iterable[CandidatesRow], budget: int, attempt: int) -> list[SampleRow]:
-    """Chooses the sample of one day.
+    """Chooses the sample of one day, or of several days together.
 
     Args:
-      rows: the current candidates of all hours of the day, in any order. If several generations
-        have counted an hour, each has a row.
+      rows: the current candidates of all their hours, in any order. If several generations have
+        counted an hour, each has a row.
       budget: how many conversations to judge.
       attempt: start of the judging job, microseconds since the epoch.
 
     Returns:
-      The sample in the order of priority: at most `budget` conversations, or fewer if the day has
+      The sample in the order of priority: at most `budget` conversations, or fewer if there are
       fewer. If an hour has dropped candidates, none beyond its edge is chosen.
 
     Raises:
-      ValueError: if the candidates were written by another version, or the rows are of several
-        days or secrets.
+      ValueError: if the candidates were written by another version, or with several secrets.
     """
     sources: dict[Candidate, CandidatesRow] = {}
     edge = RANDOM_SPACE
@@ -47,25 +46,18 @@ def choose(rows: Iterable[CandidatesRow], budget: int, attempt: int) -> list[Sam
             known = sources.get(candidate)
             if known is None or known.generation < row.generation:
                 sources[candidate] = row
-    _check(sources)
+    secrets = {row.key_id for row in sources.values()}
+    if len(secrets) > 1:
+        raise ValueError(
+            f"the candidates were counted with {len(secrets)} secrets, so the same conversation "
+            "has several hashes; backfill these days"
+        )
     ordered = [candidate for candidate in sorted(sources) if candidate.priority < edge]
     if len(ordered) > budget:
         edge = ordered[budget].priority
         # Equal priorities are all out, so that each probability is exact.
         ordered = [candidate for candidate in ordered[:budget] if candidate.priority < edge]
     return [_row(candidate, edge, sources[candidate], attempt) for candidate in ordered]
-
-
-def _check(sources: dict[Candidate, CandidatesRow]) -> None:
-    days = {candidate.day_us for candidate in sources}
-    secrets = {row.key_id for row in sources.values()}
-    if len(days) > 1:
-        raise ValueError(f"candidates of one day are needed, got those of {len(days)} days")
-    if len(secrets) > 1:
-        raise ValueError(
-            f"the candidates of a day were counted with {len(secrets)} secrets, so the same "
-            "conversation has several hashes; backfill the day"
-        )
 
 
 def _row(candidate: Candidate, edge: int, source: CandidatesRow, attempt: int) -> SampleRow:

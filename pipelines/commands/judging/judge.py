@@ -24,7 +24,7 @@ def add_judge(commands: Any) -> None:
         "judge",
         allow_abbrev=False,
         help="have a sample of a run's conversations judged, and estimate with it",
-        description="Chooses some conversations of each day that a run counted, and has them "
+        description="Chooses some of the conversations that a run counted, and has them "
         "judged by someone or something better than the classifier. Then it publishes the run "
         "again: each figure combines the judged sample with the counts of all conversations. Text "
         "is read from the archive; no file gets it. If it is interrupted, start it again: nothing "
@@ -41,11 +41,11 @@ def add_judge(commands: Any) -> None:
         help="the files of events that the run counted. May be repeated",
     )
     parser.add_argument(
-        "--judgements_per_day",
+        "--judgements",
         type=int,
         default=500,
         metavar="500",
-        help="judge at most this many conversations of each day (default 500)",
+        help="judge at most this many conversations of the run (default 500)",
     )
     parser.add_argument(
         "--validate",
@@ -55,6 +55,13 @@ def add_judge(commands: Any) -> None:
         "conversations of the sample. A judge that agrees too little is refused",
     )
     add_switch(parser, "--accept_poor_judge", "with --validate, do not refuse any judge")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="for simulated conversations: the truth.parquet that undertone simulate wrote, to "
+        "print it beside the figures",
+    )
     add_secret_argument(
         parser,
         "It must be the one that the run used. Without this flag, it is the secret in your "
@@ -71,6 +78,7 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import republish  # noqa: PLC0415
     from pipelines.options import secret_loader  # noqa: PLC0415
     from pipelines.report.page import REPORT_FILE, summary_lines  # noqa: PLC0415
+    from pipelines.report.truth import comparison_lines, read_truth  # noqa: PLC0415
     from pipelines.settings import wall_clock_us  # noqa: PLC0415
     from pipelines.terminal.full_disk import writing_to  # noqa: PLC0415
     from pipelines.terminal.progress import told  # noqa: PLC0415
@@ -83,7 +91,7 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     transcripts = Transcripts(arguments.input, pseudonyms, counted)
     with told(say), writing_to(folder):
         with opened(folder) as judged:
-            budget = arguments.judgements_per_day
+            budget = arguments.judgements
             sample = judged.choose_sample(budget, wall_clock_us(), pseudonyms.key_id)
             if arguments.validate is not None:
                 _validate(judged, sample, transcripts, judge, arguments)
@@ -92,7 +100,10 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
                 sample, transcripts, judge, wall_clock_us, may_change=may_change(chosen.name)
             )
         republish(folder, counted.policy, wall_clock_us())
-    for line in summary_lines(folder):
+    lines = summary_lines(folder)
+    if arguments.truth is not None:
+        lines = comparison_lines(folder, read_truth(arguments.truth))
+    for line in lines:
         print(line)
     print(tally)
     print(f"report: {folder / REPORT_FILE}")

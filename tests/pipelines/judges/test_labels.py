@@ -14,6 +14,7 @@ from pipelines.judges.labels import LabelsJudge
 from pipelines.labelling.reading import Reading
 from schemas.failures import InputError
 from schemas.judged import INVALID, JUDGED, JudgedLabels
+from tests.builders import PSEUDONYMS
 from tests.pipelines.labelling.readings import ADVICE, CANARY, START_US, reading, transcript
 
 
@@ -21,7 +22,7 @@ def judge_of(folder: Path, *readings: Reading) -> LabelsJudge:
     """Returns the judge of a file with these readings."""
     path = folder / "labels.jsonl"
     path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in readings))
-    return LabelsJudge(path)
+    return LabelsJudge(path, PSEUDONYMS)
 
 
 def verdicts(judge: Judge, *numbers: int, **shape: Any) -> list[Verdict]:
@@ -109,14 +110,14 @@ def test_a_bad_line_is_named_but_not_quoted(tmp_path: Path, line: str, said: str
     path = tmp_path / "labels.jsonl"
     path.write_text(f'{{"conversation": "b", "use": "work"}}\n{line}\n', "utf-8")
     with pytest.raises(InputError, match=said) as caught:
-        LabelsJudge(path)
+        LabelsJudge(path, PSEUDONYMS)
     assert CANARY not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The error says which file can't be read."""
     with pytest.raises(InputError, match=r"no\.jsonl"):
-        LabelsJudge(tmp_path / "no.jsonl")
+        LabelsJudge(tmp_path / "no.jsonl", PSEUDONYMS)
 
 
 @pytest.mark.parametrize(

@@ -85,17 +85,19 @@ def test_generations_of_a_stream_are_joined() -> None:
     assert len({each.conversation for each in choose(rows, 99, 0)}) == 15
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [(row(range(5, 9), key_id="l"), "2 secrets"), (row(range(9), day_us=0), "of one day")],
-    ids=["secrets", "days"],
-)
-def test_candidates_that_do_not_belong_together_are_refused(
-    other: CandidatesRow, message: str
-) -> None:
-    """Candidates of several days or secrets are never mixed."""
-    with pytest.raises(ValueError, match=message):
-        choose([row(range(5)), other], 5, 0)
+def test_several_days_share_a_budget() -> None:
+    """A run of several days is sampled as one, so that a day's share grows with its size."""
+    rows = [row(range(90)), row(range(90, 100), day_us=0)]
+    sample = choose(rows, 50, 0)
+    assert len(sample) == 50
+    assert len({each.probability for each in sample}) == 1
+    assert 0 < sum(each.day_us == 0 for each in sample) <= 10
+
+
+def test_candidates_of_several_secrets_are_refused() -> None:
+    """The same conversation would have several hashes."""
+    with pytest.raises(ValueError, match="2 secrets"):
+        choose([row(range(5)), row(range(5, 9), key_id="l")], 5, 0)
 
 
 def test_the_probabilities_make_estimates_unbiased() -> None:

@@ -50,6 +50,14 @@ def test_each_day_is_corrected_by_itself() -> None:
     assert judged_part(sample, {key(row) for row in tuesday}) == in_order(tuesday)
 
 
+def test_all_days_are_judged_evenly() -> None:
+    """Wherever judging stops, the same part of every day has been judged."""
+    random = np.random.default_rng(6)
+    made = [*labelled(random, 300), *labelled(random, 100, day=1)]
+    first = in_order(sampled(made, 1000))[:100]
+    assert sum(row.day_us == first[0].day_us for row in first) in {25, 75}
+
+
 def test_people_count_before_the_encoder() -> None:
     """Of several judges the most trusted one counts, if it has judged enough."""
     made = labelled(np.random.default_rng(5), 100)
