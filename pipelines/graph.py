@@ -88,7 +88,7 @@ def count_bounded(scored: beam.PCollection[list[ScoredMessage]], settings: Setti
             settings.load_pseudonyms,
             settings.revision,
             settings.asked,
-            settings.most_candidates,
+            settings.judgements_per_day,
         )
     )
     ledger = {"Conversations": conversations.ledger, "Totals": windows.ledger}
@@ -112,7 +112,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
     )
     totals = (
         users.changes
-        | "Count" >> SumChanges(settings.firings, settings.most_candidates)
+        | "Count" >> SumChanges(settings.firings, settings.judgements_per_day)
         | "KeepTotals"
         >> KeepRunningTotals(
             settings.provenance(STREAM),
@@ -120,7 +120,7 @@ def count_unbounded(scored: beam.PCollection[list[ScoredMessage]], settings: Set
             settings.revision,
             settings.clock,
             settings.kept_us,
-            settings.most_candidates,
+            settings.judgements_per_day,
         )
     )
     ledger = {

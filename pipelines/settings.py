@@ -29,7 +29,7 @@ CLASSIFIERS: Final[Mapping[str, LoadClassifier]] = {
 """The function that loads each classifier, by the classifier's name in the flags."""
 
 MAX_JUDGEMENTS: Final = 10_000
-"""The most judgements a day. A stream keeps up to twice as many candidates of an hour."""
+"""The most judgements a day. A stream keeps as many candidates of each hour."""
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _US: Final = timedelta(microseconds=1)
@@ -64,8 +64,8 @@ class Settings:
       allowed_lateness: how long after a message was sent it may be published and still be counted.
       max_conversations_per_user: the most conversations to count for one user on one day. A
         conversation belongs to the day on which it starts.
-      judgements_per_day: how many conversations of a day can be judged. Twice as many candidates
-        are kept of each hour, because some may change or stop counting.
+      judgements_per_day: how many conversations of a day can be judged. So many candidates are kept
+        of each hour, because all of a day's sample may have begun in one hour.
       max_event_bytes: the size of the largest accepted payload in bytes; larger payloads are
         refused.
       values: the allowed values of breakdowns, as pairs of breakdown and value.
@@ -139,11 +139,6 @@ class Settings:
             max_age_us=self.life_us,
             allowed_values=self.values,
         )
-
-    @property
-    def most_candidates(self) -> int:
-        """How many candidates for judging to keep of each hour."""
-        return 2 * self.judgements_per_day
 
     @property
     def gap_us(self) -> int:

@@ -22,6 +22,7 @@ from deploy.local.packages import InstallError, make_environment
 from deploy.local.processes import LOOPBACK, Process, ServiceError, alone, free_port
 
 _LOCK: Final = Path(__file__).with_name("requirements.lock")
+_DATA: Final = "bigquery"
 _START_S: Final = 60.0
 _PYTHONS: Final = ("python3.14", "python3.13")
 _EXTENSIONS: Final = ("icu", "json", "ducklake", "spatial")
@@ -41,7 +42,7 @@ class BigQueryEmulator:
         self._command: list[str | Path] = [
             environment / "bin" / "local-bigquery",
             "--host", LOOPBACK, "--port", str(self.port), "--grpc-port", str(free_port()),
-            "--data-dir", folder / "bigquery", "--project", project,
+            "--data-dir", folder / _DATA, "--project", project,
         ]  # fmt: skip
         self._environment = {"HOME": str(environment / "home")}
         self.process = self._started()
@@ -74,7 +75,9 @@ class BigQueryEmulator:
 
 @contextmanager
 def bigquery_emulator(folder: Path, project: str) -> Iterator[BigQueryEmulator]:
-    """Runs the emulator, and keeps the emulator's data and log in the folder."""
+    """Runs an empty emulator, and keeps the emulator's data and log in the folder."""
+    # Rows of an earlier run would be compared with, and published with, the rows of this one.
+    shutil.rmtree(folder / _DATA, ignore_errors=True)
     emulator = BigQueryEmulator(installed(), folder, project)
     try:
         yield emulator

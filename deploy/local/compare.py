@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ def account_differences(
     ]
 
 
-def row_differences(dataset: Dataset, run: Path) -> list[str]:
+def row_differences(dataset: Dataset, run: Path, *, may_lack_users: bool = False) -> list[str]:
     """Returns how a dataset's current counts differ from a batch run's; empty if they are equal.
 
     Only hours and days are compared, because a stream counts no other windows.
@@ -104,9 +104,31 @@ def row_differences(dataset: Dataset, run: Path) -> list[str]:
     Args:
       dataset: a published dataset. A stream, a backfill or both wrote its exact counts.
       run: folder of `undertone run` over the same events.
+      may_lack_users: as in `count_differences`.
     """
-    deployed, batch = current_counts(dataset), _counts_of(query_run(run, _COUNTS_SQL))
-    differing = [k for k in deployed.keys() | batch.keys() if deployed.get(k) != batch.get(k)]
+    batch = _counts_of(query_run(run, _COUNTS_SQL))
+    return count_differences(current_counts(dataset), batch, may_lack_users=may_lack_users)
+
+
+def count_differences(
+    deployed: Counted, batch: Counted, *, may_lack_users: bool = False
+) -> list[str]:
+    """Returns a line for each of the first cells that differ; empty if all cells are equal.
+
+    Args:
+      deployed: the counts of a dataset.
+      batch: the counts of a batch run.
+      may_lack_users: whether a dataset's cell may have fewer users than the batch's. If several
+        generations counted a cell, its users are only a lower bound.
+    """
+
+    def is_same(cell: tuple[Any, ...]) -> bool:
+        ours, theirs = deployed.get(cell), batch.get(cell)
+        if may_lack_users and ours and theirs and ours.users <= theirs.users:
+            return ours._replace(users=theirs.users) == theirs
+        return ours == theirs
+
+    differing = [cell for cell in deployed.keys() | batch.keys() if not is_same(cell)]
     return [
         f"{cell}: {deployed.get(cell)} in the dataset, {batch.get(cell)} in the batch"
         for cell in sorted(differing)[:_SHOWN]
@@ -120,9 +142,20 @@ def settled_differences(
 
     The wait is needed because some rows may not have been written yet.
     """
+    return _once_settled(lambda: differences(dataset, run, heartbeats, repeated))
+
+
+def settled_row_differences(
+    dataset: Dataset, run: Path, *, may_lack_users: bool = False
+) -> list[str]:
+    """Waits like `settled_differences`, but for the `row_differences`."""
+    return _once_settled(lambda: row_differences(dataset, run, may_lack_users=may_lack_users))
+
+
+def _once_settled(differ: Callable[[], list[str]]) -> list[str]:
     deadline_s = time.monotonic() + _ON_THEIR_WAY_S
     while True:
-        found = differences(dataset, run, heartbeats, repeated)
+        found = differ()
         if not found or time.monotonic() > deadline_s:
             return found
         time.sleep(1.0)

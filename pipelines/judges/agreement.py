@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ AFFECTIVE: Final = "affective"
 PUSHBACK: Final = "pushback"
 LABELS: Final = (AFFECTIVE, *TYPES, PUSHBACK)
 """The labels that a conversation has or has not."""
+
+ValueT = TypeVar("ValueT", bound=Hashable)
 
 Pair = tuple[JudgedLabels, JudgedLabels]
 """The true labels of one conversation, and the judge's."""
@@ -187,15 +189,15 @@ def rate(hits: int, of: int) -> Rate:
     return Rate(share, max(middle - half, 0.0), min(middle + half, 1.0))
 
 
-def kappa(counts: Mapping[tuple[Hashable, Hashable], int]) -> float | None:
+def kappa(counts: Mapping[tuple[ValueT, ValueT], int]) -> float | None:
     """Returns Cohen's kappa, or None if there is one value only, or none.
 
     Args:
       counts: how often each pair of values occurs.
     """
     total = sum(counts.values())
-    rows: Counter[Hashable] = Counter()
-    columns: Counter[Hashable] = Counter()
+    rows: Counter[ValueT] = Counter()
+    columns: Counter[ValueT] = Counter()
     for (row, column), count in counts.items():
         rows[row] += count
         columns[column] += count

@@ -32,6 +32,8 @@ PLANNED: Final = {
     "notify": "oncall@example.com",
     "next_key_rotation": "2027-11-01T00:00:00Z",
     "enforced_encoding": "BINARY",
+    "judging": {},
+    "judge_key_version": 1,
 }
 """With these variables, Terraform creates every resource of the module."""
 

@@ -30,7 +30,7 @@ def account_of(member: str) -> str:
 
 
 def launch_of(planned: dict[str, Any], job: str) -> dict[str, Any]:
-    """Returns the request with which the scheduler launches `backfill` or `publish`."""
+    """Returns the request with which the scheduler launches `backfill`, `judge` or `publish`."""
     (target,) = planned[f'google_cloud_scheduler_job.launch["{job}"]']["http_target"]
     launch: dict[str, Any] = json.loads(base64.b64decode(target["body"]))["launchParameter"]
     return launch

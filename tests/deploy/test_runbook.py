@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from deploy.local.processes import ServiceError
-from pipelines import backfill, publish, stream
+from pipelines import backfill, judge, publish, stream
 from pipelines.beam_options import beam_options
 from pipelines.commands import main as cli
 from tests.services import have
@@ -134,8 +134,8 @@ def test_our_modules_take_their_flags(command: Command) -> None:
     module, *flags = command.words[2:]
     assert importlib.util.find_spec(module) is not None
     parsers: dict[str, Callable[[], Any]] = {
-        "pipelines.backfill": backfill.parser, "pipelines.publish": publish.parser,
-        "pipelines.stream": stream.parser,
+        "pipelines.backfill": backfill.parser, "pipelines.judge": judge.parser,
+        "pipelines.publish": publish.parser, "pipelines.stream": stream.parser,
     }  # fmt: skip
     if module in parsers:
         _, rest = parsers[module]().parse_known_args(flags)

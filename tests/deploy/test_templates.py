@@ -14,7 +14,7 @@ import pytest
 
 from deploy.flex_main import main_of
 from deploy.metadata import FOLDER, LEFT_OUT, TEMPLATES, Template, encoded, flags_of, metadata
-from pipelines import backfill, publish, stream
+from pipelines import backfill, judge, publish, stream
 from tests.deploy.conftest import needs
 
 EXAMPLES = {
@@ -23,6 +23,10 @@ EXAMPLES = {
     "dead_letter_topic": "projects/my-project/topics/dead-letters",
     "from": "7d",
     "input": "gs://bucket/events/%Y/%m/%d/*.avro",
+    "judge": "accurate",
+    "judge_key": "projects/my-project/secrets/undertone-judge-key/versions/1",
+    "llm_model": "gpt-oss-20b",
+    "llm_url": "https://llm.example.com/v1",
     "outage": "10m",
     "secret": "projects/my-project/secrets/undertone-id-key/versions/1",
     "subscription": "projects/my-project/subscriptions/stream",
@@ -104,11 +108,12 @@ def test_an_unknown_kind_of_flag_is_refused() -> None:
         (["--subscription=projects/p/subscriptions/s", "--dataset=p.d"], stream.main),
         (["--runner", "DataflowRunner", "--subscription", "s"], stream.main),
         (["--dataset=p.d", "--input=gs://b/subscription/*.avro"], backfill.main),
+        (["--dataset=p.d", "--input=gs://b/*.avro", "--judge=accurate"], judge.main),
         (["--dataset=p.d", "--days=40"], publish.main),
     ],
 )
 def test_a_launch_runs_the_main_of_its_template(flags: list[str], expected: object) -> None:
-    """A subscription starts the stream, files start the backfill, and neither the publisher."""
+    """A subscription starts the stream, a judge the judging, files the backfill, else publish."""
     assert main_of(flags) is expected
 
 

@@ -31,7 +31,7 @@ def everything_set(terraformed: Callable[..., Terraform]) -> dict[str, Any]:
     """Returns the planned resources when the variable of every flag has a value."""
     text = (MODULE / "variables.tf").read_text()
     variables: dict[str, Any] = dict(PLANNED)
-    for name in ("counting", "stream", "backfill", "publishing"):
+    for name in ("counting", "stream", "backfill", "judging", "publishing"):
         block = text.partition(f'variable "{name}" {{')[2].partition("\n}")[0]
         fields = re.findall(r"^\s+(\w+)\s+= optional\((\w+)", block, re.MULTILINE)
         assert fields
@@ -83,7 +83,7 @@ def test_an_error_is_found(
 @in_one_process
 @pytest.mark.parametrize(
     ("variables", "streams", "schedules"),
-    [({"project": "my-project"}, 0, 0), (PLANNED, 1, 2)],
+    [({"project": "my-project"}, 0, 0), (PLANNED, 1, 3)],
     ids=["bare", "whole"],
 )
 def test_the_first_apply_can_be_planned(
@@ -113,7 +113,7 @@ def test_every_parameter_of_the_stream_is_passed(everything_set: dict[str, Any])
 
 
 @in_one_process
-@pytest.mark.parametrize("job", ["backfill", "publish"])
+@pytest.mark.parametrize("job", ["backfill", "judge", "publish"])
 def test_every_parameter_of_a_launch_is_passed(everything_set: dict[str, Any], job: str) -> None:
     """Every flag of a scheduled job reaches the launch, from a variable or from the module."""
     assert set(launch_of(everything_set, job)["parameters"]) == set(parameters_of(job))
@@ -124,8 +124,8 @@ def test_passed_values_match_their_parameters(planned: dict[str, Any]) -> None:
     """Each value that the module passes matches its parameter's pattern."""
     stream = planned["google_dataflow_flex_template_job.stream[0]"]["parameters"]
     backfill = launch_of(planned, "backfill")["parameters"]
-    publish = launch_of(planned, "publish")["parameters"]
-    for template, values in (("stream", stream), ("backfill", backfill), ("publish", publish)):
+    launched = {job: launch_of(planned, job)["parameters"] for job in ("judge", "publish")}
+    for template, values in {"stream": stream, "backfill": backfill, **launched}.items():
         parameters = parameters_of(template)
         for name, value in values.items():
             if "google_" not in value:  # Otherwise the test made up the name.
@@ -159,7 +159,7 @@ def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
     assert stream["sdk_container_image"].endswith("/undertone:0.1.0")
     assert stream["container_spec_gcs_path"].endswith("-templates/0.1.0/stream.json")
     assert account_of(stream["service_account_email"]) == "stream"
-    for job in ("backfill", "publish"):
+    for job in ("backfill", "judge", "publish"):
         launch = launch_of(planned, job)
         assert launch["environment"]["sdkContainerImage"] == stream["sdk_container_image"]
         assert launch["containerSpecGcsPath"].endswith(f"-templates/0.1.0/{job}.json")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.published import PUBLISHED_TABLES
 from schemas.tables import RESTRICTED_TABLES
 from schemas.views import PUBLISHED_VIEWS, RESTRICTED_VIEWS
-from tests.deploy.conftest import PLANNED
+from tests.deploy.conftest import PLANNED, Terraform
 from tests.deploy.plans import account_of, grants_of, in_one_process
 
 ACCOUNTS: Final = (
-    "send", "stream", "backfill", "publish", "sched", "checks", "upkeep", "eraser", "build",
+    "send", "stream", "backfill", "judge", "publish", "sched", "checks", "upkeep", "eraser",
+    "build",
 )  # fmt: skip
 
 PROJECT_ROLES: Final = {
     ("stream", "roles/dataflow.worker"),
     ("backfill", "roles/dataflow.worker"),
     ("backfill", "roles/bigquery.jobUser"),
+    ("judge", "roles/dataflow.worker"),
+    ("judge", "roles/bigquery.jobUser"),
     ("publish", "roles/dataflow.worker"),
     ("publish", "roles/bigquery.jobUser"),
     ("sched", "roles/dataflow.developer"),
@@ -58,7 +62,7 @@ def test_accounts_have_only_these_rights_in_the_project(planned: dict[str, Any])
 
 @in_one_process
 def test_few_accounts_open_the_archive(planned: dict[str, Any]) -> None:
-    """Of our jobs only the backfill reads the bucket that has text; people act as the eraser."""
+    """Of our jobs, backfill and judge read the bucket that has text; people act as the eraser."""
     rights = {
         (account_of(member), role)
         for _, target, role, member in grants_of(planned)
@@ -67,6 +71,7 @@ def test_few_accounts_open_the_archive(planned: dict[str, Any]) -> None:
     agent = "google_project_service_identity/pubsub.googleapis.com/member"
     assert rights == {
         ("backfill", "roles/storage.objectViewer"),
+        ("judge", "roles/storage.objectViewer"),
         ("eraser", "roles/storage.objectUser"),
         ("eraser", "roles/storage.legacyBucketReader"),
         (agent, "roles/storage.objectCreator"),
@@ -101,24 +106,44 @@ def test_counting_and_publishing_are_apart(planned: dict[str, Any]) -> None:
     """No counting job can write what is published, and the publisher can't write counts."""
     written = tables_of(planned, WRITER)
     assert written == {
-        "stream": {"counts", "ledger", "dead_letters"},
+        "stream": {"counts", "candidates", "ledger", "dead_letters"},
+        "judge": {"sample", "judgements"},
         "publish": {"publications", "aggregates", "figures", "bases"},
         "upkeep": {"counts", "ledger"},
         "eraser": {"dead_letters"},
     }
-    assert tables_of(planned, READER)["publish"] == {"counts", "counts_current"}
+    judged = {"sample", "sample_current", "judgements", "judgements_current"}
+    read = tables_of(planned, READER)
+    assert read["publish"] == {"counts", "counts_current", *judged}
+    assert read["judge"] == {
+        "candidates", "candidates_current", "sample_current", "judgements_current",
+    }  # fmt: skip
 
 
 @in_one_process
 def test_only_who_hashes_reads_the_keys(planned: dict[str, Any]) -> None:
-    """Senders read their own key. Stream, backfill and eraser read the key of ids."""
+    """Senders and the judge read keys of their own. Whoever hashes ids reads the key of ids."""
     rights = {
         (account_of(values["member"]), values["secret_id"].split("/")[1])
         for address, values in planned.items()
         if address.startswith("google_secret_manager_secret_iam_member.")
     }
     sender, ids = "undertone-pseudonym-key", "undertone-id-key"
-    assert rights == {("send", sender), ("stream", ids), ("backfill", ids), ("eraser", ids)}
+    hashers = {(account, ids) for account in ("stream", "backfill", "judge", "eraser")}
+    assert rights == hashers | {("send", sender), ("judge", "undertone-judge-key")}
+
+
+@in_one_process
+def test_without_judging_there_is_no_account_for_it(
+    terraformed: Callable[..., Terraform],
+) -> None:
+    """By default nothing is judged, and no second account opens the archive."""
+    variables = {name: value for name, value in PLANNED.items() if not name.startswith("judg")}
+    plan = terraformed(invent=True).plan(**variables)
+    resources = plan["planned_values"]["root_module"]["resources"]
+    planned = {resource["address"]: resource["values"] for resource in resources}
+    assert "judge" not in {account_of(member) for _, _, _, member in grants_of(planned)}
+    assert not [address for address in planned if "judge" in address.replace("judgements", "")]
 
 
 @in_one_process

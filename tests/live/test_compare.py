@@ -1,11 +1,18 @@
-"""Tests how the ledgers of a stream and a batch run are compared.
+"""Tests how a stream and a batch run are compared.
 
-Only the stream's ledger counts heartbeats.
+Only the stream's ledger counts heartbeats. Only a batch run always knows all users of a cell.
 """
 
 from __future__ import annotations
 
-from deploy.local.compare import Accounts, account_differences, is_settled
+from deploy.local.compare import (
+    Accounts,
+    Counted,
+    account_differences,
+    count_differences,
+    is_settled,
+)
+from transforms.counting.cells import Sums
 
 EVENTS = 10
 BATCH: Accounts = {
@@ -48,3 +55,24 @@ def test_heartbeats_do_not_pass_for_events() -> None:
     unread = streamed(3, read=-3, counted=-3)
     assert not is_settled(unread, EVENTS, heartbeats=3)
     assert is_settled(streamed(3), EVENTS, heartbeats=3)
+
+
+CELL = ("day", 0, "overall", "all", "all", "all")
+COUNTED: Counted = {CELL: Sums(conversations=5, users=4, key=9, change=0, change_squares=0)}
+
+
+def with_sums(**changed: int) -> Counted:
+    """Returns the batch's counts with some sums of the cell changed."""
+    return {CELL: COUNTED[CELL]._replace(**changed)}
+
+
+def test_missing_users_may_be_allowed() -> None:
+    """If several generations counted a cell, fewer users than the batch's are no difference."""
+    assert count_differences(with_sums(users=3), COUNTED, may_lack_users=True) == []
+    assert count_differences(with_sums(users=3), COUNTED) != []
+
+
+def test_other_differences_are_never_allowed() -> None:
+    """More users, other sums and a missing cell are differences even if users may be missing."""
+    for counted in (with_sums(users=5), with_sums(users=3, conversations=4), {}):
+        assert len(count_differences(counted, COUNTED, may_lack_users=True)) == 1

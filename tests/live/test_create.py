@@ -1,12 +1,15 @@
-"""Tests `undertone create` on a dataset from an earlier version."""
+"""Tests the datasets that a job starts with: those of an earlier version, and of no earlier run."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from google.cloud import bigquery
 
+from deploy.local.bigquery import bigquery_emulator
 from deploy.local.cloud import LocalCloud
-from pipelines.sinks.bigquery import create_datasets, query
+from pipelines.sinks.bigquery import Dataset, create_datasets, query
 from schemas.tables import BACKFILLS
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -26,3 +29,13 @@ def test_a_missing_column_is_added_and_rows_are_kept(cloud: LocalCloud) -> None:
     create_datasets(dataset)
     found = query(dataset, "SELECT run, settings FROM `{restricted}.backfills`")
     assert found == [{"run": 7, "settings": None}]
+
+
+@pytest.mark.usefixtures("cloud")  # Skips the test where the emulator cannot run.
+def test_an_emulator_starts_empty(tmp_path: Path) -> None:
+    """An emulator in the folder of an earlier one does not have the earlier one's datasets."""
+    for _ in range(2):
+        with bigquery_emulator(tmp_path, "earlier") as emulator:
+            dataset = Dataset("earlier", "undertone", emulator.url)
+            assert list(dataset.client().list_datasets()) == []
+            create_datasets(dataset)

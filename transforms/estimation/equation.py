@@ -61,7 +61,7 @@ class Equation(NamedTuple):
     """The estimating equation: the sum of weight * (part - x whole - lambda (...)) is 0.
 
     Attributes:
-      moments: the sums over the sample.
+      moments: the calibrated sums over the sample.
       estimate: its solution x.
       power: lambda.
       said: the said share of all.
@@ -75,6 +75,12 @@ class Equation(NamedTuple):
     said: Floats
     noise: Floats
     range: Range
+
+    @property
+    def whole(self) -> Floats:
+        """The estimated number of conversations in the whole."""
+        whole: Floats = self.moments.first[WHOLE]
+        return whole
 
     def factors(self, value: Floats) -> Floats:
         """Returns the factors of the columns in the sum, float64 (4, k)."""
@@ -121,6 +127,30 @@ def _control(moments: Moments, known: Known) -> _Control:
     return _Control(said, is_known, noise, unit(SAID_PART) - said * unit(SAID_WHOLE))
 
 
+def calibrate(moments: Moments, known: Known) -> Moments:
+    """Returns the moments of totals that are corrected by the known number in the said whole.
+
+    The sample's weights add up to that number only on average. Where they add up to more, other
+    totals are too large, too. How much is found by regression with the least variance (the optimal
+    estimator: Montanari 1987). If the number is not known, the moments stay as they are.
+    """
+    said_whole = np.broadcast_to(np.asarray(known.said_whole, np.float64), moments.right.shape)
+    is_known = np.isfinite(said_whole)
+    noise = np.where(is_known, known.whole_variance, 0.0)
+    spread = moments.second[SAID_WHOLE, SAID_WHOLE] + noise
+    slopes = np.zeros_like(moments.first)
+    np.divide(moments.second[SAID_WHOLE], spread, out=slopes, where=is_known & (spread > 0))
+    gap = np.where(is_known, said_whole - moments.first[SAID_WHOLE], 0.0)
+    turn = np.eye(COLUMNS)[:, :, None] - slopes[:, None] * unit(SAID_WHOLE)
+    second = np.einsum("ijk,aik,bjk->abk", moments.second, turn, turn)
+    third = np.einsum("hijk,chk->cijk", moments.third, turn)
+    return moments._replace(
+        first=moments.first + slopes * gap,
+        second=second + slopes * slopes[:, None] * noise,
+        third=np.einsum("cijk,aik,bjk->cabk", third, turn, turn),
+    )
+
+
 def _estimate(moments: Moments, control: _Control, power: Floats) -> Floats:
     whole = moments.first[WHOLE]
     gap = (control.factors * moments.first).sum(axis=0)
@@ -144,6 +174,7 @@ def _tuned(moments: Moments, control: _Control, range_: Range) -> Floats:
 
 def tune(moments: Moments, known: Known, range_: Range) -> Equation:
     """Tunes lambda and solves the equation; the estimate is NaN with too few judgements."""
+    moments = calibrate(moments, known)
     control = _control(moments, known)
     power = _tuned(moments, control, range_)
     estimate = np.clip(_estimate(moments, control, power), *range_)
@@ -153,6 +184,7 @@ def tune(moments: Moments, known: Known, range_: Range) -> Equation:
 
 def tuned_power(moments: Moments, known: Known) -> Floats:
     """Returns lambda for shares, float64 (k,): 0 ignores the classifier, 1 trusts it fully."""
+    moments = calibrate(moments, known)
     return _tuned(moments, _control(moments, known), SHARES)
 
 
@@ -162,6 +194,7 @@ def share_given(moments: Moments, known: Known, power: Floats) -> tuple[Floats, 
     The first is the estimate without lambda * said share, float64 (k,); NaN if nothing in the whole
     was judged. The second is 0 then.
     """
+    moments = calibrate(moments, known)
     control = _control(moments, known)
     estimate = _estimate(moments, control, power)
     equation = Equation(moments, estimate, power, control.said, control.noise, SHARES)

@@ -21,10 +21,10 @@ is not too far from 0. What is too far depends on p, as in Wilson's interval, an
 the limits are those of a gamma distribution with the estimated variance and skewness. One more
 conversation of a typical weight is added to the sum in the direction of the limit. If all weights
 are equal, the limits are nearly the exact ones of a Poisson number (Garwood 1936). For unequal
-weights they follow Fay and Feuer (1997), who take the largest weight for the
-additional conversation. We take the root mean square of the weights in the part and the largest
-weight. So if nothing was found, the upper limit is Fay and Feuer's. Quantiles of the
-gamma distribution are Wilson and Hilferty's (1931).
+weights they follow Fay and Feuer (1997), who take the largest weight for the additional
+conversation. We take the root mean square of the weights in the part and the largest weight, which
+counts less the more conversations are in the part. So if nothing was found, the upper limit is Fay
+and Feuer's. Quantiles of the gamma distribution are Wilson and Hilferty's (1931).
 
 The interval is about the conversations that were counted. With `as_sample`, it is about what the
 assistant is used for, of which these conversations are a sample.
@@ -129,9 +129,9 @@ def share_from(
 
     def deviate(share: Floats) -> Deviation:
         more, fewer = (1 - share) * parts, np.hypot(share * others, equation.power * false)
-        variance = equation.variance(share) + between * moments.first[WHOLE] ** 2
+        variance = equation.variance(share) + between * equation.whole**2
         if as_sample:
-            variance = variance + share * (1 - share) * moments.first[WHOLE]
+            variance = variance + share * (1 - share) * equation.whole
         return Deviation(variance, equation.third(share), more, fewer)
 
     found = solve(equation, deviate)

@@ -11,11 +11,18 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from transforms.estimation.equation import Equation
-from transforms.estimation.moments import WHOLE
 from transforms.estimation.proportions import Floats, Z
 
 _HALVINGS: Final = 50
 _NO_SKEWNESS: Final = 1e-6
+
+_FEW: Final = 10.0
+"""From this number of conversations on, the largest weight counts for less than half.
+
+Simulated with 2,000 draws: intervals of the affective share are 1 to 6 % shorter than if the
+largest weight always counted fully, and cover 0.4 to 1.6 points less (94.1 % in the worst of three
+kinds).
+"""
 
 
 class Judged(NamedTuple):
@@ -50,7 +57,7 @@ class Deviation(NamedTuple):
 
 def solve(equation: Equation, deviate: Callable[[Floats], Deviation]) -> Judged:
     """Returns the estimates, and the values that the sum is not too far from by bisection."""
-    estimate, whole = equation.estimate, equation.moments.first[WHOLE]
+    estimate, whole = equation.estimate, equation.whole
     low, high = np.full_like(estimate, equation.range.low), estimate
     lower, upper = estimate, np.full_like(estimate, equation.range.high)
     for _ in range(_HALVINGS):
@@ -79,8 +86,14 @@ def _reach(variance: Floats, third: Floats, more: Floats) -> Floats:
 
 
 def typical(squares: Floats, heaviest: Floats, number: Floats) -> Floats:
-    """Returns the root mean square of some weights and the largest one."""
-    found: Floats = np.sqrt(
-        (np.maximum(squares, 0.0) + heaviest**2) / (np.maximum(number, 0.0) + 1)
-    )
+    """Returns the weight of one more conversation.
+
+    Args:
+      squares: the sum of the squared weights of conversations like it.
+      heaviest: the largest weight in the sample.
+      number: the number of conversations like it.
+    """
+    number = np.maximum(number, 0.0)
+    more = heaviest**2 * _FEW / (_FEW + number)
+    found: Floats = np.sqrt((np.maximum(squares, 0.0) + more) / (number + 1))
     return found

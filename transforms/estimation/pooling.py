@@ -35,7 +35,7 @@ from transforms.estimation.equation import Known, share_given, tuned_power
 from transforms.estimation.judge_errors import JudgeErrors
 from transforms.estimation.judged import share_from
 from transforms.estimation.limits import Judged
-from transforms.estimation.moments import WHOLE, Moments, add, scale
+from transforms.estimation.moments import SAID_WHOLE, WHOLE, Moments, add, scale
 from transforms.estimation.proportions import Floats
 
 DRIFT_LEVEL: Final = 0.05
@@ -185,6 +185,9 @@ def _chances(effects: _Effects, precision: Floats, total: Floats, middle: Floats
 def _combine(days: Sequence[Day], row: int, weights: Floats) -> Moments:
     """Adds up all days' moments by weight, scaled to the size of one day."""
     sizes = np.stack([day.moments.first[WHOLE] for day in days])
-    size = np.where(sizes[row] > 0, sizes[row], sizes.mean(axis=0))
+    said = np.stack([day.moments.first[SAID_WHOLE] for day in days]).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = days[row].known.said_whole * sizes.sum(axis=0) / said
+    size = np.where(np.isfinite(size), size, sizes.mean(axis=0))
     factors = np.divide(weights * size, sizes, out=np.zeros_like(weights), where=sizes > 0)
     return reduce(add, (scale(day.moments, f) for day, f in zip(days, factors, strict=True)))

@@ -2,9 +2,9 @@
 
 The conversations of a day are judged in the order of priority. So if judging stopped early, e.g.
 because the money was spent or a reader took a break, those that were asked about are a smaller
-sample of the same kind, with smaller probabilities. Of these, some may have no labels: the judge refused, its
-answer was not valid, or the archive no longer has the text. They are taken to be like the others,
-so the probabilities are multiplied by the share that has labels.
+sample of the same kind, with smaller probabilities. Of these, some may have no labels: the judge
+refused, its answer was not valid, or the archive no longer has the text. They are taken to be like
+the others, so the probabilities are multiplied by the share that has labels.
 
 This module does not use Beam.
 """

@@ -26,6 +26,8 @@ _SHARES_TEXT: Final = (
 
 def add_label(commands: Any) -> None:
     """Adds the command to the command line."""
+    from pipelines.options import add_secret_argument  # noqa: PLC0415
+
     parser = commands.add_parser(
         "label",
         allow_abbrev=False,
@@ -43,6 +45,28 @@ def add_label(commands: Any) -> None:
         metavar="FILE.jsonl",
         help='conversations, {"id": …, "turns": [{"role": "human"|"assistant", "text": …}, …]} on '
         "each line",
+    )
+    group = parser.add_argument_group("to label the sample of a run, instead of FILE")
+    group.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="output folder of `undertone run`"
+    )
+    group.add_argument(
+        "--input",
+        action="append",
+        metavar="PATTERN",
+        help="the files of events that the run counted. May be repeated",
+    )
+    group.add_argument(
+        "--judgements",
+        type=int,
+        default=500,
+        metavar="500",
+        help="show at most this many conversations of the run (default 500)",
+    )
+    add_secret_argument(
+        group,
+        "It must be the one that the run used. Without this flag, it is the secret in your "
+        "configuration folder",
     )
     parser.add_argument(
         "--labels",
@@ -87,14 +111,35 @@ def _label(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _transcripts(arguments: argparse.Namespace) -> Iterator[Transcript]:
-    """Yields the conversations to label. Another source of transcripts is wired in here alone."""
+    """Yields the conversations to label."""
     from pipelines.labelling.chats import read_chats  # noqa: PLC0415
 
     path: Path | None = arguments.file
+    if (path is None) == (arguments.run is None):
+        raise InputError(
+            "name what to label: a file of conversations, e.g. undertone label chats.jsonl, or "
+            "--run with the folder of a run and --input with the files that it counted"
+        )
     if path is None:
-        raise InputError("name a file of conversations to label, e.g. undertone label chats.jsonl")
+        yield from _sampled(arguments)
+        return
     with opened(path) as lines:
         yield from read_chats(lines, path.name)
+
+
+def _sampled(arguments: argparse.Namespace) -> Iterator[Transcript]:
+    """Yields the sampled conversations of a run, in the order in which they should be labelled."""
+    from pipelines.judging import folder as run_folder  # noqa: PLC0415
+    from pipelines.options import secret_loader  # noqa: PLC0415
+    from pipelines.settings import wall_clock_us  # noqa: PLC0415
+
+    if not arguments.input:
+        raise InputError("--run needs --input, the files of events that the run counted")
+    pseudonyms = secret_loader(arguments)()
+    with run_folder.opened(arguments.run) as judged:
+        rows = judged.choose_sample(arguments.judgements, wall_clock_us(), pseudonyms.key_id)
+    counted = run_folder.Counted.read(arguments.run)
+    yield from run_folder.Transcripts(arguments.input, pseudonyms, counted).of(rows)
 
 
 def _serve(arguments: argparse.Namespace) -> None:

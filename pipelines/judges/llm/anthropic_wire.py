@@ -128,4 +128,6 @@ def _supported(schema: Any) -> Any:
     """Returns the schema without the keywords that the endpoint doesn't take."""
     if isinstance(schema, Mapping):
         return {key: _supported(value) for key, value in schema.items() if key not in _UNSUPPORTED}
+    if isinstance(schema, list):
+        return [_supported(value) for value in schema]
     return schema
