@@ -92,7 +92,7 @@ lock: ## Choose the newest versions that setup.py allows, and lock them
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(COMPILE) --universal --python-version 3.11 --upgrade setup.py requirements.in --extra dev -o requirements-dev.lock
-	$(COMPILE) --universal --python-version 3.11 setup.py requirements.in --extra accurate --constraint requirements-dev.lock -o requirements.lock
+	$(COMPILE) --universal --python-version 3.11 setup.py requirements.in --extra accurate --extra judges --constraint requirements-dev.lock -o requirements.lock
 	$(COMPILE) --python-version 3.13 --upgrade deploy/local/requirements.in -o deploy/local/requirements.lock
 	$(COMPILE) --no-deps tests/deploy/requirements.in -o tests/deploy/requirements.lock
 	$(COMPILE) --no-deps tests/pipelines/judges/requirements.in -o tests/pipelines/judges/requirements.lock

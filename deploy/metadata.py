@@ -158,7 +158,7 @@ def _parameter(name: str, flag: argparse.Action) -> dict[str, Any]:
     }
     if kind == "ENUM":
         parameter["enumOptions"] = [{"value": value, "label": value} for value in _CHOICES[name]]
-    if flag.default is not None:
+    if flag.default not in {None, ""}:
         parameter["defaultValue"] = _text(flag.default)
     return parameter
 

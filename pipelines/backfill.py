@@ -33,10 +33,12 @@ from pipelines.operations.plan import (
     undone_days,
 )
 from pipelines.options import (
-    add_backfill_arguments,
     add_bigquery_argument,
     add_secret_argument,
     add_settings_arguments,
+    add_switch,
+    duration,
+    patterns,
     settings_of,
 )
 from pipelines.settings import Settings
@@ -94,11 +96,67 @@ def parser() -> argparse.ArgumentParser:
         "flag goes to Beam, e.g. --runner=DataflowRunner --project=… --region=… "
         "--temp_location=gs://….",
     )
-    add_backfill_arguments(parser)
+    _add_arguments(parser)
     add_bigquery_argument(parser)
     add_secret_argument(parser)
     add_settings_arguments(parser)
     return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that only a backfill has."""
+    group = parser.add_argument_group("what to count")
+    group.add_argument(
+        "--from",
+        dest="first_day",
+        required=True,
+        metavar="2026-11-16|7d",
+        help="first day to count, in UTC: a date, or how many days ago",
+    )
+    group.add_argument(
+        "--to",
+        dest="last_day",
+        required=True,
+        metavar="2026-11-22|1d",
+        help="last day to count: a date, or how many days ago. It must be over",
+    )
+    group.add_argument(
+        "--input",
+        required=True,
+        action="extend",
+        type=patterns,
+        metavar="gs://bucket/events/%Y/%m/%d/*.avro",
+        help="files of events: .avro, .jsonl or .jsonl.gz. %%Y, %%m, %%d and %%H stand for the UTC "
+        "year, month, day and hour of publishing, and select the files to read. A pattern without "
+        "them selects all its files. For several patterns, put commas between them or repeat the "
+        "flag",
+    )
+    group.add_argument(
+        "--margin",
+        type=duration,
+        default=timedelta(days=7),
+        metavar="7d",
+        help="how long after the last day to follow the conversations that began on it. The ledger "
+        "counts those that may go on longer as open_at_end (default 7d)",
+    )
+    group.add_argument(
+        "--days_a_job",
+        type=int,
+        default=31,
+        metavar="31",
+        help="how many days one job counts. It writes them all at its end (default 31)",
+    )
+    add_switch(
+        group,
+        "--resume",
+        "skip the jobs whose days are already written from the same files with the same settings",
+    )
+    add_switch(
+        group,
+        "--empty_days",
+        "count a day without files as a day without conversations, instead of refusing it",
+    )
+    add_switch(group, "--dry_run", "only say what the backfill would read, replace and spend")
 
 
 def main() -> int:

@@ -139,62 +139,6 @@ def add_streaming_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_backfill_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that only a backfill has."""
-    group = parser.add_argument_group("what to count")
-    group.add_argument(
-        "--from",
-        dest="first_day",
-        required=True,
-        metavar="2026-11-16|7d",
-        help="first day to count, in UTC: a date, or how many days ago",
-    )
-    group.add_argument(
-        "--to",
-        dest="last_day",
-        required=True,
-        metavar="2026-11-22|1d",
-        help="last day to count: a date, or how many days ago. It must be over",
-    )
-    group.add_argument(
-        "--input",
-        required=True,
-        action="extend",
-        type=patterns,
-        metavar="gs://bucket/events/%Y/%m/%d/*.avro",
-        help="files of events: .avro, .jsonl or .jsonl.gz. %%Y, %%m, %%d and %%H stand for the UTC "
-        "year, month, day and hour of publishing, and select the files to read. A pattern without "
-        "them selects all its files. For several patterns, put commas between them or repeat the "
-        "flag",
-    )
-    group.add_argument(
-        "--margin",
-        type=duration,
-        default=timedelta(days=7),
-        metavar="7d",
-        help="how long after the last day to follow the conversations that began on it. The ledger "
-        "counts those that may go on longer as open_at_end (default 7d)",
-    )
-    group.add_argument(
-        "--days_a_job",
-        type=int,
-        default=31,
-        metavar="31",
-        help="how many days one job counts. It writes them all at its end (default 31)",
-    )
-    add_switch(
-        group,
-        "--resume",
-        "skip the jobs whose days are already written from the same files with the same settings",
-    )
-    add_switch(
-        group,
-        "--empty_days",
-        "count a day without files as a day without conversations, instead of refusing it",
-    )
-    add_switch(group, "--dry_run", "only say what the backfill would read, replace and spend")
-
-
 def add_switch(parser: argparse._ActionsContainer, name: str, help_: str) -> None:
     """Adds a flag that needs no value. For templates, the flag also takes true or false."""
     parser.add_argument(

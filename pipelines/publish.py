@@ -34,6 +34,7 @@ from transforms.create import CreateValues
 from transforms.publishing.policy import Policy
 
 _PUBLISHED = Metrics.counter("publish", "publications")
+_DRIFTED = Metrics.counter("publish", "model_drift")
 _KEPT = Metrics.counter("publish", "windows_kept")
 
 
@@ -46,8 +47,9 @@ class PublishScopes(beam.PTransform[Scope, int]):
     Guarantees: a publication becomes visible as a whole. If a scope is published twice, e.g.
     because the runner retries it, both attempts have the same numbers, and readers see the later
     one.
-    Metrics: counters `publish/publications`, and `publish/windows_kept`: windows that may not be
-    corrected any more, or were counted with several secrets. The log gives the reason.
+    Metrics: counters `publish/publications`, `publish/windows_kept`: windows that may not be
+    corrected any more, or were counted with several secrets, and `publish/model_drift`: rates of
+    the classifier that are not what was measured before. The log gives reasons and numbers.
 
     Args:
       dataset: the published dataset.
@@ -76,6 +78,7 @@ class _PublishFn(beam.DoFn):
         outcome = publish_scope(self._dataset, Scope(*scope), self._policy, wall_clock_us())
         _PUBLISHED.inc(outcome.published)
         _KEPT.inc(outcome.kept)
+        _DRIFTED.inc(outcome.drifted)
         yield outcome.published
 
 

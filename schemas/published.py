@@ -22,6 +22,8 @@ WITHDRAWN: Final = "withdrawn"
 
 SHARE: Final = "share"
 MEAN_CHANGE: Final = "mean_change"
+RECALL: Final = "recall"
+FALSE_ALARMS: Final = "false_alarms"
 """Values of the column `measure`."""
 
 COUNTED: Final = "counted"
@@ -80,16 +82,21 @@ class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FigureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One share or mean of one breakdown value, with its 95 % interval; a row of `FIGURES`.
+    """One figure of one breakdown value, with its 95 % interval; a row of `FIGURES`.
+
+    A figure is a share, a mean, or how often the classifier is right.
 
     Attributes:
-      measure: `SHARE` or `MEAN_CHANGE`.
-      whole_facet, whole_value: the conversations of which this is a share; None for a mean.
-      conversations: published number of conversations of the part, or of those with a mean.
-      whole_conversations: published number of the whole; None for a mean.
-      raw: the share in [0, 1] as classified, or the mean change in points of the scale -1..+1.
+      measure: `SHARE`, `MEAN_CHANGE`, `RECALL` or `FALSE_ALARMS`.
+      whole_facet, whole_value: the conversations of which this is a share; None if it is not one.
+      conversations: published number of conversations of the part, or of those with a mean. For
+        recall and false alarms, of all conversations.
+      whole_conversations: published number of the whole; None if this is not a share.
+      raw: the share in [0, 1] as classified, or the mean change in points of the scale -1..+1. For
+        recall and false alarms, what was measured before; None if nothing was.
       corrected: the share or mean corrected for the classifier's errors, by a judged sample or by
-        measured rates; None if there is no correction.
+        measured rates; None if there is no correction. For recall and false alarms, what the judged
+        sample says.
       low, high: the interval of `corrected`, or of `raw` if there is no correction.
       method: `COUNTED`, `RAW`, `CORRECTED` or `JUDGED`.
     """
@@ -108,7 +115,7 @@ class FigureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     whole_value: str | None
     conversations: int
     whole_conversations: int | None
-    raw: float
+    raw: float | None
     corrected: float | None
     low: float
     high: float
@@ -197,8 +204,9 @@ AGGREGATES: Final = Table(
 FIGURES: Final = Table(
     name="figures",
     description=(
-        "One figure: a share of conversations or a mean change of mood, for one window and one "
-        "value of one breakdown, with its 95 % interval and the method. Made from the published "
+        "One figure: a share of conversations, a mean change of mood, or how often the classifier "
+        "is right. It is for one window and one value of one breakdown, with its 95 % interval and "
+        "the method. Made from the published "
         "numbers and, if the method is judged, from a judged sample. Append-only; read it through "
         "the view figures_current."
     ),
@@ -208,18 +216,23 @@ FIGURES: Final = Table(
         *_PLACE,
         Column("measure", "STRING", "share: a share of conversations. mean_change: mean of the "
                "last three human messages minus that of the first three, for conversations of six "
-               "or more, in points of the scale -1..+1."),
+               "or more, in points of the scale -1..+1. recall: of the conversations that a judge "
+               "puts into the part, the share that the classifier puts there. false_alarms: the "
+               "same of all other conversations."),
         Column("facet", "STRING", "Facet of the part."),
         Column("facet_value", "STRING", "Value of the part."),
-        Column("whole_facet", "STRING", "Facet of the whole; null for a mean.", False),
-        Column("whole_value", "STRING", "Value of the whole; null for a mean.", False),
-        Column("conversations", "INT64", "Published number of conversations of the part."),
+        Column("whole_facet", "STRING", "Facet of the whole; null if it is not a share.", False),
+        Column("whole_value", "STRING", "Value of the whole; null if it is not a share.", False),
+        Column("conversations", "INT64", "Published number of conversations of the part; of all "
+               "conversations for recall and false alarms."),
         Column("whole_conversations", "INT64", "Published number of conversations of the whole; "
-               "null for a mean.", False),
+               "null if it is not a share.", False),
         Column("raw", "FLOAT64", "The share, in 0..1, as the classifier gave the labels; or the "
-               "mean."),
+               "mean. For recall and false alarms, what was measured before on other "
+               "conversations; null if nothing was.", False),
         Column("corrected", "FLOAT64", "The share or mean corrected for the classifier's errors; "
-               "null if it can't be.", False),
+               "null if it can't be. For recall and false alarms, what the judged sample says.",
+               False),
         Column("low", "FLOAT64", "Lower end of the 95 % interval of corrected, or of raw if "
                "corrected is null. It covers chance in the conversations, in the rates or in the "
                "judged sample, and in the noise."),

@@ -21,9 +21,11 @@ from schemas.published import (
     CORRECTED,
     COUNTED,
     FIGURES,
+    JUDGED,
     MEAN_CHANGE,
     PUBLICATIONS,
     RAW,
+    RECALL,
     SHARE,
     AggregateRow,
     FigureRow,
@@ -146,6 +148,37 @@ def change(
     return FigureRow(**(fields | other))
 
 
+def rate(
+    found: float,
+    low: float,
+    high: float,
+    measure: str = RECALL,
+    facet: str = "use",
+    value: str = "affective",
+    *,
+    card: float | None = None,
+    window: Window = WHOLE_RUN,
+    **other: Any,
+) -> FigureRow:
+    """Builds a published rate of the classifier, by default the recall of affective use."""
+    fields: dict[str, Any] = {
+        **_place(window),
+        "measure": measure,
+        "facet": facet,
+        "facet_value": value,
+        "whole_facet": None,
+        "whole_value": None,
+        "conversations": 1000,
+        "whole_conversations": None,
+        "raw": card,
+        "corrected": found,
+        "low": low,
+        "high": high,
+        "method": JUDGED,
+    }
+    return FigureRow(**(fields | other))
+
+
 def receipt(window: Window, policy: Policy = POLICY, **other: Any) -> PublicationRow:
     """Builds the row that commits the first publication of a window."""
     fields: dict[str, Any] = {
@@ -225,7 +258,7 @@ def every_measure(window: Window) -> list[AggregateRow | FigureRow]:
         share(16, 50, "drift_long_headline", "companionship", "drift_long_headline", turned),
         share(80, 100, "drift", "coaching>coaching", "opening", "coaching"),
         share(700, 900, "length", "2"), change(50, 0.2, 0.1, 0.3),
-        change(40, 0.3, 0.1, 0.5, "affective"),
+        change(40, 0.3, 0.1, 0.5, "affective"), rate(0.6, 0.5, 0.7),
     )  # fmt: skip
     web: dict[str, Any] = {"breakdown": "platform", "breakdown_value": "web"}
     rows = (row(900), row(500, **web), share(90, 500, **web), *shares)

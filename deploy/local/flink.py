@@ -232,6 +232,25 @@ class FlinkCluster:
                 )
             time.sleep(_POLL_S)
 
+    def await_acknowledged(self) -> None:
+        """Waits until the running job has acknowledged all messages that it has read by now.
+
+        A checkpoint's messages are acknowledged when it is complete. A running checkpoint may have
+        begun too early, the next one holds all messages, and the one after that begins only when
+        they are acknowledged.
+
+        Raises:
+          ServiceError: if the job makes too few checkpoints in time.
+        """
+        wanted = self._complete_checkpoints() + 3
+        deadline_s = time.monotonic() + START_S
+        while self._complete_checkpoints() < wanted:
+            if time.monotonic() > deadline_s:
+                raise ServiceError(
+                    f"Flink made no checkpoint in {START_S:.0f} s; see {self.folder}"
+                )
+            time.sleep(_POLL_S)
+
     def newest_checkpoint(self) -> Path:
         """Returns the folder of the newest complete checkpoint of any job."""
         complete = self._checkpoints.glob("*/chk-*/_metadata")
@@ -278,6 +297,10 @@ class FlinkCluster:
     def ids(self) -> set[str]:
         """Returns the ids of all jobs, including those that have ended."""
         return {job["id"] for job in self._jobs()}
+
+    def _complete_checkpoints(self) -> int:
+        running = [job["id"] for job in self._jobs() if job["status"] == "RUNNING"]
+        return sum(self.ask(f"/jobs/{job}/checkpoints")["counts"]["completed"] for job in running)
 
     def _slots(self) -> int:
         try:

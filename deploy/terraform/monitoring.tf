@@ -75,6 +75,38 @@ resource "google_logging_metric" "refused_row_lines" {
   depends_on = [google_project_service.apis]
 }
 
+resource "google_logging_metric" "model_drift_lines" {
+  name        = "${var.name}/model_drift_lines"
+  description = "Rates of the classifier that differ from what was measured before, by what it decides."
+  filter      = <<-EOT
+    resource.type="dataflow_step"
+    resource.labels.job_name=~"^${var.name}-publish"
+    jsonPayload.message:"\"event\": \"model_drift\""
+  EOT
+
+  label_extractors = {
+    measure = "REGEXP_EXTRACT(jsonPayload.message, \"\\\"measure\\\": \\\"([a-z_]+)\\\"\")"
+    value   = "REGEXP_EXTRACT(jsonPayload.message, \"\\\"value\\\": \\\"([a-z_]+)\\\"\")"
+  }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+
+    labels {
+      key        = "measure"
+      value_type = "STRING"
+    }
+
+    labels {
+      key        = "value"
+      value_type = "STRING"
+    }
+  }
+
+  depends_on = [google_project_service.apis]
+}
+
 resource "google_logging_metric" "failed_checks" {
   for_each = google_bigquery_data_transfer_config.check
 
@@ -212,6 +244,13 @@ locals {
       severity = "WARNING"
       metric   = google_logging_metric.failed_upkeep.name
       resource = "bigquery_dts_config"
+    }
+
+    model-drift = {
+      title    = "The classifier does not do what was measured"
+      severity = "WARNING"
+      metric   = google_logging_metric.model_drift_lines.name
+      resource = "dataflow_step"
     }
 
     refused-rows = {

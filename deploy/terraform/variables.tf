@@ -111,6 +111,21 @@ variable "judging" {
     settled       = optional(string)
     days_a_pass   = optional(number)
     retry_missing = optional(bool)
+
+    # Only for judge = "llm".
+    llm_model           = optional(string)
+    llm_api             = optional(string)
+    llm_url             = optional(string)
+    concurrency         = optional(number)
+    requests_per_minute = optional(number)
+    request_timeout     = optional(string)
+    price_in            = optional(number)
+    price_out           = optional(number)
+    max_cost            = optional(number)
+    max_answer_tokens   = optional(number)
+    first_messages      = optional(number)
+    last_messages       = optional(number)
+    message_characters  = optional(number)
   })
   default = null
 }

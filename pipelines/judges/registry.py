@@ -6,10 +6,8 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.judges.interface import Judge
 from pipelines.options import secret_loader
@@ -25,11 +23,6 @@ LoadJudge = Callable[[], Judge]
 """Makes a judge. It can be pickled, but a judge need not be."""
 
 
-def judge_names() -> tuple[str, ...]:
-    """Returns the names of the judges."""
-    return tuple(_JUDGES)
-
-
 def may_change(name: str) -> bool:
     """Tells whether a judge may change its mind, so that it is asked again in each run.
 
@@ -40,10 +33,12 @@ def may_change(name: str) -> bool:
 
 def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that choose and describe a judge."""
+    from pipelines.judges.llm.options import add_llm_arguments  # noqa: PLC0415
+
     parser.add_argument(
         "--judge",
         required=True,
-        choices=judge_names(),
+        choices=tuple(_JUDGES),
         help="who judges: labels that people gave, in a file; accurate, the sentence encoder, "
         "which needs pip install 'undertone[accurate]'; or llm, a language model",
     )
@@ -59,8 +54,7 @@ def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         help="secret in Google Secret Manager with the key of the judge's endpoint. Without this "
         "flag, the key is in the environment of the process that judges",
     )
-    if LLM in _JUDGES:
-        _module(f"{_LLM_MODULE}.options").add_llm_arguments(parser)
+    add_llm_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -97,8 +91,9 @@ def labels_judge(path: Path, pseudonyms: Pseudonyms) -> Judge:
     Raises:
       InputError: if the file can't be read, or a label is not valid.
     """
-    judge: Judge = _module(_LABELS_MODULE).LabelsJudge(path, pseudonyms)
-    return judge
+    from pipelines.judges.labels import LabelsJudge  # noqa: PLC0415
+
+    return LabelsJudge(path, pseudonyms)
 
 
 def _labels(arguments: argparse.Namespace) -> Judge:
@@ -108,33 +103,24 @@ def _labels(arguments: argparse.Namespace) -> Judge:
 
 
 def _accurate(_: argparse.Namespace) -> Judge:
-    judge: Judge = _module(_ACCURATE_MODULE).load_accurate_judge()
-    return judge
+    from pipelines.judges.accurate import load_accurate_judge  # noqa: PLC0415
+
+    return load_accurate_judge()
 
 
 def _llm(arguments: argparse.Namespace) -> Judge:
+    from pipelines.judges.llm.options import llm_judge_of  # noqa: PLC0415
+
     if arguments.judge_key:
         # The clients read their key from the environment. No other process sees it there.
         key = ManagedSecret(arguments.judge_key).read().decode("ascii").strip()
         os.environ[_KEYS[arguments.llm_api]] = key
-    judge: Judge = _module(f"{_LLM_MODULE}.options").llm_judge_of(arguments)
-    return judge
-
-
-def _module(name: str) -> Any:
-    return import_module(name)
+    return llm_judge_of(arguments)
 
 
 _KEYS: Final = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
-_LABELS_MODULE: Final = "pipelines.judges.labels"
-_ACCURATE_MODULE: Final = "pipelines.judges.accurate"
-_LLM_MODULE: Final = "pipelines.judges.llm"
 _JUDGES: Final[Mapping[str, Callable[[argparse.Namespace], Judge]]] = {
-    name: make
-    for name, module, make in (
-        (LABELS, _LABELS_MODULE, _labels),
-        (ACCURATE, _ACCURATE_MODULE, _accurate),
-        (LLM, _LLM_MODULE, _llm),
-    )
-    if find_spec(module)
+    LABELS: _labels,
+    ACCURATE: _accurate,
+    LLM: _llm,
 }

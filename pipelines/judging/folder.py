@@ -50,6 +50,8 @@ from transforms.policies import Clock
 from transforms.publishing.policy import Policy
 
 JOURNAL_FILE: Final = "judgements.jsonl"
+VALIDATION_JOURNAL: Final = "validation.jsonl"
+VALIDATION_FILE: Final = "validation.parquet"
 _CONVERSATIONS_A_PASS: Final = 10_000
 """How many conversations are in memory at the same time, with their text."""
 _US: Final = timedelta(microseconds=1)
@@ -162,6 +164,19 @@ class JudgedFolder:
         if not _are_the_same(sample, read_records(file, SAMPLE, SampleRow)):
             write_records(file, SAMPLE, sample)
         return sample
+
+    def validation(self) -> Journal:
+        """Returns the journal of what a judge says before it is accepted, beside the tables."""
+        restricted = self._folder / RESTRICTED_FOLDER
+        return Journal(restricted / VALIDATION_JOURNAL, restricted / VALIDATION_FILE)
+
+    def accept(self) -> None:
+        """Takes what was said in the validation as judgements, so that it is not paid for twice."""
+        kept = set(self.judgements())
+        for row in self.validation().fold():
+            if row not in kept:
+                self._journal.save(row)
+        (self._folder / RESTRICTED_FOLDER / VALIDATION_FILE).unlink(missing_ok=True)
 
     def judgements(self) -> list[JudgementRow]:
         """Returns all judgements."""

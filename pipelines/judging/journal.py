@@ -13,7 +13,7 @@ from typing import IO, Final
 
 import msgspec
 
-from pipelines.sinks.records import read_records, write_records
+from pipelines.sinks.records import read_records, sync_folder, write_records
 from schemas.judged import JUDGEMENTS, JudgementRow
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -48,6 +48,7 @@ class Journal:
         """Appends a judgement. It is on disk when this method returns."""
         if self._file is None:
             self._file = self._path.open("ab")
+            sync_folder(self._path.parent)
         self._file.write(_encode(row) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

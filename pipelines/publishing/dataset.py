@@ -17,6 +17,7 @@ from schemas.published import (
     AGGREGATES,
     FIGURES,
     PUBLICATIONS,
+    FigureRow,
     PublicationRow,
 )
 from schemas.table import Table
@@ -128,10 +129,17 @@ def find_scopes(dataset: Dataset, policy: Policy, search: Search) -> list[Scope]
 
 
 class Outcome(NamedTuple):
-    """How many windows of a scope were published, and how many may not be corrected any more."""
+    """What became of the windows of a scope.
+
+    Attributes:
+      published: how many were published.
+      kept: how many may not be corrected any more.
+      drifted: how many rates of the classifier are not what was measured before.
+    """
 
     published: int
     kept: int
+    drifted: int
 
 
 def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) -> Outcome:
@@ -150,7 +158,10 @@ def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) 
     write_batch(dataset, batch)
     for sentence in batch.kept:
         log_event("window_kept", reason=sentence)
-    return Outcome(len(batch.publications), len(batch.kept))
+    for publication, rate in batch.drifted:
+        key = f"{publication} {rate.slice.facet} {rate.slice.value} {rate.measure}"
+        log_event("model_drift", key=key, publication=publication, **rate.fields())
+    return Outcome(len(batch.publications), len(batch.kept), len(batch.drifted))
 
 
 def _judged(dataset: Dataset, scope: Scope) -> list[JudgedConversation]:
@@ -179,7 +190,14 @@ def standings_of(dataset: Dataset, scope: Scope) -> dict[Window, Standing]:
         receipts[_window(row)].append(row)
     for basis in _rows(dataset, BASES, BasisRow, "{restricted}.bases", scope):
         bases[_window(basis)].append(basis)
-    return {window: standing_of(rows, bases[window]) for window, rows in receipts.items()}
+    figures: defaultdict[Window, list[FigureRow]] = defaultdict(list)
+    if any(row.judge for rows in receipts.values() for row in rows):
+        for figure in _rows(dataset, FIGURES, FigureRow, "{dataset}.figures", scope):
+            figures[_window(figure)].append(figure)
+    return {
+        window: standing_of(rows, bases[window], figures[window])
+        for window, rows in receipts.items()
+    }
 
 
 def withdraw(dataset: Dataset, publication: str, attempt: int) -> None:
@@ -201,7 +219,7 @@ def withdraw(dataset: Dataset, publication: str, attempt: int) -> None:
     load_records(dataset, PUBLICATIONS, [withdrawal_of(found[0], attempt)])
 
 
-def _window(row: PublicationRow | BasisRow) -> Window:
+def _window(row: PublicationRow | BasisRow | FigureRow) -> Window:
     return Window(row.window_kind, row.window_start_us, row.window_end_us)
 
 

@@ -18,13 +18,16 @@ from transforms.counting.places import (
     cells_of_text,
 )
 from transforms.counting.windows import Window
-from transforms.estimation.figures import figures_of
+from transforms.estimation.figures import Figure, figures_of
 from transforms.estimation.judged_figures import NO_SAMPLE, JudgedSample, Noise, sample_for
 from transforms.estimation.rates import load_measured
 from transforms.judging.conversations import JudgedConversation
+from transforms.publishing.judged import keep_judged
 from transforms.publishing.policy import Policy
 from transforms.publishing.publication import Provenance, Published, kept_because, publish
 from transforms.publishing.rows import UNPUBLISHED, PublicationRows, Standing, rows_of
+from transforms.watching.card import card_of
+from transforms.watching.watch import Watched, watch
 
 
 class Scope(NamedTuple):
@@ -50,6 +53,14 @@ class Batch:
     publications: list[PublicationRow] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     """One sentence for each window that is not published or not corrected, with the reason."""
+    watched: dict[str, list[Watched]] = field(default_factory=dict)
+    """The classifier's recall and false alarms in each publication that has a judged sample."""
+
+    @property
+    def drifted(self) -> list[tuple[str, Watched]]:
+        """The rates that are not what was measured before, each with its publication."""
+        return [(name, each) for name, rates in self.watched.items() for each in rates
+                if each.is_off]  # fmt: skip
 
     def add(self, rows: PublicationRows) -> None:
         """Adds the rows of a publication."""
@@ -105,21 +116,44 @@ def publish_windows(
             is_withdrawn=standing.is_withdrawn,
         )
         if published is not None:
-            batch.add(rows_of(published, attempt, figure_rows(published, attempt, sample)))
+            watched = watched_rates(published, sample)
+            figures = [
+                *figure_rows(published, attempt, sample),
+                *(_row(published, attempt, each.figure) for each in watched),
+            ]
+            if (
+                last
+                and not reason
+                and not provenance.is_judged_better(last.provenance, policy.min_users)
+            ):
+                figures = keep_judged(figures, standing.figures)
+            batch.add(rows_of(published, attempt, figures))
+            if watched:
+                batch.watched[published.name] = watched
     return batch
 
 
 def figure_rows(
     published: Published, attempt: int, judged: JudgedSample = NO_SAMPLE
 ) -> list[FigureRow]:
-    """Returns the figures of a publication as rows."""
+    """Returns the shares and means of a publication as rows."""
     measured = load_measured(published.provenance.classifier_version)
-    noise = Noise(published.policy.variance, published.policy.max_noise)
-    figures = figures_of(published.cells, noise, measured, judged)
-    return [
-        FigureRow(published.name, attempt, *published.window, **figure._asdict())
-        for figure in figures
-    ]
+    figures = figures_of(published.cells, _noise(published), measured, judged)
+    return [_row(published, attempt, figure) for figure in figures]
+
+
+def watched_rates(published: Published, judged: JudgedSample) -> list[Watched]:
+    """Returns the classifier's recall and false alarms in a window, by its judged sample."""
+    card = card_of(load_measured(published.provenance.classifier_version))
+    return watch(published.cells, judged, _noise(published), card)
+
+
+def _noise(published: Published) -> Noise:
+    return Noise(published.policy.variance, published.policy.max_noise)
+
+
+def _row(published: Published, attempt: int, figure: Figure) -> FigureRow:
+    return FigureRow(published.name, attempt, *published.window, **figure._asdict())
 
 
 def with_judge(

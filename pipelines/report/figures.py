@@ -16,6 +16,7 @@ from schemas.published import CORRECTED, COUNTED, JUDGED
 from transforms.estimation.rates import Drift, Rate
 from transforms.facets.facet import ALL, Facet
 from transforms.publishing.policy import Policy
+from transforms.watching.watch import Watched
 
 AFFECTIVE: Final = "affective"
 GROUPS: Final = (ALL, AFFECTIVE, *TYPES)
@@ -199,6 +200,8 @@ class Figures:
     hours: Sequence[int | None]
     """Conversations by hour of the day. If numbers are exact, all days together; otherwise those of
     the day in the middle."""
+    watched: Sequence[Watched]
+    """The classifier's recall and false alarms on these conversations, by the judged sample."""
     rates: Sequence[Rate]
     unsupported: Sequence[tuple[str, str]]
     """Facets and values that are not corrected, because their rates do not support it."""

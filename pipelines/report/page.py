@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from pipelines.report import charts, wording
 from pipelines.report.figures import AFFECTIVE, TOGETHER, Change, Figures, Receipt, Share
+from pipelines.report.model_watch import sentences
 from pipelines.report.reader import read_figures
 from pipelines.report.run import Ledger, Run
 from pipelines.report.shapes import Tick
@@ -139,7 +140,9 @@ def summary_lines(folder: Path) -> list[str]:
     rows += [_change_row("mood change, affective", _named(figures.changes, AFFECTIVE))]
     title = f"{period.first} to {period.last} (UTC), {plural(period.days, 'day')}"
     header = ("", "estimate", "95% interval", "method", "raw", "conversations")
-    return [title, _protection_line(figures), "", *aligned([header, *rows])]
+    said = sentences(figures.watched)
+    lines = [title, _protection_line(figures), "", *aligned([header, *rows])]
+    return [*lines, "", *said] if said else lines
 
 
 def _protection_line(figures: Figures) -> str:
@@ -177,6 +180,7 @@ def _context(figures: Figures, run: Run) -> dict[str, Any]:
         "shown_values": _SHOWN_VALUES,
         "percent": percent,
         "percent_interval": percent_interval,
+        "watched": sentences(figures.watched),
         "rates": [_rate_cells(rate) for rate in figures.rates],
         "unsupported": [
             readable(facet if value == ALL else value).lower()

@@ -27,6 +27,7 @@ from pipelines.report.figures import (
     Share,
     Value,
 )
+from pipelines.report.model_watch import watched_of
 from pipelines.sinks.database import DATABASE_FILE
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
@@ -109,6 +110,7 @@ class _Reader:
             breakdowns=[self._breakdown(name, rows) for name in BREAKDOWN_NAMES[1:]],
             days=self._days(),
             hours=self._hours(),
+            watched=watched_of(rows["overall", ALL], measured),
             rates=measured.rates if measured else (),
             unsupported=sorted(measured.unsupported) if measured else (),
         )

@@ -50,6 +50,16 @@ def write_records(file: Path, table: Table, rows: Iterable[msgspec.Struct]) -> N
         sink.flush()
         os.fsync(sink.fileno())
     building.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names of new and renamed files in a folder survive a crash of the machine."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def query_records(

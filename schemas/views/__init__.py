@@ -26,6 +26,7 @@ PUBLISHED_VIEWS: Final = (
     "drift_headline",
     "drift",
     "length_histogram",
+    "model_watch",
 )
 """The views for analysts. Each reads only views listed before it."""
 

@@ -44,6 +44,17 @@ _COMMON: Final[Mapping[str, str]] = {
     "max_values": "At most this many values of a breakdown are published; the rest is other.",
     "is_exact": "There is neither noise nor threshold, as for one's own data.",
     "conversation_group": "all, affective, or a type.",
+    "recall": "Of the conversations that the judge puts into the part, the share that the "
+    "classifier finds, in 0..1.",
+    "recall_low": "Lower end of its 95 % interval.",
+    "recall_high": "Upper end of its 95 % interval.",
+    "card_recall": "The recall that was measured before, on other conversations; null if none was.",
+    "false_alarms": "Of all other conversations, the share that the classifier puts into the part, "
+    "in 0..1.",
+    "false_alarms_low": "Lower end of its 95 % interval.",
+    "false_alarms_high": "Upper end of its 95 % interval.",
+    "card_false_alarms": "The false alarms that were measured before, on other conversations; null "
+    "if none were.",
     "human_messages": "Bin of human messages.",
     "at_least": "Smallest number of human messages in the bin.",
     "mean_change": "Mean of the last three human messages minus that of the first three, in points "

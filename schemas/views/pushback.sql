@@ -10,4 +10,4 @@ SELECT
   conversations, whole_conversations,
   COALESCE(corrected, raw) AS share, low, high, method, raw AS raw_share
 FROM `{dataset}.figures_current`
-WHERE facet IN ('pushback', 'pushback_reason')
+WHERE measure = 'share' AND facet IN ('pushback', 'pushback_reason')

@@ -8,4 +8,4 @@ SELECT
   facet, facet_value, whole_value AS share_of, conversations, whole_conversations,
   COALESCE(corrected, raw) AS share, low, high, method, raw AS raw_share
 FROM `{dataset}.figures_current`
-WHERE facet IN ('type', 'use')
+WHERE measure = 'share' AND facet IN ('type', 'use')

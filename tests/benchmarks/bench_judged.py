@@ -1,9 +1,9 @@
 """Measures judged shares and means on simulated conversations: coverage, bias and width.
 
-Run: `python -m tests.benchmarks.bench_judged`. The benchmark prints Markdown tables and asserts
-nothing. It takes about ten minutes; `--models default` measures one model only. A kind of window is
-a model, a true share and a number of judgements. Of each kind, it draws 1,000 samples from 20
-windows of 20,000 conversations.
+Run: `python -m tests.benchmarks.bench_judged`. The benchmark prints tables and asserts nothing. On
+an idle core it takes about ten minutes. `--models default` measures one model only. A kind of
+window is a model, a true share and a number of judgements. Of each kind, it draws 1,000 samples
+from 20 windows of 20,000 conversations.
 
 - *coverage*: how often the 95 % interval contains the true figure of the window.
 - *half-width*: of the interval, in points. *of plain*: as a share of the half-width of a plain
@@ -35,9 +35,9 @@ from tests.benchmarks.judged_populations import (
     priority_sample,
     simulate,
 )
-from transforms.estimation.equation import Known
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.moments import Moments, Sample, add, moments_of
 from transforms.estimation.judged import mean_from, share_from
-from transforms.estimation.moments import Moments, Sample, add, moments_of
 from transforms.estimation.pooling import Day, pool_shares
 from transforms.estimation.proportions import Z, quotient_noise, score_interval
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=int, default=200, help="conversations in a bundle")
     arguments = parser.parse_args()
     random = np.random.default_rng(1)
-    users, places, days = Counter[Hashable](), Counter[PlaceKey](), Counter[int]()
+    users, places, days = Counter[tuple[str, int]](), Counter[PlaceKey](), Counter[int]()
     known: defaultdict[tuple[str, int], UserDay] = defaultdict(UserDay)
     bundles = range(0, arguments.conversations, arguments.bundle)
     for _ in bundles:
@@ -73,16 +73,14 @@ def main() -> int:
     return int(not all(checks))
 
 
-def _told(step: str, elements: Counter[Hashable], *, limits: bool) -> bool:
+def _told(step: str, elements: Mapping[Any, int], *, limits: bool) -> bool:
     """Prints how a step's elements spread; returns whether they are within the limits."""
-    total = elements.total()
-    ((_, most),) = elements.most_common(1)
+    total, most = sum(elements.values()), max(elements.values())
     workers = Counter[int]()
     for key, count in elements.items():
         digest = blake2b(repr(key).encode(), digest_size=4).digest()
         workers[int.from_bytes(digest, "big") % WORKERS] += count
-    ((_, busiest),) = workers.most_common(1)
-    skew = busiest * WORKERS / total
+    skew = max(workers.values()) * WORKERS / total
     print(
         f"  {step}: {total:,} elements, {len(elements):,} keys, at most {most:,} of a key, "
         f"busiest of {WORKERS} workers {skew:.2f} times its part"

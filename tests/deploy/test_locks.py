@@ -17,7 +17,7 @@ from tests.services import have
 
 ROOT: Final = Path(__file__).parents[2]
 SUPPORTED: Final = [(f"3.{minor}", os) for minor in (11, 12, 13) for os in ("linux", "darwin")]
-ROOT_LOCKS: Final = {"requirements.lock": ("RUNTIME", "LOCAL", "ACCURATE"),
+ROOT_LOCKS: Final = {"requirements.lock": ("RUNTIME", "LOCAL", "ACCURATE", "JUDGES"),
                      "requirements-dev.lock": ("RUNTIME", "LOCAL", "DEVELOPMENT")}  # fmt: skip
 """Each lock in the root folder, with the lists of setup.py that the lock pins."""
 

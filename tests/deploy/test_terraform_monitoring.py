@@ -33,7 +33,7 @@ def test_every_alert_has_a_section_in_the_runbook(planned: dict[str, Any]) -> No
         for address, values in planned.items()
         if address.startswith("google_monitoring_alert_policy.")
     }
-    assert len(named) == 12
+    assert len(named) == 13
     assert named == {anchor for anchor in anchors if anchor.startswith("alert-")}
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +17,16 @@ from deploy.local.compare import (
     is_settled,
     settled_differences,
 )
+from deploy.local.flink import FlinkCluster
 from deploy.local.processes import Process
 from deploy.local.pubsub import take
-from pipelines import publish
+from pipelines import backfill, publish
 from pipelines.commands.main import main as undertone
 from pipelines.operations.replay import replay
 from pipelines.sinks.bigquery import query
 from pipelines.sinks.database import query_run
-from pipelines.terminal.errors import MOST_REFUSED
+from pipelines.sources.secret import local_secret
+from pipelines.terminal.errors import MOST_REFUSED, exit_code_of
 from schemas.failures import InputError
 from tests.live.traffic import MAX_EVENT_BYTES
 
@@ -68,6 +72,14 @@ class Stage:
             "settled",
         )
 
+    def await_settled_run(self, job: Process, after: int, messages: int) -> None:
+        """Waits until a run that began after another one accounts for this many messages."""
+        self._await(
+            job,
+            lambda: self.newest_run() > after and is_settled(self.accounts(), messages),
+            "settled in a new run",
+        )
+
     def newest_run(self) -> int:
         """Returns the run of the newest job, which is also its generation."""
         (row,) = query(self.cloud.dataset, "SELECT MAX(run) AS run FROM `{restricted}.ledger`")
@@ -80,10 +92,26 @@ class Stage:
         When the ledger is settled, some rows may not be written yet; this method waits for those
         rows.
         """
-        flags = ["--input", str(self.archive), "--output", str(self._batch)]
+        batch = self.batch_run()
+        found = settled_differences(self.cloud.dataset, batch, heartbeats, repeated)
+        return found + self._missing_dead_letters(batch) + self._wrong_alerts()
+
+    def batch_run(self, archive: Path | None = None) -> Path:
+        """Runs `undertone run` over the archive; returns the run's folder."""
+        flags = ["--input", str(archive or self.archive), "--output", str(self._batch)]
         assert undertone(["run", *flags, *SETTINGS]) in {0, MOST_REFUSED}
-        found = settled_differences(self.cloud.dataset, self._batch, heartbeats, repeated)
-        return found + self._missing_dead_letters() + self._wrong_alerts()
+        return self._batch
+
+    def backfill(self, first: date, last: date, *more: str) -> None:
+        """Backfills days from the archive into the dataset."""
+        dataset = self.cloud.dataset
+        flags = [
+            f"--secret={local_secret().path}",
+            f"--from={first}", f"--to={last}", f"--input={self.archive}",
+            f"--dataset={dataset}", f"--bigquery_url={dataset.url}",
+            f"--temp_location={self.archive.parent / 'temp'}", *SETTINGS, *more,
+        ]  # fmt: skip
+        assert exit_code_of(lambda: backfill.run(flags)) == 0
 
     def audit(self) -> int:
         """Publishes all windows that are over, and attacks them; returns the audit's exit code."""
@@ -96,10 +124,10 @@ class Stage:
         """Returns the stream's ledger."""
         return accounts_of(self.cloud.dataset)
 
-    def _missing_dead_letters(self) -> list[str]:
+    def _missing_dead_letters(self, run: Path) -> list[str]:
         sql = "SELECT DISTINCT reason, payload_hash FROM `{restricted}.dead_letters`"
         streamed = {tuple(row.values()) for row in query(self.cloud.dataset, sql)}
-        batch = {tuple(row.values()) for row in query_run(self._batch, sql)}
+        batch = {tuple(row.values()) for row in query_run(run, sql)}
         published = {
             (letter["reason"], letter["payload_hash"])
             for message in take(self.cloud.names.listener(self.cloud.names.dead_letters))
@@ -137,3 +165,13 @@ class Stage:
                 f"not {what} after {_SETTLED_S:.0f} s: {accounts_of(self.cloud.dataset)}"
             )
             time.sleep(_PAUSE_S)
+
+
+@contextmanager
+def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iterator[Process]:
+    """Runs the job on the cluster, and cancels the job when the `with` block ends."""
+    with flink.stream(stage.cloud, stage.settings, bigquery_url=bigquery_url) as job:
+        try:
+            yield job
+        finally:
+            flink.cancel()

@@ -6,7 +6,6 @@ The backfill's rows correct days, and override rows that the stream writes later
 from __future__ import annotations
 
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,9 @@ import pytest
 
 from deploy.local.cloud import Heartbeats
 from deploy.local.compare import current_counts, row_differences
-from pipelines import backfill
-from pipelines.commands.main import main as undertone
 from pipelines.sinks.bigquery import query
-from pipelines.sources.secret import local_secret
-from pipelines.terminal.errors import exit_code_of
 from tests.live.conftest import Record
-from tests.live.stage import SETTINGS, Stage
+from tests.live.stage import Stage
 from tests.live.traffic import Event, with_faults, write_messages
 from transforms.counting.cells import day_of
 from transforms.counting.days import date_of
@@ -31,26 +26,6 @@ EVENTS = 400
 LOST = 40
 """Number of events that are in the archive but were not sent to the stream."""
 _WAIT_S = 240.0
-
-
-def run_backfill(stage: Stage, first: date, last: date, *more: str) -> None:
-    """Backfills days from the stage's archive into its dataset."""
-    dataset = stage.cloud.dataset
-    flags = [
-        f"--secret={local_secret().path}",
-        f"--from={first}", f"--to={last}", f"--input={stage.archive}",
-        f"--dataset={dataset}", f"--bigquery_url={dataset.url}",
-        f"--temp_location={stage.archive.parent / 'temp'}", *SETTINGS, *more,
-    ]  # fmt: skip
-    assert exit_code_of(lambda: backfill.run(flags)) == 0
-
-
-def batch_run(stage: Stage) -> Path:
-    """Runs `undertone run` over the whole archive; returns the run's folder."""
-    folder = stage.archive.parent / "scratch"
-    flags = ["--input", str(stage.archive), "--output", str(folder), *SETTINGS]
-    assert undertone(["run", *flags]) == 0
-    return folder
 
 
 def generations(stage: Stage, origin: str) -> list[int]:
@@ -80,15 +55,15 @@ def test_a_backfill_overrides_the_stream(
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:
         stage.publish(streamed)
         stage.await_settled(job, beats.sent)
-        scratch = batch_run(stage)
+        scratch = stage.batch_run()
         assert row_differences(stage.cloud.dataset, scratch) != []
 
-        run_backfill(stage, min(days), max(days))
+        stage.backfill(min(days), max(days))
         assert row_differences(stage.cloud.dataset, scratch) == []
         once = current_counts(stage.cloud.dataset)
-        run_backfill(stage, min(days), max(days))
+        stage.backfill(min(days), max(days))
         assert current_counts(stage.cloud.dataset) == once
-        run_backfill(stage, min(days), max(days), "--resume")
+        stage.backfill(min(days), max(days), "--resume")
         assert len(generations(stage, "batch")) == 2
         job.kill()
     # The new stream has forgotten everything, and counts the days from nothing.
@@ -112,13 +87,13 @@ def test_a_backfill_leaves_other_days_to_the_stream(
     with stage.cloud.direct_job(stage.settings) as job, Heartbeats(topic) as beats:
         stage.publish()
         stage.await_settled(job, beats.sent)
-        run_backfill(stage, days[0], days[0])
+        stage.backfill(days[0], days[0])
         origins = query(
             stage.cloud.dataset,
             "SELECT DISTINCT DATE(window_start) AS day, origin FROM `{restricted}.counts_current`",
         )
         assert {row["origin"] for row in origins if row["day"] == days[0]} == {"batch"}
         assert {row["origin"] for row in origins if row["day"] != days[0]} == {"stream"}
-        losses = row_differences(stage.cloud.dataset, batch_run(stage))
+        losses = row_differences(stage.cloud.dataset, stage.batch_run())
         record("one day backfilled beside the stream", "direct", EVENTS, losses)
         assert losses == []

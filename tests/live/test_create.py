@@ -37,5 +37,6 @@ def test_an_emulator_starts_empty(tmp_path: Path) -> None:
     for _ in range(2):
         with bigquery_emulator(tmp_path, "earlier") as emulator:
             dataset = Dataset("earlier", "undertone", emulator.url)
-            assert list(dataset.client().list_datasets()) == []
+            found = [listed.dataset_id for listed in dataset.client().list_datasets()]
+            assert dataset.name not in found
             create_datasets(dataset)

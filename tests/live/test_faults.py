@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from deploy.local.cloud import LocalCloud
 from deploy.local.flink import FlinkCluster
-from deploy.local.processes import Process
 from tests.live.conftest import Record
 from tests.live.proxy import faulty_proxy
-from tests.live.stage import Stage
+from tests.live.stage import Stage, streaming
 from tests.live.traffic import FAULTS, Event, with_faults, write_messages
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -28,16 +25,6 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 RUNNER = "Flink"
 _FAILURES = 6
 """Number of requests that fail before BigQuery answers again: about one of each kind."""
-
-
-@contextmanager
-def streaming(flink: FlinkCluster, stage: Stage, bigquery_url: str = "") -> Iterator[Process]:
-    """Runs the job on the cluster, and cancels the job when the `with` block ends."""
-    with flink.stream(stage.cloud, stage.settings, bigquery_url=bigquery_url) as job:
-        try:
-            yield job
-        finally:
-            flink.cancel()
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 1.0])

@@ -47,7 +47,7 @@ from transforms.publishing.publication import PublishedSums
 
 
 class Figure(NamedTuple):
-    """A share or a mean. The fields are those of `schemas.published.FigureRow`."""
+    """A share, a mean or a rate. The fields are those of `schemas.published.FigureRow`."""
 
     breakdown: str
     breakdown_value: str
@@ -58,7 +58,7 @@ class Figure(NamedTuple):
     whole_value: str | None
     conversations: int
     whole_conversations: int | None
-    raw: float
+    raw: float | None
     corrected: float | None
     low: float
     high: float

@@ -34,9 +34,11 @@ This module does not use Beam.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from transforms.estimation.equation import (
+from transforms.estimation.difference.equation import (
     CHANGES,
     SHARES,
     Known,
@@ -44,21 +46,40 @@ from transforms.estimation.equation import (
     tune,
     unit,
 )
-from transforms.estimation.judge_errors import JudgeErrors, carry
-from transforms.estimation.limits import Deviation, Judged, solve, typical
-from transforms.estimation.moments import PART, SAID_PART, WHOLE, Moments, Sample, moments_of
+from transforms.estimation.difference.judge_errors import JudgeErrors, carry
+from transforms.estimation.difference.limits import Deviation, Judged, skewness, solve, typical
+from transforms.estimation.difference.moments import (
+    PART,
+    SAID_PART,
+    WHOLE,
+    Moments,
+    Sample,
+    moments_of,
+)
 from transforms.estimation.proportions import Floats, Interval
 
 __all__ = [
     "JudgeErrors",
     "Judged",
     "Known",
+    "Moments",
     "Sample",
     "judged_mean",
     "judged_share",
     "mean_from",
+    "moments_of",
     "share_from",
 ]
+
+
+_DOUBT: Final = 5.0
+"""How much larger the variance of a mean may be than estimated, for one judged conversation.
+
+For n of equal weight the variance is taken to be 1 + 5 / n times as large. Student's t distribution
+does about half of that. The variance is less certain than with equal weights, as few conversations
+make up most of it. Simulated at 200 judgements, the interval of the mean change covers 95.0 % with
+this, and 92.8 % without.
+"""
 
 
 def judged_share(
@@ -142,9 +163,11 @@ def mean_from(moments: Moments, known: Known) -> Judged:
     """Does the same as `judged_mean`, from the sums over the sample."""
     equation = tune(moments, known, CHANGES)
     number = moments.numbers[WHOLE]
+    uneven = skewness(moments.second[WHOLE, WHOLE], moments.third[WHOLE, WHOLE, WHOLE])
+    doubt = 1 + _DOUBT * uneven**2
 
     def deviate(mean: Floats) -> Deviation:
-        variance = equation.variance(mean)
+        variance = doubt * equation.variance(mean)
         more = typical(variance, moments.heaviest, number)
         return Deviation(variance, equation.third(mean), more, more)
 

@@ -3,9 +3,14 @@
 All places of the window have the same columns. A place uses the judged conversations that began in
 the window and have its value. A day may also use those of the days before it; see `pooling`.
 
-The judge's labels of single people must not show. So every judged number gets noise in the same
-way as a count: its key is the sum of the keys of the conversations that it is made from. The
-intervals include this noise.
+The judge's labels of single people must not show. In a small window every conversation may be
+judged, and then only noise hides their number. So every judged number gets noise in the same way as
+a count: its key is the sum of the keys of the conversations that it is made from. The intervals
+include this noise. They use no exact number of conversations with a label, because their width
+would tell it.
+
+Shares and means are rounded to what one conversation of the published whole can change. Unrounded,
+their fractions would tell exact denominators and single weights, and noise would not change these.
 
 The parts of a partition, such as the uses, are divided by their sum, so that they add up to 1.
 
@@ -31,13 +36,14 @@ from transforms.estimation.moments import (
     PART,
     SAID_PART,
     SAID_WHOLE,
+    WHOLE,
     Moments,
     Sample,
     moments_of,
 )
 from transforms.estimation.pooling import Day, pool_shares
 from transforms.estimation.proportions import Floats, Interval
-from transforms.estimation.shares import PARTITIONS, SHARES
+from transforms.estimation.shares import EVERYTHING, PARTITIONS, SHARES
 from transforms.facets.facet import Correction
 from transforms.facets.registry import INDEX, SLICES, SUMMING_CHANGE
 from transforms.judging.conversations import (
@@ -57,6 +63,11 @@ _JUDGED_COLUMNS: Final = [
 """Shares that depend on labels. The others are counted exactly."""
 _PARTS: Final = [INDEX[SHARES[column].part] for column in _JUDGED_COLUMNS]
 _WHOLES: Final = [INDEX[SHARES[column].whole] for column in _JUDGED_COLUMNS]
+_FACTS: Final = {EVERYTHING, *(s.part for s in SHARES if s.correction is Correction.COUNTED)}
+_IS_JUDGED_WHOLE: Final = np.array(
+    [SHARES[column].whole not in _FACTS for column in _JUDGED_COLUMNS]
+)
+"""Wholes that depend on labels. The published counts tell the number of the others."""
 _LARGEST_CHANGE_POINTS: Final = Purpose.CHANGE.value / CHANGE_UNITS_PER_POINT
 
 _Rows = NDArray[np.int64]
@@ -118,7 +129,7 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
     """
     shares = _nothing(len(grid.places), len(SHARES))
     means = _nothing(len(grid.places), len(WITH_CHANGE))
-    table, before = _Table(judged.inside), [_Table(day) for day in _by_day(judged.earlier)]
+    table, before = JudgedTable(judged.inside), [JudgedTable(day) for day in by_day(judged.earlier)]
     for row, place in enumerate(grid.places):
         rows = table.rows_of(place)
         if len(rows) < MIN_JUDGED:
@@ -127,6 +138,9 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
         known = _known_shares(grid, row, noise_)
         _put(shares, row, _JUDGED_COLUMNS, _shares(_moments(table, rows, noise_), known, lent))
         _put(means, row, range(len(WITH_CHANGE)), _means(grid, row, table, rows, noise_))
+    if noise_.variance:
+        _round(shares, grid.counts_of([share.whole for share in SHARES]))
+        _round(means, grid.conversations[:, WITH_CHANGE] / _LARGEST_CHANGE_POINTS)
     _add_to_one(shares)
     return JudgedEstimates(Interval(*shares), Interval(*means))
 
@@ -144,7 +158,7 @@ def _known_shares(grid: Grid, row: int, noise_: Noise) -> Known:
     return Known(counts[_PARTS], counts[_WHOLES], noise_.variance, noise_.variance)
 
 
-def _moments(table: _Table, rows: _Rows, noise_: Noise) -> Moments:
+def _moments(table: JudgedTable, rows: _Rows, noise_: Noise) -> Moments:
     """Sums over some judged conversations, with noise on the judged parts."""
     truth, said = table.truth[rows], table.said[rows]
     sample = Sample(
@@ -154,11 +168,13 @@ def _moments(table: _Table, rows: _Rows, noise_: Noise) -> Moments:
         truth[:, _WHOLES],
         said[:, _WHOLES],
     )
-    moments = moments_of(sample)
-    return _with_noise(moments, table.keys[rows], sample.part, Purpose.CONVERSATIONS, 1.0, noise_)
+    found, keys = moments_of(sample), table.keys[rows]
+    found = with_noise(found, keys, sample.part, Purpose.CONVERSATIONS, 1.0, noise_)
+    noisy = with_noise(found, keys, sample.whole, Purpose.CONVERSATIONS, 1.0, noise_, WHOLE)
+    return Moments(*(np.where(_IS_JUDGED_WHOLE, a, b) for a, b in zip(noisy, found, strict=True)))
 
 
-def _means(grid: Grid, row: int, table: _Table, rows: _Rows, noise_: Noise) -> Judged:
+def _means(grid: Grid, row: int, table: JudgedTable, rows: _Rows, noise_: Noise) -> Judged:
     rows = rows[table.has_change[rows]]
     truth, said = table.truth[rows][:, WITH_CHANGE], table.said[rows][:, WITH_CHANGE]
     sample = Sample(
@@ -175,24 +191,44 @@ def _means(grid: Grid, row: int, table: _Table, rows: _Rows, noise_: Noise) -> J
         noise_.variance * unit**2,
         noise_.variance,
     )
-    moments = _with_noise(moments_of(sample), table.keys[rows], truth, Purpose.CHANGE, unit, noise_)
+    moments = with_noise(moments_of(sample), table.keys[rows], truth, Purpose.CHANGE, unit, noise_)
     return mean_from(moments, known)
 
 
-def _with_noise(
-    moments: Moments, keys: _Rows, part: Floats, purpose: Purpose, unit: float,
-    noise_: Noise,
+def with_noise(
+    moments: Moments, keys: _Rows, members: Floats, purpose: Purpose, unit: float,
+    noise_: Noise, column: int = PART,
 ) -> Moments:  # fmt: skip
-    """Adds noise to the total of the judged part, in units of what one conversation can add."""
-    members = (part != 0).astype(np.int64)
-    found = noise(members.sum(axis=0), keys @ members, purpose, noise_.variance, noise_.max_noise)
-    first, second = moments.first.copy(), moments.second.copy()
-    first[PART] += found / purpose.value * unit
-    second[PART, PART] += noise_.variance * unit**2
-    return moments._replace(first=first, second=second)
+    """Adds noise to a judged total, and to the number of conversations that it is made from.
+
+    Args:
+      moments: the sums over some judged conversations.
+      keys: int64 (n,), their keys.
+      members: float64 (n, k), not 0 for those that the total of a column is made from.
+      purpose: what the total is.
+      unit: the most that one conversation adds to it.
+      noise_: the noise.
+      column: the column of the total.
+    """
+    is_in = (members != 0).astype(np.int64)
+    found = noise(is_in.sum(axis=0), keys @ is_in, purpose, noise_.variance, noise_.max_noise)
+    steps = found // purpose.value
+    first, second, numbers = moments.first.copy(), moments.second.copy(), moments.numbers.copy()
+    first[column] += steps * unit
+    second[column, column] += noise_.variance * unit**2
+    if purpose is Purpose.CONVERSATIONS:
+        numbers[column] += steps
+    return moments._replace(first=first, second=second, numbers=numbers)
 
 
-class _Table:
+def _round(values: tuple[Floats, Floats, Floats], parts: Floats) -> None:
+    """Rounds estimates and limits to multiples of 1 / parts, in place."""
+    parts = np.maximum(parts, 1)
+    for each in values:
+        each[...] = np.round(each * parts) / parts
+
+
+class JudgedTable:
     """Judged conversations as arrays, one row each.
 
     Attributes:
@@ -228,7 +264,8 @@ class _Table:
         return np.array(self._rows.get(place, ()), np.int64)
 
 
-def _by_day(judged: Sequence[JudgedConversation]) -> list[list[JudgedConversation]]:
+def by_day(judged: Sequence[JudgedConversation]) -> list[list[JudgedConversation]]:
+    """Returns the conversations of each day, in the order of days."""
     days: dict[int, list[JudgedConversation]] = {}
     for each in judged:
         days.setdefault(day_of(each.started_at_us), []).append(each)

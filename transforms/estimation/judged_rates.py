@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.estimation.equation import Known
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.limits import Judged
+from transforms.estimation.difference.moments import Sample
 from transforms.estimation.judged import judged_share
-from transforms.estimation.limits import Judged
-from transforms.estimation.moments import Sample
 from transforms.estimation.proportions import Floats
 
 

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from transforms.estimation.equation import Known
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.moments import Sample, moments_of
 from transforms.estimation.judged import share_from
-from transforms.estimation.moments import Sample, moments_of
 from transforms.estimation.proportions import Floats
 from transforms.judging.allocation import HIGHEST, LOWEST, weight
 
@@ -82,8 +82,8 @@ def expected_half_width(traffic: Traffic, judgements: int) -> float:
     return float(found.high[0] - found.low[0]) / 2
 
 
-def judgements_needed(traffic: Traffic, half_width: float) -> int | None:
-    """Returns the fewest judgements with at most this half-width; None if all do not reach it.
+def judgements_needed(traffic: Traffic, half_width: float) -> int:
+    """Returns the fewest judgements with at most this half-width: all of them, if need be.
 
     Raises:
       ValueError: if a number of `traffic` is out of range, or if the half-width is not above 0.
@@ -91,8 +91,6 @@ def judgements_needed(traffic: Traffic, half_width: float) -> int | None:
     if not half_width > 0:
         raise ValueError(f"half_width must be positive, got {half_width}")
     low, high = _FEWEST, traffic.conversations
-    if not expected_half_width(traffic, high) <= half_width:
-        return None
     while low < high:
         middle = (low + high) // 2
         is_enough = expected_half_width(traffic, middle) <= half_width

@@ -31,11 +31,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from transforms.estimation.equation import Known, share_given, tuned_power
-from transforms.estimation.judge_errors import JudgeErrors
+from transforms.estimation.difference.equation import Known, share_given, tuned_power
+from transforms.estimation.difference.judge_errors import JudgeErrors
+from transforms.estimation.difference.limits import Judged
+from transforms.estimation.difference.moments import PART, SAID_WHOLE, WHOLE, Moments, add, scale
 from transforms.estimation.judged import share_from
-from transforms.estimation.limits import Judged
-from transforms.estimation.moments import SAID_WHOLE, WHOLE, Moments, add, scale
 from transforms.estimation.proportions import Floats
 
 DRIFT_LEVEL: Final = 0.05
@@ -73,10 +73,18 @@ class Pooled(NamedTuple):
 
 
 class _Effects(NamedTuple):
-    """Each day's adjustment and its variance, float64 (days, k); infinite if nothing was judged."""
+    """What is known of each day's adjustment, float64 (days, k).
+
+    Attributes:
+      adjustment: 0 if nothing was judged.
+      variance: its variance; infinite if nothing was judged.
+      by_chance: the largest variance that adjustments have between days whose conversations come
+        from the same distribution.
+    """
 
     adjustment: Floats
     variance: Floats
+    by_chance: Floats
 
 
 def pool_shares(
@@ -126,7 +134,9 @@ def _effects(days: Sequence[Day]) -> _Effects:
         scatter = np.where(judged > 0, sizes**2 / judged, 0.0).sum(axis=0)
         typical = variance.sum(axis=0) / scatter
         found = np.where(judged > 0, np.maximum(typical, _TINY) * doubt, np.inf)
-    return _Effects(np.where(judged > 0, adjustment, 0.0), found)
+        share = np.clip(whole_week.first[PART] / whole_week.first[WHOLE], 0.0, 1.0)
+        by_chance = np.where(judged > 0, share * (1 - share) / sizes, 0.0)
+    return _Effects(np.where(judged > 0, adjustment, 0.0), found, by_chance)
 
 
 def _sum(known: Sequence[Known]) -> Known:
@@ -144,7 +154,7 @@ def _centre(effects: _Effects, spread: Floats | float) -> tuple[Floats, Floats, 
 def _drift(effects: _Effects) -> Floats:
     """Returns the p-value of Cochran's Q, by Wilson and Hilferty's approximation."""
     freedom = np.isfinite(effects.variance).sum(axis=0) - 1
-    precision, _, middle = _centre(effects, 0.0)
+    precision, _, middle = _centre(effects, effects.by_chance)
     statistic = (precision * (effects.adjustment - middle) ** 2).sum(axis=0)
     ratio = 2 / (9 * np.maximum(freedom, 1))
     normal = (np.cbrt(statistic / np.maximum(freedom, 1)) - 1 + ratio) / np.sqrt(ratio)
@@ -189,5 +199,6 @@ def _combine(days: Sequence[Day], row: int, weights: Floats) -> Moments:
     with np.errstate(divide="ignore", invalid="ignore"):
         size = days[row].known.said_whole * sizes.sum(axis=0) / said
     size = np.where(np.isfinite(size), size, sizes.mean(axis=0))
+    size = np.where(weights[row] == 1, sizes[row], size)  # Then the day is not pooled.
     factors = np.divide(weights * size, sizes, out=np.zeros_like(weights), where=sizes > 0)
     return reduce(add, (scale(day.moments, f) for day, f in zip(days, factors, strict=True)))

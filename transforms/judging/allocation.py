@@ -36,9 +36,9 @@ SCALE: Final = 20_000
 FLOOR: Final = Decimal("0.001")
 """The variance that every conversation has at least: that of one affective in a thousand.
 
-Simulated for 20,000 conversations and 500 judgements, of which 3 % were affective: with half the
-floor, the standard error of the affective share is the same; with twice the floor it is 7 % larger
-and with four times 11 % (accurate model). See `tests/benchmarks/bench_judged.py`.
+Computed for 20,000 conversations, of which 3 % are affective, and 500 judgements (accurate model):
+with half the floor, the standard error of the affective share is 3 % smaller, with twice the floor
+4 % larger, and with four times 9 % larger. See `tests/benchmarks/bench_judged.py`.
 """
 
 LOWEST, HIGHEST = -128, 127

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from schemas.breakdowns import ATTRIBUTES
@@ -32,7 +33,7 @@ MIN_JUDGED: Final = 15
 
 CHANGE_UNITS_PER_POINT: Final = 300
 _JUDGES: Final = ("labels", "llm", "accurate")
-_KEY_DIGITS: Final = 8
+_KEY_BYTES: Final = 4
 
 
 class JudgedConversation(NamedTuple):
@@ -111,12 +112,20 @@ def _joined(row: SampleRow, labels: JudgedLabels, judge: str) -> JudgedConversat
     return JudgedConversation(
         row.started_at_us,
         row.probability,
-        # The first half of the hash decides whether the conversation is sampled.
-        int(row.conversation[-_KEY_DIGITS:], 16),
+        _key(row.conversation, judge),
         said,
         _truth(said, labels),
         judge,
     )
+
+
+def _key(conversation: str, judge: str) -> int:
+    """Returns a conversation's key. Another judge gives all numbers another noise.
+
+    Otherwise a new version of a judge would show which numbers it changed, and so whose labels.
+    """
+    name = f"{conversation} {judge}".encode()
+    return int.from_bytes(blake2b(name, digest_size=_KEY_BYTES).digest(), "big")
 
 
 def _said(row: SampleRow) -> Profile:

@@ -46,10 +46,16 @@ class Provenance(NamedTuple):
     def is_judged_better(self, last: Provenance, min_users: int) -> bool:
         """Tells whether there are new judgements of at least `min_users` conversations.
 
-        Two publications of a window never differ by the judgements of fewer.
+        Two publications of a window never differ by the judgements of fewer. If the judge is
+        another one, all judged numbers get another noise.
         """
         is_same = self.judge == last.judge
         return self.judgements > (last.judgements + min_users if is_same else 0)
+
+    def with_judge_of(self, last: Provenance) -> Provenance:
+        """Returns the provenance of a version that keeps the judged figures of the last one."""
+        # The few figures that change use the new judgements, so these are not new next time.
+        return self._replace(judge=last.judge, judgements=max(self.judgements, last.judgements))
 
 
 class PublishedSums(NamedTuple):
@@ -151,6 +157,8 @@ def publish(
         return None
     past = extended_past(last.past, last.basis, basis)
     both = _joined(last.provenance, provenance)
+    if not is_judged:
+        both = both.with_judge_of(last.provenance)
     return Published(window, last.version + 1, policy, both, basis, past)
 
 

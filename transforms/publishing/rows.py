@@ -44,11 +44,13 @@ class Standing(NamedTuple):
       last: the last publication; None if there is none.
       next_version: version of the next publication.
       is_withdrawn: whether the last publication was withdrawn.
+      figures: the figures of the last publication; empty if nobody judged it.
     """
 
     last: Published | None
     next_version: int
     is_withdrawn: bool = False
+    figures: tuple[FigureRow, ...] = ()
 
 
 UNPUBLISHED: Final = Standing(None, 1)
@@ -118,12 +120,17 @@ def withdrawal_of(receipt: PublicationRow, attempt: int) -> PublicationRow:
     return msgspec.structs.replace(receipt, attempt=attempt, status=WITHDRAWN)
 
 
-def standing_of(receipts: Iterable[PublicationRow], bases: Iterable[BasisRow]) -> Standing:
+def standing_of(
+    receipts: Iterable[PublicationRow],
+    bases: Iterable[BasisRow],
+    figures: Iterable[FigureRow] = (),
+) -> Standing:
     """Reads the last publication of a window.
 
     Args:
       receipts: the rows of the window in `publications`, in any order.
       bases: its rows in `bases`, in any order. Rows of attempts without a receipt are ignored.
+      figures: its rows in `figures`, likewise.
 
     Raises:
       ValueError: if a basis names a facet or a value that this version does not have.
@@ -148,7 +155,10 @@ def standing_of(receipts: Iterable[PublicationRow], bases: Iterable[BasisRow]) -
         basis,
         past,
     )
-    return Standing(last, current.version + 1, current.status == WITHDRAWN)
+    committed = [row for row in ordered if row.status != WITHDRAWN][-1]
+    spot = committed.publication, committed.attempt
+    judged = tuple(f for f in figures if current.judge and (f.publication, f.attempt) == spot)
+    return Standing(last, current.version + 1, current.status == WITHDRAWN, judged)
 
 
 def _history(

@@ -116,4 +116,19 @@ def _validate(
     judge: Judge,
     arguments: argparse.Namespace,
 ) -> None:
-    raise NotImplementedError
+    """Prints how far the judge agrees with people's labels.
+
+    Raises:
+      InputError: if it agrees too little, unless `--accept_poor_judge` is given.
+    """
+    from pipelines.judges.registry import labels_judge  # noqa: PLC0415
+    from pipelines.judging.validation import LEAST_KAPPA, validate  # noqa: PLC0415
+    from pipelines.settings import wall_clock_us  # noqa: PLC0415
+
+    labels = labels_judge(arguments.validate, transcripts.pseudonyms)
+    agreement = validate(judged, sample, transcripts, judge, labels, wall_clock_us)
+    for line in agreement.lines():
+        print(line)
+    if not arguments.accept_poor_judge:
+        agreement.refuse_below(LEAST_KAPPA)
+    judged.accept()

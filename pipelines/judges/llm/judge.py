@@ -75,7 +75,7 @@ class LlmJudge:
         tally: Tally,
         concurrency: int = 4,
     ) -> None:
-        """Makes a judge for one use of `judge`.
+        """Makes a judge. All uses of it share one budget.
 
         Raises:
           InputError: if `concurrency` is out of range.
@@ -98,13 +98,17 @@ class LlmJudge:
     def judge(self, transcripts: Iterable[Transcript]) -> Iterator[Verdict]:
         """Yields one verdict for each conversation that has one, as soon as it is known.
 
-        Reads only as many conversations ahead as it asks about at a time. If the caller stops, or
-        on Ctrl-C, the open requests are given up, and what they cost is not known.
+        Reads only as many conversations ahead as it asks about at a time. If the caller stops
+        before the end, or on Ctrl-C, the open requests are given up, and what they cost is not
+        known. After that the judge can't be used again.
 
         Raises:
-          InputError: if the money is spent, the endpoint is down or refuses every request, or some
-            conversations got no answer. All verdicts of the other conversations come before.
+          InputError: if the judge was stopped, the money is spent, the endpoint is down or refuses
+            every request, or some conversations got no answer. All verdicts of the other
+            conversations come before.
         """
+        if self._pace.is_stopped():
+            raise InputError("the judge llm was stopped; make another one")
         todo: queue.SimpleQueue[Transcript | None] = queue.SimpleQueue()
         done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         for _ in range(self._concurrency):
@@ -126,11 +130,13 @@ class LlmJudge:
                 outcome = done.get()
                 open_ -= 1
                 yield from course.take(outcome)
-            yield from course.end()
-        finally:
+        except BaseException:
             self._pace.stop()
+            raise
+        finally:
             for _ in range(self._concurrency):
                 todo.put(None)
+        course.end()
 
     def _work(
         self,
@@ -215,7 +221,7 @@ class _Course:
         self._tally = tally
         self._budget = budget
         self._has_reply = False
-        self._unanswered_in_a_row = 0
+        self._unanswered = self._unanswered_in_a_row = 0
         self._rejected: list[_Rejected] = []
 
     def take(self, outcome: _Outcome) -> Iterator[Verdict]:
@@ -234,6 +240,7 @@ class _Course:
                     self._stop(_refuses(outcome.failure))
             case _Unanswered():
                 self._tally.unanswered += 1
+                self._unanswered += 1
                 self._unanswered_in_a_row += 1
                 if not outcome.failure.may_pass:
                     self._stop(_refuses(outcome.failure))
@@ -247,7 +254,7 @@ class _Course:
             case _Crashed():
                 raise RuntimeError(f"the judge llm failed with {outcome.where}")
 
-    def end(self) -> Iterator[Verdict]:
+    def end(self) -> None:
         """Ends judging.
 
         Raises:
@@ -255,12 +262,11 @@ class _Course:
         """
         if self.reason is None and self._rejected:
             self._stop(_refuses(self._rejected[0].failure))
-        if self.reason is None and self._tally.unanswered:
+        if self.reason is None and self._unanswered:
             faults = ", ".join(sorted(self._tally.faults))
-            self._stop(f"{self._tally.unanswered:,} conversations got no answer ({faults})")
+            self._stop(f"{self._unanswered:,} conversations got no answer ({faults})")
         if self.reason is not None:
             raise InputError(f"{self.reason}; what was judged is kept, so run again to go on")
-        yield from ()
 
     def _counted(self, verdict: Verdict) -> Verdict:
         self._tally.verdicts[verdict.status] += 1

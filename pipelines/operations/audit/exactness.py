@@ -15,9 +15,10 @@ from pipelines.operations.audit.evidence import (
     chance_of_at_least,
     chance_of_no_noise,
 )
-from schemas.published import MEAN_CHANGE, SHARE
+from schemas.published import FALSE_ALARMS, MEAN_CHANGE, RECALL, SHARE
 from transforms.counting.cells import BREAKDOWN_IDS, BREAKDOWN_NAMES, Sums
 from transforms.counting.places import Place
+from transforms.estimation.shares import EVERYTHING
 from transforms.facets.registry import INDEX, SLICES, Slice
 from transforms.publishing.relations import OVERALL, cell_of
 
@@ -130,6 +131,14 @@ def _spot(figure: Row, facet: str, value: str) -> tuple[Place, int] | None:
     return Place(breakdown, figure["breakdown_value"]), index
 
 
+def _counted(figure: Row) -> tuple[Place, int] | None:
+    """Returns the cell whose number a figure states."""
+    spot = _spot(figure, "facet", "facet_value")
+    if spot is None or figure["measure"] not in {RECALL, FALSE_ALARMS}:
+        return spot
+    return spot[0], INDEX[EVERYTHING]
+
+
 def _sums_of_parts(version: Version) -> Counter[tuple[object, ...]]:
     """Adds up the parts of each whole. Shares that sum to one are divided by such a sum."""
     sums: Counter[tuple[object, ...]] = Counter()
@@ -146,7 +155,7 @@ def _family(figure: Row) -> tuple[object, ...]:
 def _says_another_number(
     version: Version, figure: Row, sums: Mapping[tuple[object, ...], int]
 ) -> bool:
-    if not _is_published(version, _spot(figure, "facet", "facet_value"), figure["conversations"]):
+    if not _is_published(version, _counted(figure), figure["conversations"]):
         return True
     whole = figure["whole_conversations"]
     if figure["whole_facet"] is None or whole == sums[_family(figure)]:

@@ -20,8 +20,11 @@ from schemas.published import (
     COMMITTED,
     CORRECTED,
     COUNTED,
+    FALSE_ALARMS,
+    JUDGED,
     MEAN_CHANGE,
     RAW,
+    RECALL,
     SHARE,
     WITHDRAWN,
 )
@@ -121,8 +124,8 @@ _MEANT: Final[Mapping[str, Callable[[str], bool]]] = {
     "facet": _FACET_NAMES.__contains__,
     "whole_facet": _FACET_NAMES.__contains__,
     "whole_value": _FACET_VALUES.__contains__,
-    "measure": {SHARE, MEAN_CHANGE}.__contains__,
-    "method": {COUNTED, RAW, CORRECTED}.__contains__,
+    "measure": {SHARE, MEAN_CHANGE, RECALL, FALSE_ALARMS}.__contains__,
+    "method": {COUNTED, RAW, CORRECTED, JUDGED}.__contains__,
 }
 
 

@@ -362,6 +362,18 @@ def test_a_caller_may_stop_early() -> None:
         assert next(verdicts).status == JUDGED
         verdicts.close()  # type: ignore[attr-defined]
         wait_until(lambda: threading.active_count() <= before + 1)
+        with pytest.raises(InputError, match="was stopped"):
+            list(judge.judge(conversations(1)))
+
+
+def test_a_judge_can_be_used_again() -> None:
+    """A second use goes on with the same budget, and says only what it met itself."""
+    with endpoint(in_turn(Canned(status=404), valid)) as server:
+        judge = judge_at(server.url, prices=Prices(1, 10))
+        assert until_stopped(judge, conversations(1))[0] == []
+        verdicts, sentence = until_stopped(judge, conversations(4))
+    assert (len(verdicts), sentence) == (4, "")
+    assert judge.spent == pytest.approx(4 * 0.002)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

@@ -118,8 +118,7 @@ def test_a_conversation_is_lines_of_json_between_tags() -> None:
 def test_no_text_can_close_its_tag_or_make_a_control_token(text: str) -> None:
     """The signs of tags and control tokens are escaped, and read back as they were."""
     _, line, *_ = asked(text).split("\n")
-    assert not {"<", ">"} & set(line)
-    assert "INST]" not in line.replace("\\u005b", "(") or "[" not in line
+    assert not {"<", ">", "["} & set(line)
     assert json.loads(line)["text"] == text
 
 

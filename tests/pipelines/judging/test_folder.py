@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -193,3 +194,35 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     """Only the folder of a finished run has candidates."""
     with pytest.raises(InputError, match="is not the folder of a finished run"), opened(tmp_path):
         pass
+
+
+def labels_file(path: Path, flipped: int) -> Path:
+    """Writes labels by conversation id: every second one is affective, or not if it is flipped."""
+    lines = [
+        {"conversation": f"c{number}", "use": "affective", "types": ["counseling"]}
+        if (number % 2 == 1) != (number < flipped)
+        else {"conversation": f"c{number}", "use": "work"}
+        for number in range(CONVERSATIONS)
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_the_command_measures_judges_and_publishes(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`undertone judge` refuses labels that contradict others, and takes those that agree."""
+    argv = [
+        "judge", str(place / "run"), f"--input={place / 'a.avro'}", "--judge=labels",
+        f"--labels={labels_file(place / 'labels', 0)}",
+    ]  # fmt: skip
+    opposite = labels_file(place / "opposite", CONVERSATIONS)
+    assert main([*argv, f"--validate={opposite}"]) == 2
+    shown = capsys.readouterr()
+    assert "affective: kappa -1.00" in shown.out
+    assert "the judge agrees too little" in shown.err
+    assert rows(place, "judgements") == []
+    similar = labels_file(place / "similar", 1)
+    assert main([*argv, f"--validate={similar}"]) == 0
+    assert "30 sampled: 30 judged before, 0 judged" in capsys.readouterr().out
+    assert len(rows(place, "judgements")) == CONVERSATIONS

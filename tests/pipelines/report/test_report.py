@@ -26,6 +26,7 @@ from tests.builders_report import (
     complete,
     database_of,
     published_run,
+    rate,
     receipt,
     row,
     share,
@@ -45,6 +46,28 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 def measure(monkeypatch: pytest.MonkeyPatch, measured: Rates) -> None:
     """Sets what was measured of the classifier `test-1`."""
     monkeypatch.setattr("pipelines.report.reader.load_measured", {"test-1": measured}.get)
+
+
+MEASURED = Rates("test-1", (Rate("all", "use", "affective", 96, 141, 26, 1517),))
+
+
+def test_the_report_says_if_the_classifier_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rate whose interval is apart from the card's is named, with both; others are not."""
+    measure(monkeypatch, MEASURED)
+    false_alarms = rate(0.02, 0.01, 0.03, "false_alarms")
+    folder = written_run(tmp_path / "off", row(1000), rate(0.31, 0.22, 0.41), false_alarms)
+    write_report(folder)
+    sentence = (
+        "Recall of “Affective”: 31.0% (95% interval 22.0–41.0%), measured before 68.1% "
+        "(60.0–75.2%)."
+    )
+    assert sentence in text_of(folder)
+    assert summary_lines(folder)[-1] == sentence
+    assert "False alarms of" not in text_of(folder)
+    folder = written_run(tmp_path / "on", row(1000), rate(0.61, 0.5, 0.7), false_alarms)
+    assert "(2 rates compared)" in summary_lines(folder)[-1]
 
 
 class _Page(HTMLParser):

@@ -18,6 +18,7 @@ from tests.builders_report import (
     WHOLE_RUN,
     change,
     database_of,
+    rate,
     receipt,
     row,
     share,
@@ -235,6 +236,25 @@ def test_mood_is_a_mean(tmp_path: Path) -> None:
     named = ("conversation_group", "conversations", "mean_change", "low", "high")
     assert tuple(found[name] for name in named) == ("affective", 60, 0.2, 0.1, 0.3)
     assert one(folder, "SELECT share FROM shares") == {"share": 0.1}
+
+
+def test_the_model_watch_has_both_rates_in_one_row(tmp_path: Path) -> None:
+    """Recall and false alarms of a value are one row, and are no shares."""
+    folder = database_of(
+        tmp_path,
+        rate(0.6, 0.5, 0.7, card=0.68),
+        rate(0.02, 0.01, 0.03, "false_alarms"),
+        rate(0.1, 0.08, 0.12, "false_alarms", "pushback", "all"),
+        share(100, 1000),
+    )
+    found = query(folder, "FROM model_watch ORDER BY facet")
+    affective = next(each for each in found if each["facet_value"] == "affective")
+    assert len(found) == 2
+    assert [affective[f"recall{end}"] for end in ("", "_low", "_high")] == [0.6, 0.5, 0.7]
+    assert (affective["card_recall"], affective["card_false_alarms"]) == (0.68, None)
+    assert affective["false_alarms"] == 0.02
+    assert one(folder, "SELECT share FROM shares") == {"share": 0.1}
+    assert query(folder, "FROM pushback") == []
 
 
 def test_the_headline_of_drift_has_two_scopes(tmp_path: Path) -> None:

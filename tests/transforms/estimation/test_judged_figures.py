@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
 from pipelines.publishing.windows import figure_rows, with_judge
 from schemas.published import CORRECTED, COUNTED, JUDGED, RAW, FigureRow
-from tests.judged import MONDAY, Labelled, counts, judged, labelled
+from tests.judged import MONDAY, Labelled, counts, judged, judgements, labelled, sampled
 from transforms.estimation.judged_figures import NO_SAMPLE, JudgedSample, sample_for
-from transforms.facets.registry import slices_of_facet
-from transforms.judging.conversations import JudgedConversation
+from transforms.estimation.shares import SHARES
+from transforms.facets.registry import Slice, slices_of_facet
+from transforms.judging.conversations import JudgedConversation, join
 from transforms.publishing.policy import OWN_DATA, Policy
 from transforms.publishing.publication import Provenance, publish
 
@@ -132,3 +134,33 @@ def test_one_more_judgement_changes_all_noise() -> None:
     moved = (found.corrected - less.corrected) * len(made)
     assert moved != pytest.approx(1, abs=0.2)
     assert found.corrected * len(made) != pytest.approx(truth, abs=1e-6)
+
+
+def small_day(seed: int, of: int = 90) -> dict[tuple[str, ...], FigureRow]:
+    """Publishes a small day of which every conversation is judged."""
+    made = labelled(np.random.default_rng(seed), of, share=0.4)
+    return figures(made, monday(judged(made, 1000)), Policy())
+
+
+def test_a_judged_share_tells_no_exact_whole() -> None:
+    """Of a small day, shares are whole numbers of conversations out of the published whole."""
+    for seed in range(3):
+        for figure in small_day(seed).values():
+            part = Slice(figure.facet, figure.facet_value)
+            is_partition = any(s.part == part and s.is_partition for s in SHARES)
+            if figure.method == JUDGED and figure.whole_facet == "all" and not is_partition:
+                for share in (figure.corrected, figure.low, figure.high):
+                    conversations = (share or 0) * (figure.whole_conversations or 0)
+                    assert conversations == pytest.approx(round(conversations), abs=1e-9)
+
+
+def test_another_judge_changes_all_noise() -> None:
+    """Two judges that say the same give other numbers, so no number tells where they differ."""
+    made = labelled(np.random.default_rng(8), 400, share=0.3)
+    sample = sampled(made, 1000)
+    said = judgements(made, sample)
+    other = [msgspec.structs.replace(row, judge_version="2") for row in said]
+    one, two = (figures(made, monday(join(sample, rows)), Policy()) for rows in (said, other))
+    shares = [key for key, figure in one.items() if figure.method == JUDGED and figure.corrected]
+    same = sum(one[key].corrected == two[key].corrected for key in shares)
+    assert same < 0.5 * len(shares)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.estimation.moments import (
+from transforms.estimation.difference.moments import (
     COLUMNS,
     PART,
     SAID_PART,

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from transforms.estimation.equation import Equation
+from transforms.estimation.difference.equation import Equation
 from transforms.estimation.proportions import Floats, Z
 
 _HALVINGS: Final = 50
@@ -74,15 +74,21 @@ def solve(equation: Equation, deviate: Callable[[Floats], Deviation]) -> Judged:
 def _reach(variance: Floats, third: Floats, more: Floats) -> Floats:
     """Returns the distance of the upper limit, with one more conversation."""
     variance = variance + more**2
-    error = np.sqrt(variance)
-    skewness = np.divide(third + more**3, error**3, out=np.zeros_like(error), where=error > 0)
-    # Wilson and Hilferty: skewness is 1 / sqrt(shape) of the gamma distribution.
-    skewness = np.clip(skewness, -1.0, 1.0)
-    cube = np.maximum(1 - skewness**2 / 9 + Z * skewness / 3, 0.0) ** 3
-    is_skew = np.abs(skewness) > _NO_SKEWNESS
-    limit = np.divide(cube - 1, skewness, out=np.full_like(cube, Z), where=is_skew)
-    distance: Floats = more + error * limit
+    skew = skewness(variance, third + more**3)
+    # Wilson and Hilferty: the skewness is 1 / sqrt(shape) of the gamma distribution.
+    cube = np.maximum(1 - skew**2 / 9 + Z * skew / 3, 0.0) ** 3
+    is_skew = np.abs(skew) > _NO_SKEWNESS
+    limit = np.divide(cube - 1, skew, out=np.full_like(cube, Z), where=is_skew)
+    distance: Floats = more + np.sqrt(variance) * limit
     return distance
+
+
+def skewness(variance: Floats, third: Floats) -> Floats:
+    """Returns third / variance^1.5, in [-1, 1]; 1 / sqrt(n) for n conversations of equal weight."""
+    cube = variance**1.5
+    found = np.divide(third, cube, out=np.zeros_like(cube), where=cube > 0)
+    clipped: Floats = np.clip(found, -1.0, 1.0)
+    return clipped
 
 
 def typical(squares: Floats, heaviest: Floats, number: Floats) -> Floats:
