@@ -6,6 +6,7 @@ judge label the sampled conversations, and writes `sample` and `judgements`. No 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -31,6 +32,18 @@ were not valid labels; or the conversation is no longer in the archive."""
 
 _AFFECTIVE_USE: Final = USES[0]
 _MOODS: Final = (-1.0, 1.0)
+
+
+JUDGE_VERSION: Final = re.compile(r"[A-Za-z0-9._:/+@-]{1,160}")
+"""A version of a judge that may be published. Analysts read it, so it must not hold any text."""
+
+_OTHER_VERSION: Final = "other"
+
+
+def judge_name(judge: str, version: str) -> str:
+    """Returns the published name of a judge: the judge, a space, and its version."""
+    shown = version if JUDGE_VERSION.fullmatch(version) else _OTHER_VERSION
+    return f"{judge} {shown}"
 
 
 class JudgedLabels(msgspec.Struct, frozen=True, kw_only=True):

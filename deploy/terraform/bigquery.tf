@@ -92,8 +92,9 @@ locals {
   settled_days      = 4 + ceil(tonumber(local.conversation_life[0]) * { s = 1, m = 60, h = 3600, d = 86400 }[local.conversation_life[1]] / 86400)
 
   upkeep = {
-    counts = "every sunday 04:00"
-    ledger = "every day 04:00"
+    counts     = "every sunday 04:00"
+    candidates = "every sunday 04:00"
+    ledger     = "every day 04:00"
   }
 }
 
@@ -115,6 +116,7 @@ resource "google_bigquery_data_transfer_config" "upkeep" {
   }
 
   depends_on = [
+    google_bigquery_table.candidates_current,
     google_bigquery_table.counts_current,
     google_bigquery_table.ledger,
     google_bigquery_table_iam_member.upkeep,

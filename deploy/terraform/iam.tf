@@ -384,9 +384,11 @@ resource "google_project_iam_member" "checks" {
 
 resource "google_bigquery_table_iam_member" "upkeep" {
   for_each = {
-    counts         = { table = local.restricted_tables["counts"], role = "roles/bigquery.dataEditor" }
-    ledger         = { table = local.restricted_tables["ledger"], role = "roles/bigquery.dataEditor" }
-    counts_current = { table = local.restricted_views["counts_current"], role = "roles/bigquery.dataViewer" }
+    counts             = { table = local.restricted_tables["counts"], role = "roles/bigquery.dataEditor" }
+    candidates         = { table = local.restricted_tables["candidates"], role = "roles/bigquery.dataEditor" }
+    ledger             = { table = local.restricted_tables["ledger"], role = "roles/bigquery.dataEditor" }
+    counts_current     = { table = local.restricted_views["counts_current"], role = "roles/bigquery.dataViewer" }
+    candidates_current = { table = local.restricted_views["candidates_current"], role = "roles/bigquery.dataViewer" }
   }
 
   dataset_id = google_bigquery_dataset.restricted.dataset_id
@@ -412,7 +414,8 @@ resource "google_service_account_iam_member" "data_transfer" {
   member             = local.agents["bigquerydatatransfer"]
 }
 
-# The eraser rewrites files of the archive and deletes dead letters. Only people may act as it.
+# The eraser rewrites files of the archive, and deletes dead letters, sampled conversations and judgements.
+# Only people may act as it.
 
 resource "google_storage_bucket_iam_member" "eraser" {
   for_each = toset(["roles/storage.objectUser", "roles/storage.legacyBucketReader"])
@@ -423,8 +426,10 @@ resource "google_storage_bucket_iam_member" "eraser" {
 }
 
 resource "google_bigquery_table_iam_member" "eraser" {
+  for_each = toset(["dead_letters", "sample", "judgements"])
+
   dataset_id = google_bigquery_dataset.restricted.dataset_id
-  table_id   = google_bigquery_table.dead_letters.table_id
+  table_id   = local.restricted_tables[each.key]
   role       = "roles/bigquery.dataEditor"
   member     = google_service_account.eraser.member
 }

@@ -232,12 +232,12 @@ variable "archive_days" {
 }
 
 variable "keep_days" {
-  description = "Days for which the restricted tables keep rows, by the window that they count or the time of writing. A run's ledger is kept for that long after its last row. Publications are kept until you delete them."
+  description = "Days for which the restricted tables keep rows, by the window that they count or the time of writing. A run's ledger is kept for that long after its last row. Publications are kept until you delete them. Candidates, sample and judgements have a row for each conversation, which undertone forget finds only while the archive has its text; so keep them no longer than the archive."
   type = object({
     counts       = optional(number, 90)
-    candidates   = optional(number, 90)
-    sample       = optional(number, 400)
-    judgements   = optional(number, 400)
+    candidates   = optional(number, 60)
+    sample       = optional(number, 60)
+    judgements   = optional(number, 60)
     bases        = optional(number, 400)
     dead_letters = optional(number, 90)
     ledger       = optional(number, 400)
@@ -253,6 +253,16 @@ variable "keep_days" {
   validation {
     condition     = var.keep_days.counts >= max(var.archive_days, coalesce(var.publishing.days, 40))
     error_message = "keep_days.counts must be at least archive_days and publishing.days (40 by default), so that no day expires before it is published."
+  }
+
+  validation {
+    condition     = var.keep_days.candidates >= (var.judging == null ? 0 : coalesce(var.judging.days, 14))
+    error_message = "keep_days.candidates must be at least judging.days (14 by default), so that no day expires before it is judged."
+  }
+
+  validation {
+    condition     = min(var.keep_days.sample, var.keep_days.judgements) >= coalesce(var.publishing.days, 40)
+    error_message = "keep_days.sample and keep_days.judgements must be at least publishing.days (40 by default), so that no judgement expires before it is published."
   }
 }
 

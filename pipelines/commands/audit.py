@@ -41,6 +41,7 @@ def _audit(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.operations.audit.attack import attack, audit_lines  # noqa: PLC0415
     from pipelines.operations.audit.failure import AuditFailedError  # noqa: PLC0415
     from pipelines.operations.audit.inventory import table_names  # noqa: PLC0415
+    from pipelines.operations.audit.judged.words import JOURNAL, journal_of  # noqa: PLC0415
     from pipelines.operations.audit.tables import (  # noqa: PLC0415
         evidence_of,
         read_published,
@@ -51,11 +52,14 @@ def _audit(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     known_ids = _known_ids(arguments.known_id)
     published = read_published(query)
     restricted = None if arguments.without_truth else read_restricted(query)
+    others = dict(restricted.others) if restricted else {}
+    if restricted and arguments.folder:
+        others[JOURNAL] = journal_of(arguments.folder)
     audit = attack(
         evidence_of(published, restricted),
         published,
         table_names(arguments.folder, query),
-        restricted.others if restricted else None,
+        others,
         known_ids,
         is_shared=arguments.folder is None,
     )

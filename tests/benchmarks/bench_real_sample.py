@@ -25,9 +25,9 @@ from transforms.classifiers import load_default
 from transforms.classifiers.accurate.classifier import load_accurate
 from transforms.classifiers.interface import LOGIT_UNIT, Classifier
 from transforms.estimation.corrections import ErrorRates, direct
-from transforms.estimation.equation import Known
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.moments import Sample
 from transforms.estimation.judged import judged_share
-from transforms.estimation.moments import Sample
 from transforms.estimation.proportions import quotient_noise
 from transforms.estimation.rates import load_measured
 from transforms.judging.allocation import weight

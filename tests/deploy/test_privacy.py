@@ -27,7 +27,7 @@ def kept(store: str) -> int:
 @in_one_process
 def test_stores_are_kept_as_long_as_the_document_says(planned: dict[str, Any]) -> None:
     """The days in the document are those of the tables, buckets and topics."""
-    for name in ("counts", "bases", "dead_letters"):
+    for name in ("counts", "candidates", "sample", "judgements", "bases", "dead_letters"):
         (partitioning,) = planned[f"google_bigquery_table.{name}"]["time_partitioning"]
         assert partitioning["expiration_ms"] == kept(name) * DAY_MS
     for bucket, store in (("archive", "archive"), ("temp", "temporary files")):

@@ -173,6 +173,8 @@ def test_jobs_run_the_released_image(planned: dict[str, Any]) -> None:
         ({"keep_days": {"bases": 89}}, "a correction compares counts with bases"),
         ({"archive_days": 91}, "no day expires before it is published"),
         ({"publishing": {"days": 91}}, "no day expires before it is published"),
+        ({"judging": {"days": 61}}, "no day expires before it is judged"),
+        ({"keep_days": {"sample": 39}}, "no judgement expires before it is published"),
         ({"dataset": "my-dataset"}, "letters, digits and underscores"),
     ],
 )

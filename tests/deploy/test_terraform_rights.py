@@ -109,8 +109,8 @@ def test_counting_and_publishing_are_apart(planned: dict[str, Any]) -> None:
         "stream": {"counts", "candidates", "ledger", "dead_letters"},
         "judge": {"sample", "judgements"},
         "publish": {"publications", "aggregates", "figures", "bases"},
-        "upkeep": {"counts", "ledger"},
-        "eraser": {"dead_letters"},
+        "upkeep": {"counts", "candidates", "ledger"},
+        "eraser": {"dead_letters", "sample", "judgements"},
     }
     judged = {"sample", "sample_current", "judgements", "judgements_current"}
     read = tables_of(planned, READER)

@@ -13,6 +13,7 @@ import sqlglot
 
 from pipelines.sinks.database import create_empty
 from schemas.counts import COUNTS
+from schemas.judged import CANDIDATES
 from schemas.table import Table
 from schemas.tables import BATCH, LEDGER, STREAM
 from tests.deploy.conftest import ROOT
@@ -21,6 +22,7 @@ UPKEEP: Final = ROOT / "deploy" / "terraform" / "upkeep"
 VALUES: Final = {"restricted": "main", "settled_days": "32", "ledger_days": "400"}
 SHOWN: Final = {
     "counts": "SELECT DISTINCT * FROM counts_current ORDER BY ALL",
+    "candidates": "SELECT DISTINCT * FROM candidates_current ORDER BY ALL",
     "ledger": "SELECT DISTINCT * FROM ledger_latest ORDER BY ALL",
 }
 
@@ -30,7 +32,8 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """Yields a database with the restricted tables that the upkeep changes, and their views."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        create_empty(connection, [COUNTS, LEDGER], ["counts_current", "ledger_latest"])
+        views = ["counts_current", "candidates_current", "ledger_latest"]
+        create_empty(connection, [COUNTS, CANDIDATES, LEDGER], views)
         yield connection
 
 
@@ -123,6 +126,46 @@ def test_the_upkeep_changes_no_view(database: duckdb.DuckDBPyConnection, seed: i
         upkeep(database, "counts")
         assert rows_of(database, SHOWN["counts"]) == before
     assert len(rows_of(database, "SELECT 1 FROM counts")) < len(kept)
+
+
+def candidates_row(ago: int, hour: int = 0, **values: Any) -> dict[str, Any]:
+    """Returns a row of `candidates` for an hour of a day so many days ago."""
+    start = day(ago) + timedelta(hours=hour)
+    row = {"window_start": start, "window_end": start + timedelta(hours=1)}
+    return row | {"origin": STREAM, "candidates": "[]"} | values
+
+
+def test_superseded_candidates_are_deleted(database: duckdb.DuckDBPyConnection) -> None:
+    """Of an old hour the newest version is left, and of a recent one every version."""
+    for ago in (40, 20):
+        for revision in (1, 2):
+            insert(database, CANDIDATES, candidates_row(ago, revision=revision))
+    insert(database, CANDIDATES, candidates_row(41, generation=1))
+    insert(database, CANDIDATES, candidates_row(41, generation=2, origin=BATCH, revision=7))
+    upkeep(database, "candidates")
+    kept = rows_of(database, "SELECT revision FROM candidates ORDER BY window_start, revision")
+    assert kept == [(7,), (2,), (1,), (2,)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_upkeep_changes_no_view_of_candidates(
+    database: duckdb.DuckDBPyConnection, seed: int
+) -> None:
+    """Whatever the rows, the view shows the same rows afterwards, and again after a second run."""
+    chance = random.Random(seed)
+    for _ in range(150):
+        row = candidates_row(
+            chance.choice((5, 40, 41)), chance.randrange(2),
+            origin=chance.choice((STREAM, STREAM, BATCH)), generation=chance.randrange(3),
+            snapshot=chance.randrange(2), revision=chance.randrange(20),
+        )  # fmt: skip
+        insert(database, CANDIDATES, row)
+    before = rows_of(database, SHOWN["candidates"])
+    kept = rows_of(database, "SELECT 1 FROM candidates")
+    for _ in range(2):
+        upkeep(database, "candidates")
+        assert rows_of(database, SHOWN["candidates"]) == before
+    assert len(rows_of(database, "SELECT 1 FROM candidates")) < len(kept)
 
 
 def ledger_row(ago: int, **values: Any) -> dict[str, Any]:

@@ -28,11 +28,9 @@ from numpy.typing import NDArray
 from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.places import Place
 from transforms.counting.windows import DAY, Window
-from transforms.estimation.equation import Known
-from transforms.estimation.grid import Grid
-from transforms.estimation.judged import mean_from, share_from
-from transforms.estimation.limits import Judged
-from transforms.estimation.moments import (
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.limits import Judged
+from transforms.estimation.difference.moments import (
     PART,
     SAID_PART,
     SAID_WHOLE,
@@ -41,6 +39,8 @@ from transforms.estimation.moments import (
     Sample,
     moments_of,
 )
+from transforms.estimation.grid import Grid
+from transforms.estimation.judged import mean_from, share_from
 from transforms.estimation.pooling import Day, pool_shares
 from transforms.estimation.proportions import Floats, Interval
 from transforms.estimation.shares import EVERYTHING, PARTITIONS, SHARES
@@ -150,7 +150,7 @@ def _shares(moments: Moments, known: Known, earlier: Sequence[Moments]) -> Judge
         return share_from(moments, known)
     # Of the other days only the samples are known, which suffices for the classifier's errors.
     others = [Day(day, Known(day.first[SAID_PART], day.first[SAID_WHOLE])) for day in earlier]
-    return pool_shares([Day(moments, known), *others]).days[0]
+    return pool_shares([Day(moments, known), *others], wanted=[0]).days[0]
 
 
 def _known_shares(grid: Grid, row: int, noise_: Noise) -> Known:

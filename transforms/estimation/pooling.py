@@ -88,12 +88,17 @@ class _Effects(NamedTuple):
 
 
 def pool_shares(
-    days: Sequence[Day], *, errors: JudgeErrors | None = None, as_sample: bool = False
+    days: Sequence[Day],
+    *,
+    wanted: Sequence[int] | None = None,
+    errors: JudgeErrors | None = None,
+    as_sample: bool = False,
 ) -> Pooled:
     """Estimates each day's shares from the judgements of all days.
 
     Args:
       days: the days, in any order. A day may have no judgements.
+      wanted: indexes of the days to estimate; None for all.
       errors: the judge's errors; None if the judge is taken to be right.
       as_sample: as for `judged_share`.
 
@@ -117,6 +122,7 @@ def pool_shares(
             between=between[row],
         )
         for row, day in enumerate(days)
+        if wanted is None or row in wanted
     )
     return Pooled(found, drift, np.einsum("ddk->dk", weights))
 
@@ -167,9 +173,9 @@ def _borrow(effects: _Effects) -> tuple[Floats, Floats]:
 
     The weights are float64 (days, days, k), the variances (days, k).
     """
-    typical = np.sqrt(np.where(np.isfinite(effects.variance), effects.variance, np.nan))
-    largest = _LARGEST * np.nan_to_num(np.nanmax(np.vstack([typical, 0 * typical[:1]]), axis=0))
-    spread = (np.linspace(0, 1, _STEPS)[:, None] * np.nan_to_num(largest)) ** 2
+    known = np.where(np.isfinite(effects.variance), effects.variance, 0.0)
+    largest = _LARGEST * np.sqrt(known.max(axis=0))
+    spread = (np.linspace(0, 1, _STEPS)[:, None] * largest) ** 2
     precision, total, middle = _centre(effects, spread[:, None])
     chance = _chances(effects, precision, total, middle)
     own = spread[:, None] * precision

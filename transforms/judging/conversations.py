@@ -16,6 +16,7 @@ from schemas.judged import (
     JudgedLabels,
     JudgementRow,
     SampleRow,
+    judge_name,
     judgement_labels,
     split_names,
 )
@@ -88,7 +89,7 @@ def join(
     if not able:
         return []
     chosen = min(able, key=lambda judge: (_preference(judge[0]), -last_at_us[judge]))
-    name, given = " ".join(chosen), labels[chosen]
+    name, given = judge_name(*chosen), labels[chosen]
     rows = judged_part(known.values(), given)
     rows.sort(key=lambda row: (row.started_at_us, row.conversation))
     return [_joined(row, given[row.conversation, row.started_at_us], name) for row in rows]

@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 from schemas.published import FALSE_ALARMS, JUDGED, RECALL
 from transforms.counting.cells import BREAKDOWN_NAMES, OVERALL
 from transforms.counting.places import Place
-from transforms.estimation.equation import Known
+from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.limits import Judged
+from transforms.estimation.difference.moments import (
+    PART,
+    SAID_PART,
+    SAID_WHOLE,
+    WHOLE,
+    Moments,
+    Sample,
+    moments_of,
+)
 from transforms.estimation.figures import Figure
 from transforms.estimation.judged import share_from
 from transforms.estimation.judged_figures import (
@@ -34,16 +44,6 @@ from transforms.estimation.judged_figures import (
     with_noise,
 )
 from transforms.estimation.judged_rates import false_alarm_sample, recall_sample
-from transforms.estimation.limits import Judged
-from transforms.estimation.moments import (
-    PART,
-    SAID_PART,
-    SAID_WHOLE,
-    WHOLE,
-    Moments,
-    Sample,
-    moments_of,
-)
 from transforms.estimation.pooling import Day, pool_shares
 from transforms.estimation.proportions import Floats
 from transforms.estimation.rates import RATED
@@ -204,7 +204,7 @@ def _pooled(day: Day, before: Sequence[Moments]) -> tuple[Judged, Floats]:
     columns = np.flatnonzero(judged)
     found = np.full((4, judged.size), np.nan)
     if columns.size:
-        pooled = pool_shares([_at(each, columns) for each in days])
+        pooled = pool_shares([_at(each, columns) for each in days], wanted=[0])
         found[:, columns] = [*pooled.days[0], pooled.drift]
     return Judged(*found[:3]), found[3]
 

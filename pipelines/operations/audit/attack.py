@@ -19,6 +19,13 @@ from pipelines.operations.audit.evidence import (
     chance_of_at_least,
 )
 from pipelines.operations.audit.exactness import ALL_CELLS, exactness, find_exact_numbers
+from pipelines.operations.audit.judged.changes import find_exact_receipts, find_judged_changes
+from pipelines.operations.audit.judged.exactness import (
+    find_exact_judgements,
+    find_withheld_judgements,
+    judged_exactness,
+)
+from pipelines.operations.audit.judged.words import find_judged_words
 from pipelines.operations.audit.sums import find_exact_sums
 from pipelines.operations.audit.thresholds import find_small_rows
 from pipelines.operations.audit.words import find_known_ids, find_words
@@ -65,7 +72,7 @@ def attack(
       evidence: all publications.
       published: all rows of the published tables.
       names: the names of all tables and views of the published dataset.
-      restricted: rows of restricted tables in which ids are looked for.
+      restricted: rows of restricted tables in which ids and text are looked for.
       known_ids: ids that no table may hold.
       is_shared: whether analysts can read the tables. If so, publications with exact numbers are a
         finding.
@@ -79,9 +86,14 @@ def attack(
         find_exact_numbers(evidence),
         find_exact_sums(evidence),
         find_isolating_changes(evidence),
+        find_judged_changes(evidence),
+        find_exact_receipts(evidence),
+        find_exact_judgements(evidence),
+        find_withheld_judgements(evidence),
         find_tables(names),
         find_numbers(published, lowest if len(policies) == len(evidence.versions) else None),
         find_words(published),
+        find_judged_words(restricted or {}),
         find_known_ids({**published, **(restricted or {})}, known_ids),
         find_good_guesses(scores),
     )
@@ -164,7 +176,16 @@ def _summary(audit: Audit) -> list[tuple[str, str]]:
         ("cells that differ between them", f"{sum(c.cells for c in compared):,}"),
         ("of these, isolating fewer than min_users", f"{sum(isolating):,}"),
         ("most facts that one change reveals", f"{most:,}"),
+        *_judged_summary(audit.evidence),
     ]  # fmt: skip
+
+
+def _judged_summary(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    for name, judged in judged_exactness(evidence).tallies():
+        if judged.numbers:
+            yield name, f"{judged.numbers:,}"
+            yield "of these exact", f"{judged.exact / judged.numbers:.1%}"
+            yield "the noise leaves at most", f"{judged.expected_share:.1%}"
 
 
 def score_rows(scores: Sequence[Score]) -> list[tuple[str, ...]]:

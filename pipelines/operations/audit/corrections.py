@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 from typing import Final, NamedTuple
 
 from pipelines.operations.audit.evidence import Evidence, Finding, Row, Version
+from schemas.published import JUDGED
 from transforms.counting.cells import BREAKDOWN_IDS, NOTHING
 from transforms.counting.places import Place
 
@@ -106,7 +107,7 @@ def _moved_figures(earlier: Version, later: Version) -> int:
     """Counts the figures that change although the cells of their place do not.
 
     New error rates change figures too. They come with a new classifier, so such versions are left
-    out.
+    out. So are judged figures; see `judged.changes`.
     """
     if earlier.classifier_version != later.classifier_version:
         return 0
@@ -114,7 +115,9 @@ def _moved_figures(earlier: Version, later: Version) -> int:
     moved = 0
     for row in later.figures:
         old = before.get(_key(row))
-        if old is not None and any(old[c] != row[c] for c in _FIGURE_VALUES):
+        if old is None or JUDGED in {old["method"], row["method"]}:
+            continue
+        if any(old[c] != row[c] for c in _FIGURE_VALUES):
             place = Place(BREAKDOWN_IDS.get(row["breakdown"], -1), row["breakdown_value"])
             moved += earlier.numbers.get(place) == later.numbers.get(place)
     return moved

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from transforms.counting.cells import Sums
 from transforms.counting.places import Place, WindowCounts
 from transforms.counting.windows import Window
+from transforms.judging.conversations import JudgedConversation
 from transforms.publishing.distribution import SCALE, cumulative, feasible_variance
 from transforms.publishing.policy import Policy
 
@@ -104,6 +105,7 @@ class Version:
       numbers: its published number of each cell.
       figures: its rows of the table figures.
       basis: the true sums of its cells; None if they are not known.
+      judge, judgements: as in the receipt; without a receipt, as in that of another attempt.
     """
 
     publication: str
@@ -116,6 +118,8 @@ class Version:
     numbers: Numbers
     figures: tuple[Row, ...] = ()
     basis: WindowCounts | None = None
+    judge: str = ""
+    judgements: int = 0
 
     def cells(self) -> Iterator[tuple[Place, int, int]]:
         """Yields each published cell: place, slice and number."""
@@ -135,10 +139,12 @@ class Evidence:
     Attributes:
       versions: all publications, including withdrawn and uncommitted ones.
       counts: current true counts of each window; None if they are not known.
+      judged: the judged conversations; none if they are not known.
     """
 
     versions: tuple[Version, ...]
     counts: Mapping[Window, WindowCounts] | None = field(default=None)
+    judged: tuple[JudgedConversation, ...] = ()
 
     def protected(self) -> list[Version]:
         """Returns the versions whose numbers are not meant to be exact."""

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from pipelines.operations.audit.evidence import UNCOMMITTED, Evidence, Row, Version
+from pipelines.sinks.records import RecordT
 from schemas.failures import InputError
+from schemas.judged import CANDIDATES, JUDGEMENTS, SAMPLE, JudgementRow, SampleRow
 from schemas.published import COMMITTED, PUBLISHED_TABLES
+from schemas.table import Table
 from schemas.tables import DEAD_LETTERS, LEDGER
 from transforms.counting.cells import BREAKDOWN_IDS, Sums
 from transforms.counting.places import Cells, Place, WindowCounts, add_overlapping, cells_of_text
 from transforms.counting.windows import Window
 from transforms.facets.registry import INDEX, Slice
+from transforms.judging.conversations import JudgedConversation, join
 from transforms.publishing.policy import Policy
 
 Query = Callable[[str], list[dict[str, Any]]]
@@ -22,7 +26,9 @@ Query = Callable[[str], list[dict[str, Any]]]
 _PLACE_COLUMNS: Final = "window_kind, window_start, window_end, breakdown, breakdown_value, cells"
 _BASES: Final = f"SELECT publication, attempt, {_PLACE_COLUMNS} FROM `{{restricted}}.bases`"
 _COUNTS: Final = f"SELECT {_PLACE_COLUMNS} FROM `{{restricted}}.counts_current`"
-_RESTRICTED_WITH_WORDS: Final = (DEAD_LETTERS.name, LEDGER.name)
+_RESTRICTED_WITH_WORDS: Final = tuple(
+    table.name for table in (DEAD_LETTERS, LEDGER, CANDIDATES, SAMPLE, JUDGEMENTS)
+)
 
 Spot = tuple[str, int]
 """A publication and the attempt that wrote the rows."""
@@ -34,11 +40,13 @@ class Restricted(NamedTuple):
     Attributes:
       bases, counts: rows with the true sums.
       others: rows of further tables, by name.
+      judged: the judged conversations.
     """
 
     bases: Sequence[Row]
     counts: Sequence[Row]
     others: Mapping[str, Sequence[Row]]
+    judged: Sequence[JudgedConversation] = ()
 
 
 def read_published(query: Query) -> dict[str, list[dict[str, Any]]]:
@@ -54,9 +62,19 @@ def read_restricted(query: Query) -> Restricted | None:
             query(_COUNTS),
             {name: query(f"SELECT * FROM `{{restricted}}.{name}`")
              for name in _RESTRICTED_WITH_WORDS},
+            join(_current(query, SAMPLE, SampleRow), _current(query, JUDGEMENTS, JudgementRow)),
         )  # fmt: skip
     except InputError:
         return None
+
+
+def _current(query: Query, table: Table, record: type[RecordT]) -> list[RecordT]:
+    """Returns the rows of a table's view of current rows."""
+    rows = query(f"SELECT * FROM `{{restricted}}.{table.name}_current`")
+    return [
+        record(*(_us(row[c.name]) if c.type == "TIMESTAMP" else row[c.name] for c in table.columns))
+        for row in rows
+    ]
 
 
 def evidence_of(tables: Mapping[str, Sequence[Row]], restricted: Restricted | None) -> Evidence:
@@ -71,6 +89,7 @@ def evidence_of(tables: Mapping[str, Sequence[Row]], restricted: Restricted | No
     aggregates, figures = _by_attempt(tables["aggregates"]), _by_attempt(tables["figures"])
     bases = _by_attempt(restricted.bases) if restricted and restricted.bases else None
     fallback = _policy(next(iter(receipts.values())))
+    judges = {publication: row for (publication, _), row in sorted(receipts.items())}
     versions = []
     for spot in sorted(aggregates.keys() | figures.keys() | receipts.keys()):
         receipt = receipts.get(spot)
@@ -87,10 +106,14 @@ def evidence_of(tables: Mapping[str, Sequence[Row]], restricted: Restricted | No
                 _numbers(rows),
                 tuple(figures.get(spot, ())),
                 None if bases is None else _window_counts(bases.get(spot, ())),
+                str(judges[spot[0]]["judge"]) if spot[0] in judges else "",
+                int(judges[spot[0]]["judgements"]) if spot[0] in judges else 0,
             )
         )
     counts = _counts(restricted.counts) if restricted and restricted.counts else None
-    return Evidence(tuple(v for v in versions if v.numbers or v.status == COMMITTED), counts)
+    judged = tuple(restricted.judged) if restricted else ()
+    found = tuple(v for v in versions if v.numbers or v.status == COMMITTED)
+    return Evidence(found, counts, judged)
 
 
 def _by_attempt(rows: Iterable[Row]) -> dict[Spot, list[Row]]:

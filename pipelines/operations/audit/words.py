@@ -15,6 +15,7 @@ from typing import Final
 
 from pipelines.operations.audit.evidence import Finding, Row
 from schemas.breakdowns import ATTRIBUTES, OTHER, RESERVED, UNKNOWN
+from schemas.judged import JUDGE_VERSION
 from schemas.labels import NO_TYPE, TYPES
 from schemas.published import (
     COMMITTED,
@@ -51,6 +52,7 @@ _PUBLICATION: Final = re.compile(rf"({'|'.join(KINDS)})/[0-9TW.\-]{{4,24}}/[1-9]
 _KEY_ID: Final = re.compile(r"[0-9a-f]{0,64}")
 _METRICS_VERSION: Final = re.compile(r"[0-9.]{1,10}")
 _CLASSIFIER_VERSIONS: Final = re.compile(r"[A-Za-z0-9._+-]{1,80}(,[A-Za-z0-9._+-]{1,80}){0,19}")
+_JUDGES: Final = re.compile(rf"([a-z]{{1,20}}) ({JUDGE_VERSION.pattern})|")
 _SHORTEST_KNOWN_ID: Final = 6
 """Shorter known ids are compared with whole values only."""
 
@@ -112,15 +114,30 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
     return pattern.fullmatch(text) is not None
 
 
+def is_judge_version(text: str) -> bool:
+    """Tells whether a text may be the version of a judge."""
+    return _matches(JUDGE_VERSION, text) and not _IDENTIFIER.search(text)
+
+
+def _is_judge(text: str) -> bool:
+    return _matches(_JUDGES, text) and not _IDENTIFIER.search(text)
+
+
+COMMON_WORDS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "key_id": partial(_matches, _KEY_ID),
+    "metrics_version": partial(_matches, _METRICS_VERSION),
+    "classifier_version": partial(_matches, _CLASSIFIER_VERSIONS),
+}
+"""Columns that published and restricted tables have in common."""
+
 _MEANT: Final[Mapping[str, Callable[[str], bool]]] = {
+    **COMMON_WORDS,
+    "judge": _is_judge,
     "publication": partial(_matches, _PUBLICATION),
     "status": {COMMITTED, WITHDRAWN}.__contains__,
     "window_kind": KINDS.__contains__,
     "breakdown": BREAKDOWN_IDS.__contains__,
     "policy": _is_policy,
-    "key_id": partial(_matches, _KEY_ID),
-    "metrics_version": partial(_matches, _METRICS_VERSION),
-    "classifier_version": partial(_matches, _CLASSIFIER_VERSIONS),
     "facet": _FACET_NAMES.__contains__,
     "whole_facet": _FACET_NAMES.__contains__,
     "whole_value": _FACET_VALUES.__contains__,

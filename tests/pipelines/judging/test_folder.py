@@ -133,10 +133,12 @@ def test_a_killed_process_loses_and_repeats_nothing(place: Path, tmp_path: Path)
     secret.write_bytes(OPERATOR_SECRET)
     argv = ["-m", "tests.pipelines.judging.slow_judge", str(place / "run"), str(place / "a.avro")]
     with started([*argv, str(secret), "13"], tmp_path) as process:
-        await_line(process, WAITING)
-        with pytest.raises(InputError, match="another process judges"):
-            judge(place, SimpleJudge())
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            await_line(process, WAITING)
+            with pytest.raises(InputError, match="another process judges"):
+                judge(place, SimpleJudge())
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
     journal = place / "run" / "restricted" / "judgements.jsonl"
     assert journal.read_bytes().count(b"\n") == 13
     resumed = SimpleJudge()

@@ -65,6 +65,18 @@ def test_a_kill_between_table_and_journal_repeats_no_row(
     assert os.listdir(tmp_path) == ["table.parquet"]
 
 
+def test_a_saved_row_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row is synced to the disk, and so is the name of the file, before `save` returns."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    opened = journal(tmp_path)
+    opened.save(row(0))
+    file = (tmp_path / "journal.jsonl").stat().st_ino
+    assert synced == [tmp_path.stat().st_ino, file]
+    opened.save(row(1))
+    assert synced[2:] == [file]
+
+
 def test_an_error_in_the_run_keeps_the_rows(tmp_path: Path) -> None:
     """Rows that were saved before an error move into the table too."""
 

@@ -105,7 +105,7 @@ def test_published_uses_sum_to_one() -> None:
     """If all uses are published, they are divided by their sum, not by the number of all."""
     uses = {("use", use): 50 + 10 * i for i, use in enumerate(USES)}
     found = figures_of(cells_of({ALL: 999, **uses}), NOISE, None)
-    assert sum(f.raw for f in found) == pytest.approx(1, abs=1e-12)
+    assert sum(f.raw or 0 for f in found) == pytest.approx(1, abs=1e-12)
     assert {f.whole_conversations for f in found} == {sum(uses.values())}
 
 
@@ -113,7 +113,7 @@ def test_withheld_uses_are_missing_from_one() -> None:
     """If a use is withheld, the others are divided by all, and the rest of 1 is the withheld."""
     uses = {("use", use): 100 for use in USES[1:]}
     found = figures_of(cells_of({ALL: 800, **uses}), NOISE, None)
-    assert sum(f.raw for f in found) == pytest.approx(700 / 800)
+    assert sum(f.raw or 0 for f in found) == pytest.approx(700 / 800)
 
 
 def test_noise_never_makes_parts_exceed_their_whole() -> None:
@@ -137,10 +137,11 @@ def test_figures_are_shares_within_their_intervals(
     figures = figures_of(cells_of(counts), Noise(variance, 5), RATES)
     for found in figures:
         best = found.raw if found.corrected is None else found.corrected
+        assert best is not None
         assert 0 <= found.low <= best <= found.high <= 1
         assert found.low < found.high
     for facet in ("use", "opening"):
-        assert sum(f.raw for f in figures if f.facet == facet) < 1 + 1e-9
+        assert sum(f.raw or 0 for f in figures if f.facet == facet) < 1 + 1e-9
 
 
 def test_lengths_of_all_come_from_the_breakdown() -> None:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.transforms.estimation.judged_windows import Window, window
-from transforms.estimation.difference.equation import MIN_JUDGED, Known
+from transforms.estimation.difference.equation import Known
 from transforms.estimation.difference.moments import Sample
 from transforms.estimation.judged import Judged, judged_mean, judged_share
 from transforms.estimation.proportions import Z, quotient_noise, score_interval
+from transforms.judging.conversations import MIN_JUDGED
 
 LEAST_COVERAGE = 0.917
 """The bar is 93 %, less one standard error of 400 draws."""
@@ -195,17 +196,3 @@ def test_a_mean_covers_the_truth() -> None:
         found = judged_mean(Sample(chance[rows], *columns, columns[2]), known)
         inside += bool(found.low[0] <= change.mean() <= found.high[0])
     assert inside / DRAWS >= LEAST_COVERAGE
-
-
-def test_it_agrees_with_ppi_python() -> None:
-    """On plain random samples, estimate and interval are near those of ppi-python (PPI++)."""
-    ppi = pytest.importorskip("ppi_py")
-    random = np.random.default_rng(10)
-    one = window(random, 20_000, 0.2)
-    for _ in range(5):
-        sample = one.plain(random, 1_000)
-        found = judged_share(sample, one.known, as_sample=True)
-        arrays = (sample.part[:, 0], sample.said_part[:, 0], one.said)
-        low, high = ppi.ppi_mean_ci(*arrays, alpha=0.05)
-        assert found.estimate[0] == pytest.approx(ppi.ppi_mean_pointestimate(*arrays)[0], abs=0.007)
-        assert found.high[0] - found.low[0] == pytest.approx((high - low)[0], rel=0.08)
