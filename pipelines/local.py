@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.beam_options import bounded_runner
 from pipelines.graph import assemble
+from pipelines.judging.journal import JOURNAL_FILE
 from pipelines.publishing.folder import parquet_file, publish_folder
 from pipelines.report.page import REPORT_FILE, write_report
 from pipelines.report.run import RUN_FILE
@@ -37,6 +38,7 @@ from pipelines.sources.files import ReadFiles, literal_or_pattern
 from pipelines.terminal.full_disk import writing_to
 from schemas.counts import BASES
 from schemas.failures import InputError
+from schemas.judged import JUDGEMENTS
 from schemas.tables import METRICS_VERSION, RESTRICTED_TABLES
 from schemas.wire.values import lists_of
 from transforms.counting.ledger import DEAD_LETTER, OTHER_VALUE
@@ -98,6 +100,7 @@ def run_local(
         with writing_to(Path(parts), "free some space or set TMPDIR to a folder on another disk"):
             _count(read, settings, Path(parts), options)
         _put_in_order(Path(parts), restricted)
+        _keep_judgements(folder, fresh)
         publish_folder(fresh, policy, settings.revision)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(restricted.glob("ledger-*")) for row in _rows(path)]
@@ -171,6 +174,20 @@ def _put_in_order(parts: Path, tables: Path) -> None:
             rows = pa.concat_tables(pq.read_table(file) for file in files)
             rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
             pq.write_table(rows, parquet_file(tables, table))
+
+
+def _keep_judgements(folder: Path, fresh: Path) -> None:
+    """Copies the judgements of an earlier run, which cost time or money, into the new one.
+
+    They count again once the new run's sample is judged, because no conversation is judged twice.
+    """
+    tables = Path(RESTRICTED_FOLDER) / TABLES_FOLDER
+    for kept in (
+        parquet_file(tables, JUDGEMENTS),
+        Path(RESTRICTED_FOLDER) / JOURNAL_FILE,
+    ):
+        if (folder / kept).exists():
+            shutil.copy2(folder / kept, fresh / kept)
 
 
 def _replace(folder: Path, fresh: Path, replaced: Path) -> None:

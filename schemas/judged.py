@@ -51,7 +51,7 @@ class JudgedLabels(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
       use: one of `labels.USES`. It is `affective` if and only if there is an affective type. A
-        romantic roleplay that is too short to have its type is affective without a type.
+        romantic roleplay that is too short to have its type is leisure.
       types: names of `labels.TYPES`, without repetition.
       opening_type, closing_type: the type of the first and of the last three human messages, or
         `labels.NO_TYPE`.
@@ -93,14 +93,8 @@ def fault_of(labels: JudgedLabels, human_messages: int) -> str | None:
             "mood_start and mood_end must be between -1 and 1, or null",
         ),
         (
-            not affective or labels.use == _AFFECTIVE_USE,
-            "use must be affective if there is an affective type",
-        ),
-        (
-            bool(affective)
-            or labels.use != _AFFECTIVE_USE
-            or human_messages < MIN_ROLEPLAY_HUMAN_MESSAGES,
-            "there must be an affective type if use is affective",
+            bool(affective) == (labels.use == _AFFECTIVE_USE),
+            "use must be affective if and only if there is an affective type",
         ),
         (
             human_messages >= MIN_ROLEPLAY_HUMAN_MESSAGES

@@ -1,11 +1,9 @@
-"""Measures how far two labellings agree: those of authors and a reader, or of two readers.
-
-Source of kappa: Cohen, "A coefficient of agreement for nominal scales", 1960.
-"""
+"""Measures how far two labellings agree: those of authors and a reader, or of two readers."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
@@ -13,6 +11,7 @@ from schemas.labels import PUSHBACK_REASONS, TYPES
 from training.lines import read_lines
 from training.real_labels import read_labels, read_pushback
 from training.sources import CORPORA, Conversation
+from transforms.judging.kappa import kappa as kappa_of_pairs
 
 SECOND: Final = CORPORA / "second_labels.jsonl"
 NO_REASON: Final = "none"
@@ -20,12 +19,8 @@ NO_REASON: Final = "none"
 
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
     """Returns Cohen's kappa (agreement beyond chance), or 1 if only one value occurs."""
-    count = len(first)
-    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / count
-    by_chance = sum(first.count(value) * second.count(value) for value in {*first, *second}) / (
-        count * count
-    )
-    return round((agreed - by_chance) / (1 - by_chance), 3) if by_chance < 1 else 1.0
+    found = kappa_of_pairs(Counter(zip(first, second, strict=True)))
+    return 1.0 if found is None else round(found, 3)
 
 
 def measure_agreement(conversations: Sequence[Conversation]) -> dict[str, Any]:

@@ -275,7 +275,7 @@ variable "analysts" {
 }
 
 variable "operators" {
-  description = "Group that runs the deployment, e.g. group:undertone-operators@example.com. It may read exact counts, the ledger and dead letters."
+  description = "Group that runs the deployment, e.g. group:undertone-operators@example.com. It may read the restricted tables: exact counts, the ledger, dead letters, and labels of single conversations under keyed hashes."
   type        = string
   default     = null
 }

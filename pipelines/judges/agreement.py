@@ -12,8 +12,8 @@ This module does not use Beam.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,13 +22,12 @@ from schemas.failures import InputError
 from schemas.judged import JUDGED, JudgedLabels
 from schemas.labels import TYPES, USES
 from transforms.estimation.proportions import Z
+from transforms.judging.kappa import kappa
 
 AFFECTIVE: Final = "affective"
 PUSHBACK: Final = "pushback"
 LABELS: Final = (AFFECTIVE, *TYPES, PUSHBACK)
 """The labels that a conversation has or has not."""
-
-ValueT = TypeVar("ValueT", bound=Hashable)
 
 Pair = tuple[JudgedLabels, JudgedLabels]
 """The true labels of one conversation, and the judge's."""
@@ -187,25 +186,6 @@ def rate(hits: int, of: int) -> Rate:
     middle = (share + squared / 2) / (1 + squared)
     half = Z / (1 + squared) * (share * (1 - share) / of + squared / (4 * of)) ** 0.5
     return Rate(share, max(middle - half, 0.0), min(middle + half, 1.0))
-
-
-def kappa(counts: Mapping[tuple[ValueT, ValueT], int]) -> float | None:
-    """Returns Cohen's kappa, or None if there is one value only, or none.
-
-    Args:
-      counts: how often each pair of values occurs.
-    """
-    total = sum(counts.values())
-    rows: Counter[ValueT] = Counter()
-    columns: Counter[ValueT] = Counter()
-    for (row, column), count in counts.items():
-        rows[row] += count
-        columns[column] += count
-    by_chance = sum(count * columns[value] for value, count in rows.items())
-    if by_chance == total * total:
-        return None
-    agreed = sum(count for (row, column), count in counts.items() if row == column)
-    return (agreed * total - by_chance) / (total * total - by_chance)
 
 
 def has_label(labels: JudgedLabels, name: str) -> bool:

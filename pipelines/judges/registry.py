@@ -31,13 +31,18 @@ def may_change(name: str) -> bool:
     return name == LABELS
 
 
-def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that choose and describe a judge."""
+def add_judge_arguments(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
+    """Adds the flags that choose and describe a judge.
+
+    Args:
+      parser: the parser of the command.
+      is_required: whether the command always needs a judge.
+    """
     from pipelines.judges.llm.options import add_llm_arguments  # noqa: PLC0415
 
     parser.add_argument(
         "--judge",
-        required=True,
+        required=is_required,
         choices=tuple(_JUDGES),
         help="who judges: labels that people gave, in a file; accurate, the sentence encoder, "
         "which needs pip install 'undertone[accurate]'; or llm, a language model",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ import msgspec
 
 from pipelines.judges.interface import Judge, Transcript
 from pipelines.judges.transcripts import read_transcripts
-from pipelines.judging.journal import Journal
+from pipelines.judging.journal import JOURNAL_FILE, Journal
 from pipelines.judging.work import (
     Tally,
     check_secret,
@@ -45,11 +45,11 @@ from schemas.judged import (
 )
 from schemas.wire.validate import Limits
 from transforms.conversation.pseudonyms import Pseudonyms
+from transforms.counting.candidates import Candidates, candidates_of_text
 from transforms.judging.choice import choose
 from transforms.policies import Clock
 from transforms.publishing.policy import Policy
 
-JOURNAL_FILE: Final = "judgements.jsonl"
 VALIDATION_JOURNAL: Final = "validation.jsonl"
 VALIDATION_FILE: Final = "validation.parquet"
 _CONVERSATIONS_A_PASS: Final = 10_000
@@ -213,6 +213,48 @@ class JudgedFolder:
             found = transcripts.of(rows)
             tally += judge_sample(rows, found, judge, known, self._journal.save, clock)
         return tally
+
+    def forget(self, conversations: Collection[str], *, is_applied: bool) -> dict[str, int]:
+        """Deletes conversations from candidates, sample and judgements, by their hashes.
+
+        Args:
+          conversations: the hashes; see `SampleRow.conversation`.
+          is_applied: whether to delete; otherwise they are only counted.
+
+        Returns:
+          How many there are of each table.
+        """
+        sample_file, candidates_file, judgements_file = (
+            parquet_file(self._tables, table) for table in (SAMPLE, CANDIDATES, JUDGEMENTS)
+        )
+        sample = read_records(sample_file, SAMPLE, SampleRow)
+        kept = [row for row in sample if row.conversation not in conversations]
+        judgements = self.judgements()
+        still = [row for row in judgements if row.conversation not in conversations]
+        changed = [
+            _without(row, conversations)
+            for row in read_records(candidates_file, CANDIDATES, CandidatesRow)
+        ]
+        found = {
+            CANDIDATES.name: sum(number for _, number in changed),
+            SAMPLE.name: len(sample) - len(kept),
+            JUDGEMENTS.name: len(judgements) - len(still),
+        }
+        if is_applied and any(found.values()):
+            write_records(candidates_file, CANDIDATES, [row for row, _ in changed])
+            write_records(sample_file, SAMPLE, kept)
+            write_records(judgements_file, JUDGEMENTS, still)
+        return found
+
+
+def _without(row: CandidatesRow, conversations: Collection[str]) -> tuple[CandidatesRow, int]:
+    """Returns a row without some conversations, and how many of them it had."""
+    present = candidates_of_text(row.candidates)
+    kept = {each: 1 for each in present if each.id.hex() not in conversations}
+    if len(kept) == len(present):
+        return row, 0
+    text = Candidates(kept, row.edge).text()
+    return msgspec.structs.replace(row, candidates=text), len(present) - len(kept)
 
 
 @contextmanager

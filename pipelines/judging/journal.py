@@ -16,6 +16,7 @@ import msgspec
 from pipelines.sinks.records import read_records, sync_folder, write_records
 from schemas.judged import JUDGEMENTS, JudgementRow
 
+JOURNAL_FILE: Final = "judgements.jsonl"
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(JudgementRow).decode
 

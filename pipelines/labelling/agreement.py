@@ -1,16 +1,15 @@
-"""How far readers agree: Cohen's kappa, and how many conversations they label alike.
-
-Source of kappa: Cohen, "A coefficient of agreement for nominal scales", 1960.
-"""
+"""How far readers agree: Cohen's kappa, and how many conversations they label alike."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
 from pipelines.labelling.reading import Key, Reading, latest
 from schemas.labels import TYPES, USES
+from transforms.judging.kappa import kappa
 
 _AFFECTIVE: Final = USES[0]
 
@@ -40,23 +39,6 @@ class PairAgreement(NamedTuple):
     questions: tuple[Agreement, ...]
 
 
-def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
-    """Returns Cohen's kappa of two labellings of the same items.
-
-    None means that it is not defined: there is no item, or both always gave the same single answer.
-
-    Raises:
-      ValueError: if one labelling is longer than the other.
-    """
-    count = len(first)
-    agreed = sum(a == b for a, b in zip(first, second, strict=True))
-    by_chance = sum(first.count(value) * second.count(value) for value in {*first, *second})
-    if by_chance == count * count:
-        return None
-    share, share_by_chance = agreed / count, by_chance / (count * count)
-    return (share - share_by_chance) / (1 - share_by_chance)
-
-
 def agreements(readings: Iterable[Reading]) -> list[PairAgreement]:
     """Returns the agreement of each two readers, in the order in which they began.
 
@@ -84,7 +66,7 @@ def _agreement(
 ) -> Agreement:
     first, second = ([answer(pair[side]) for pair in pairs] for side in (0, 1))
     agreed = sum(a == b for a, b in zip(first, second, strict=True))
-    return Agreement(question, len(pairs), agreed, kappa(first, second))
+    return Agreement(question, len(pairs), agreed, kappa(Counter(zip(first, second, strict=True))))
 
 
 def _has_type(name: str) -> Callable[[Reading], Hashable]:

@@ -1,5 +1,7 @@
 """Erases one user: the archived events of all of the user's conversations, and their dead letters.
 
+`forget_judged` erases samples and judgements of these conversations.
+
 Counts and publications are not searched, because they name nobody. `lines` says what remains of the
 user there, and for how long.
 """
@@ -37,6 +39,8 @@ What remains, and for how long:
 - Exact counts include the user until the days above are backfilled. Superseded rows are deleted
   once the days are closed, and all rows expire; see docs/privacy.md. If you counted these days on
   one machine, run that again.
+- Candidates for judging include the user's conversations, without text, until these days are
+  backfilled. Superseded rows are deleted once the days are closed.
 - Published figures stay as they are. Each has noise, covers at least --min_users people (15 by
   default), and does not change when one of them is erased.
 - Copies of the archive are not searched, e.g. backups and old versions of a bucket's files.\
@@ -90,16 +94,23 @@ def dead_letters(found: Found, query: Query | None) -> int:
     return letters
 
 
-def lines(found: Found, letters: int | None, *, is_applied: bool) -> list[str]:
+def lines(
+    found: Found,
+    letters: int | None,
+    judged: Sequence[tuple[str, int]] = (),
+    *,
+    is_applied: bool,
+) -> list[str]:
     """Returns what was erased, or would be, as lines of plain text. No line contains an id.
 
     Args:
       found: result of the search.
       letters: number of dead letters; None if no dataset was named.
+      judged: what was erased of samples, judgements and labels, and how many rows of it.
       is_applied: whether the records were erased.
     """
     removed = found.removed
-    if not removed:
+    if not removed and not any(number for _, number in judged):
         return [f"no event of this user in {found.files:,} files; nothing to erase"]
     conversations = len(found.person.conversations)
     rows = [
@@ -113,6 +124,7 @@ def lines(found: Found, letters: int | None, *, is_applied: bool) -> list[str]:
     if letters is not None:
         verb = "deleted" if is_applied else "to delete"
         rows.append((f"dead letters {verb}", f"{letters:,}"))
+    rows += [(f"{what} {'deleted' if is_applied else 'to delete'}", f"{n:,}") for what, n in judged]
     days = sorted(day for day in found.days if day is not None)
     rows += [(f"events of {day}", f"{found.days[day]:,}") for day in days]
     if found.days[None]:

@@ -21,7 +21,9 @@ from schemas.conversation_event_pb2 import ConversationEvent
 from schemas.records import Encoding
 from schemas.wire.event import bytes_of_row, instants_of
 from transforms.conversation.pseudonyms import Pseudonyms, shown
+from transforms.counting.contribution import rank_of
 from transforms.counting.days import date_of
+from transforms.judging.identity import sample_id
 
 _ID_FIELDS: Final = ("user_id", "conversation_id", "event_id")
 _FIELDS_OF_DATES: Final = re.compile("%[YmdH]")
@@ -74,6 +76,7 @@ class Found:
       owners: for each file with records to remove, how many there are of each owner.
       days: number of records to remove by the UTC day on which they were sent; None if unknown.
       hashes: for each column of the table `dead_letters`, the values that refer to these records.
+      sampled: the hashes by which the sample names the user's conversations.
     """
 
     person: Person
@@ -83,6 +86,7 @@ class Found:
     )
     days: Counter[date | None] = field(default_factory=Counter)
     hashes: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    sampled: set[str] = field(default_factory=set)
 
     @property
     def removed(self) -> Counter[Owner]:
@@ -97,7 +101,7 @@ def search(user_id: str, patterns: Sequence[str], secrets: Sequence[Pseudonyms])
       user_id: the id as the events state it.
       patterns: files of .avro, .jsonl or .jsonl.gz, with events or Pub/Sub messages. Fields such as
         %Y stand for any date.
-      secrets: the secrets that the ids in dead letters may be hashed with.
+      secrets: the secrets that the ids in dead letters and samples may be hashed with.
 
     Raises:
       InputError: if no file matches a pattern, or a file is damaged.
@@ -105,6 +109,11 @@ def search(user_id: str, patterns: Sequence[str], secrets: Sequence[Pseudonyms])
     files = list(_files_of(patterns))
     say(f"searching {len(files):,} files twice …")
     found = Found(Person(user_id, _conversations(files, Person(user_id))), len(files))
+    found.sampled = {
+        sample_id(rank_of(secret.conversation(conversation))).hex()
+        for secret in secrets
+        for conversation in found.person.conversations
+    }
     for read, path in files:
         for record in read.source.records(path):
             owner = found.person.owner_of(record)

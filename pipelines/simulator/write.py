@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pipelines.simulator.settings import SimulationSettings
 from pipelines.simulator.stream import simulate
 from pipelines.simulator.truth import CellName, Sums, Truth
 from pipelines.sinks.archive import SYNTHESISED, read_archive_metadata, write_archive
+from pipelines.terminal.full_disk import writing_to
 from schemas.failures import InputError
 from schemas.wire.avro import avro_schema
 
@@ -82,12 +83,14 @@ def write_simulation(
     metadata = {SYNTHESISED: ",".join(field["name"] for field in avro_schema()["fields"])}
     names: list[str] = []
     written = 0
-    with (folder / LABELS).open("wb") as labels:
-        truth = Truth(
-            settings.session_gap_us,
-            settings.max_conversations_per_user,
-            tell=lambda *told: labels.write(label_line(*told)),
-        )
+    # Without a buffer, closing the file after another error cannot fail.
+    with (folder / LABELS).open("wb", buffering=0) as labels:
+
+        def tell(*told: Any) -> None:
+            with writing_to(folder / LABELS):
+                labels.write(label_line(*told))
+
+        truth = Truth(settings.session_gap_us, settings.max_conversations_per_user, tell=tell)
         events = simulate(settings, truth)
         for first in events:
             names.append(EVENTS.format(len(names)))

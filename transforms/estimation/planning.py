@@ -1,10 +1,14 @@
 """Says beforehand how many judgements buy which width of the interval.
 
-The gate's logits are modelled by two normal distributions of equal spread, as far apart as the
-gate's AUC says (the binormal model: Hanley 1988). The threshold is set where the recall or the
-false alarms are as given, for each of the two. The weights are those of
-`transforms.judging.allocation`, for a gate that is calibrated. The expected sums over a
-sample then go through the same estimator as those of a real sample.
+**From a judged sample.** Each judged conversation stands for 1 / probability others. So the sample
+tells what another one of another size would be like.
+
+**Without one.** The gate's logits are modelled by two normal distributions of equal spread, as far
+apart as the gate's AUC says (the binormal model: Hanley 1988). The threshold is set where the
+recall or the false alarms are as given, for each of the two. The weights are those of
+`transforms.judging.allocation`, for a gate that is calibrated.
+
+Either way, the expected sums over a sample go through the same estimator as those of a real sample.
 
 This module does not use Beam.
 """
@@ -65,8 +69,8 @@ def expected_half_width(traffic: Traffic, judgements: int) -> float:
     if judgements < 1:
         raise ValueError(f"judgements must be at least 1, got {judgements}")
     chance, is_in, said = _cells(traffic)
-    probability = _probabilities(traffic, chance, judgements)
     number = chance * traffic.conversations
+    probability = _probabilities(number.sum(axis=0), _WEIGHTS, judgements)
     sample = Sample(
         np.tile(probability, 4),
         np.repeat(is_in, len(_LOGITS))[:, None],
@@ -79,6 +83,31 @@ def expected_half_width(traffic: Traffic, judgements: int) -> float:
     counted = (said * chance.sum(axis=1)).sum() * everything
     known = Known(np.array([counted]), np.array([everything]), traffic.variance, traffic.variance)
     found = share_from(moments, known)
+    return float(found.high[0] - found.low[0]) / 2
+
+
+def half_width_like(
+    sample: Sample, weights: Floats, judgements: int, *, times: float = 1.0, variance: float = 4.0
+) -> float:
+    """Returns half the width of the expected 95 % interval, if conversations are like a sample's.
+
+    Args:
+      sample: judged conversations, for one share, float64 (n, 1).
+      weights: float64 (n,), by which conversations are chosen; see `judging.allocation.weight`.
+      judgements: how many conversations will be judged.
+      times: how many times as many conversations there will be.
+      variance: variance of the noise on the published counts.
+
+    Raises:
+      ValueError: if there are fewer than 1 judgements, or none in the sample.
+    """
+    if judgements < 1 or not len(weights):
+        raise ValueError(f"there must be judgements, got {judgements} and {len(weights)} before")
+    number = times / sample.probability
+    probability = _probabilities(number, weights, judgements)
+    moments = moments_of(sample._replace(probability=probability), number * probability)
+    said_part, said_whole = (number @ x for x in (sample.said_part, sample.said_whole))
+    found = share_from(moments, Known(said_part, said_whole, variance, variance))
     return float(found.high[0] - found.low[0]) / 2
 
 
@@ -134,14 +163,19 @@ def _cells(traffic: Traffic) -> tuple[Floats, Floats, Floats]:
     return np.array(rows), np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
 
 
-def _probabilities(traffic: Traffic, chance: Floats, judgements: int) -> Floats:
-    """Returns the probability of being judged by logit, float64 (256,)."""
-    share = chance.sum(axis=0)
-    wanted = min(1.0, judgements / traffic.conversations)
+def _probabilities(number: Floats, weights: Floats, judgements: int) -> Floats:
+    """Returns the probability of being judged for each kind of conversation.
+
+    Args:
+      number: how many conversations of each kind there are, float64 (n,).
+      weights: their weights, float64 (n,).
+      judgements: how many of all are judged.
+    """
+    wanted = min(float(judgements), float(number.sum()))
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        is_enough = (share * np.minimum(1.0, middle * _WEIGHTS)).sum() >= wanted
+        is_enough = number @ np.minimum(1.0, middle * weights) >= wanted
         low, high = (low, middle) if is_enough else (middle, high)
-    found: Floats = np.minimum(1.0, high * _WEIGHTS)
+    found: Floats = np.minimum(1.0, high * weights)
     return found

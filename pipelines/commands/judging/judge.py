@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.commands.judging.plan import add_plan_arguments, plan
 from pipelines.terminal.progress import say
+from schemas.failures import InputError
 
 if TYPE_CHECKING:
     from pipelines.judges.interface import Judge
@@ -31,12 +33,11 @@ def add_judge(commands: Any) -> None:
         "is judged twice.",
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="output folder of `undertone run`"
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="output folder of `undertone run`"
     )
     parser.add_argument(
         "--input",
         action="append",
-        required=True,
         metavar="PATTERN",
         help="the files of events that the run counted. May be repeated",
     )
@@ -67,12 +68,17 @@ def add_judge(commands: Any) -> None:
         "It must be the one that the run used. Without this flag, it is the secret in your "
         "configuration folder",
     )
-    add_judge_arguments(parser)
+    add_judge_arguments(parser, is_required=False)
+    add_plan_arguments(parser)
     parser.set_defaults(command=_judge)
 
 
 def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     del flags
+    if arguments.plan:
+        plan(arguments)
+        return
+    _check_given(arguments)
     from pipelines.judges.registry import ChosenJudge, may_change  # noqa: PLC0415
     from pipelines.judging.folder import Counted, Transcripts, opened  # noqa: PLC0415
     from pipelines.local import republish  # noqa: PLC0415
@@ -107,6 +113,17 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
         print(line)
     print(tally)
     print(f"report: {folder / REPORT_FILE}")
+
+
+def _check_given(arguments: argparse.Namespace) -> None:
+    """Checks for the flags that only a plan can do without."""
+    needed = {"FOLDER": arguments.folder, "--input": arguments.input, "--judge": arguments.judge}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise InputError(
+            f"undertone judge needs {', '.join(missing)}; only --plan does without: see "
+            "undertone judge --help"
+        )
 
 
 def _validate(

@@ -22,9 +22,14 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "secret").chmod(0o600)
     size = [f"--conversations={CONVERSATIONS}", "--days=1", "--share_affective=0.3"]
     assert main(["simulate", "--output", str(folder / "archive"), *size]) == 0
+    run(folder)
+    return folder
+
+
+def run(folder: Path) -> None:
+    """Counts the archive."""
     argv = ["run", "--input", str(folder / "archive" / "*.avro"), "--output", str(folder / "run")]
     assert main([*argv, "--classifier=default", f"--secret={folder / 'secret'}"]) == 0
-    return folder
 
 
 def judge(folder: Path, *flags: str) -> int:
@@ -107,3 +112,14 @@ def test_label_says_what_is_missing(
     """Without conversations there is one sentence that says how to name them."""
     assert main([*flags, "--export=argilla", "--output=out.json"]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_new_run_keeps_the_judgements(
+    simulated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was judged is not judged again, though the run in the folder is another one."""
+    assert judge(simulated, "--judgements=40") == 0
+    run(simulated)
+    capsys.readouterr()
+    assert judge(simulated, "--judgements=40") == 0
+    assert "40 sampled: 40 judged before, 0 judged" in capsys.readouterr().out

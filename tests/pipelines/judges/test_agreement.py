@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.judges.agreement import Agreement, Confusion, agreement, kappa, rate
+from pipelines.judges.agreement import Agreement, Confusion, agreement, rate
 from pipelines.judges.interface import Verdict
 from schemas.failures import InputError
 from schemas.judged import INVALID, JUDGED, REFUSED, JudgedLabels
@@ -38,13 +38,6 @@ def test_every_label_is_counted() -> None:
         ("technical", "affective"): 1,
         ("technical", "technical"): 1,
     }
-
-
-def test_kappa_is_cohens() -> None:
-    """Kappa of Cohen's textbook table (20, 5, 10, 15 of 50) is 0.4."""
-    assert Confusion(20, 10, 5, 15).kappa == pytest.approx(0.4)
-    assert kappa({("a", "a"): 7}) is None
-    assert kappa({}) is None
 
 
 def test_the_interval_is_wilsons() -> None:

@@ -114,7 +114,7 @@ def test_nothing_is_lost_or_judged_twice(server: LlamaServer, tmp_path: Path) ->
         first = judge_of(proxy.url, timeout_s)
         sentence = caller.run(first, transcripts)
         assert sentence is not None
-        assert sentence.startswith("the endpoint does not answer")
+        assert "does not answer" in sentence or "got no answer" in sentence
         saved, before = caller.saved(), len(proxy.bodies)
         assert 0 < len(saved) < CONVERSATIONS
         server.start()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.judges.definitions import VERSION
-from pipelines.labelling.agreement import PairAgreement, agreements, kappa
+from pipelines.labelling.agreement import PairAgreement, agreements
 from pipelines.labelling.reading import Reading
 from pipelines.labelling.session import Answer, Session
 from pipelines.labelling.store import LabelFile
@@ -178,20 +178,6 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text('{"use": 1}\n{"use": 2}\n', "utf-8")
     with pytest.raises(InputError, match="line 1 is not a label"):
         session(tmp_path)
-
-
-def test_kappa_is_that_of_the_textbook() -> None:
-    """Cohen's example of 50 grants: 35 alike, chance .5, so kappa is .4."""
-    cells = {("yes", "yes"): 20, ("yes", "no"): 5, ("no", "yes"): 10, ("no", "no"): 15}
-    pairs = [pair for pair, count in cells.items() for _ in range(count)]
-    assert kappa(*zip(*pairs, strict=True)) == pytest.approx(0.4)
-
-
-def test_kappa_is_undefined_without_variety() -> None:
-    """If both always give the same answer, or there is nothing, there is no kappa."""
-    assert kappa([], []) is None
-    assert kappa(["a", "a"], ["a", "a"]) is None
-    assert kappa(["a", "a"], ["b", "b"]) == 0
 
 
 def of_pair(pair: PairAgreement) -> dict[str, tuple[int, int, float | None]]:

@@ -312,8 +312,9 @@ def test_the_command_erases(
 @pytest.mark.parametrize(
     ("flags", "text", "said"),
     [
-        (["--dataset", "my-project.undertone"], ADA, "give both --dataset and --secret"),
-        (["--secret", "file"], ADA, "give both --dataset and --secret"),
+        (["--dataset", "my-project.undertone"], ADA, "give --secret together with --dataset"),
+        (["--labels", "labels.jsonl"], ADA, "give --secret together with --dataset"),
+        (["--secret", "file"], ADA, "give --secret together with --dataset"),
         ([], f"{ADA}\n{ADA}2", "must have one line with one id, got 2 lines"),
         ([], "\n", "must have one line with one id, got 0 lines"),
     ],

@@ -76,7 +76,10 @@ def test_ticks_are_round() -> None:
 
 def test_changes_are_drawn_around_the_middle() -> None:
     """A change of zero is in the middle, a worse mood to the left, a better mood to the right."""
-    changes = [Change("a", 20, -0.1, -0.2, 0.0), Change("b", 20, 0.1, 0.0, 0.2)]
+    changes = [
+        Change("a", 20, raw=-0.1, low=-0.2, high=0.0),
+        Change("b", 20, raw=0.1, low=0.0, high=0.2),
+    ]
     worse, better = change_bars(changes).bars
     assert (worse.high, better.low) == (50, 50)
     assert (worse.end or 0) + (better.end or 0) == pytest.approx(100)

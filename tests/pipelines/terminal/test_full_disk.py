@@ -44,7 +44,7 @@ def file_size(most_bytes: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("command", "size_bytes", "place"),
     [
-        (("simulate", "--conversations=500", "--output=out"), 20_000, "out/events-00000.avro"),
+        (("simulate", "--conversations=500", "--output=out"), 20_000, "out/labels.jsonl"),
         (("import", "chats.jsonl", "--output=out.jsonl"), 20_000, "out.jsonl"),
         (("classify", "chats.jsonl", "--output=out.jsonl", DEFAULT), 20_000, "out.jsonl"),
         (("run", "--input=a.avro", "--output=out", DEFAULT), 300_000, "out"),

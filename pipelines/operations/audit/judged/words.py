@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from pipelines.judging.folder import JOURNAL_FILE
+from pipelines.judging.journal import JOURNAL_FILE
 from pipelines.operations.audit.evidence import Finding, Row
 from pipelines.operations.audit.words import ATTACK, COMMON_WORDS, is_judge_version, is_value
 from pipelines.sinks.database import RESTRICTED_FOLDER
