@@ -71,6 +71,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "judge_key": _SECRET,
     "llm_model": ("TEXT", "^[^ ]+$"),
     "llm_url": ("TEXT", "^https?://[^ ]+$"),
+    "rates": ("TEXT", r"^gs://[^,]+\.json$"),
     "secret": _SECRET,
     "subscription": ("PUBSUB_SUBSCRIPTION", "^projects/[^/]+/subscriptions/[^/]+$"),
     "timestamp_attribute": ("TEXT", "^[^ ]+$"),

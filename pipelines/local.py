@@ -23,6 +23,7 @@ from pipelines.beam_options import bounded_runner
 from pipelines.graph import assemble
 from pipelines.judging.journal import JOURNAL_FILE
 from pipelines.publishing.folder import parquet_file, publish_folder
+from pipelines.publishing.rates import kept_rates
 from pipelines.report.page import REPORT_FILE, write_report
 from pipelines.report.run import RUN_FILE
 from pipelines.settings import Settings, wall_clock_us
@@ -42,6 +43,7 @@ from schemas.judged import JUDGEMENTS
 from schemas.tables import METRICS_VERSION, RESTRICTED_TABLES
 from schemas.wire.values import lists_of
 from transforms.counting.ledger import DEAD_LETTER, OTHER_VALUE
+from transforms.estimation.rates import RATES_FILE, SHIPPED, GivenRates
 from transforms.publishing.policy import Policy
 
 _WITH_REASONS: Final = (DEAD_LETTER, OTHER_VALUE)
@@ -64,6 +66,7 @@ def run_local(
     settings: Settings,
     policy: Policy,
     options: PipelineOptions,
+    rates: GivenRates = SHIPPED,
 ) -> Run:
     """Counts files, publishes every window, and writes tables, databases and report into a folder.
 
@@ -76,6 +79,7 @@ def run_local(
       settings: how to count.
       policy: how to protect the published numbers.
       options: Beam's own options. If they name no runner, `bounded_runner` chooses it.
+      rates: the classifier's error rates.
 
     Raises:
       InputError: if an input can't be read, the folder holds something else, or a disk is full.
@@ -101,7 +105,7 @@ def run_local(
             _count(read, settings, Path(parts), options)
         _put_in_order(Path(parts), restricted)
         _keep_judgements(folder, fresh)
-        publish_folder(fresh, policy, settings.revision)
+        publish_folder(fresh, policy, settings.revision, rates)
         finished_at_us = wall_clock_us()
         ledger = [row for path in sorted(restricted.glob("ledger-*")) for row in _rows(path)]
         facts = _facts(inputs, settings, policy, started_at_us, finished_at_us, ledger)
@@ -112,7 +116,7 @@ def run_local(
     return Run(shown, shown / REPORT_FILE, ledger, (finished_at_us - started_at_us) / 1e6)
 
 
-def republish(folder: Path, policy: Policy, attempt: int) -> None:
+def republish(folder: Path, policy: Policy, attempt: int, rates: GivenRates | None = None) -> None:
     """Publishes every window of a finished run again, and writes tables, databases and report.
 
     Each file is replaced as a whole. No file that holds what was counted or judged is touched, so
@@ -122,6 +126,7 @@ def republish(folder: Path, policy: Policy, attempt: int) -> None:
       folder: output folder of the run.
       policy: how to protect the published numbers.
       attempt: the current time, microseconds since the epoch.
+      rates: the classifier's error rates; None for those that the run was published with.
 
     Raises:
       InputError: if a table is of another version, or a disk is full.
@@ -135,11 +140,12 @@ def republish(folder: Path, policy: Policy, attempt: int) -> None:
         kept = Path(RESTRICTED_FOLDER) / TABLES_FOLDER
         shutil.copytree(folder / kept, fresh / kept)
         shutil.copy2(folder / RUN_FILE, fresh / RUN_FILE)
-        publish_folder(fresh, policy, attempt)
+        publish_folder(fresh, policy, attempt, kept_rates(folder) if rates is None else rates)
         build_databases(fresh)
         write_report(fresh)
         made = {fresh / DATABASE_FILE, fresh / RESTRICTED_FOLDER / DATABASE_FILE}
         made |= {*(fresh / TABLES_FOLDER).iterdir(), *(fresh / kept).glob(f"{BASES.name}-*")}
+        made |= {*fresh.glob(RATES_FILE)}
         for file in (*sorted(made), fresh / REPORT_FILE):
             os.replace(file, folder / file.relative_to(fresh))
 
@@ -194,12 +200,14 @@ def _replace(folder: Path, fresh: Path, replaced: Path) -> None:
     """Moves the files of an earlier run out of a folder, and the files of the new run into it."""
     folder.mkdir(exist_ok=True)
     replaced.mkdir()
-    for name in (RUN_FILE, REPORT_FILE, DATABASE_FILE, TABLES_FOLDER, RESTRICTED_FOLDER):
+    # The run file goes first and comes last, because it marks the folder as a complete run.
+    names = RESTRICTED_FOLDER, TABLES_FOLDER, DATABASE_FILE, RATES_FILE, REPORT_FILE, RUN_FILE
+    for name in reversed(names):
         if (folder / name).exists():
             os.rename(folder / name, replaced / name)
-    # The run file comes last, because it marks the folder as a complete run.
-    for name in (RESTRICTED_FOLDER, TABLES_FOLDER, DATABASE_FILE, REPORT_FILE, RUN_FILE):
-        os.rename(fresh / name, folder / name)
+    for name in names:
+        if (fresh / name).exists():
+            os.rename(fresh / name, folder / name)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

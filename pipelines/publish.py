@@ -22,8 +22,10 @@ from pipelines.publishing.dataset import Search, find_scopes, publish_scope, wit
 from pipelines.publishing.options import (
     add_policy_arguments,
     add_publishing_arguments,
+    add_rates_argument,
     policy_of,
 )
+from pipelines.publishing.rates import given_rates
 from pipelines.publishing.windows import Scope
 from pipelines.settings import wall_clock_us
 from pipelines.sinks.bigquery import Dataset
@@ -31,6 +33,7 @@ from pipelines.terminal.errors import exit_code_of
 from pipelines.terminal.flags import underscored
 from pipelines.terminal.progress import say
 from transforms.create import CreateValues
+from transforms.estimation.rates import SHIPPED, GivenRates
 from transforms.publishing.policy import Policy
 
 _PUBLISHED = Metrics.counter("publish", "publications")
@@ -54,11 +57,12 @@ class PublishScopes(beam.PTransform[Scope, int]):
     Args:
       dataset: the published dataset.
       policy: how to protect the numbers.
+      rates: the classifier's error rates.
     """
 
-    def __init__(self, dataset: Dataset, policy: Policy) -> None:
+    def __init__(self, dataset: Dataset, policy: Policy, rates: GivenRates = SHIPPED) -> None:
         super().__init__()
-        self._fn = _PublishFn(dataset, policy)
+        self._fn = _PublishFn(dataset, policy, rates)
 
     def expand(self, scopes: beam.PCollection[Scope]) -> beam.PCollection[int]:
         # The scopes of a fused stage would be published one after the other.
@@ -70,12 +74,15 @@ class PublishScopes(beam.PTransform[Scope, int]):
 
 
 class _PublishFn(beam.DoFn):
-    def __init__(self, dataset: Dataset, policy: Policy) -> None:
+    def __init__(self, dataset: Dataset, policy: Policy, rates: GivenRates) -> None:
         self._dataset = dataset
         self._policy = policy
+        self._rates = rates
 
     def process(self, scope: tuple[str, int, int]) -> Iterator[int]:
-        outcome = publish_scope(self._dataset, Scope(*scope), self._policy, wall_clock_us())
+        outcome = publish_scope(
+            self._dataset, Scope(*scope), self._policy, wall_clock_us(), self._rates
+        )
         _PUBLISHED.inc(outcome.published)
         _KEPT.inc(outcome.kept)
         _DRIFTED.inc(outcome.drifted)
@@ -87,6 +94,7 @@ def run(argv: Sequence[str]) -> None:
     arguments, flags = parser().parse_known_args(underscored(argv))
     dataset = Dataset.of(arguments.dataset, arguments.bigquery_url)
     policy = policy_of(arguments, arguments.publish_after)
+    rates = given_rates(arguments.rates)
     if arguments.withdraw:
         withdraw(dataset, arguments.withdraw, wall_clock_us())
         say(f"{arguments.withdraw} is withdrawn")
@@ -99,18 +107,22 @@ def run(argv: Sequence[str]) -> None:
         say("nothing to publish: no closed window has new counts")
         return
     with beam.Pipeline(runner=bounded_runner(options), options=options) as pipeline:
-        build(pipeline, scopes, dataset, policy)
+        build(pipeline, scopes, dataset, policy, rates)
     say(f"published what changed in {len(scopes)} days and longer windows with new counts")
 
 
 def build(
-    pipeline: beam.Pipeline, scopes: Sequence[Scope], dataset: Dataset, policy: Policy
+    pipeline: beam.Pipeline,
+    scopes: Sequence[Scope],
+    dataset: Dataset,
+    policy: Policy,
+    rates: GivenRates = SHIPPED,
 ) -> None:
     """Adds the steps of the publishing job to a pipeline."""
     _ = (
         pipeline
         | "Scopes" >> CreateValues([tuple(scope) for scope in scopes], tuple[str, int, int])
-        | "Publish" >> PublishScopes(dataset, policy)
+        | "Publish" >> PublishScopes(dataset, policy, rates)
     )
 
 
@@ -126,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_bigquery_argument(parser)
     add_policy_arguments(parser)
+    add_rates_argument(parser)
     add_publishing_arguments(parser)
     return parser
 

@@ -46,6 +46,7 @@ class PublicationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
       generations: how many jobs counted the window, one after another.
       judge: who judged a sample of the conversations, and its version; empty if nobody did.
       judgements: how many judged conversations the figures are made from, rounded down.
+      rates: name of the classifier's error rates; empty if they are the shipped ones.
     """
 
     publication: str
@@ -64,6 +65,7 @@ class PublicationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     generations: int = 1
     judge: str = ""
     judgements: int = 0
+    rates: str = ""
 
 
 class AggregateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -171,6 +173,9 @@ PUBLICATIONS: Final = Table(
                "empty if nobody did."),
         Column("judgements", "INT64", "How many judged conversations the figures are made from, "
                "rounded down to a multiple of min_users."),
+        Column("rates", "STRING", "Which error rates of the classifier were used: the first digits "
+               "of the SHA-256 of those that the operator gave; empty for those of the model "
+               "card."),
     ),
     record=PublicationRow,
     partition_by="window_start",

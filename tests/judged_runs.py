@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from pipelines.report.run import RUN_FILE
+from schemas.counts import CountsRow
 from schemas.judged import JUDGEMENTS, SAMPLE
 from schemas.tables import BATCH, METRICS_VERSION
 from tests.builders_report import published_run
@@ -42,13 +45,21 @@ def judged_run(
         rows = [msgspec.structs.replace(row, cost=cost) for row in judgements(made, sample)]
         write_table(folder, SAMPLE, sample)
         write_table(folder, JUDGEMENTS, rows)
+    published_run(folder, counted(made), policy)
+    facts = json.loads((folder / RUN_FILE).read_text())
+    facts["settings"] |= {"max_event_bytes": 10_000_000, "policy": json.loads(policy.encode())}
+    (folder / RUN_FILE).write_text(json.dumps(facts))
+    return folder
+
+
+def counted(made: Sequence[Labelled]) -> list[CountsRow]:
+    """Counts conversations as `VERSION` of the classifier sees them."""
     starts = [day_of(each.said.started_at_us) for each in made]
     builder = CountsBuilder(windows_in(min(starts), max(starts)))
     for each in made:
         builder.add_user([(each.rank, each.said)])
-    counted = [
+    return [
         counts_row(key, change.cells, Stamp(1, 1), 1, Provenance(BATCH, METRICS_VERSION, VERSION),
                    "k")
         for key, change in sorted(builder.places(), key=lambda place: place[0])
     ]  # fmt: skip
-    return published_run(folder, counted, policy)

@@ -141,6 +141,7 @@ variable "publishing" {
     publish_after     = optional(string)
     days              = optional(number)
     settled           = optional(string)
+    rates             = optional(string)
   })
   default = {}
 }

@@ -17,6 +17,7 @@ from pipelines.commands.forget import add_forget
 from pipelines.commands.import_export import add_import
 from pipelines.commands.judging.judge import add_judge
 from pipelines.commands.judging.label import add_label
+from pipelines.commands.judging.rates import add_rates
 from pipelines.commands.replay import add_replay
 from pipelines.commands.report import add_report
 from pipelines.commands.run import add_run
@@ -25,7 +26,7 @@ from pipelines.commands.status import add_status
 from pipelines.terminal.flags import underscored
 
 _COMMANDS: Final = (
-    add_run, add_import, add_simulate, add_label, add_judge, add_report, add_classify,
+    add_run, add_import, add_simulate, add_label, add_judge, add_rates, add_report, add_classify,
     add_create, add_replay, add_status, add_dead_letters, add_audit, add_forget,
 )  # fmt: skip
 _BLAS_THREADS: Final = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -40,6 +41,7 @@ examples:
   undertone simulate --conversations 20000 --output archive/
   undertone run --input 'archive/*.avro' --output run/
   undertone judge run/ --input 'archive/*.avro' --judge accurate
+  undertone rates run/ --output rates.json
   undertone import conversations.json --output mine.avro
   undertone run --input mine.avro --output run/ --own_data
   undertone classify chats.jsonl --output classified.jsonl

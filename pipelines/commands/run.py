@@ -19,7 +19,10 @@ def add_run(commands: Any) -> None:
     """Adds the command to the command line."""
     # Imported late, because the settings with the defaults import Beam.
     from pipelines.options import add_secret_argument, add_settings_arguments  # noqa: PLC0415
-    from pipelines.publishing.options import add_policy_arguments  # noqa: PLC0415
+    from pipelines.publishing.options import (  # noqa: PLC0415
+        add_policy_arguments,
+        add_rates_argument,
+    )
 
     parser = commands.add_parser(
         "run",
@@ -52,6 +55,7 @@ def add_run(commands: Any) -> None:
         "makes it",
     )
     add_policy_arguments(parser)
+    add_rates_argument(parser)
     add_settings_arguments(parser, may_choose_classifier=True)
     parser.set_defaults(command=_run, takes_beam_flags=True)
 
@@ -61,6 +65,7 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.local import run_local  # noqa: PLC0415
     from pipelines.operations.refusals import check_refusals  # noqa: PLC0415
     from pipelines.publishing.options import policy_of  # noqa: PLC0415
+    from pipelines.publishing.rates import given_rates  # noqa: PLC0415
     from pipelines.report.page import summary_lines  # noqa: PLC0415
     from pipelines.sources.files import size_of  # noqa: PLC0415
     from transforms.publishing.policy import OWN_DATA  # noqa: PLC0415
@@ -70,13 +75,14 @@ def _run(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     # The job logs dead letters as warnings, but the report already shows them by reason.
     logging.getLogger("undertone").setLevel(logging.ERROR)
     policy = OWN_DATA if arguments.own_data else policy_of(arguments, timedelta(0))
+    rates = given_rates(arguments.rates)
     settings, encoder_s = _settings(arguments, flags)
     if policy.is_exact:
         say("every number is exact, however small: keep the output to yourself")
     say(f"reading {', '.join(arguments.input)} …")
     with told(say):
         options = beam_options(local_flags(flags, size_of(arguments.input), encoder_s))
-        run = run_local(arguments.input, arguments.output, settings, policy, options)
+        run = run_local(arguments.input, arguments.output, settings, policy, options, rates)
     for line in summary_lines(run.folder):
         print(line)
     read = sum(row["records"] for row in run.ledger if row["account"] == "read")

@@ -68,6 +68,16 @@ def add_tables_arguments(parser: argparse.ArgumentParser) -> None:
     add_bigquery_argument(parser, required=False)
 
 
+def check_tables(arguments: argparse.Namespace) -> None:
+    """Checks that the flags name a run's tables.
+
+    Raises:
+      InputError: if the flags name both a folder and a dataset, or neither.
+    """
+    if (getattr(arguments, "folder", None) is None) == (arguments.dataset is None):
+        raise InputError("name either --dataset <project>.<dataset> or the folder of a run")
+
+
 def query_of(arguments: argparse.Namespace) -> Callable[[str], list[dict[str, Any]]]:
     """Returns a function that queries the folder or the dataset that the flags name.
 
@@ -77,9 +87,8 @@ def query_of(arguments: argparse.Namespace) -> Callable[[str], list[dict[str, An
     from pipelines.sinks.bigquery import Dataset, query  # noqa: PLC0415
     from pipelines.sinks.database import query_run  # noqa: PLC0415
 
+    check_tables(arguments)
     folder: Path | None = getattr(arguments, "folder", None)
-    if (folder is None) == (arguments.dataset is None):
-        raise InputError("name either --dataset <project>.<dataset> or the folder of a run")
     if folder is not None:
         return partial(query_run, folder)
     return partial(query, Dataset.of(arguments.dataset, arguments.bigquery_url))

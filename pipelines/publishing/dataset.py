@@ -24,6 +24,7 @@ from schemas.table import Table
 from transforms.counting.cells import DAY_US
 from transforms.counting.windows import DAY, HOUR, Window
 from transforms.estimation.judged_figures import POOLED_DAYS
+from transforms.estimation.rates import SHIPPED, GivenRates
 from transforms.judging.conversations import JudgedConversation, join
 from transforms.logs import log_event
 from transforms.publishing.policy import Policy
@@ -142,8 +143,17 @@ class Outcome(NamedTuple):
     drifted: int
 
 
-def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) -> Outcome:
+def publish_scope(
+    dataset: Dataset, scope: Scope, policy: Policy, attempt: int, rates: GivenRates = SHIPPED
+) -> Outcome:
     """Publishes the windows of a scope.
+
+    Args:
+      dataset: the published dataset.
+      scope: the scope.
+      policy: how to protect the numbers.
+      attempt: the current time, microseconds since the epoch.
+      rates: the classifier's error rates.
 
     Guarantees: readers see a publication whole or not at all, because the rows of `publications`
     are loaded last. If the attempt fails halfway, its other rows stay hidden, and the next attempt
@@ -154,14 +164,19 @@ def publish_scope(dataset: Dataset, scope: Scope, policy: Policy, attempt: int) 
     """
     rows = _rows(dataset, COUNTS, CountsRow, "{restricted}.counts_current", scope)
     standings, judged = standings_of(dataset, scope), _judged(dataset, scope)
-    batch = publish_windows(rows, standings, policy, attempt, judged)
+    batch = publish_windows(rows, standings, policy, attempt, judged, rates)
     write_batch(dataset, batch)
     for sentence in batch.kept:
         log_event("window_kept", reason=sentence)
+    log_drift(batch)
+    return Outcome(len(batch.publications), len(batch.kept), len(batch.drifted))
+
+
+def log_drift(batch: Batch) -> None:
+    """Logs each rate of the classifier that is not what was measured before."""
     for publication, rate in batch.drifted:
         key = f"{publication} {rate.slice.facet} {rate.slice.value} {rate.measure}"
         log_event("model_drift", key=key, publication=publication, **rate.fields())
-    return Outcome(len(batch.publications), len(batch.kept), len(batch.drifted))
 
 
 def _judged(dataset: Dataset, scope: Scope) -> list[JudgedConversation]:

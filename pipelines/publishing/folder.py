@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.publishing.rates import keep_rates
 from pipelines.publishing.windows import Batch, publish_windows
 from pipelines.sinks.database import RESTRICTED_FOLDER, TABLES_FOLDER
 from pipelines.sinks.records import read_records
@@ -18,6 +19,7 @@ from schemas.counts import BASES, COUNTS, CountsRow
 from schemas.judged import JUDGEMENTS, SAMPLE, JudgementRow, SampleRow
 from schemas.published import AGGREGATES, FIGURES, PUBLICATIONS
 from schemas.table import Table
+from transforms.estimation.rates import SHIPPED, GivenRates
 from transforms.judging.conversations import join
 from transforms.publishing.policy import Policy
 
@@ -25,7 +27,7 @@ _ROWS_A_GROUP: Final = 50_000
 """Number of rows written together. A file of many small groups is large and slow to read."""
 
 
-def publish_folder(folder: Path, policy: Policy, attempt: int) -> None:
+def publish_folder(folder: Path, policy: Policy, attempt: int, rates: GivenRates = SHIPPED) -> None:
     """Publishes every window of a local run, and writes the tables of both folders.
 
     The counts of a bounded run are final, so all its windows are closed. The run replaces
@@ -37,7 +39,9 @@ def publish_folder(folder: Path, policy: Policy, attempt: int) -> None:
         judgements are there too, the figures are made with them.
       policy: how to protect the numbers.
       attempt: start of the run, microseconds since the epoch.
+      rates: the classifier's error rates. They are kept in the folder unless they are shipped.
     """
+    keep_rates(folder, rates)
     published, restricted = folder / TABLES_FOLDER, folder / RESTRICTED_FOLDER / TABLES_FOLDER
     published.mkdir(parents=True, exist_ok=True)
     with (
@@ -51,7 +55,7 @@ def publish_folder(folder: Path, policy: Policy, attempt: int) -> None:
             read_records(parquet_file(restricted, JUDGEMENTS), JUDGEMENTS, JudgementRow),
         )
         for counts in _by_window(restricted):
-            batch: Batch = publish_windows(counts, {}, policy, attempt, judged)
+            batch: Batch = publish_windows(counts, {}, policy, attempt, judged, rates)
             aggregates.write(batch.aggregates)
             figures.write(batch.figures)
             bases.write(batch.bases)

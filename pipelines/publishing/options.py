@@ -54,6 +54,24 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rates_argument(
+    parser: argparse._ActionsContainer, default: str = "the shipped rates"
+) -> None:
+    """Adds the flag that names a file of the classifier's error rates.
+
+    Args:
+      parser: the parser of the command.
+      default: which rates are used without the flag.
+    """
+    parser.add_argument(
+        "--rates",
+        metavar="rates.json",
+        help="correct figures by the error rates in this file, as undertone rates writes it, and "
+        "compare the classifier with them. It may be on Cloud Storage. Other versions of the "
+        f"classifier keep the shipped rates (default: {default})",
+    )
+
+
 def add_publishing_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say what the publishing job publishes and when."""
     group = parser.add_argument_group("what to publish")

@@ -20,7 +20,7 @@ from transforms.counting.places import (
 from transforms.counting.windows import Window
 from transforms.estimation.figures import Figure, figures_of
 from transforms.estimation.judged_figures import NO_SAMPLE, JudgedSample, Noise, sample_for
-from transforms.estimation.rates import load_measured
+from transforms.estimation.rates import SHIPPED, GivenRates
 from transforms.judging.conversations import JudgedConversation
 from transforms.publishing.judged import keep_judged
 from transforms.publishing.policy import Policy
@@ -76,6 +76,7 @@ def publish_windows(
     policy: Policy,
     attempt: int,
     judged: Sequence[JudgedConversation] = (),
+    rates: GivenRates = SHIPPED,
 ) -> Batch:
     """Makes the publications of some windows.
 
@@ -86,6 +87,7 @@ def publish_windows(
       attempt: when this attempt began, microseconds since the epoch.
       judged: the judged conversations of the windows, and of the days that lend theirs; see
         `judged_figures.sample_for`.
+      rates: the classifier's error rates.
 
     Returns:
       The rows of all windows that were not published before, or whose published cells change. A
@@ -116,9 +118,9 @@ def publish_windows(
             is_withdrawn=standing.is_withdrawn,
         )
         if published is not None:
-            watched = watched_rates(published, sample)
+            watched = watched_rates(published, sample, rates)
             figures = [
-                *figure_rows(published, attempt, sample),
+                *figure_rows(published, attempt, sample, rates),
                 *(_row(published, attempt, each.figure) for each in watched),
             ]
             if (
@@ -127,24 +129,30 @@ def publish_windows(
                 and not provenance.is_judged_better(last.provenance, policy.min_users)
             ):
                 figures = keep_judged(figures, standing.figures)
-            batch.add(rows_of(published, attempt, figures))
+            name = rates.name(published.provenance.classifier_version)
+            batch.add(rows_of(published, attempt, figures, name))
             if watched:
                 batch.watched[published.name] = watched
     return batch
 
 
 def figure_rows(
-    published: Published, attempt: int, judged: JudgedSample = NO_SAMPLE
+    published: Published,
+    attempt: int,
+    judged: JudgedSample = NO_SAMPLE,
+    rates: GivenRates = SHIPPED,
 ) -> list[FigureRow]:
     """Returns the shares and means of a publication as rows."""
-    measured = load_measured(published.provenance.classifier_version)
+    measured = rates.of(published.provenance.classifier_version)
     figures = figures_of(published.cells, _noise(published), measured, judged)
     return [_row(published, attempt, figure) for figure in figures]
 
 
-def watched_rates(published: Published, judged: JudgedSample) -> list[Watched]:
+def watched_rates(
+    published: Published, judged: JudgedSample, rates: GivenRates = SHIPPED
+) -> list[Watched]:
     """Returns the classifier's recall and false alarms in a window, by its judged sample."""
-    card = card_of(load_measured(published.provenance.classifier_version))
+    card = card_of(rates.of(published.provenance.classifier_version))
     return watch(published.cells, judged, _noise(published), card)
 
 

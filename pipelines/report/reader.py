@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from pipelines.publishing.rates import kept_rates
 from pipelines.report.corrections import is_supported
 from pipelines.report.figures import (
     AFFECTIVE,
@@ -32,7 +33,7 @@ from pipelines.sinks.database import DATABASE_FILE
 from schemas.failures import InputError
 from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, PUSHBACK_TYPES, TYPES, USES
 from schemas.published import MEAN_CHANGE, SHARE
-from transforms.estimation.rates import Rates, load_measured
+from transforms.estimation.rates import GivenRates, Rates
 from transforms.estimation.shares import whole_of
 from transforms.facets.facet import ALL
 from transforms.facets.lengths import LENGTHS
@@ -65,7 +66,7 @@ def read_figures(folder: Path) -> Figures:
         raise InputError(f"{folder} has no {DATABASE_FILE}; give the folder of a finished run")
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            return _Reader(connection).figures()
+            return _Reader(connection, kept_rates(folder)).figures()
     except duckdb.Error:
         raise InputError(
             f"{file} can't be read; it is damaged or of another version, so run again into a new "
@@ -74,13 +75,13 @@ def read_figures(folder: Path) -> Figures:
 
 
 class _Reader:
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, rates: GivenRates) -> None:
         self._connection = connection
         self._range = self._newest_range()
         self._receipt = _receipt(self._range)
         self._is_exact = self._receipt is not None and self._receipt.policy.is_exact
         version = self._receipt.classifier_version if self._receipt else ""
-        self._measured = load_measured(version)
+        self._measured = rates.of(version)
 
     def figures(self) -> Figures:
         rows = self._figures_of_range()

@@ -13,5 +13,5 @@ SELECT
   CAST(JSON_VALUE(policy, '$.max_noise') AS INT64) = 0
   AND CAST(JSON_VALUE(policy, '$.min_users') AS INT64) = 1
   AND CAST(JSON_VALUE(policy, '$.min_conversations') AS INT64) = 1 AS is_exact,
-  key_id, metrics_version, classifier_version
+  key_id, metrics_version, classifier_version, rates
 FROM `{dataset}.publications_current`

@@ -29,6 +29,7 @@ EXAMPLES = {
     "llm_url": "https://llm.example.com/v1",
     "max_cost": "5",
     "outage": "10m",
+    "rates": "gs://my-bucket/rates.json",
     "requests_per_minute": "30",
     "secret": "projects/my-project/secrets/undertone-id-key/versions/1",
     "subscription": "projects/my-project/subscriptions/stream",

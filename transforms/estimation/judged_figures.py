@@ -51,7 +51,7 @@ from transforms.judging.conversations import (
     MIN_JUDGED,
     JudgedConversation,
 )
-from transforms.publishing.noise import Purpose, noise
+from transforms.publishing.noise import Purpose, noise, variance_of_sum
 
 POOLED_DAYS: Final = 6
 """How many days before a day lend it their judgements, so that each day is served by a week."""
@@ -188,7 +188,7 @@ def _means(grid: Grid, row: int, table: JudgedTable, rows: _Rows, noise_: Noise)
     known = Known(
         grid.change[row, WITH_CHANGE] / CHANGE_UNITS_PER_POINT,
         grid.conversations[row, WITH_CHANGE],
-        noise_.variance * unit**2,
+        variance_of_sum(noise_.variance) * unit**2,
         noise_.variance,
     )
     moments = with_noise(moments_of(sample), table.keys[rows], truth, Purpose.CHANGE, unit, noise_)
@@ -212,11 +212,13 @@ def with_noise(
     """
     is_in = (members != 0).astype(np.int64)
     found = noise(is_in.sum(axis=0), keys @ is_in, purpose, noise_.variance, noise_.max_noise)
-    steps = found // purpose.value
+    is_count = purpose is Purpose.CONVERSATIONS
+    steps = found / purpose.value
+    variance = noise_.variance if is_count else variance_of_sum(noise_.variance)
     first, second, numbers = moments.first.copy(), moments.second.copy(), moments.numbers.copy()
     first[column] += steps * unit
-    second[column, column] += noise_.variance * unit**2
-    if purpose is Purpose.CONVERSATIONS:
+    second[column, column] += variance * unit**2
+    if is_count:
         numbers[column] += steps
     return moments._replace(first=first, second=second, numbers=numbers)
 

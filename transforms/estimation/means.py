@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from transforms.estimation.proportions import Floats, Z
-from transforms.publishing.noise import LARGEST_CHANGE
+from transforms.publishing.noise import LARGEST_CHANGE, variance_of_sum
 
 LARGEST_POINTS: Final = 2.0
 """The largest change of mood, in points: from -1 to +1."""
@@ -46,13 +46,12 @@ def mean_change(conversations: Floats, change: Floats, squares: Floats, variance
       conversations: number of conversations, float64 of any shape, above 0.
       change: sum of the changes, in three-hundredths of a point.
       squares: sum of the squares, in ninety-thousandths of a squared point.
-      variance: variance of the noise on a count. The noise on a sum has the same variance, in units
-        of the largest amount that one conversation adds.
+      variance: variance of the noise on a count; `variance_of_sum` gives that of the sums.
     """
-    limit = LARGEST_POINTS
+    limit, of_sum = LARGEST_POINTS, variance_of_sum(variance)
     mean = np.clip(change / UNITS_PER_POINT / conversations, -limit, limit)
-    by_noise = variance * (limit**2 + mean**2) / conversations**2
-    spread = _variance(conversations, mean, squares / UNITS_PER_POINT**2, by_noise, variance)
+    by_noise = (of_sum * limit**2 + variance * mean**2) / conversations**2
+    spread = _variance(conversations, mean, squares / UNITS_PER_POINT**2, by_noise, of_sum)
     half = Z * np.sqrt(spread / conversations + by_noise)
     return Mean(mean, np.maximum(mean - half, -limit), np.minimum(mean + half, limit))
 

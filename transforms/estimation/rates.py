@@ -31,6 +31,7 @@ closing types differ.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Final
@@ -232,6 +233,31 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return frozenset(thin)
 
 
+class GivenRates(msgspec.Struct, frozen=True):
+    """Rates that an operator gives. They take the place of the shipped ones.
+
+    Attributes:
+      rates: the rates of some versions of the classifier. All other versions keep the shipped ones.
+    """
+
+    rates: tuple[Rates, ...] = ()
+
+    def of(self, version: str) -> Rates | None:
+        """Returns the rates of a version of the classifier; None if there are none."""
+        return self._given(version) or load_measured(version)
+
+    def name(self, version: str) -> str:
+        """Returns the first 12 digits of the given rates' SHA-256; empty if they are the shipped.
+
+        Equal rates have equal names.
+        """
+        given = self._given(version)
+        return "" if given is None else hashlib.sha256(encode_rates((given,))).hexdigest()[:12]
+
+    def _given(self, version: str) -> Rates | None:
+        return next((each for each in self.rates if each.classifier_version == version), None)
+
+
 def encode_rates(rates: Sequence[Rates]) -> bytes:
     """Returns the bytes of `rates.json`, as JSON that is indented to keep diffs readable."""
     return msgspec.json.format(msgspec.json.encode(rates), indent=1) + b"\n"
@@ -249,6 +275,9 @@ def decode_rates(encoded: bytes) -> tuple[Rates, ...]:
 def load_measured(version: str) -> Rates | None:
     """Loads the measured rates of a version of the classifier; returns None if there are none."""
     return next((rates for rates in _shipped() if rates.classifier_version == version), None)
+
+
+SHIPPED: Final = GivenRates()
 
 
 def _shipped() -> tuple[Rates, ...]:

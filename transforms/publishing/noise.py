@@ -35,8 +35,8 @@ LARGEST_CHANGE: Final = 600
 class Purpose(enum.Enum):
     """The numbers of a cell that get noise.
 
-    Each value is the largest amount that one conversation adds to the number. The noise is a
-    multiple of that amount, so all numbers hide a conversation equally well.
+    Each value is the largest amount that one conversation adds to the number. The noise is in
+    units of that amount, so all numbers hide a conversation equally well.
     """
 
     CONVERSATIONS = 1
@@ -60,20 +60,36 @@ def noise(
       max_noise: the most that noise changes a count.
 
     Returns:
-      int64 of shape [n]: whole multiples of the largest amount that one conversation adds, with
-      mean 0. A count plus its noise is never negative.
+      int64 of shape [n], with mean 0. The noise of a count is a whole number, and a count plus its
+      noise is never negative. The noise of a sum of changes is such a number times the largest
+      amount that one conversation adds, plus a uniform part of half that amount at most. Without
+      the uniform part, a small sum could be told exactly from its remainder. `variance_of_sum` is
+      its variance.
     """
-    drawn = _scrambled(keys, purpose)
+    drawn = _scrambled(keys, purpose.name)
     least = np.clip(counts, 0, max_noise)
     found = np.zeros(len(counts), np.int64)
     for size in np.unique(least).tolist():
         chosen = least == size
         sums = np.array(cumulative(size, max_noise, variance), np.int64)
         found[chosen] = np.searchsorted(sums, drawn[chosen], side="right") - size
-    return found * purpose.value
+    if variance == 0 or purpose.value == 1:
+        return found * purpose.value
+    half = purpose.value // 2 - 1
+    part = _scrambled(keys, f"{purpose.name} part") * (2 * half + 1) // KEY_SPACE - half
+    return found * purpose.value + np.where(counts > 0, part, 0)
 
 
-def _scrambled(keys: Integers, purpose: Purpose) -> Integers:
+def variance_of_sum(variance: float) -> float:
+    """Returns the variance of the noise on a sum of changes, in units of the largest change.
+
+    Args:
+      variance: variance of the noise on a count.
+    """
+    return variance + 1 / 12 if variance else 0.0
+
+
+def _scrambled(keys: Integers, purpose: str) -> Integers:
     """Mixes each key with the purpose into 32 bits, by the last steps of SplitMix64.
 
     Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014, with the
@@ -87,9 +103,9 @@ def _scrambled(keys: Integers, purpose: Purpose) -> Integers:
 
 
 @cache
-def _tag(purpose: Purpose) -> np.uint64:
+def _tag(purpose: str) -> np.uint64:
     """Returns a 64-bit number made from the purpose's name. The name must never change."""
-    return np.uint64(int.from_bytes(blake2b(purpose.name.encode(), digest_size=8).digest(), "big"))
+    return np.uint64(int.from_bytes(blake2b(purpose.encode(), digest_size=8).digest(), "big"))
 
 
 assert SCALE == KEY_SPACE  # A scrambled key has as many bits as the probabilities.

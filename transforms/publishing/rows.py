@@ -56,13 +56,16 @@ class Standing(NamedTuple):
 UNPUBLISHED: Final = Standing(None, 1)
 
 
-def rows_of(published: Published, attempt: int, figures: Sequence[FigureRow]) -> PublicationRows:
+def rows_of(
+    published: Published, attempt: int, figures: Sequence[FigureRow], rates: str = ""
+) -> PublicationRows:
     """Returns the rows of a publication, in the order of breakdown, value and slice.
 
     Args:
       published: the publication.
       attempt: when the attempt began, microseconds since the epoch.
       figures: the rows of its figures, made from `published.cells`.
+      rates: name of the error rates that they were made with; see `GivenRates.name`.
     """
     aggregates = aggregate_rows(published, attempt)
     receipt = PublicationRow(
@@ -78,6 +81,7 @@ def rows_of(published: Published, attempt: int, figures: Sequence[FigureRow]) ->
         published.provenance.generations,
         published.provenance.judge,
         published.provenance.judgements,
+        rates,
     )
     return PublicationRows(receipt, aggregates, list(figures), basis_rows(published, attempt))
 

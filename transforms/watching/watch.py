@@ -64,6 +64,8 @@ WATCHED: Final = tuple(
 
 _OVERALL: Final = Place(OVERALL, ALL)
 _COLUMNS: Final = [INDEX[slice_] for slice_ in WATCHED]
+_RECALL_PARTS: Final = 1_000
+"""Recall is rounded to thousandths, and false alarms to one conversation of all."""
 _SAMPLES: Final[Mapping[str, Callable[[Floats, Floats, Floats], Sample]]] = {
     RECALL: recall_sample,
     FALSE_ALARMS: false_alarm_sample,
@@ -192,6 +194,11 @@ def _rates(
         pooled, same = _pooled(Day(moments, known), lent)
         is_own = np.isfinite(own.estimate)
         own = Judged(*(np.where(is_own, a, b) for a, b in zip(own, pooled, strict=True)))
+    if noise.variance:
+        # More digits would tell which weights the judged conversations have.
+        most = _RECALL_PARTS if measure == RECALL else np.inf
+        parts = np.clip(known.said_whole, 1, most)
+        own = Judged(*(np.round(values * parts) / parts for values in own))
     for values in (*own, same):
         yield values.tolist()
 

@@ -21,6 +21,7 @@ def add_judge(commands: Any) -> None:
     """Adds the command to the command line."""
     from pipelines.judges.registry import add_judge_arguments  # noqa: PLC0415
     from pipelines.options import add_secret_argument, add_switch  # noqa: PLC0415
+    from pipelines.publishing.options import add_rates_argument  # noqa: PLC0415
 
     parser = commands.add_parser(
         "judge",
@@ -68,6 +69,7 @@ def add_judge(commands: Any) -> None:
         "It must be the one that the run used. Without this flag, it is the secret in your "
         "configuration folder",
     )
+    add_rates_argument(parser, "those that the run was published with")
     add_judge_arguments(parser, is_required=False)
     add_plan_arguments(parser)
     parser.set_defaults(command=_judge)
@@ -83,6 +85,7 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipelines.judging.folder import Counted, Transcripts, opened  # noqa: PLC0415
     from pipelines.local import republish  # noqa: PLC0415
     from pipelines.options import secret_loader  # noqa: PLC0415
+    from pipelines.publishing.rates import given_rates  # noqa: PLC0415
     from pipelines.report.page import REPORT_FILE, summary_lines  # noqa: PLC0415
     from pipelines.report.truth import comparison_lines, read_truth  # noqa: PLC0415
     from pipelines.settings import wall_clock_us  # noqa: PLC0415
@@ -91,6 +94,7 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
 
     folder: Path = arguments.folder
     counted = Counted.read(folder)
+    rates = None if arguments.rates is None else given_rates(arguments.rates)
     chosen = ChosenJudge(arguments)
     judge = chosen()
     pseudonyms = secret_loader(arguments)()
@@ -105,7 +109,7 @@ def _judge(arguments: argparse.Namespace, flags: Sequence[str]) -> None:
             tally = judged.judge(
                 sample, transcripts, judge, wall_clock_us, may_change=may_change(chosen.name)
             )
-        republish(folder, counted.policy, wall_clock_us())
+        republish(folder, counted.policy, wall_clock_us(), rates)
     lines = summary_lines(folder)
     if arguments.truth is not None:
         lines = comparison_lines(folder, read_truth(arguments.truth))

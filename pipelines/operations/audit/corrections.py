@@ -106,10 +106,10 @@ def _compared(earlier: Version, later: Version) -> Change:
 def _moved_figures(earlier: Version, later: Version) -> int:
     """Counts the figures that change although the cells of their place do not.
 
-    New error rates change figures too. They come with a new classifier, so such versions are left
-    out. So are judged figures; see `judged.changes`.
+    New error rates change figures too, so versions with other rates are left out. So are judged
+    figures; see `judged.changes`.
     """
-    if earlier.classifier_version != later.classifier_version:
+    if (earlier.classifier_version, earlier.rates) != (later.classifier_version, later.rates):
         return 0
     before = {_key(row): row for row in earlier.figures}
     moved = 0

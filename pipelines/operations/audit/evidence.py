@@ -106,6 +106,7 @@ class Version:
       figures: its rows of the table figures.
       basis: the true sums of its cells; None if they are not known.
       judge, judgements: as in the receipt; without a receipt, as in that of another attempt.
+      rates: as in the receipt.
     """
 
     publication: str
@@ -120,6 +121,7 @@ class Version:
     basis: WindowCounts | None = None
     judge: str = ""
     judgements: int = 0
+    rates: str = ""
 
     def cells(self) -> Iterator[tuple[Place, int, int]]:
         """Yields each published cell: place, slice and number."""

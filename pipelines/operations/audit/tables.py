@@ -108,6 +108,7 @@ def evidence_of(tables: Mapping[str, Sequence[Row]], restricted: Restricted | No
                 None if bases is None else _window_counts(bases.get(spot, ())),
                 str(judges[spot[0]]["judge"]) if spot[0] in judges else "",
                 int(judges[spot[0]]["judgements"]) if spot[0] in judges else 0,
+                str(receipt["rates"]) if receipt else "",
             )
         )
     counts = _counts(restricted.counts) if restricted and restricted.counts else None

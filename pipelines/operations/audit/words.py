@@ -132,6 +132,7 @@ COMMON_WORDS: Final[Mapping[str, Callable[[str], bool]]] = {
 
 _MEANT: Final[Mapping[str, Callable[[str], bool]]] = {
     **COMMON_WORDS,
+    "rates": partial(_matches, _KEY_ID),
     "judge": _is_judge,
     "publication": partial(_matches, _PUBLICATION),
     "status": {COMMITTED, WITHDRAWN}.__contains__,

@@ -45,7 +45,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 def measure(monkeypatch: pytest.MonkeyPatch, measured: Rates) -> None:
     """Sets what was measured of the classifier `test-1`."""
-    monkeypatch.setattr("pipelines.report.reader.load_measured", {"test-1": measured}.get)
+    monkeypatch.setattr("transforms.estimation.rates.load_measured", {"test-1": measured}.get)
 
 
 MEASURED = Rates("test-1", (Rate("all", "use", "affective", 96, 141, 26, 1517),))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.counting.places import KEY_SPACE
-from transforms.publishing.noise import Integers, Purpose, noise
+from transforms.publishing.noise import Integers, Purpose, noise, variance_of_sum
 
 KEYS = np.random.default_rng(7).integers(0, KEY_SPACE, 200_000)
 
@@ -26,8 +26,24 @@ def test_noise_is_unbiased_and_has_its_variance(purpose: Purpose, count: int) ->
     """Over many keys the mean of the noise is 0 and its variance is 4, in units of the purpose."""
     steps = usual_noise(count, KEYS, purpose) / purpose.value
     assert abs(steps.mean()) < 5 * 2 / np.sqrt(len(KEYS))
-    assert steps.var() == pytest.approx(4.0, rel=0.05)
-    assert set(steps) == set(range(-min(count, 5), 6))
+    expected = 4.0 if purpose is Purpose.CONVERSATIONS else variance_of_sum(4.0)
+    assert steps.var() == pytest.approx(expected, rel=0.05)
+    assert set(np.rint(steps)) == set(range(-min(count, 5), 6))
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CHANGE, Purpose.CHANGE_SQUARES])
+def test_the_remainder_of_a_sum_tells_nothing(purpose: Purpose) -> None:
+    """Divided by the largest change, the noise leaves all remainders equally often."""
+    remainders = usual_noise(15, KEYS, purpose) % purpose.value
+    tenths = np.bincount(remainders * 10 // purpose.value, minlength=10)
+    assert abs(tenths - len(KEYS) / 10).max() < 5 * np.sqrt(len(KEYS) / 10)
+    assert len(set(remainders.tolist())) >= min(purpose.value, len(KEYS)) / 3
+
+
+def test_without_noise_sums_are_exact() -> None:
+    """One's own data has neither noise nor a uniform part."""
+    counts = np.full(KEYS.shape, 15)
+    assert not noise(counts, KEYS, Purpose.CHANGE, 0.0, 0).any()
 
 
 @settings(deadline=None)
@@ -57,7 +73,10 @@ def test_keys_count_modulo_their_space(count: int, key: int, turns: int) -> None
 ])  # fmt: skip
 def test_the_noise_of_one_number_tells_nothing_about_another(one: Purpose, other: Purpose) -> None:
     """For one key, the noise of two numbers is independent: each pair is as often as by chance."""
-    steps = [usual_noise(15, KEYS, purpose) // purpose.value + 5 for purpose in (one, other)]
+    steps = [
+        np.rint(usual_noise(15, KEYS, purpose) / purpose.value).astype(np.int64) + 5
+        for purpose in (one, other)
+    ]
     assert dependence(steps[0], steps[1]) < 171  # 100 degrees of freedom; 1 in 100,000 times.
 
 
