@@ -95,8 +95,13 @@ def test_the_golden_stream_takes_over_itself() -> None:
     golden = json.loads((FOLDER / STREAM).read_text(encoding="utf-8"))
     assert refusal(golden, golden, {}) is None
     problem = str(refusal(golden, {}, {}, most=1000))
-    keepers = ("SignChanges/ParDo(_EmitChangesFn)", "CountUserOnce/ParDo(_CountUsersFn)",
-               "AddUp", "StampChanges/ParDo(_RegisterFn)", "KeepTotals/AddToTotals")  # fmt: skip
+    keepers = (
+        "SignChanges/ParDo(_EmitChangesFn)",
+        "CountUserOnce/ParDo(_CountUsersFn)",
+        "AddUp",
+        "StampChanges/ParDo(_RegisterFn)",
+        "KeepTotals/AddToTotals/ParDo(_AddFn)",
+    )
     for label in keepers:
         assert f"{label} is gone, and with it its waiting input and its state" in problem
     assert "Read/ReadSubscription/Read is gone, and with it its place in the source" in problem

@@ -131,10 +131,10 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
     means = _nothing(len(grid.places), len(WITH_CHANGE))
     table, before = JudgedTable(judged.inside), [JudgedTable(day) for day in by_day(judged.earlier)]
     for row, place in enumerate(grid.places):
-        rows = table.rows_of(place)
-        if len(rows) < MIN_JUDGED:
+        rows, earlier = table.rows_of(place), [day.rows_of(place) for day in before]
+        if sum(map(len, (rows, *earlier))) < MIN_JUDGED:
             continue
-        lent = [_moments(day, day.rows_of(place), noise_) for day in before]
+        lent = [_moments(*each, noise_) for each in zip(before, earlier, strict=True)]
         known = _known_shares(grid, row, noise_)
         _put(shares, row, _JUDGED_COLUMNS, _shares(_moments(table, rows, noise_), known, lent))
         _put(means, row, range(len(WITH_CHANGE)), _means(grid, row, table, rows, noise_))

@@ -7,7 +7,7 @@ A conversation may contain text that tries to steer the judge. Against that:
 - Each turn is JSON, and the signs of which chat templates make control tokens are escaped. Some
   servers read `<|im_start|>system` in a message as the start of a system message.
 - The definitions come before it and a reminder comes after it.
-- The answer has a fixed schema and must repeat the id. An answer that was copied from the
+- The answer has a fixed schema and must repeat the id. An answer that was copied whole from the
   conversation doesn't have it.
 
 None of this is proof against a text that a model believes. `tests/benchmarks/bench_injection.py`

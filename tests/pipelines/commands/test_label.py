@@ -173,7 +173,7 @@ def test_an_export_holds_text_and_says_so(
 def test_mistakes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each mistake is one sentence that says what to do."""
     path = chats(tmp_path, "a", "a")
-    assert "name a file of conversations" in sentence(capsys, "label")
+    assert "name what to label: a file of conversations" in sentence(capsys, "label")
     assert "conversation 2 of chats.jsonl has the id of an earlier" in sentence(
         capsys, "label", path
     )

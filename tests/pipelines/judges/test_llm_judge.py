@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.pipelines.judges.judging import (
     judge_at,
     until_stopped,
 )
+from tests.pipelines.judges.resuming import PRICES, check_resuming
 
 ROOT = Path(__file__).parents[3]
 IMPATIENT = Patience(tries=2, timeout_s=0.3, first_s=0.01, most_s=0.02)
@@ -408,7 +410,7 @@ def test_an_interrupt_ends_at_once() -> None:
         )
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)
-        _, printed = process.communicate(timeout=10)
+        _, printed = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in printed
     assert "canary" not in printed
@@ -423,3 +425,47 @@ def test_a_long_conversation_fits() -> None:
         (verdict,) = judge_at(s.url).judge([conversation("long", *texts)])
     assert (verdict.status, verdict.human_messages) == (JUDGED, 500)
     assert len(s.received[0].text) < 42 * 2_200
+
+
+class Mortal:
+    """An endpoint with scripted answers that can be killed and started again."""
+
+    def __init__(self) -> None:
+        self._context = contextlib.ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        self.url = self._context.enter_context(endpoint(two_messages)).url
+
+    def kill(self) -> None:
+        self._context.close()
+
+
+def two_messages(received: Received) -> Canned:
+    """Answers about two human messages; a tenth of them gets an invalid answer first."""
+    is_asked_again = len(received.body["messages"]) > 2
+    is_wrong = "7)" in received.text and not is_asked_again
+    labels = answer(received.id, opening_moods=[0, 0], closing_moods=[0, 0])
+    return Canned("no labels" if is_wrong else labels)
+
+
+def test_of_200_conversations_nothing_is_lost_or_judged_twice(tmp_path: Path) -> None:
+    """Half of all requests fail, and the server dies midway; still each has one verdict."""
+    server = Mortal()
+    transcripts = [conversation(str(n), f"(note {n}) Hi", "Hello", "Bye") for n in range(200)]
+    try:
+        check_resuming(
+            server,
+            transcripts,
+            lambda url, timeout_s: judge_at(
+                url,
+                patience=Patience(tries=8, timeout_s=timeout_s, first_s=0.01, most_s=0.02),
+                prices=PRICES,
+                max_cost=100,
+                concurrency=4,
+            ),
+            1.0,
+            tmp_path / "verdicts.jsonl",
+        )
+    finally:
+        server.kill()

@@ -47,9 +47,8 @@ def after(changes: Iterable[Change], limit: int = LIMIT) -> Ended:
     ended = Ended(UserDay(), DayTotals(), Counter(), 0, 0)
     for rank, change in changes:
         update = UserDay.decode(ended.day.encode()).apply(rank, change, limit)
-        ended.counted.update(
-            {(each.rank, each.profile): each.after - each.before for each in update.counted}
-        )
+        for each in update.counted:
+            ended.counted[each.rank, each.profile] += each.after - each.before
         ended = Ended(
             update.user_day,
             ended.totals.add_all(update.added),

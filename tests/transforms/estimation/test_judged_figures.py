@@ -108,6 +108,19 @@ def test_the_days_before_serve_a_day() -> None:
     assert widths[0] < 0.8 * widths[1]
 
 
+def test_a_day_with_few_judgements_has_figures_by_its_week() -> None:
+    """With only seven judgements of its own, a day's figure rests on the days before it."""
+    random = np.random.default_rng(8)
+    days = [labelled(random, 1000, share=0.2, day=day) for day in range(-6, 1)]
+    sample = judged([each for day in days for each in day], 100)
+    few = [*(each for each in sample if each.started_at_us < MONDAY.start_us), *sample[-7:]]
+    found = figures(days[-1], sample_for(MONDAY, few))[AFFECTIVE]
+    truth = sum(each.truth.use == 0 for each in days[-1]) / len(days[-1])
+    assert found.method == JUDGED
+    assert found.low <= truth <= found.high
+    assert found.high - found.low < 0.25
+
+
 def test_intervals_contain_the_truth() -> None:
     """Of 60 samples, with noise and a classifier that misses two fifths, nearly all cover."""
     random = np.random.default_rng(6)
