@@ -29,6 +29,7 @@ from transforms.counting.cells import DAY_US, day_of
 from transforms.counting.places import Place
 from transforms.counting.windows import DAY, Window
 from transforms.estimation.difference.equation import Known
+from transforms.estimation.difference.judge_errors import JudgeErrors
 from transforms.estimation.difference.limits import Judged
 from transforms.estimation.difference.moments import (
     PART,
@@ -55,6 +56,9 @@ from transforms.publishing.noise import Purpose, noise, variance_of_sum
 
 POOLED_DAYS: Final = 6
 """How many days before a day lend it their judgements, so that each day is served by a week."""
+
+MIN_CHECKED: Final = 30
+"""With fewer conversations that people have judged too, the judge's errors are not known."""
 
 WITH_CHANGE: Final = sorted(SUMMING_CHANGE)
 _JUDGED_COLUMNS: Final = [
@@ -86,10 +90,12 @@ class JudgedSample(NamedTuple):
     Attributes:
       inside: those that began in the window.
       earlier: those of the days before it, if the window is a day; otherwise none.
+      checked: all that people have judged too, of any window. They tell the judge's errors.
     """
 
     inside: Sequence[JudgedConversation]
     earlier: Sequence[JudgedConversation]
+    checked: Sequence[JudgedConversation] = ()
 
 
 NO_SAMPLE: Final = JudgedSample((), ())
@@ -97,14 +103,16 @@ NO_SAMPLE: Final = JudgedSample((), ())
 
 def sample_for(window: Window, judged: Iterable[JudgedConversation]) -> JudgedSample:
     """Picks a window's judged conversations out of many."""
-    inside, earlier = [], []
+    inside, earlier, checked = [], [], []
     since_us = window.start_us - POOLED_DAYS * DAY_US if window.kind == DAY else window.start_us
     for each in judged:
         if window.start_us <= each.started_at_us < window.end_us:
             inside.append(each)
         elif since_us <= each.started_at_us < window.start_us:
             earlier.append(each)
-    return JudgedSample(inside, earlier)
+        if each.checked is not None:
+            checked.append(each)
+    return JudgedSample(inside, earlier, checked)
 
 
 class JudgedEstimates(NamedTuple):
@@ -129,6 +137,7 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
     """
     shares = _nothing(len(grid.places), len(SHARES))
     means = _nothing(len(grid.places), len(WITH_CHANGE))
+    errors = _errors(judged.checked)
     table, before = JudgedTable(judged.inside), [JudgedTable(day) for day in by_day(judged.earlier)]
     for row, place in enumerate(grid.places):
         rows, earlier = table.rows_of(place), [day.rows_of(place) for day in before]
@@ -136,7 +145,12 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
             continue
         lent = [_moments(*each, noise_) for each in zip(before, earlier, strict=True)]
         known = _known_shares(grid, row, noise_)
-        _put(shares, row, _JUDGED_COLUMNS, _shares(_moments(table, rows, noise_), known, lent))
+        _put(
+            shares,
+            row,
+            _JUDGED_COLUMNS,
+            _shares(_moments(table, rows, noise_), known, lent, errors),
+        )
         _put(means, row, range(len(WITH_CHANGE)), _means(grid, row, table, rows, noise_))
     if noise_.variance:
         _round(shares, grid.counts_of([share.whole for share in SHARES]))
@@ -145,12 +159,31 @@ def estimate_judged(grid: Grid, judged: JudgedSample, noise_: Noise) -> JudgedEs
     return JudgedEstimates(Interval(*shares), Interval(*means))
 
 
-def _shares(moments: Moments, known: Known, earlier: Sequence[Moments]) -> Judged:
+def _errors(checked: Sequence[JudgedConversation]) -> JudgeErrors | None:
+    """Counts how often the judge agrees with people; None if too few were judged by both."""
+    if len(checked) < MIN_CHECKED:
+        return None
+    said = JudgedTable(checked).truth
+    true = JudgedTable([each._replace(truth=each.checked or each.truth) for each in checked]).truth
+    is_part = (true[:, _PARTS] * true[:, _WHOLES]).astype(np.bool_)
+    is_other = true[:, _WHOLES].astype(np.bool_) & ~is_part
+    says = said[:, _PARTS].astype(np.bool_)
+    return JudgeErrors(
+        *(
+            rows.sum(axis=0).astype(np.float64)
+            for rows in (is_part & says, is_part, is_other & says, is_other)
+        )
+    )
+
+
+def _shares(
+    moments: Moments, known: Known, earlier: Sequence[Moments], errors: JudgeErrors | None
+) -> Judged:
     if not earlier:
-        return share_from(moments, known)
+        return share_from(moments, known, errors=errors)
     # Of the other days only the samples are known, which suffices for the classifier's errors.
     others = [Day(day, Known(day.first[SAID_PART], day.first[SAID_WHOLE])) for day in earlier]
-    return pool_shares([Day(moments, known), *others], wanted=[0]).days[0]
+    return pool_shares([Day(moments, known), *others], wanted=[0], errors=errors).days[0]
 
 
 def _known_shares(grid: Grid, row: int, noise_: Noise) -> Known:

@@ -33,7 +33,10 @@ MIN_JUDGED: Final = 15
 """With fewer judged conversations, there is no estimate."""
 
 CHANGE_UNITS_PER_POINT: Final = 300
-_JUDGES: Final = ("labels", "llm", "accurate")
+PEOPLE: Final = "labels"
+"""Name of the judge that takes the labels that people gave."""
+
+_JUDGES: Final = (PEOPLE, "llm", "accurate")
 _KEY_BYTES: Final = 4
 
 
@@ -48,6 +51,7 @@ class JudgedConversation(NamedTuple):
       said: what the classifier says. Its hour, its values and its length are facts.
       truth: what the judge says, with the same facts.
       judge: name and version of the judge.
+      checked: what people say, if the judge is not people and they have judged it too.
     """
 
     started_at_us: int
@@ -56,6 +60,7 @@ class JudgedConversation(NamedTuple):
     said: Profile
     truth: Profile
     judge: str
+    checked: Profile | None = None
 
     @property
     def has_change(self) -> bool:
@@ -68,8 +73,10 @@ def join(
 ) -> list[JudgedConversation]:
     """Joins a sample with its judgements, in the order of start and hash.
 
-    Only one judge counts: people before a language model, and a language model before the sentence
-    encoder, whoever has labelled `MIN_JUDGED` conversations; of several versions, the latest.
+    Only one judge counts: people, if they have labelled at least half as many conversations as any
+    other judge. Otherwise it is a language model, or else the sentence encoder, in their latest
+    version, and the labels of people tell its errors. A judge must have labelled `MIN_JUDGED`
+    conversations.
 
     Args:
       sample: the samples of one or several days.
@@ -85,14 +92,26 @@ def join(
         if said is not None and key in known and _is_same(row, known[key]):
             labels[judge][key] = said
             last_at_us[judge] = row.judged_at_us
-    able = [judge for judge, given in labels.items() if len(given) >= MIN_JUDGED]
+    most = max(map(len, labels.values()), default=0)
+    able = [
+        judge
+        for judge, given in labels.items()
+        if len(given) >= MIN_JUDGED and (judge[0] != PEOPLE or 2 * len(given) >= most)
+    ]
     if not able:
         return []
     chosen = min(able, key=lambda judge: (_preference(judge[0]), -last_at_us[judge]))
     name, given = judge_name(*chosen), labels[chosen]
+    people: dict[Key, JudgedLabels] = {}
+    if chosen[0] != PEOPLE:
+        for judge in sorted(labels, key=last_at_us.__getitem__):
+            people |= labels[judge] if judge[0] == PEOPLE else {}
     rows = judged_part(known.values(), given)
     rows.sort(key=lambda row: (row.started_at_us, row.conversation))
-    return [_joined(row, given[row.conversation, row.started_at_us], name) for row in rows]
+    keys = [(row.conversation, row.started_at_us) for row in rows]
+    return [
+        _joined(row, given[key], people.get(key), name) for row, key in zip(rows, keys, strict=True)
+    ]
 
 
 def _is_same(row: JudgementRow, sampled: SampleRow) -> bool:
@@ -108,7 +127,9 @@ def _preference(judge: str) -> int:
     return _JUDGES.index(judge) if judge in _JUDGES else len(_JUDGES)
 
 
-def _joined(row: SampleRow, labels: JudgedLabels, judge: str) -> JudgedConversation:
+def _joined(
+    row: SampleRow, labels: JudgedLabels, people: JudgedLabels | None, judge: str
+) -> JudgedConversation:
     said = _said(row)
     return JudgedConversation(
         row.started_at_us,
@@ -117,6 +138,7 @@ def _joined(row: SampleRow, labels: JudgedLabels, judge: str) -> JudgedConversat
         said,
         _truth(said, labels),
         judge,
+        None if people is None else _truth(said, people),
     )
 
 

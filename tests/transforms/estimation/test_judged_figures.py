@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.publishing.windows import figure_rows, with_judge
+from schemas.labels import USES
 from schemas.published import CORRECTED, COUNTED, JUDGED, RAW, FigureRow
 from tests.judged import MONDAY, Labelled, counts, judged, judgements, labelled, sampled
 from transforms.estimation.judged_figures import NO_SAMPLE, JudgedSample, sample_for
@@ -131,6 +132,35 @@ def test_intervals_contain_the_truth() -> None:
         truth = sum(each.truth.use == 0 for each in made) / len(made)
         covered += found.low <= truth <= found.high
     assert covered >= 52
+
+
+def test_a_judge_who_errs_has_wider_intervals_that_contain_the_truth() -> None:
+    """If people judge some conversations too, the judge's errors are in the interval."""
+    random = np.random.default_rng(9)
+    covered, covered_without = 0, 0
+    for _ in range(20):
+        made = labelled(random, 1500, share=0.15)
+        sample = [_misjudged(each, random) for each in judged(made, 600)]
+        checked = [
+            each._replace(checked=true.truth) if n % 2 else each
+            for n, (each, true) in enumerate(zip(sample, judged(made, 600), strict=True))
+        ]
+        truth = sum(each.truth.use == 0 for each in made) / len(made)
+        found, without = (figures(made, monday(s))[AFFECTIVE] for s in (checked, sample))
+        covered += found.low <= truth <= found.high
+        covered_without += without.low <= truth <= without.high
+        assert found.high - found.low > without.high - without.low
+    assert covered >= 18
+    assert covered_without <= 10
+
+
+def _misjudged(each: JudgedConversation, random: np.random.Generator) -> JudgedConversation:
+    """Returns what a judge says who misses a third of what is affective."""
+    traits = each.truth.traits
+    if traits.use or random.random() > 1 / 3:
+        return each
+    other = traits._replace(use=USES.index("work"), types=0, opening_type=-1, closing_type=-1)
+    return each._replace(truth=each.truth._replace(traits=other))
 
 
 def test_one_more_judgement_changes_all_noise() -> None:

@@ -58,12 +58,19 @@ def test_all_days_are_judged_evenly() -> None:
     assert sum(row.day_us == first[0].day_us for row in first) in {25, 75}
 
 
-def test_people_count_before_the_encoder() -> None:
-    """Of several judges the most trusted one counts, if it has judged enough."""
+def test_people_count_if_they_have_judged_half_as_many() -> None:
+    """Otherwise another judge counts, and what people say tells its errors."""
     made = labelled(np.random.default_rng(5), 100)
     sample = sampled(made, 40)
     people = judgements(made, sample)
     others = [msgspec.structs.replace(row, judge="accurate") for row in people]
     assert {each.judge for each in join(sample, [*people, *others])} == {"labels 1"}
-    assert {each.judge for each in join(sample, [*people[:14], *others])} == {"accurate 1"}
+    half = join(sample, [*people[:20], *others])
+    assert {(each.judge, each.checked) for each in half} == {("labels 1", None)}
+    fewer = join(sample, [*people[:19], *others])
+    assert {each.judge for each in fewer} == {"accurate 1"}
+    assert [each.checked for each in fewer if each.checked] == [
+        each.truth for each in fewer if each.checked
+    ]
+    assert sum(each.checked is not None for each in fewer) == 19
     assert join(sample, people[:14]) == []
