@@ -65,3 +65,13 @@ The classifier scores it more finely.
 
 LANGUAGES: Final = ("und", "en", "zh", "es", "pt", "fr", "de", "ja", "ko", "ru", "ar")
 """BCP 47 codes of the languages that the classifier can identify; `und` means undetermined."""
+
+
+def named(names: tuple[str, ...], bits: int) -> tuple[str, ...]:
+    """Returns the names whose bits are set, e.g. the types of a conversation."""
+    return tuple(name for bit, name in enumerate(names) if bits >> bit & 1)
+
+
+def type_name(index: int) -> str:
+    """Returns the name of a type by its index in `TYPES`; `NO_TYPE` for -1."""
+    return TYPES[index] if index >= 0 else NO_TYPE

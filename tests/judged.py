@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from schemas.judged import JUDGED, CandidatesRow, JudgedLabels, JudgementRow, SampleRow
-from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES, type_name
 from schemas.records import ConversationSummary
 from tests.builders import MONDAY_US, summary
 from transforms.counting.builder import CountsBuilder
@@ -42,8 +42,8 @@ class Labelled(NamedTuple):
         return JudgedLabels(
             use=USES[truth.use],
             types=tuple(name for bit, name in enumerate(TYPES) if truth.types >> bit & 1),
-            opening_type=TYPES[truth.opening_type] if truth.opening_type >= 0 else NO_TYPE,
-            closing_type=TYPES[truth.closing_type] if truth.closing_type >= 0 else NO_TYPE,
+            opening_type=type_name(truth.opening_type),
+            closing_type=type_name(truth.closing_type),
             pushback_reasons=tuple(
                 name for bit, name in enumerate(PUSHBACK_REASONS)
                 if truth.pushback_reasons >> bit & 1

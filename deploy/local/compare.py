@@ -148,7 +148,7 @@ def settled_differences(
 def settled_row_differences(
     dataset: Dataset, run: Path, *, may_lack_users: bool = False
 ) -> list[str]:
-    """Waits like `settled_differences`, but for the `row_differences`."""
+    """Returns the `row_differences`, after waiting in the same way as `settled_differences`."""
     return _once_settled(lambda: row_differences(dataset, run, may_lack_users=may_lack_users))
 
 

@@ -306,7 +306,7 @@ variable "id_key_version" {
 }
 
 variable "judge_key_version" {
-  description = "Version of the secret <name>-judge-key with the key of a language model's endpoint: a number. Null means that there is no such secret, as for an endpoint that needs no key."
+  description = "Version of the secret <name>-judge-key with the key of a language model's endpoint: a number. Null if the endpoint needs no key."
   type        = number
   default     = null
 }

@@ -12,7 +12,7 @@ from typing import Final
 from pipelines.judges.interface import Transcript, Verdict
 from pipelines.operations.classify import batches, states_of
 from schemas.judged import JUDGED, JudgedLabels
-from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES, named, type_name
 from schemas.records import ConversationSummary
 from transforms.classifiers import Classifier
 from transforms.classifiers.accurate.classifier import load_accurate
@@ -70,14 +70,14 @@ def load_accurate_judge() -> ClassifierJudge:
 
 
 def _labels(state: ConversationState, summary: ConversationSummary) -> JudgedLabels:
-    types = _named(TYPES, summary.types)
+    types = named(TYPES, summary.types)
     use = USES[summary.use]
-    opening, closing = _type(summary.opening_type), _type(summary.closing_type)
+    opening, closing = type_name(summary.opening_type), type_name(summary.closing_type)
     if use == _AFFECTIVE and not set(types) & set(AFFECTIVE_TYPES):
         # A romantic roleplay that is too short to count. By docs/metrics.md it is not affective.
         use, opening, closing = _LEISURE, NO_TYPE, NO_TYPE
     mood_start, mood_end = sentiment_ends(state)
-    reasons = _named(PUSHBACK_REASONS, summary.pushback_reasons)
+    reasons = named(PUSHBACK_REASONS, summary.pushback_reasons)
     return JudgedLabels(
         use=use,
         types=types,
@@ -87,11 +87,3 @@ def _labels(state: ConversationState, summary: ConversationSummary) -> JudgedLab
         mood_start=mood_start,
         mood_end=mood_end,
     )
-
-
-def _named(names: tuple[str, ...], bits: int) -> tuple[str, ...]:
-    return tuple(name for index, name in enumerate(names) if bits >> index & 1)
-
-
-def _type(index: int) -> str:
-    return TYPES[index] if index >= 0 else NO_TYPE

@@ -27,7 +27,7 @@ def read_labels(path: Path) -> list[Reading]:
     """Returns the readings of a file of labels, in its order.
 
     Raises:
-      InputError: if the file can't be read, is none of the three, or holds labels that are not
+      InputError: if the file can't be read, is of another kind, or holds labels that are not
         valid. The message gives the number of the line, task or record, but quotes nothing from it.
     """
     try:

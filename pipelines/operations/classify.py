@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.operations.prior import prior_shifts
 from schemas.breakdowns import ATTRIBUTES
 from schemas.failures import InputError
-from schemas.labels import AFFECTIVE_TYPES, NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import AFFECTIVE_TYPES, PUSHBACK_REASONS, TYPES, USES, type_name
 from schemas.records import PseudonymousMessage
 from transforms.classifiers import Classifier, probability
 from transforms.classifiers.interface import LOGIT_UNIT, NO_LOGIT
@@ -98,8 +98,8 @@ def classify(
                 "types": _type_shares(judgements.type_logits[index].tolist(), logits[index]),
                 "labels": [name for i, name in enumerate(TYPES) if summary.types >> i & 1],
                 "use": USES[summary.use],
-                "opening_type": _type_name(summary.opening_type),
-                "closing_type": _type_name(summary.closing_type),
+                "opening_type": type_name(summary.opening_type),
+                "closing_type": type_name(summary.closing_type),
                 "sentiment_start": start,
                 "sentiment_end": end,
                 "pushback": _share((peak + NO_LOGIT) * LOGIT_UNIT) if peak else 0.0,
@@ -161,10 +161,6 @@ def _type_shares(logits: Sequence[float], affective_logit: float) -> dict[str, f
 
 def _share(logit: float, condition: float = 1) -> float:
     return round(condition * probability(logit), _DIGITS)
-
-
-def _type_name(index: int) -> str:
-    return TYPES[index] if index >= 0 else NO_TYPE
 
 
 def batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:

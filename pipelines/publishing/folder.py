@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.publishing.rates import keep_rates
 from pipelines.publishing.windows import Batch, publish_windows
 from pipelines.sinks.database import RESTRICTED_FOLDER, TABLES_FOLDER
-from pipelines.sinks.records import read_records
+from pipelines.sinks.records import arrow_table, read_records, records_in
 from schemas.counts import BASES, COUNTS, CountsRow
 from schemas.judged import JUDGEMENTS, SAMPLE, JudgementRow, SampleRow
 from schemas.published import AGGREGATES, FIGURES, PUBLICATIONS
@@ -75,7 +73,7 @@ def _by_window(restricted: Path) -> Iterator[list[CountsRow]]:
     names = COUNTS.arrow_schema().names
     rows: list[CountsRow] = []
     for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
-        for row in _records(batch.select(names)):
+        for row in records_in(batch.select(names), CountsRow):
             if rows and _window(rows[0]) != _window(row):
                 yield rows
                 rows = []
@@ -86,16 +84,6 @@ def _by_window(restricted: Path) -> Iterator[list[CountsRow]]:
 
 def _window(row: CountsRow) -> tuple[Any, ...]:
     return row.window_kind, row.window_start_us, row.window_end_us
-
-
-def _records(batch: pa.RecordBatch) -> Iterator[CountsRow]:
-    columns = [
-        pc.cast(column, pa.int64()).to_pylist()
-        if pa.types.is_timestamp(column.type)
-        else column.to_pylist()
-        for column in batch.columns
-    ]
-    return (CountsRow(*values) for values in zip(*columns, strict=True))
 
 
 class _Writer:
@@ -120,14 +108,6 @@ class _Writer:
             self._flush()
 
     def _flush(self) -> None:
-        columns = list(zip(*map(msgspec.structs.astuple, self._rows), strict=True))
+        if self._rows:
+            self._writer.write_table(arrow_table(self._table, self._rows))
         self._rows = []
-        if columns:
-            schema = self._table.arrow_schema()
-            arrays = [
-                pa.array(column, pa.int64()).cast(field.type)
-                if pa.types.is_timestamp(field.type)
-                else pa.array(column, field.type)
-                for column, field in zip(columns, schema, strict=True)
-            ]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,18 +24,22 @@ def read_records(file: Path, table: Table, record: type[RecordT]) -> list[Record
     """Returns the rows of a Parquet file; none if there is no such file."""
     if not file.exists():
         return []
-    rows = pq.read_table(file, columns=table.arrow_schema().names)
+    return list(records_in(pq.read_table(file, columns=table.arrow_schema().names), record))
+
+
+def records_in(rows: pa.Table | pa.RecordBatch, record: type[RecordT]) -> Iterator[RecordT]:
+    """Yields rows as records. Their columns must be those of the record's table, in its order."""
     columns = [
         pc.cast(column, pa.int64()).to_pylist()
         if pa.types.is_timestamp(column.type)
         else column.to_pylist()
         for column in rows.columns
     ]
-    return [record(*values) for values in zip(*columns, strict=True)]
+    return (record(*values) for values in zip(*columns, strict=True))
 
 
-def write_records(file: Path, table: Table, rows: Iterable[msgspec.Struct]) -> None:
-    """Writes rows into a Parquet file. The file appears whole, even if the machine crashes."""
+def arrow_table(table: Table, rows: Iterable[msgspec.Struct]) -> pa.Table:
+    """Returns records as an Arrow table with the schema of their table."""
     schema = table.arrow_schema()
     columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True)) or [()] * len(schema)
     arrays = [
@@ -44,9 +48,14 @@ def write_records(file: Path, table: Table, rows: Iterable[msgspec.Struct]) -> N
         else pa.array(column, field.type)
         for column, field in zip(columns, schema, strict=True)
     ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def write_records(file: Path, table: Table, rows: Iterable[msgspec.Struct]) -> None:
+    """Writes rows into a Parquet file. The file appears whole, even if the machine crashes."""
     building = file.with_name(f".{file.name}")
     with building.open("wb") as sink:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), sink)
+        pq.write_table(arrow_table(table, rows), sink)
         sink.flush()
         os.fsync(sink.fileno())
     building.replace(file)

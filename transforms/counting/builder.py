@@ -62,6 +62,8 @@ class CountsBuilder:
             hour_us = summary.started_at_us - summary.started_at_us % HOUR_US
             profile = profile_of(summary)
             self._candidates[hour_us].add(candidate_of(rank, day_of(hour_us), profile))
+            # Otherwise a bundle would hold a candidate for each of its conversations.
+            self._candidates[hour_us].keep_about(self._most_candidates)
             for breakdown, value, slices in profile.slices():
                 row = self._hours[hour_us, breakdown, value]
                 for index in slices:

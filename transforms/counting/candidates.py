@@ -111,6 +111,11 @@ class Candidates:
             self._drop_from(sorted(self.times, key=itemgetter(0))[most].priority)
         return self
 
+    def keep_about(self, most: int) -> None:
+        """Does what `keep` does, but waits for twice as many, so that adding stays cheap."""
+        if len(self.times) > 2 * most:
+            self.keep(most)
+
     def _drop_from(self, edge: int) -> None:
         if self.edge is None or edge < self.edge:
             self.edge = edge

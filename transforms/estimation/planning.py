@@ -21,17 +21,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from transforms.classifiers.head import PRIOR
+from transforms.classifiers.interface import LOGIT_UNIT
 from transforms.estimation.difference.equation import Known
 from transforms.estimation.difference.moments import Sample, moments_of
 from transforms.estimation.judged import share_from
 from transforms.estimation.proportions import Floats
 from transforms.judging.allocation import HIGHEST, LOWEST, weight
-
-PRIOR: Final = 0.03
-"""The share for which the gate is calibrated."""
+from transforms.judging.conversations import MIN_JUDGED
 
 _NORMAL: Final = NormalDist()
-_LOGITS: Final = np.arange(LOWEST, HIGHEST + 1) / 8
+_LOGITS: Final = np.arange(LOWEST, HIGHEST + 1) * LOGIT_UNIT
 _WEIGHTS: Final = np.array([weight(logit, 0, False) for logit in range(LOWEST, HIGHEST + 1)])
 _HALVINGS: Final = 60
 
@@ -119,15 +119,12 @@ def judgements_needed(traffic: Traffic, half_width: float) -> int:
     """
     if not half_width > 0:
         raise ValueError(f"half_width must be positive, got {half_width}")
-    low, high = _FEWEST, traffic.conversations
+    low, high = MIN_JUDGED, traffic.conversations
     while low < high:
         middle = (low + high) // 2
         is_enough = expected_half_width(traffic, middle) <= half_width
         low, high = (low, middle) if is_enough else (middle + 1, high)
     return low
-
-
-_FEWEST: Final = 15
 
 
 def _check(traffic: Traffic) -> None:
@@ -155,7 +152,7 @@ def _cells(traffic: Traffic) -> tuple[Floats, Floats, Floats]:
         (1 - traffic.share, middle - gap**2 / 2, traffic.false_alarms),
     ):
         spread = NormalDist(mean, gap)
-        edges = [-math.inf, *(_LOGITS[1:] - 1 / 16).tolist(), math.inf]
+        edges = [-math.inf, *(_LOGITS[1:] - LOGIT_UNIT / 2).tolist(), math.inf]
         below = np.array([spread.cdf(edge) for edge in edges])
         counted = np.maximum(below - (1 - said), 0.0)
         yes = np.diff(counted)

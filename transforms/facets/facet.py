@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from schemas.labels import TYPES, USES
+from schemas.labels import TYPES, USES, named
 from schemas.records import ConversationSummary
 
 ALL: Final = "all"
@@ -50,7 +50,7 @@ class Traits(NamedTuple):
     @property
     def type_names(self) -> tuple[str, ...]:
         """The names of the conversation's types."""
-        return tuple(name for i, name in enumerate(TYPES) if self.types >> i & 1)
+        return named(TYPES, self.types)
 
     @property
     def groups(self) -> tuple[str, ...]:

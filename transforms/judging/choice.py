@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from schemas.breakdowns import ATTRIBUTES
 from schemas.judged import CandidatesRow, SampleRow, joined_names
-from schemas.labels import NO_TYPE, PUSHBACK_REASONS, TYPES, USES
+from schemas.labels import PUSHBACK_REASONS, USES, named, type_name
 from transforms.counting.candidates import Candidate, candidates_of_text
 from transforms.judging.identity import RANDOM_SPACE
 
@@ -74,22 +74,12 @@ def _row(candidate: Candidate, edge: int, source: CandidatesRow, attempt: int) -
         assistant_messages=traits.assistant_messages,
         types=joined_names(traits.type_names),
         use=USES[traits.use],
-        opening_type=_type_name(traits.opening_type),
-        closing_type=_type_name(traits.closing_type),
-        pushback_reasons=joined_names(
-            tuple(
-                reason
-                for bit, reason in enumerate(PUSHBACK_REASONS)
-                if traits.pushback_reasons >> bit & 1
-            )
-        ),
+        opening_type=type_name(traits.opening_type),
+        closing_type=type_name(traits.closing_type),
+        pushback_reasons=joined_names(named(PUSHBACK_REASONS, traits.pushback_reasons)),
         sentiment_change_300ths=profile.change if traits.has_change else None,
         key_id=source.key_id,
         metrics_version=source.metrics_version,
         classifier_version=source.classifier_version,
         attempt=attempt,
     )
-
-
-def _type_name(index: int) -> str:
-    return TYPES[index] if index >= 0 else NO_TYPE

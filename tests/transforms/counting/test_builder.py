@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from schemas.records import ConversationSummary
 from tests.builders import HOUR_US, MONDAY_US, SECOND_US, rank_for, summary
 from transforms.counting.builder import WHOLE_RANGE, CountsBuilder
+from transforms.counting.candidates import candidate_of
 from transforms.counting.cells import DAY_US, Sums
 from transforms.counting.contribution import RankedSummary, record_key
 from transforms.counting.places import Place, add_cells
 from transforms.counting.profile import profile_of
-from transforms.counting.totals import PlaceKey, place_key
+from transforms.counting.totals import PlaceKey, place_key, whole_hour
 from transforms.counting.windows import (
     Window,
     day_window,
@@ -114,3 +115,15 @@ def test_a_backfill_counts_whole_weeks_and_months_only() -> None:
     assert {Window(*key[:3]) for key in counted if key[0] not in {"hour", "day"}} == set(longer)
     week = counted[place_key(longer[0], Place(0, "all"))]
     assert {sums.conversations for sums in week.values()} == {1}
+
+
+def test_a_bundle_keeps_few_candidates() -> None:
+    """Of many conversations of an hour, those with the smallest priorities are kept."""
+    found = [(rank_for(number), summary()) for number in range(100)]
+    builder = CountsBuilder(most_candidates=3)
+    for each in found:
+        builder.add_user([each])
+    kept = dict(builder.places())[whole_hour(MONDAY_US)].candidates
+    ordered = sorted(candidate_of(rank, MONDAY_US, profile_of(s)) for rank, s in found)
+    assert kept.present() == ordered[:3]
+    assert kept.edge == ordered[3].priority

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from tests.transforms.estimation.judged_windows import window
+from transforms.estimation.difference.equation import Known
 from transforms.estimation.difference.judge_errors import JudgeErrors, carry
+from transforms.estimation.difference.limits import Judged
 from transforms.estimation.judged import judged_share
-from transforms.estimation.judged_rates import rates_on_traffic
+from transforms.estimation.judged_rates import false_alarm_sample, recall_sample
 from transforms.estimation.planning import Traffic, expected_half_width, judgements_needed
-from transforms.estimation.proportions import Interval
+from transforms.estimation.proportions import Floats, Interval
 
 TRAFFIC = Traffic(20_000, 0.03, 0.51, 0.017, 0.957)
 
@@ -25,6 +29,19 @@ def share(estimate: float, low: float, high: float) -> Interval:
     return Interval(np.array([estimate]), np.array([low]), np.array([high]))
 
 
+class Rates(NamedTuple):
+    """Recall and false alarms with their intervals."""
+
+    recall: Judged
+    false_alarms: Judged
+
+
+def rates(probability: Floats, truth: Floats, said: Floats, known: Known) -> Rates:
+    """Measures recall and false alarms."""
+    samples = (recall_sample, false_alarm_sample)
+    return Rates(*(judged_share(make(probability, truth, said), known) for make in samples))
+
+
 def test_rates_cover_the_truth() -> None:
     """The intervals of recall and false alarms keep their level."""
     random = np.random.default_rng(1)
@@ -34,7 +51,7 @@ def test_rates_cover_the_truth() -> None:
     inside = np.zeros(2)
     for _ in range(250):
         sample = one.poisson(random, 500)
-        found = rates_on_traffic(*sample[:3], one.known)
+        found = rates(*sample[:3], one.known)
         for place, (rate, truth) in enumerate(zip(found, (recall, alarms), strict=True)):
             inside[place] += bool(rate.low[0] <= truth <= rate.high[0])
     assert inside.min() / 250 >= 0.91
@@ -43,7 +60,7 @@ def test_rates_cover_the_truth() -> None:
 def test_rates_of_a_census_are_exact() -> None:
     """If all is judged, the rates are known."""
     one = window(np.random.default_rng(2), 3_000)
-    found = rates_on_traffic(*one.sample(np.arange(3_000), np.ones(3_000))[:3], one.known)
+    found = rates(*one.sample(np.arange(3_000), np.ones(3_000))[:3], one.known)
     assert found.recall.estimate[0] == pytest.approx(one.said[one.truth == 1].mean())
     assert found.false_alarms.high[0] == pytest.approx(one.said[one.truth == 0].mean())
 
